@@ -1,0 +1,173 @@
+"""Fully-connected nets: parameters in a dict, and one function from a batch to a loss and its gradients."""
+
+import numpy as np
+
+from cs231n import layer_utils, layers
+from cs231n.contracts import require_choice, require_count, require_labels, require_number
+from cs231n.layer_utils import *
+from cs231n.layers import *
+
+__all__ = ["TwoLayerNet", "FullyConnectedNet", *layers.__all__, *layer_utils.__all__]
+
+
+class TwoLayerNet:
+    """affine - relu - affine - softmax.
+
+    params: W1 (D, H), b1 (H,), W2 (H, C), b2 (C,), float64. Weights are normal(0, weight_scale), drawn from
+    the global numpy stream, W1 first; biases are zero. The dict is live: what you change in it, the next
+    loss uses.
+
+    Args:   input_dim D; hidden_dim H; num_classes C; weight_scale; reg, the L2 strength.
+    Raises: TypeError, ValueError that name the argument.
+    """
+
+    def __init__(self, input_dim=3 * 32 * 32, hidden_dim=100, num_classes=10, weight_scale=1e-3, reg=0.0):
+        sizes = {"input_dim": input_dim, "hidden_dim": hidden_dim, "num_classes": num_classes}
+        for name, size in sizes.items():
+            require_count("TwoLayerNet", name, size, 1)
+        require_number("TwoLayerNet", "weight_scale", weight_scale, 0)
+        require_number("TwoLayerNet", "reg", reg, 0)
+        self.reg = reg
+        self.params = {
+            "W1": np.random.normal(0, weight_scale, (input_dim, hidden_dim)),
+            "b1": np.zeros(hidden_dim),
+            "W2": np.random.normal(0, weight_scale, (hidden_dim, num_classes)),
+            "b2": np.zeros(num_classes),
+        }
+
+    def loss(self, X, y=None):
+        """X (N, d1, ..., dk) -> scores (N, C); with labels y (N,) -> loss, grads keyed as params.
+
+        loss = softmax loss + 0.5 * reg * (sum W1^2 + sum W2^2); biases are not regularized.
+        """
+        W1, b1, W2, b2 = (self.params[k] for k in ("W1", "b1", "W2", "b2"))
+        hidden, hidden_cache = affine_relu_forward(X, W1, b1)
+        scores, scores_cache = affine_forward(hidden, W2, b2)
+        if y is None:
+            return scores
+        loss, dscores = softmax_loss(scores, y)
+        loss += 0.5 * self.reg * (np.sum(W1 * W1) + np.sum(W2 * W2))
+        dhidden, dW2, db2 = affine_backward(dscores, scores_cache)
+        _, dW1, db1 = affine_relu_backward(dhidden, hidden_cache)
+        return loss, {"W1": dW1 + self.reg * W1, "b1": db1, "W2": dW2 + self.reg * W2, "b2": db2}
+
+
+class FullyConnectedNet:
+    """{affine - [batchnorm or layernorm] - relu - [dropout]} x (L - 1) - affine - softmax.
+
+    params: W1, b1, ..., WL, bL, and with a normalization gamma1, beta1, ... for every layer but the last,
+    all of dtype. Weights are normal(0, weight_scale), W1 first; biases and beta are zero, gamma is one. The
+    dict is live: what you change in it, or rebind, the next loss uses.
+
+    Args:   hidden_dims, the sizes of the hidden layers; input_dim D; num_classes C;
+            dropout_keep_ratio, the probability to KEEP a hidden unit (1 is off, and so is 0);
+            normalization None, "batchnorm" or "layernorm"; reg, the L2 strength; weight_scale;
+            dtype np.float32 or np.float64, in which everything is computed;
+            seed, for the same dropout mask at each call, as a gradient check needs;
+            dropout, the name of dropout_keep_ratio until 2020, with the same meaning;
+            use_batchnorm=True, the older word for normalization="batchnorm";
+            rng, where weights and dropout masks come from (default: the global numpy stream).
+    Raises: TypeError, ValueError that name the argument, also if a new and an old name are both given.
+    """
+
+    def __init__(self, hidden_dims, input_dim=3 * 32 * 32, num_classes=10, dropout_keep_ratio=1,
+                 normalization=None, reg=0.0, weight_scale=1e-2, dtype=np.float32, seed=None, *,
+                 dropout=None, use_batchnorm=None, rng=None):
+        where = "FullyConnectedNet"
+        if dropout is not None:
+            if dropout_keep_ratio != 1:
+                raise ValueError(f"{where}: dropout={dropout} and dropout_keep_ratio={dropout_keep_ratio} "
+                                 "are two names of one argument; give one of them")
+            dropout_keep_ratio = dropout
+        if use_batchnorm is not None:
+            if normalization is not None:
+                raise ValueError(f"{where}: use_batchnorm={use_batchnorm} and normalization={normalization!r}"
+                                 " are two names of one argument; give one of them")
+            normalization = "batchnorm" if use_batchnorm else None
+        if not isinstance(hidden_dims, (list, tuple)):
+            raise TypeError(f"{where}: hidden_dims must be a list of sizes, got {hidden_dims!r}; "
+                            f"try [{hidden_dims}]")
+        sizes = [input_dim, *hidden_dims, num_classes]
+        for name, size in zip(["input_dim", *["hidden_dims"] * len(hidden_dims), "num_classes"], sizes):
+            require_count(where, name, size, 1)
+        require_choice(where, "normalization", normalization, (None, "batchnorm", "layernorm"))
+        require_number(where, "dropout_keep_ratio", dropout_keep_ratio, 0, 1)
+        require_number(where, "reg", reg, 0)
+        require_number(where, "weight_scale", weight_scale, 0)
+        require_choice(where, "dtype", np.dtype(dtype), (np.dtype(np.float32), np.dtype(np.float64)))
+
+        self.normalization = normalization
+        self.use_dropout = 0 < dropout_keep_ratio < 1
+        self.reg = reg
+        self.num_layers = len(sizes) - 1
+        self.dtype = dtype
+        self.params = {}
+        stream = np.random if rng is None else rng
+        for i, (fan_in, fan_out) in enumerate(zip(sizes, sizes[1:]), start=1):
+            self.params[f"W{i}"] = stream.normal(0, weight_scale, (fan_in, fan_out)).astype(dtype)
+            self.params[f"b{i}"] = np.zeros(fan_out, dtype)
+            if normalization and i < self.num_layers:
+                self.params[f"gamma{i}"] = np.ones(fan_out, dtype)
+                self.params[f"beta{i}"] = np.zeros(fan_out, dtype)
+
+        self.dropout_param = {}
+        if self.use_dropout:
+            self.dropout_param = {"mode": "train", "p": dropout_keep_ratio}
+            if seed is not None:
+                self.dropout_param["seed"] = seed
+            if rng is not None:
+                self.dropout_param["rng"] = rng
+        self.bn_params = []
+        if normalization == "batchnorm":
+            self.bn_params = [{"mode": "train"} for _ in hidden_dims]
+        elif normalization == "layernorm":
+            self.bn_params = [{} for _ in hidden_dims]
+
+    def loss(self, X, y=None):
+        """X (N, d1, ..., dk) -> scores (N, C), in test mode; with y (N,) -> loss, grads, in training mode.
+
+        y holds labels; loss = softmax loss + 0.5 * reg * sum of squared W; b, gamma and beta are not regularized. grads is
+        keyed as params. Training mode updates the running statistics in bn_params.
+
+        Raises: TypeError, ValueError before anything is changed.
+        """
+        X, L = np.asarray(X), self.num_layers
+        mode = "test" if y is None else "train"
+        if X.size == 0 or X[:1].size != len(self.params["W1"]):
+            raise ValueError(f"FullyConnectedNet.loss: X must be (N, ...), N > 0, with "
+                             f"{len(self.params['W1'])} numbers an example, got {X.shape}; "
+                             "try another X or another input_dim")
+        if y is not None:
+            require_labels("FullyConnectedNet.loss", y, len(X), len(self.params[f"b{L}"]))
+        if self.use_dropout:
+            self.dropout_param["mode"] = mode
+        if self.normalization == "batchnorm":
+            for bn_param in self.bn_params:
+                bn_param["mode"] = mode
+
+        hidden, caches = X.astype(self.dtype, copy=False), {}
+        for i in range(1, L):
+            norm = (None, None, None)
+            if self.normalization:
+                norm = self.params[f"gamma{i}"], self.params[f"beta{i}"], self.bn_params[i - 1]
+            hidden, caches[i] = affine_norm_relu_dropout_forward(
+                hidden, self.params[f"W{i}"], self.params[f"b{i}"], *norm, self.normalization,
+                self.dropout_param)
+        scores, caches[L] = affine_forward(hidden, self.params[f"W{L}"], self.params[f"b{L}"])
+        if y is None:
+            return scores
+
+        grads = {}
+        loss, dscores = softmax_loss(scores, y)
+        dhidden, grads[f"W{L}"], grads[f"b{L}"] = affine_backward(dscores, caches[L])
+        for i in range(L - 1, 0, -1):
+            dhidden, grads[f"W{i}"], grads[f"b{i}"], dgamma, dbeta = \
+                affine_norm_relu_dropout_backward(dhidden, caches[i])
+            if self.normalization:
+                grads[f"gamma{i}"], grads[f"beta{i}"] = dgamma, dbeta
+        reg = float(self.reg)  # a float64 scalar would turn float32 gradients into float64
+        for i in range(1, L + 1):
+            W = self.params[f"W{i}"]
+            loss += 0.5 * reg * np.sum(W * W)
+            grads[f"W{i}"] += reg * W
+        return loss, grads

@@ -1,0 +1,128 @@
+"""What a function may be given, checked before it does anything: one sentence that says what to change."""
+
+import re
+from functools import cache
+
+import numpy as np
+
+
+@cache
+def _parse(spec):
+    """"w (D, M), b (M,)" -> (("w", ("D", "M"), "(D, M)"), ("b", ("M",), "(M,)"))"""
+    return tuple(
+        (name, tuple(d.strip() for d in dims.split(",") if d.strip()), f"({dims})")
+        for name, dims in re.findall(r"(\w+) \(([^)]*)\)", spec)
+    )
+
+
+def require(where, spec, *arrays):
+    """Check floating-point arrays against the shapes in a docstring.
+
+        require("affine_forward", "w (D, M), b (M,)", w, b)
+
+    A letter stands for one positive size, the same wherever it returns; "..." for any number of sizes.
+    where is the name of the caller, for the message.
+
+    Raises: TypeError if an array is no ndarray or not floating point (complex is admitted, so that a
+            complex step can pass through); ValueError if a shape does not fit or an array is empty.
+    """
+    sizes = {}
+    for (name, dims, shown), array in zip(_parse(spec), arrays, strict=True):
+        if not isinstance(array, np.ndarray):
+            raise TypeError(f"{where}: {name} must be a numpy array {shown}, got {type(array).__name__}; "
+                            f"try np.array({name}, dtype=np.float64)")
+        if array.dtype.kind not in "fc":
+            raise TypeError(f"{where}: {name} must be floating point, got {array.dtype}; "
+                            f"try {name}.astype(np.float64)")
+        shape = array.shape
+        fixed = dims[:-1] if dims[-1:] == ("...",) else dims
+        fits = len(shape) >= len(fixed) if fixed is not dims else len(shape) == len(fixed)
+        for letter, size in zip(fixed, shape):
+            fits = fits and sizes.setdefault(letter, size) == size
+        if not fits:
+            raise ValueError(_misfit(where, spec, name, dims, shown, shape, arrays))
+        if array.size == 0:
+            raise ValueError(f"{where}: {name} {shown} is empty, its shape is {shape}; "
+                             "try a batch of at least one row and one column")
+
+
+def _misfit(where, spec, name, dims, shown, shape, arrays):
+    sizes, others = {}, []
+    for (other, other_dims, _), array in zip(_parse(spec), arrays):
+        if other == name:
+            break
+        sizes.update(zip(other_dims, array.shape))
+        others.append(f"{other} {array.shape}")
+    wanted = tuple(sizes.get(d, d) for d in dims)
+    message = f"{where}: {name} must be {shown}"
+    if others:
+        message += f" = {_show(wanted)} to go with {', '.join(others)}"
+    message += f", got {shape}"
+    if shape[::-1] == wanted:
+        message += f"; try {name}.T"
+    elif len(wanted) == 1 and wanted[0] in (np.prod(shape), dims[0]):
+        message += f"; try {name}.reshape(-1)"
+    elif len(shape) > len(wanted) == 2:
+        message += f"; try {name}.reshape(len({name}), -1)"
+    return message
+
+
+def _show(sizes):
+    return f"({', '.join(map(str, sizes))}{',' if len(sizes) == 1 else ''})"
+
+
+def require_labels(where, y, num_rows, num_classes):
+    """Check that y (num_rows,) holds integer class labels, 0 <= y < num_classes.
+
+    Raises: TypeError if y is no integer array; ValueError if its shape or a label does not fit.
+    """
+    if not isinstance(y, np.ndarray) or y.dtype.kind not in "iu":
+        got = y.dtype if isinstance(y, np.ndarray) else type(y).__name__
+        raise TypeError(f"{where}: y must be an array of integer labels, got {got}; try y.astype(np.int64)")
+    if y.shape != (num_rows,):
+        hint = "; one-hot rows? try y.argmax(axis=1)" if y.shape == (num_rows, num_classes) else ""
+        raise ValueError(f"{where}: y must have one label a row, shape ({num_rows},), got {y.shape}{hint}")
+    outside = (y < 0) | (y >= num_classes)
+    if outside.any():
+        i = int(outside.argmax())
+        raise ValueError(f"{where}: labels must lie in 0..{num_classes - 1}, got y[{i}] = {y[i]} "
+                         f"({outside.sum()} of {num_rows} outside); try labels that start at 0")
+
+
+def require_options(where, name, options, known):
+    """Check that the dict called name holds no key outside known, so that a typo is not ignored.
+
+    Raises: TypeError if options is no dict; ValueError that names the key and the known ones.
+    """
+    if not isinstance(options, dict):
+        raise TypeError(f"{where}: {name} must be a dict, got {type(options).__name__}; try {name}={{}}")
+    for key in options:
+        if key not in known:
+            raise ValueError(f"{where}: {name} has no option {key!r}; it takes {', '.join(known)}")
+
+
+def require_choice(where, name, value, choices):
+    """Check that value is one of choices. Raises: ValueError that lists them."""
+    if value not in choices:
+        raise ValueError(f"{where}: {name} must be one of {', '.join(map(repr, choices))}; got {value!r}")
+
+
+def require_number(where, name, value, low, high=np.inf, *, above=False):
+    """Check low <= value <= high, or low < value <= high with above=True.
+
+    Raises: TypeError if value is no real number; ValueError, also for NaN.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{where}: {name} must be a number, got {value!r}")
+    if not (low < value <= high if above else low <= value <= high):
+        bound = f"above {low}" if above else f"at least {low}"
+        bound += f" and at most {high}" if high < np.inf else ""
+        raise ValueError(f"{where}: {name} must be {bound}, got {value}")
+
+
+def require_count(where, name, value, low):
+    """Check that value is an integer of at least low. Raises: TypeError; ValueError."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{where}: {name} must be an integer, got {value!r}")
+    if value < low:
+        raise ValueError(f"{where}: {name} must be at least {low}, got {value}")

@@ -1,0 +1,251 @@
+"""Doubt a gradient by machine: differences of a function against the derivative somebody wrote for it.
+
+    assert_gradient("dx", dx, lambda v: batchnorm_forward(v, gamma, beta, param())[0], x, dout)
+
+passes in silence or says what is off, where, how far, and what to try. Nothing here knows about layers.
+"""
+
+import numpy as np
+
+__all__ = [
+    "rel_error", "assert_gradient", "assert_directional", "complex_step_gradient", "eval_numerical_gradient",
+    "eval_numerical_gradient_array", "eval_numerical_gradient_blobs", "eval_numerical_gradient_net",
+    "grad_check_sparse",
+]
+
+
+def rel_error(x, y):
+    """max |x - y| / max(1e-8, |x| + |y|), the largest relative error of two arrays of one shape."""
+    return np.max(np.abs(x - y) / np.maximum(1e-8, np.abs(x) + np.abs(y)))
+
+
+def eval_numerical_gradient(f, x, verbose=True, h=1e-5):
+    """Central differences of a scalar f at x.
+
+    Each entry of x is moved in place by +h and -h and then put back to the bit, also when f raises; f may
+    therefore ignore its argument and read the array it closes over.
+
+    Args:    f, from an array like x to a number; x, a floating-point array of any shape; verbose prints each
+             entry; h, the step: 1e-5 suits float64.
+    Returns: the gradient, shape and dtype of x.
+    Raises:  TypeError if x is not floating point (an integer cannot move by h);
+             ValueError if it is read-only.
+    """
+    grad = np.zeros_like(x)
+    for index in _indices("eval_numerical_gradient", x):
+        up, down = _both_sides(f, x, index, h)
+        grad[index] = (up - down) / (2 * h)
+        if verbose:
+            print(index, grad[index])
+    return grad
+
+
+def eval_numerical_gradient_array(f, x, df, h=1e-5):
+    """Central differences of sum(f(x) * df), for f from array to array and the upstream gradient df.
+
+    Args:    f, from an array like x to one like df; x, moved in place and put back as in
+             eval_numerical_gradient; df, a number or an array of the shape of f(x).
+    Returns: the gradient, shape and dtype of x.
+    Raises:  as eval_numerical_gradient.
+    """
+    grad = np.zeros_like(x)
+    for index in _indices("eval_numerical_gradient_array", x):
+        up, down = _both_sides(f, x, index, h)
+        grad[index] = np.sum((up - down) * df) / (2 * h)
+    return grad
+
+
+def eval_numerical_gradient_blobs(f, inputs, output, h=1e-5):
+    """Central differences for a function that reads and writes blobs, objects with arrays vals and diffs.
+
+    Args:    f(*inputs, output), which reads each blob.vals and writes output.vals; inputs, a tuple of blobs;
+             output, a blob whose diffs hold the upstream gradient.
+    Returns: a list of gradients, one for each input, of the shape of its vals.
+    """
+    def values(_):
+        f(*inputs, output)
+        return output.vals
+
+    return [eval_numerical_gradient_array(values, blob.vals, output.diffs, h) for blob in inputs]
+
+
+def eval_numerical_gradient_net(net, inputs, output, h=1e-5):
+    """eval_numerical_gradient_blobs for an object whose forward() goes from its inputs to its output."""
+    return eval_numerical_gradient_blobs(lambda *_: net.forward(), inputs, output, h)
+
+
+def grad_check_sparse(f, x, analytic_grad, num_checks=10, h=1e-5):
+    """Compare num_checks entries, drawn from the global numpy stream, and print a line for each."""
+    indices = _indices("grad_check_sparse", x)
+    for _ in range(num_checks):
+        index = indices[np.random.randint(len(indices))]
+        up, down = _both_sides(f, x, index, h)
+        numerical, analytic = (up - down) / (2 * h), analytic_grad[index]
+        print(f"numerical: {numerical:f} analytic: {analytic:f}, "
+              f"relative error: {rel_error(numerical, analytic):e}")
+
+
+def complex_step_gradient(f, x, df=1.0, h=1e-30):
+    """The gradient of sum(f(x) * df) by a step along the imaginary axis: no subtraction, so no cancellation.
+
+        f(x + ih) = f(x) + ih f'(x) + O(h^2)        so        f'(x) = Im f(x + ih) / h
+
+    For f made of analytic operations: + - * / ** exp log sqrt sum mean @, and max or a mask away from the
+    kink. abs and a complex conjugate are not analytic: they give wrong answers in silence.
+
+    Args:    f, which takes a complex array of the shape of x; x, real, not modified; df as in
+             eval_numerical_gradient_array; h, as small as you like.
+    Returns: the gradient, float64, shape of x, right to about 1e-15 relative.
+    Raises:  TypeError if f lost the imaginary part on the way.
+    Source:  Squire and Trapp 1998, SIAM Review 40(1), eq. 4.
+    """
+    grad = np.empty(np.shape(x))
+    for index in np.ndindex(grad.shape):
+        moved = np.array(x, dtype=np.complex128)
+        moved[index] += 1j * h
+        out = np.asarray(f(moved))
+        if out.dtype.kind != "c":
+            raise TypeError(f"complex_step_gradient: f returned {out.dtype} for a complex argument, so the "
+                            "step was lost; try eval_numerical_gradient_array, or look for .real and astype in f")
+        grad[index] = np.sum(out.imag * df) / h
+    return grad
+
+
+def assert_gradient(name, analytic, f, x, dout=1.0, h=1e-5, rtol=1e-6, atol=1e-8):
+    """Pass if analytic is the gradient of sum(f(x) * dout) by central differences, else explain.
+
+    An entry passes when |analytic - numeric| <= atol + rtol * |numeric|. atol is there for a gradient whose
+    true value is zero, where a relative error means nothing.
+
+    Args:   name, for the message; analytic, the gradient in doubt; f, from an array like x to one like dout;
+            x, float64, moved in place and put back; dout, the upstream gradient: random, since one of all
+            ones hides mistakes; h, rtol, atol: defaults for float64.
+    Raises: AssertionError that says what, where, how far off, and what to try; TypeError if x is not float64.
+    """
+    _require_float64("assert_gradient", "x", x)
+    analytic = _as_gradient(name, analytic, x)
+    numeric = eval_numerical_gradient_array(f, x, dout, h)
+    off = ~(np.abs(analytic - numeric) <= atol + rtol * np.abs(numeric))
+    if not off.any():
+        return
+    distance = np.where(np.isfinite(analytic), np.abs(analytic - numeric), np.inf)
+    worst = np.unravel_index(np.argmax(distance), x.shape)
+    yours, theirs = analytic[worst], numeric[worst]
+    ratio = f", ratio {yours / theirs:.4g}" if abs(theirs) > atol else ""
+    place = ", ".join(str(int(i)) for i in worst)
+    raise AssertionError(
+        f"{name} disagrees with central differences\n"
+        f"  {off.sum()} of {x.size} entries off; "
+        f"worst at ({place}): yours {yours:.4g}, numeric {theirs:.4g}{ratio}\n"
+        f"  compared in float64, h={h:g}, rtol={rtol:g}, atol={atol:g}; x {x.shape}\n"
+        f"  Try: {_advice(analytic, numeric, off, rtol, atol)}")
+
+
+def assert_directional(name, analytic, f, x, dout=1.0, rng=None, h=1e-5, rtol=1e-6, atol=1e-8):
+    """Check one number instead of all: the slope along a random direction, two evaluations whatever the size.
+
+        sum(analytic * u)  against  sum((f(x + hu) - f(x - hu)) * dout) / 2h,        |u| = 1
+
+    A wrong gradient passes only if its error is orthogonal to u. A failure cannot say which entry is off:
+    then turn to assert_gradient.
+
+    Args:   as assert_gradient; rng, where u comes from: a numpy Generator or RandomState (default: the global
+            numpy stream).
+    Raises: as assert_gradient.
+    """
+    _require_float64("assert_directional", "x", x)
+    analytic = _as_gradient(name, analytic, x)
+    _indices("assert_directional", x)
+    u = (np.random if rng is None else rng).normal(size=x.shape)
+    u /= np.linalg.norm(u)
+    before = x.copy()
+    try:
+        x += h * u
+        up = np.copy(f(x))
+        x[...] = before - h * u
+        down = f(x)
+    finally:
+        x[...] = before
+    numeric = np.sum((up - down) * dout) / (2 * h)
+    yours = np.sum(analytic * u)
+    if not abs(yours - numeric) <= atol + rtol * abs(numeric):
+        raise AssertionError(
+            f"{name} disagrees with central differences along a random direction\n"
+            f"  slope: yours {yours:.6g}, numeric {numeric:.6g}\n"
+            f"  compared in float64, h={h:g}, rtol={rtol:g}, atol={atol:g}; x {x.shape}\n"
+            "  Try: assert_gradient on a smaller x, which names the entries that are off.")
+
+
+def _indices(where, x):
+    if not isinstance(x, np.ndarray) or x.dtype.kind != "f":
+        got = x.dtype if isinstance(x, np.ndarray) else type(x).__name__
+        raise TypeError(f"{where}: x must be a floating-point array, for its entries move by h; got {got}; "
+                        "try x.astype(np.float64)")
+    if not x.flags.writeable:
+        raise ValueError(f"{where}: x is read-only, but its entries are moved in place; try x.copy()")
+    return list(np.ndindex(x.shape))
+
+
+def _both_sides(f, x, index, h):
+    """f with x[index] moved up and down by h; x is put back whatever f does."""
+    value = x[index]
+    try:
+        x[index] = value + h
+        up = np.copy(f(x))      # a copy, for f may return x itself
+        x[index] = value - h
+        down = np.copy(f(x))
+    finally:
+        x[index] = value
+    return up, down
+
+
+def _require_float64(where, name, x):
+    if not isinstance(x, np.ndarray) or x.dtype != np.float64:
+        got = x.dtype if isinstance(x, np.ndarray) else type(x).__name__
+        raise TypeError(f"{where}: {name} must be float64, for at h=1e-5 a float32 difference is off by "
+                        f"percents; got {got}; try {name}.astype(np.float64)")
+
+
+def _as_gradient(name, analytic, x):
+    if analytic is None:
+        raise AssertionError(f"{name} is None\n  Try: return it from the backward function.")
+    if np.shape(analytic) != x.shape:
+        hint = "a gradient has the shape of what it is taken with respect to"
+        if np.shape(analytic)[::-1] == x.shape:
+            hint += "; here the transpose has it"
+        raise AssertionError(f"{name} has the wrong shape\n  yours {np.shape(analytic)}, wanted {x.shape}\n"
+                             f"  Try: {hint}.")
+    return np.asarray(analytic)
+
+
+def _advice(analytic, numeric, off, rtol, atol):
+    """One thing to try, from the pattern of the error alone."""
+    error = analytic - numeric
+    spread = 10 * (atol + rtol * np.abs(numeric).max())
+    if not np.isfinite(numeric).all():
+        return "the forward function itself gives NaN or infinity near x; start there."
+    if not np.isfinite(analytic).all():
+        return "NaN or infinity: look for a division by zero, or a log or root of a negative number."
+    if not analytic.any():
+        return "every entry is zero: is the result assigned and returned?"
+    if np.abs(numeric).max() <= atol:
+        return "the numeric gradient is zero: does f use its argument, and is dout random, not all ones?"
+    scale = np.sum(analytic * numeric) / np.sum(numeric * numeric)
+    if np.abs(analytic - scale * numeric).max() <= spread:
+        if abs(scale + 1) < 1e-3:
+            return "right up to the sign."
+        for n in numeric.shape:
+            if n > 1 and min(abs(scale - n), abs(scale - 1 / n)) < 1e-3 * scale:
+                return (f"a constant ratio equal to {n} or 1/{n}, a size of x, often means a sum where the "
+                        "equation has a mean, or the other way round.")
+        return f"right up to a constant factor, {scale:.4g}: a factor was left out or used twice."
+    if numeric.ndim == 2:
+        if np.ptp(error, axis=0).max() <= spread:
+            return ("the error is the same in every row: a term that reaches every row through a sum over "
+                    "the batch is missing, or counted twice.")
+        for axis, what in [(0, "columns"), (1, "rows")]:
+            lines = np.flatnonzero(off.any(axis=axis))
+            if len(lines) < off.shape[1 - axis]:
+                shown = ", ".join(map(str, lines[:8]))
+                return f"only {what} {shown} are off; compare one of them with a right one."
+    return "check one step of the backward pass at a time, each against differences of its own forward step."

@@ -1,0 +1,83 @@
+"""Layers that always come together, as one: a sandwich has a forward, a backward and one cache."""
+
+from cs231n.contracts import require_choice
+from cs231n.layers import (
+    affine_backward,
+    affine_forward,
+    batchnorm_backward_alt,
+    batchnorm_forward,
+    dropout_backward,
+    dropout_forward,
+    layernorm_backward,
+    layernorm_forward,
+    relu_backward,
+    relu_forward,
+)
+
+__all__ = [
+    "affine_relu_forward", "affine_relu_backward", "affine_norm_relu_forward", "affine_norm_relu_backward",
+    "affine_norm_relu_dropout_forward", "affine_norm_relu_dropout_backward",
+]
+
+
+def affine_relu_forward(x, w, b):
+    """x (N, d1, ..., dk), w (D, M), b (M,) -> out (N, M), cache."""
+    a, affine_cache = affine_forward(x, w, b)
+    out, relu_cache = relu_forward(a)
+    return out, (affine_cache, relu_cache)
+
+
+def affine_relu_backward(dout, cache):
+    """dout (N, M) -> dx with the shape of x, dw (D, M), db (M,)."""
+    affine_cache, relu_cache = cache
+    return affine_backward(relu_backward(dout, relu_cache), affine_cache)
+
+
+def affine_norm_relu_forward(x, w, b, gamma, beta, norm_param, normalization):
+    """Affine, then normalization "batchnorm" or "layernorm", then relu.
+
+    Args:    x (N, d1, ..., dk); w (D, M); b, gamma, beta (M,); norm_param, the dict of the normalization.
+    Returns: out (N, M); cache.
+    Raises:  ValueError if normalization is another word, and what the layers raise.
+    """
+    require_choice("affine_norm_relu_forward", "normalization", normalization, ("batchnorm", "layernorm"))
+    a, affine_cache = affine_forward(x, w, b)
+    norm_forward = batchnorm_forward if normalization == "batchnorm" else layernorm_forward
+    normed, norm_cache = norm_forward(a, gamma, beta, norm_param)
+    out, relu_cache = relu_forward(normed)
+    return out, (affine_cache, norm_cache, relu_cache, normalization)
+
+
+def affine_norm_relu_backward(dout, cache):
+    """dout (N, M) -> dx with the shape of x, dw (D, M), db, dgamma, dbeta (M,)."""
+    affine_cache, norm_cache, relu_cache, normalization = cache
+    norm_backward = batchnorm_backward_alt if normalization == "batchnorm" else layernorm_backward
+    da, dgamma, dbeta = norm_backward(relu_backward(dout, relu_cache), norm_cache)
+    return *affine_backward(da, affine_cache), dgamma, dbeta
+
+
+def affine_norm_relu_dropout_forward(x, w, b, gamma, beta, norm_param, normalization, dropout_param):
+    """One hidden layer of a net: affine [- normalization] - relu [- dropout].
+
+    Args:    as affine_norm_relu_forward, but normalization None leaves it out, and gamma, beta, norm_param
+             are not read; dropout_param None or {} leaves dropout out.
+    Returns: out (N, M); cache.
+    """
+    if normalization is None:
+        out, cache = affine_relu_forward(x, w, b)
+    else:
+        out, cache = affine_norm_relu_forward(x, w, b, gamma, beta, norm_param, normalization)
+    if not dropout_param:
+        return out, (cache, None, normalization)
+    out, dropout_cache = dropout_forward(out, dropout_param)
+    return out, (cache, dropout_cache, normalization)
+
+
+def affine_norm_relu_dropout_backward(dout, cache):
+    """dout (N, M) -> dx, dw, db, dgamma, dbeta; the last two are None without normalization."""
+    cache, dropout_cache, normalization = cache
+    if dropout_cache is not None:
+        dout = dropout_backward(dout, dropout_cache)
+    if normalization is None:
+        return *affine_relu_backward(dout, cache), None, None
+    return affine_norm_relu_backward(dout, cache)

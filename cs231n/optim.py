@@ -1,0 +1,92 @@
+"""Update rules: from weights and their gradient to the next weights.
+
+Each is rule(w, dw, config=None) -> next_w, config. w and dw are arrays of one shape and are not modified.
+config is a dict of settings and of what the rule remembers; missing settings are filled in, memory is
+written back into the same dict, and a config that already holds memory goes on from there.
+"""
+
+import numpy as np
+
+from cs231n.contracts import require_number, require_options
+
+__all__ = ["sgd", "sgd_momentum", "rmsprop", "adam"]
+
+
+def sgd(w, dw, config=None):
+    """next_w = w - learning_rate * dw.  Settings: learning_rate 1e-2."""
+    config = _fill("sgd", w, dw, config, learning_rate=1e-2)
+    return w - config["learning_rate"] * dw, config
+
+
+def sgd_momentum(w, dw, config=None):
+    """v = momentum * v - learning_rate * dw;  next_w = w + v.
+
+    Settings: learning_rate 1e-2, momentum 0.9 (the weight of the past). Memory: velocity, the shape of w.
+    """
+    config = _fill("sgd_momentum", w, dw, config, learning_rate=1e-2, momentum=0.9, velocity=0)
+    config["velocity"] = config["momentum"] * config["velocity"] - config["learning_rate"] * dw
+    return w + config["velocity"], config
+
+
+def rmsprop(w, dw, config=None):
+    """A step scaled by a running mean of squared gradients.
+
+        cache = decay_rate * cache + (1 - decay_rate) * dw^2
+        next_w = w - learning_rate * dw / (sqrt(cache) + epsilon)
+
+    Settings: learning_rate 1e-2, decay_rate 0.99 (the weight of the past), epsilon 1e-8, outside the root.
+    Memory: cache, the shape of w.
+    Source: Tieleman and Hinton 2012, lecture 6e of Neural Networks for Machine Learning.
+    """
+    config = _fill("rmsprop", w, dw, config, learning_rate=1e-2, decay_rate=0.99, epsilon=1e-8, cache=0)
+    config["cache"] = config["decay_rate"] * config["cache"] + (1 - config["decay_rate"]) * dw**2
+    return w - config["learning_rate"] * dw / (np.sqrt(config["cache"]) + config["epsilon"]), config
+
+
+def adam(w, dw, config=None):
+    """Momentum over rmsprop, with both memories corrected for their start at zero.
+
+        t = t + 1
+        m = beta1 m + (1 - beta1) dw          m_hat = m / (1 - beta1^t)
+        v = beta2 v + (1 - beta2) dw^2        v_hat = v / (1 - beta2^t)
+        next_w = w - learning_rate * m_hat / (sqrt(v_hat) + epsilon)
+
+    Settings: learning_rate 1e-3, beta1 0.9, beta2 0.999, epsilon 1e-8. Memory: m, v, the shape of w; t, the
+    steps taken.
+    Source: Kingma and Ba 2015, arXiv:1412.6980, algorithm 1.
+    """
+    config = _fill("adam", w, dw, config, learning_rate=1e-3, beta1=0.9, beta2=0.999, epsilon=1e-8,
+                   m=0, v=0, t=0)
+    beta1, beta2 = config["beta1"], config["beta2"]
+    config["t"] += 1
+    config["m"] = beta1 * config["m"] + (1 - beta1) * dw
+    config["v"] = beta2 * config["v"] + (1 - beta2) * dw**2
+    m_hat = config["m"] / (1 - beta1 ** config["t"])
+    v_hat = config["v"] / (1 - beta2 ** config["t"])
+    return w - config["learning_rate"] * m_hat / (np.sqrt(v_hat) + config["epsilon"]), config
+
+
+UPDATE_RULES = {"sgd": sgd, "sgd_momentum": sgd_momentum, "rmsprop": rmsprop, "adam": adam}
+
+_MEMORY = ("velocity", "cache", "m", "v")
+_BELOW_ONE = ("momentum", "decay_rate", "beta1", "beta2")
+
+
+def _fill(rule, w, dw, config, **defaults):
+    """Check the arguments, then give config what it lacks; memory starts as zeros like w."""
+    config = {} if config is None else config
+    require_options(rule, "config", config, defaults)
+    if np.shape(w) != np.shape(dw):
+        raise ValueError(f"{rule}: dw must have the shape of w, {np.shape(w)}, got {np.shape(dw)}")
+    for name in _MEMORY:
+        if name in config and np.shape(config[name]) != np.shape(w):
+            raise ValueError(f"{rule}: config[{name!r}] must have the shape of w, {np.shape(w)}, got "
+                             f"{np.shape(config[name])}; try a new config for each parameter")
+    for name, value in config.items():
+        if name not in _MEMORY:
+            require_number(rule, f"config[{name!r}]", value, 0, 1 if name in _BELOW_ONE else np.inf)
+            # A float64 scalar, like 10 ** np.random.uniform(-4, -2), would turn float32 weights into float64.
+            config[name] = value.item() if isinstance(value, np.generic) else value
+    for name, value in defaults.items():
+        config.setdefault(name, np.zeros_like(w) if name in _MEMORY else value)
+    return config

@@ -1,0 +1,260 @@
+"""The training loop: minibatches in, a model with its best parameters out."""
+
+import os
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from cs231n import optim
+from cs231n.contracts import require_choice, require_count, require_labels, require_number
+
+__all__ = ["Solver", "load_checkpoint"]
+
+
+class Solver:
+    """Train a model by a first-order update rule, and keep its best parameters.
+
+        solver = Solver(model, data, update_rule="adam", optim_config={"learning_rate": 1e-3})
+        solver.train()
+
+    A model is anything with a dict params of arrays and loss(X, y) -> loss, grads; loss(X) -> scores. If it
+    has bn_params, a list of dicts, the running statistics in them are kept and come back with the parameters
+    they were measured with.
+
+    An epoch is one shuffled pass over the training set, in batches of batch_size; a remainder smaller than
+    a batch is left out of that epoch, and a batch_size above the size of the set means the whole set.
+
+    Args:   model; data, a dict of arrays X_train, y_train, X_val, y_val;
+            update_rule "sgd", "sgd_momentum", "rmsprop" or "adam", and optim_config, its settings;
+            lr_decay, the factor on the learning rate after each epoch; batch_size; num_epochs;
+            num_train_samples, num_val_samples, how many examples an accuracy is measured on (None: all);
+            checkpoint_name, the stem of files NAME_epoch_E.npz written after each epoch for load_checkpoint;
+            print_every, iterations between printed losses; verbose, print at all: lines, and on a
+            terminal or in a notebook a progress bar under them;
+            seed, an integer, or rng, a numpy Generator or RandomState, to draw batches from (default: the
+            global numpy stream).
+    Raises: TypeError, ValueError that name the argument, before anything is changed.
+
+    Attributes after train(): loss_history, one loss an iteration; train_acc_history, val_acc_history, one
+    entry at the first iteration and one at the end of each epoch; best_val_acc; best_params; epoch.
+    """
+
+    def __init__(self, model, data, *, update_rule="sgd", optim_config=None, lr_decay=1.0, batch_size=100,
+                 num_epochs=10, num_train_samples=1000, num_val_samples=None, checkpoint_name=None,
+                 print_every=10, verbose=True, seed=None, rng=None, **unknown):
+        if unknown:
+            raise ValueError(f"Solver: unknown argument {', '.join(map(repr, unknown))}; try help(Solver)")
+        _require_data(model, data)
+        require_choice("Solver", "update_rule", update_rule, tuple(optim.UPDATE_RULES))
+        require_number("Solver", "lr_decay", lr_decay, 0, above=True)
+        for name, value, low in [("batch_size", batch_size, 1), ("num_epochs", num_epochs, 0),
+                                 ("print_every", print_every, 1)]:
+            require_count("Solver", name, value, low)
+        for name, value in [("num_train_samples", num_train_samples), ("num_val_samples", num_val_samples)]:
+            if value is not None:
+                require_count("Solver", name, value, 1)
+        if seed is not None and rng is not None:
+            raise ValueError("Solver: seed and rng are two ways to say one thing; give one of them")
+
+        self.model = model
+        self.X_train, self.y_train = data["X_train"], data["y_train"]
+        self.X_val, self.y_val = data["X_val"], data["y_val"]
+        self.update_rule = optim.UPDATE_RULES[update_rule]
+        self.optim_config = dict(optim_config or {})
+        self.lr_decay = float(lr_decay)
+        self.batch_size = batch_size
+        self.num_epochs = num_epochs
+        self.num_train_samples = num_train_samples
+        self.num_val_samples = num_val_samples
+        self.checkpoint_name = checkpoint_name
+        self.print_every = print_every
+        self.verbose = verbose
+        self.rng = rng if rng is not None else np.random if seed is None else np.random.RandomState(seed)
+
+        w = next(iter(model.params.values()))
+        self.update_rule(w, np.zeros_like(w), dict(self.optim_config))  # a bad setting fails here and now
+        self.optim_configs = {name: dict(self.optim_config) for name in model.params}
+        self.epoch = 0
+        self.best_val_acc = 0
+        self.loss_history, self.train_acc_history, self.val_acc_history = [], [], []
+        self._best = _snapshot(model)
+
+    @property
+    def best_params(self):
+        """The parameters with the best validation accuracy so far; before any, those the model came with."""
+        return self._best[0]
+
+    def train(self):
+        """Run num_epochs epochs, then give the model its best parameters, also after an error or Ctrl-C.
+
+        A loss that is not finite ends the run with a RuntimeWarning that says where; the step is not taken.
+        """
+        per_epoch = max(len(self.X_train) // self.batch_size, 1)
+        total = self.num_epochs * per_epoch
+        with _progress(total, self.verbose) as bar:
+            try:
+                for t in range(total):
+                    if t % per_epoch == 0:
+                        order = self.rng.permutation(len(self.X_train))
+                    start = t % per_epoch * self.batch_size
+                    if not self._step(order[start:start + self.batch_size]):
+                        break
+                    if t % self.print_every == 0:
+                        bar.say(f"(Iteration {t + 1} / {total}) loss: {self.loss_history[-1]:f}")
+                    end_of_epoch = (t + 1) % per_epoch == 0
+                    if end_of_epoch:
+                        self.epoch += 1
+                        for config in self.optim_configs.values():
+                            config["learning_rate"] *= self.lr_decay
+                    if t == 0 or end_of_epoch:
+                        self._measure()
+                        bar.say(f"(Epoch {self.epoch} / {self.num_epochs}) "
+                                f"train acc: {self.train_acc_history[-1]:f}; "
+                                f"val_acc: {self.val_acc_history[-1]:f}")
+                    if end_of_epoch and self.checkpoint_name is not None:
+                        _save_checkpoint(f"{self.checkpoint_name}_epoch_{self.epoch}.npz", self.model)
+                    bar.advance(self.loss_history[-1], self.val_acc_history[-1])
+            finally:
+                _restore(self.model, self._best)
+
+    def check_accuracy(self, X, y, num_samples=None, batch_size=100):
+        """The share of X (N, ...) that the model, in test mode, gives its label in y (N,).
+
+        num_samples, if below N, draws that many examples without repetition; batch_size bounds the memory.
+        """
+        if num_samples is not None and num_samples < len(X):
+            chosen = self.rng.permutation(len(X))[:num_samples]
+            X, y = X[chosen], y[chosen]
+        right = sum(np.sum(self.model.loss(X[i:i + batch_size]).argmax(axis=1) == y[i:i + batch_size])
+                    for i in range(0, len(X), batch_size))
+        return right / len(X)
+
+    def _step(self, batch):
+        loss, grads = self.model.loss(self.X_train[batch], self.y_train[batch])
+        if not np.isfinite(loss):
+            warnings.warn(self._divergence(loss, grads), RuntimeWarning, stacklevel=3)
+            return False
+        self.loss_history.append(loss)
+        for name, w in self.model.params.items():
+            self.model.params[name], self.optim_configs[name] = \
+                self.update_rule(w, grads[name], self.optim_configs[name])
+        return True
+
+    def _divergence(self, loss, grads):
+        largest = {name: np.max(np.abs(g)) for name, g in grads.items()}
+        broken = [name for name, size in largest.items() if not np.isfinite(size)]
+        name = broken[0] if broken else max(largest, key=largest.get)
+        rate = self.optim_configs[name].get("learning_rate", "the default")
+        return (f"Solver.train: the loss is {loss} at iteration {len(self.loss_history) + 1}, so the run ends "
+                f"here; the largest gradient is {largest[name]:g}, in {name}; the best parameters so far are "
+                f"kept (validation accuracy {self.best_val_acc:.3f}). Try a smaller learning_rate (it "
+                f"is {rate}), a smaller weight_scale, or look for NaN in X_train")
+
+    def _measure(self):
+        self.train_acc_history.append(self.check_accuracy(self.X_train, self.y_train, self.num_train_samples))
+        val_acc = self.check_accuracy(self.X_val, self.y_val, self.num_val_samples)
+        if not self.val_acc_history or val_acc > self.best_val_acc:
+            self.best_val_acc = val_acc
+            self._best = _snapshot(self.model)
+        self.val_acc_history.append(val_acc)
+
+
+def load_checkpoint(path, model):
+    """Give model the parameters and running statistics of a file that a Solver wrote.
+
+    Raises: ValueError, before model is changed, if the file was written by another kind of model.
+    """
+    with np.load(path, allow_pickle=False) as stored:
+        params = {key[len("params/"):]: stored[key] for key in stored.files if key.startswith("params/")}
+        statistics = [{} for _ in getattr(model, "bn_params", [])]
+        for key in stored.files:
+            if key.startswith("bn_params/"):
+                _, i, name = key.split("/")
+                if int(i) >= len(statistics):
+                    raise ValueError(f"load_checkpoint: {path} has running statistics of layer {int(i) + 1}, "
+                                     "the model has no such layer; try the model it was written by")
+                statistics[int(i)][name] = stored[key]
+    wanted = {name: w.shape for name, w in model.params.items()}
+    found = {name: w.shape for name, w in params.items()}
+    if found != wanted:
+        name = next(n for n in {**wanted, **found} if found.get(n) != wanted.get(n))
+        raise ValueError(f"load_checkpoint: {path} has {name} {found.get(name, 'missing')}, the model has "
+                         f"{wanted.get(name, 'no such parameter')}; try the model it was written by")
+    _restore(model, (params, statistics))
+
+
+_STATISTICS = ("running_mean", "running_var")
+
+
+def _snapshot(model):
+    params = {name: w.copy() for name, w in model.params.items()}
+    statistics = [{k: p[k].copy() for k in _STATISTICS if k in p} for p in getattr(model, "bn_params", [])]
+    return params, statistics
+
+
+def _restore(model, snapshot):
+    params, statistics = snapshot
+    model.params = {name: w.copy() for name, w in params.items()}
+    for bn_param, kept in zip(getattr(model, "bn_params", []), statistics):
+        for name in _STATISTICS:
+            bn_param.pop(name, None)
+        bn_param.update({name: a.copy() for name, a in kept.items()})
+
+
+def _save_checkpoint(path, model):
+    params, statistics = _snapshot(model)
+    arrays = {f"params/{name}": w for name, w in params.items()}
+    arrays |= {f"bn_params/{i}/{name}": a for i, kept in enumerate(statistics) for name, a in kept.items()}
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with open(beside, "wb") as file:
+            np.savez(file, **arrays)
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _require_data(model, data):
+    for part in ("train", "val"):
+        X, y = f"X_{part}", f"y_{part}"
+        for name in (X, y):
+            if name not in data:
+                raise ValueError(f"Solver: data has no {name!r}; it needs X_train, y_train, X_val, y_val")
+        if not isinstance(data[X], np.ndarray) or len(data[X]) == 0:
+            raise ValueError(f"Solver: data[{X!r}] must be an array of at least one example")
+        require_labels(f"Solver, data[{y!r}]", data[y], len(data[X]), np.inf)
+    if not getattr(model, "params", None) or not callable(getattr(model, "loss", None)):
+        raise TypeError(f"Solver: model must have params and loss(X, y), got {type(model).__name__}")
+
+
+class _progress:
+    """Printed lines, under a bar where somebody watches: on a terminal or in a notebook."""
+
+    def __init__(self, total, verbose):
+        self.total, self.verbose, self.bar = total, verbose, None
+
+    def __enter__(self):
+        if self.verbose and (sys.stderr.isatty() or "ipykernel" in sys.modules):
+            from tqdm import tqdm
+
+            self.bar = tqdm(total=self.total, leave=False, unit="it", dynamic_ncols=True)
+        return self
+
+    def say(self, line):
+        if self.bar is not None:
+            self.bar.write(line)
+        elif self.verbose:
+            print(line)
+
+    def advance(self, loss, val_acc):
+        if self.bar is not None:
+            self.bar.set_postfix(loss=f"{loss:.3f}", val_acc=f"{val_acc:.3f}", refresh=False)
+            self.bar.update()
+
+    def __exit__(self, *_):
+        if self.bar is not None:
+            self.bar.close()
