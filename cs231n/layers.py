@@ -202,7 +202,7 @@ def batchnorm_backward_alt(dout, cache):
     N = len(dout)
     dbeta = dout.sum(axis=0)
     dgamma = (dout * x_hat).sum(axis=0)
-    dx = gamma * inv_std * (dout - dbeta / N - x_hat * dgamma / N)
+    dx = gamma * inv_std * (dout - dbeta / N - x_hat * (dgamma / N))
     return dx, dgamma, dbeta
 
 

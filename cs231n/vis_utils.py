@@ -2,7 +2,7 @@
 
 import numpy as np
 
-__all__ = ["visualize_grid", "vis_grid", "vis_nn", "style", "show"]
+__all__ = ["visualize_grid", "vis_grid", "vis_nn", "draw_graph", "style", "show"]
 
 
 def visualize_grid(Xs, ubound=255.0, padding=1):
@@ -34,6 +34,32 @@ def vis_nn(rows):
     """Rows of images, rows[i][j] (H, W, C), each stretched to 0..1, as one image."""
     images = [image for row in rows for image in row]
     return _tile(np.stack(images), len(rows[0]))
+
+
+def draw_graph(places, arrows, texts, title):
+    """Draw boxes and arrows. Returns the matplotlib figure.
+
+    Args: places, {name: (column, row)} with row 0 at the bottom; arrows, [(from, to)]; texts, {name: lines},
+          the lines each box says; title.
+    """
+    import matplotlib.pyplot as plt
+
+    columns, rows = zip(*places.values())
+    figure, axes = plt.subplots(figsize=(7, 0.95 * (max(rows) - min(rows) + 1)))
+    axes.set(title=title, xlim=(min(columns) - 0.5, max(columns) + 0.5),
+             ylim=(min(rows) - 0.5, max(rows) + 0.5))
+    axes.axis("off")
+    boxes = {}
+    for name, (x, y) in places.items():
+        text = axes.text(x, y, "\n".join(texts[name]), ha="center", va="center", fontsize=11, linespacing=1.4,
+                         bbox={"boxstyle": "round,pad=0.35", "facecolor": "#f4f1e8", "edgecolor": "0.35"})
+        boxes[name] = text.get_bbox_patch()
+    figure.canvas.draw()  # gives the boxes their sizes, at which the arrows stop
+    for start, end in arrows:
+        axes.annotate("", places[end], places[start], arrowprops={
+            "arrowstyle": "-|>", "color": "#0072b2", "lw": 1.8, "mutation_scale": 15,
+            "patchA": boxes[start], "patchB": boxes[end], "shrinkA": 1, "shrinkB": 1})
+    return figure
 
 
 def style():
