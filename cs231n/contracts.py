@@ -71,7 +71,7 @@ def _show(sizes):
     return f"({', '.join(map(str, sizes))}{',' if len(sizes) == 1 else ''})"
 
 
-def require_labels(where, y, num_rows, num_classes):
+def require_labels(where, y, num_rows, num_classes=np.inf):
     """Check that y (num_rows,) holds integer class labels, 0 <= y < num_classes.
 
     Raises: TypeError if y is no integer array; ValueError if its shape or a label does not fit.
@@ -85,7 +85,8 @@ def require_labels(where, y, num_rows, num_classes):
     outside = (y < 0) | (y >= num_classes)
     if outside.any():
         i = int(outside.argmax())
-        raise ValueError(f"{where}: labels must lie in 0..{num_classes - 1}, got y[{i}] = {y[i]} "
+        wanted = "at least 0" if num_classes == np.inf else f"in 0..{num_classes - 1}"
+        raise ValueError(f"{where}: labels must be {wanted}, got y[{i}] = {y[i]} "
                          f"({outside.sum()} of {num_rows} outside); try labels that start at 0")
 
 
@@ -107,16 +108,17 @@ def require_choice(where, name, value, choices):
         raise ValueError(f"{where}: {name} must be one of {', '.join(map(repr, choices))}; got {value!r}")
 
 
-def require_number(where, name, value, low, high=np.inf, *, above=False):
-    """Check low <= value <= high, or low < value <= high with above=True.
+def require_number(where, name, value, low, high=np.inf, *, above=False, below=False):
+    """Check low <= value <= high; above=True excludes low itself, below=True excludes high.
 
     Raises: TypeError if value is no real number; ValueError, also for NaN.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(f"{where}: {name} must be a number, got {value!r}")
-    if not (low < value <= high if above else low <= value <= high):
+    if not low <= value <= high or above and value == low or below and value == high:
         bound = f"above {low}" if above else f"at least {low}"
-        bound += f" and at most {high}" if high < np.inf else ""
+        if high < np.inf:
+            bound += f" and below {high}" if below else f" and at most {high}"
         raise ValueError(f"{where}: {name} must be {bound}, got {value}")
 
 
@@ -126,3 +128,10 @@ def require_count(where, name, value, low):
         raise TypeError(f"{where}: {name} must be an integer, got {value!r}")
     if value < low:
         raise ValueError(f"{where}: {name} must be at least {low}, got {value}")
+
+
+def require_rng(where, rng):
+    """Check that rng is a numpy Generator or RandomState (or the module np.random). Raises: TypeError."""
+    if not callable(getattr(rng, "permutation", None)):
+        raise TypeError(f"{where}: rng must be a numpy Generator or RandomState, got {rng!r}; "
+                        "try np.random.default_rng(0)")

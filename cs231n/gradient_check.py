@@ -46,11 +46,12 @@ def eval_numerical_gradient_array(f, x, df, h=1e-5):
     Args:    f, from an array like x to one like df; x, moved in place and put back as in
              eval_numerical_gradient; df, a number or an array of the shape of f(x).
     Returns: the gradient, shape and dtype of x.
-    Raises:  as eval_numerical_gradient.
+    Raises:  as eval_numerical_gradient; ValueError if df does not have the shape of f(x).
     """
     grad = np.zeros_like(x)
     for index in _indices("eval_numerical_gradient_array", x):
         up, down = _both_sides(f, x, index, h)
+        _require_upstream("eval_numerical_gradient_array", df, up)
         grad[index] = np.sum((up - down) * df) / (2 * h)
     return grad
 
@@ -106,7 +107,8 @@ def complex_step_gradient(f, x, df=1.0, h=1e-30):
         out = np.asarray(f(moved))
         if out.dtype.kind != "c":
             raise TypeError(f"complex_step_gradient: f returned {out.dtype} for a complex argument, so the "
-                            "step was lost; try eval_numerical_gradient_array, or look for .real and astype in f")
+                            "step was lost; try eval_numerical_gradient_array, or look for astype in f")
+        _require_upstream("complex_step_gradient", df, out)
         grad[index] = np.sum(out.imag * df) / h
     return grad
 
@@ -125,7 +127,7 @@ def assert_gradient(name, analytic, f, x, dout=1.0, h=1e-5, rtol=1e-6, atol=1e-8
     _require_float64("assert_gradient", "x", x)
     analytic = _as_gradient(name, analytic, x)
     numeric = eval_numerical_gradient_array(f, x, dout, h)
-    off = ~(np.abs(analytic - numeric) <= atol + rtol * np.abs(numeric))
+    off = ~(np.abs(analytic - numeric) <= atol + rtol * np.abs(numeric)) | ~np.isfinite(numeric)
     if not off.any():
         return
     distance = np.where(np.isfinite(analytic), np.abs(analytic - numeric), np.inf)
@@ -138,7 +140,7 @@ def assert_gradient(name, analytic, f, x, dout=1.0, h=1e-5, rtol=1e-6, atol=1e-8
         f"  {off.sum()} of {x.size} entries off; "
         f"worst at ({place}): yours {yours:.4g}, numeric {theirs:.4g}{ratio}\n"
         f"  compared in float64, h={h:g}, rtol={rtol:g}, atol={atol:g}; x {x.shape}\n"
-        f"  Try: {_advice(analytic, numeric, off, rtol, atol)}")
+        f"  Try: {_advice(analytic, numeric, off, atol)}")
 
 
 def assert_directional(name, analytic, f, x, dout=1.0, rng=None, h=1e-5, rtol=1e-6, atol=1e-8):
@@ -161,14 +163,15 @@ def assert_directional(name, analytic, f, x, dout=1.0, rng=None, h=1e-5, rtol=1e
     before = x.copy()
     try:
         x += h * u
-        up = np.copy(f(x))
+        up = np.copy(f(x))      # a copy, for f may return x itself
         x[...] = before - h * u
-        down = f(x)
+        down = np.copy(f(x))
     finally:
         x[...] = before
+    _require_upstream("assert_directional", dout, up)
     numeric = np.sum((up - down) * dout) / (2 * h)
     yours = np.sum(analytic * u)
-    if not abs(yours - numeric) <= atol + rtol * abs(numeric):
+    if not np.isfinite(numeric) or not abs(yours - numeric) <= atol + rtol * abs(numeric):
         raise AssertionError(
             f"{name} disagrees with central differences along a random direction\n"
             f"  slope: yours {yours:.6g}, numeric {numeric:.6g}\n"
@@ -206,6 +209,12 @@ def _require_float64(where, name, x):
                         f"percents; got {got}; try {name}.astype(np.float64)")
 
 
+def _require_upstream(where, df, out):
+    if np.ndim(df) > 0 and np.shape(df) != np.shape(out):
+        raise ValueError(f"{where}: the upstream gradient must have the shape of f(x), {np.shape(out)}, "
+                         f"got {np.shape(df)}")
+
+
 def _as_gradient(name, analytic, x):
     if analytic is None:
         raise AssertionError(f"{name} is None\n  Try: return it from the backward function.")
@@ -218,10 +227,8 @@ def _as_gradient(name, analytic, x):
     return np.asarray(analytic)
 
 
-def _advice(analytic, numeric, off, rtol, atol):
+def _advice(analytic, numeric, off, atol):
     """One thing to try, from the pattern of the error alone."""
-    error = analytic - numeric
-    spread = 10 * (atol + rtol * np.abs(numeric).max())
     if not np.isfinite(numeric).all():
         return "the forward function itself gives NaN or infinity near x; start there."
     if not np.isfinite(analytic).all():
@@ -230,8 +237,10 @@ def _advice(analytic, numeric, off, rtol, atol):
         return "every entry is zero: is the result assigned and returned?"
     if np.abs(numeric).max() <= atol:
         return "the numeric gradient is zero: does f use its argument, and is dout random, not all ones?"
+    error = analytic - numeric
+    like_none = atol + 0.01 * np.abs(error).max()       # what is left where a pattern explains it
     scale = np.sum(analytic * numeric) / np.sum(numeric * numeric)
-    if np.abs(analytic - scale * numeric).max() <= spread:
+    if np.abs(analytic - scale * numeric).max() <= like_none:
         if abs(scale + 1) < 1e-3:
             return "right up to the sign."
         for n in numeric.shape:
@@ -240,7 +249,7 @@ def _advice(analytic, numeric, off, rtol, atol):
                         "equation has a mean, or the other way round.")
         return f"right up to a constant factor, {scale:.4g}: a factor was left out or used twice."
     if numeric.ndim == 2:
-        if np.ptp(error, axis=0).max() <= spread:
+        if np.ptp(error, axis=0).max() <= like_none:
             return ("the error is the same in every row: a term that reaches every row through a sum over "
                     "the batch is missing, or counted twice.")
         for axis, what in [(0, "columns"), (1, "rows")]:

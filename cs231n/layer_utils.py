@@ -8,6 +8,7 @@ from cs231n.layers import (
     batchnorm_forward,
     dropout_backward,
     dropout_forward,
+    dropout_options,
     layernorm_backward,
     layernorm_forward,
     relu_backward,
@@ -63,6 +64,8 @@ def affine_norm_relu_dropout_forward(x, w, b, gamma, beta, norm_param, normaliza
              are not read; dropout_param None or {} leaves dropout out.
     Returns: out (N, M); cache.
     """
+    if dropout_param:       # before the running statistics move
+        dropout_options("affine_norm_relu_dropout_forward", dropout_param)
     if normalization is None:
         out, cache = affine_relu_forward(x, w, b)
     else:

@@ -10,7 +10,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cs231n.contracts import require, require_choice, require_labels, require_number, require_options
+from cs231n.contracts import (
+    require,
+    require_choice,
+    require_count,
+    require_labels,
+    require_number,
+    require_options,
+    require_rng,
+)
 
 __all__ = [
     "affine_forward", "affine_backward", "relu_forward", "relu_backward", "softmax_loss", "svm_loss",
@@ -132,10 +140,12 @@ def batchnorm_forward(x, gamma, beta, bn_param):
     require("batchnorm_forward", "x (N, D), gamma (D,), beta (D,)", x, gamma, beta)
     mode, eps, momentum = _norm_options("batchnorm_forward", "bn_param", bn_param)
     require_choice("batchnorm_forward", "bn_param['mode']", mode, ("train", "test"))
-    running_mean = bn_param.get("running_mean", np.zeros_like(beta))    # (D,)
-    running_var = bn_param.get("running_var", np.zeros_like(beta))      # (D,)
+    none_yet = np.zeros(x.shape[1], x.real.dtype)
+    running_mean = bn_param.get("running_mean", none_yet)               # (D,)
+    running_var = bn_param.get("running_var", none_yet)                 # (D,)
     require("batchnorm_forward", "gamma (D,), running_mean (D,), running_var (D,)",
             gamma, running_mean, running_var)
+    running_mean, running_var = running_mean.astype(x.real.dtype), running_var.astype(x.real.dtype)
 
     if mode == "test":
         if not {"running_mean", "running_var"} <= bn_param.keys():
@@ -143,7 +153,7 @@ def batchnorm_forward(x, gamma, beta, bn_param):
                           "0 stand in for running statistics; try one forward in mode 'train' first",
                           RuntimeWarning, stacklevel=2)
         x_hat = (x - running_mean) / np.sqrt(running_var + eps)
-        return (gamma * x_hat + beta).astype(x.dtype, copy=False), None
+        return gamma * x_hat + beta, None
 
     mu = x.mean(axis=0)                                                 # (D,)
     centered = x - mu                                                   # (N, D)
@@ -155,8 +165,8 @@ def batchnorm_forward(x, gamma, beta, bn_param):
     scaled = gamma * x_hat                                              # (N, D)
     out = scaled + beta                                                 # (N, D)
 
-    bn_param["running_mean"] = (momentum * running_mean + (1 - momentum) * mu).astype(x.dtype, copy=False)
-    bn_param["running_var"] = (momentum * running_var + (1 - momentum) * var).astype(x.dtype, copy=False)
+    bn_param["running_mean"] = momentum * running_mean + (1 - momentum) * mu.real
+    bn_param["running_var"] = momentum * running_var + (1 - momentum) * var.real
     return out, BatchNormCache(centered, inv_std, x_hat, gamma)
 
 
@@ -262,15 +272,10 @@ def dropout_forward(x, dropout_param):
     Source:  Srivastava et al. 2014, JMLR 15, section 10.
     """
     require("dropout_forward", "x (...)", x)
-    require_options("dropout_forward", "dropout_param", dropout_param, ("p", "mode", "seed", "rng"))
-    p, mode = dropout_param.get("p"), dropout_param.get("mode")
-    require_number("dropout_forward", "dropout_param['p'], the probability to keep,", p, 0, 1, above=True)
-    require_choice("dropout_forward", "dropout_param['mode']", mode, ("train", "test"))
+    p, mode, rng = dropout_options("dropout_forward", dropout_param)
     if mode == "test":
         return x.copy(), (dropout_param, None)
-    seed = dropout_param.get("seed")
-    rng = dropout_param.get("rng", np.random) if seed is None else np.random.RandomState(seed)
-    mask = (rng.random(x.shape) < p).astype(x.dtype) / float(p)
+    mask = (rng.random(x.shape) < p).astype(x.dtype) / p
     return x * mask, (dropout_param, mask)
 
 
@@ -281,6 +286,20 @@ def dropout_backward(dout, cache):
         return dout.copy()
     _require_dout("dropout_backward", dout, mask.shape)
     return dout * mask
+
+
+def dropout_options(where, dropout_param):
+    """dropout_param, checked -> p, mode, and the stream of random numbers that masks come from."""
+    require_options(where, "dropout_param", dropout_param, ("p", "mode", "seed", "rng"))
+    p, mode, seed = (dropout_param.get(name) for name in ("p", "mode", "seed"))
+    rng = dropout_param.get("rng", np.random)
+    require_number(where, "dropout_param['p'], the probability to keep,", p, 0, 1, above=True)
+    require_choice(where, "dropout_param['mode']", mode, ("train", "test"))
+    require_rng(where, rng)
+    if seed is not None:
+        require_count(where, "dropout_param['seed']", seed, 0)
+        rng = np.random.RandomState(seed)
+    return float(p), mode, rng
 
 
 def _require_dout(where, dout, shape):

@@ -69,7 +69,6 @@ def adam(w, dw, config=None):
 UPDATE_RULES = {"sgd": sgd, "sgd_momentum": sgd_momentum, "rmsprop": rmsprop, "adam": adam}
 
 _MEMORY = ("velocity", "cache", "m", "v")
-_BELOW_ONE = ("momentum", "decay_rate", "beta1", "beta2")
 
 
 def _fill(rule, w, dw, config, **defaults):
@@ -84,7 +83,9 @@ def _fill(rule, w, dw, config, **defaults):
                              f"{np.shape(config[name])}; try a new config for each parameter")
     for name, value in config.items():
         if name not in _MEMORY:
-            require_number(rule, f"config[{name!r}]", value, 0, 1 if name in _BELOW_ONE else np.inf)
+            share = name in ("momentum", "decay_rate", "beta1", "beta2")
+            require_number(rule, f"config[{name!r}]", value, 0, 1 if share else np.inf,
+                           below=share and rule == "adam")      # which divides by 1 - beta
             # A float64 scalar, like 10 ** np.random.uniform(-4, -2), would turn float32 weights into float64.
             config[name] = value.item() if isinstance(value, np.generic) else value
     for name, value in defaults.items():

@@ -1,14 +1,20 @@
 """The training loop: minibatches in, a model with its best parameters out."""
 
-import os
 import sys
 import warnings
-from pathlib import Path
 
 import numpy as np
 
 from cs231n import optim
-from cs231n.contracts import require_choice, require_count, require_labels, require_number
+from cs231n.checkpoint import load_checkpoint, restore, save_checkpoint, snapshot
+from cs231n.contracts import (
+    require_choice,
+    require_count,
+    require_labels,
+    require_number,
+    require_rng,
+)
+from cs231n.vis_utils import in_notebook
 
 __all__ = ["Solver", "load_checkpoint"]
 
@@ -55,8 +61,15 @@ class Solver:
         for name, value in [("num_train_samples", num_train_samples), ("num_val_samples", num_val_samples)]:
             if value is not None:
                 require_count("Solver", name, value, 1)
+        if not isinstance(optim_config, (dict, type(None))):
+            raise TypeError(f"Solver: optim_config must be a dict, got {type(optim_config).__name__}; "
+                            "try {'learning_rate': 1e-3}")
         if seed is not None and rng is not None:
             raise ValueError("Solver: seed and rng are two ways to say one thing; give one of them")
+        if seed is not None:
+            require_count("Solver", "seed", seed, 0)
+        if rng is not None:
+            require_rng("Solver", rng)
 
         self.model = model
         self.X_train, self.y_train = data["X_train"], data["y_train"]
@@ -79,18 +92,20 @@ class Solver:
         self.epoch = 0
         self.best_val_acc = 0
         self.loss_history, self.train_acc_history, self.val_acc_history = [], [], []
-        self._best = _snapshot(model)
+        self._best = None
 
     @property
     def best_params(self):
-        """The parameters with the best validation accuracy so far; before any, those the model came with."""
-        return self._best[0]
+        """The parameters with the best validation accuracy so far; before any, those of the model."""
+        return self.model.params if self._best is None else self._best[0]
 
     def train(self):
         """Run num_epochs epochs, then give the model its best parameters, also after an error or Ctrl-C.
 
         A loss that is not finite ends the run with a RuntimeWarning that says where; the step is not taken.
         """
+        if self._best is None:
+            self._best = snapshot(self.model)
         per_epoch = max(len(self.X_train) // self.batch_size, 1)
         total = self.num_epochs * per_epoch
         with _progress(total, self.verbose) as bar:
@@ -114,22 +129,34 @@ class Solver:
                                 f"train acc: {self.train_acc_history[-1]:f}; "
                                 f"val_acc: {self.val_acc_history[-1]:f}")
                     if end_of_epoch and self.checkpoint_name is not None:
-                        _save_checkpoint(f"{self.checkpoint_name}_epoch_{self.epoch}.npz", self.model)
+                        save_checkpoint(f"{self.checkpoint_name}_epoch_{self.epoch}.npz", self.model)
                     bar.advance(self.loss_history[-1], self.val_acc_history[-1])
             finally:
-                _restore(self.model, self._best)
+                restore(self.model, self._best)
 
     def check_accuracy(self, X, y, num_samples=None, batch_size=100):
         """The share of X (N, ...) that the model, in test mode, gives its label in y (N,).
 
-        num_samples, if below N, draws that many examples without repetition; batch_size bounds the memory.
+        num_samples, if below N, draws that many examples without repetition; batch_size bounds the memory. An
+        example whose scores are not finite counts as wrong.
         """
+        require_count("check_accuracy", "batch_size", batch_size, 1)
+        if num_samples is not None:
+            require_count("check_accuracy", "num_samples", num_samples, 1)
+        return self._accuracy(X, y, num_samples, batch_size)[0]
+
+    def _accuracy(self, X, y, num_samples, batch_size=100):
+        """check_accuracy, and whether any score was finite."""
         if num_samples is not None and num_samples < len(X):
             chosen = self.rng.permutation(len(X))[:num_samples]
             X, y = X[chosen], y[chosen]
-        right = sum(np.sum(self.model.loss(X[i:i + batch_size]).argmax(axis=1) == y[i:i + batch_size])
-                    for i in range(0, len(X), batch_size))
-        return right / len(X)
+        right = finite = 0
+        for i in range(0, len(X), batch_size):
+            scores = self.model.loss(X[i:i + batch_size])
+            valid = np.isfinite(scores).all(axis=1)
+            right += np.sum(valid & (scores.argmax(axis=1) == y[i:i + batch_size]))
+            finite += valid.sum()
+        return right / len(X), finite > 0
 
     def _step(self, batch):
         loss, grads = self.model.loss(self.X_train[batch], self.y_train[batch])
@@ -147,75 +174,18 @@ class Solver:
         broken = [name for name, size in largest.items() if not np.isfinite(size)]
         name = broken[0] if broken else max(largest, key=largest.get)
         rate = self.optim_configs[name].get("learning_rate", "the default")
-        return (f"Solver.train: the loss is {loss} at iteration {len(self.loss_history) + 1}, so the run ends "
-                f"here; the largest gradient is {largest[name]:g}, in {name}; the best parameters so far are "
-                f"kept (validation accuracy {self.best_val_acc:.3f}). Try a smaller learning_rate (it "
-                f"is {rate}), a smaller weight_scale, or look for NaN in X_train")
+        return (f"Solver.train: the loss is {loss} at iteration {len(self.loss_history) + 1}, so the run "
+                f"ends here; the largest gradient is {largest[name]:g}, in {name}; the best parameters so "
+                f"far are kept (validation accuracy {self.best_val_acc:.3f}). Try a smaller learning_rate "
+                f"(it is {rate}), a smaller weight_scale, or look for NaN in X_train")
 
     def _measure(self):
         self.train_acc_history.append(self.check_accuracy(self.X_train, self.y_train, self.num_train_samples))
-        val_acc = self.check_accuracy(self.X_val, self.y_val, self.num_val_samples)
-        if not self.val_acc_history or val_acc > self.best_val_acc:
+        val_acc, finite = self._accuracy(self.X_val, self.y_val, self.num_val_samples)
+        if val_acc > self.best_val_acc or finite and not self.val_acc_history:
             self.best_val_acc = val_acc
-            self._best = _snapshot(self.model)
+            self._best = snapshot(self.model)
         self.val_acc_history.append(val_acc)
-
-
-def load_checkpoint(path, model):
-    """Give model the parameters and running statistics of a file that a Solver wrote.
-
-    Raises: ValueError, before model is changed, if the file was written by another kind of model.
-    """
-    with np.load(path, allow_pickle=False) as stored:
-        params = {key[len("params/"):]: stored[key] for key in stored.files if key.startswith("params/")}
-        statistics = [{} for _ in getattr(model, "bn_params", [])]
-        for key in stored.files:
-            if key.startswith("bn_params/"):
-                _, i, name = key.split("/")
-                if int(i) >= len(statistics):
-                    raise ValueError(f"load_checkpoint: {path} has running statistics of layer {int(i) + 1}, "
-                                     "the model has no such layer; try the model it was written by")
-                statistics[int(i)][name] = stored[key]
-    wanted = {name: w.shape for name, w in model.params.items()}
-    found = {name: w.shape for name, w in params.items()}
-    if found != wanted:
-        name = next(n for n in {**wanted, **found} if found.get(n) != wanted.get(n))
-        raise ValueError(f"load_checkpoint: {path} has {name} {found.get(name, 'missing')}, the model has "
-                         f"{wanted.get(name, 'no such parameter')}; try the model it was written by")
-    _restore(model, (params, statistics))
-
-
-_STATISTICS = ("running_mean", "running_var")
-
-
-def _snapshot(model):
-    params = {name: w.copy() for name, w in model.params.items()}
-    statistics = [{k: p[k].copy() for k in _STATISTICS if k in p} for p in getattr(model, "bn_params", [])]
-    return params, statistics
-
-
-def _restore(model, snapshot):
-    params, statistics = snapshot
-    model.params = {name: w.copy() for name, w in params.items()}
-    for bn_param, kept in zip(getattr(model, "bn_params", []), statistics):
-        for name in _STATISTICS:
-            bn_param.pop(name, None)
-        bn_param.update({name: a.copy() for name, a in kept.items()})
-
-
-def _save_checkpoint(path, model):
-    params, statistics = _snapshot(model)
-    arrays = {f"params/{name}": w for name, w in params.items()}
-    arrays |= {f"bn_params/{i}/{name}": a for i, kept in enumerate(statistics) for name, a in kept.items()}
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with open(beside, "wb") as file:
-            np.savez(file, **arrays)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _require_data(model, data):
@@ -226,7 +196,7 @@ def _require_data(model, data):
                 raise ValueError(f"Solver: data has no {name!r}; it needs X_train, y_train, X_val, y_val")
         if not isinstance(data[X], np.ndarray) or len(data[X]) == 0:
             raise ValueError(f"Solver: data[{X!r}] must be an array of at least one example")
-        require_labels(f"Solver, data[{y!r}]", data[y], len(data[X]), np.inf)
+        require_labels(f"Solver, data[{y!r}]", data[y], len(data[X]))
     if not getattr(model, "params", None) or not callable(getattr(model, "loss", None)):
         raise TypeError(f"Solver: model must have params and loss(X, y), got {type(model).__name__}")
 
@@ -238,7 +208,7 @@ class _progress:
         self.total, self.verbose, self.bar = total, verbose, None
 
     def __enter__(self):
-        if self.verbose and (sys.stderr.isatty() or "ipykernel" in sys.modules):
+        if self.verbose and (sys.stderr.isatty() or in_notebook()):
             from tqdm import tqdm
 
             self.bar = tqdm(total=self.total, leave=False, unit="it", dynamic_ncols=True)

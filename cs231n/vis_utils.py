@@ -1,5 +1,7 @@
 """Pictures: images in a grid, and figures that a screen reader can speak of."""
 
+import sys
+
 import numpy as np
 
 __all__ = ["visualize_grid", "vis_grid", "vis_nn", "draw_graph", "style", "show"]
@@ -12,28 +14,27 @@ def visualize_grid(Xs, ubound=255.0, padding=1):
     Returns: one image (rows * (H + padding) - padding, the same for the width, C), float64.
     Raises:  ValueError if Xs does not have four axes or is empty.
     """
-    Xs = np.asarray(Xs)
-    if Xs.ndim != 4 or Xs.size == 0:
-        raise ValueError(f"visualize_grid: Xs must be (N, H, W, C), not empty, got {Xs.shape}; "
-                         "for (N, C, H, W) try Xs.transpose(0, 2, 3, 1)")
-    N, H, W, C = Xs.shape
-    side = int(np.ceil(np.sqrt(N)))
-    grid = np.zeros((side * (H + padding) - padding, side * (W + padding) - padding, C))
-    for i, image in enumerate(Xs.astype(np.float64)):
-        top, left = i // side * (H + padding), i % side * (W + padding)
-        grid[top:top + H, left:left + W] = ubound * _stretch(image)
-    return grid
+    Xs = _images("visualize_grid", Xs)
+    return ubound * _tile(Xs, int(np.ceil(np.sqrt(len(Xs)))), padding, ground=0.0, square=True)
 
 
 def vis_grid(Xs):
-    """As visualize_grid with a bright ground of 1 and images stretched to 0..1, to be shown as it is."""
+    """As visualize_grid on a bright ground, with images stretched to 0..1, to be shown as it is."""
+    Xs = _images("vis_grid", Xs)
     return _tile(Xs, int(np.ceil(np.sqrt(len(Xs)))))
 
 
 def vis_nn(rows):
-    """Rows of images, rows[i][j] (H, W, C), each stretched to 0..1, as one image."""
-    images = [image for row in rows for image in row]
-    return _tile(np.stack(images), len(rows[0]))
+    """Rows of images, rows[i][j] (H, W, C), each stretched to 0..1, as one image.
+
+    Raises: ValueError if the rows are empty or unequal in length, or the images in shape.
+    """
+    shapes = {np.shape(image) for row in rows for image in row}
+    lengths = {len(row) for row in rows}
+    if len(shapes) != 1 or len(lengths) != 1:
+        raise ValueError(f"vis_nn: rows must hold as many images each, all of one shape (H, W, C); got rows "
+                         f"of {sorted(lengths)} images of shapes {sorted(shapes)}")
+    return _tile(_images("vis_nn", [image for row in rows for image in row]), len(rows[0]))
 
 
 def draw_graph(places, arrows, texts, title):
@@ -83,15 +84,11 @@ def show(figure, alt):
 
     import matplotlib.pyplot as plt
 
-    try:
-        from IPython import get_ipython
-        from IPython.display import publish_display_data
-        in_notebook = get_ipython() is not None
-    except ImportError:
-        in_notebook = False
-    if not in_notebook:
+    if not in_notebook():
         plt.show()
         return
+    from IPython.display import publish_display_data
+
     png = io.BytesIO()
     figure.savefig(png, format="png", dpi=100, bbox_inches="tight", facecolor="white")
     plt.close(figure)
@@ -99,15 +96,26 @@ def show(figure, alt):
                          {"image/png": {"alt": alt, "alttext": alt}})
 
 
-def _stretch(image):
-    low, high = image.min(), image.max()
-    return np.full(image.shape, 0.5) if high == low else (image - low) / (high - low)
+def in_notebook():
+    """Whether this runs in a notebook (or IPython), which shows figures and progress bars by itself."""
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and ipython.get_ipython() is not None
 
 
-def _tile(Xs, columns):
-    N, H, W, C = np.shape(Xs)
-    grid = np.ones((-(-N // columns) * (H + 1) - 1, columns * (W + 1) - 1, C))
-    for i, image in enumerate(np.asarray(Xs, dtype=np.float64)):
-        top, left = i // columns * (H + 1), i % columns * (W + 1)
-        grid[top:top + H, left:left + W] = _stretch(image)
+def _images(where, Xs):
+    Xs = np.asarray(Xs, dtype=np.float64)
+    if Xs.ndim != 4 or Xs.size == 0:
+        raise ValueError(f"{where}: images must be (N, H, W, C), not empty, got {Xs.shape}; "
+                         "for (N, C, H, W) try Xs.transpose(0, 2, 3, 1)")
+    return Xs
+
+
+def _tile(Xs, columns, padding=1, ground=1.0, square=False):
+    N, H, W, C = Xs.shape
+    rows = columns if square else -(-N // columns)
+    grid = np.full((rows * (H + padding) - padding, columns * (W + padding) - padding, C), ground)
+    for i, image in enumerate(Xs):
+        top, left = i // columns * (H + padding), i % columns * (W + padding)
+        low, high = image.min(), image.max()
+        grid[top:top + H, left:left + W] = 0.5 if high == low else (image - low) / (high - low)
     return grid

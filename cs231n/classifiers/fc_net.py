@@ -3,7 +3,7 @@
 import numpy as np
 
 from cs231n import layer_utils, layers
-from cs231n.contracts import require_choice, require_count, require_labels, require_number
+from cs231n.contracts import require_choice, require_count, require_labels, require_number, require_rng
 from cs231n.layer_utils import *
 from cs231n.layers import *
 
@@ -94,7 +94,12 @@ class FullyConnectedNet:
         require_number(where, "dropout_keep_ratio", dropout_keep_ratio, 0, 1)
         require_number(where, "reg", reg, 0)
         require_number(where, "weight_scale", weight_scale, 0)
-        require_choice(where, "dtype", np.dtype(dtype), (np.dtype(np.float32), np.dtype(np.float64)))
+        if dtype is None or dtype not in (np.float32, np.float64):
+            raise ValueError(f"{where}: dtype must be np.float32 or np.float64, got {dtype!r}")
+        if seed is not None:
+            require_count(where, "seed", seed, 0)
+        if rng is not None:
+            require_rng(where, rng)
 
         self.normalization = normalization
         self.use_dropout = 0 < dropout_keep_ratio < 1
@@ -126,13 +131,15 @@ class FullyConnectedNet:
     def loss(self, X, y=None):
         """X (N, d1, ..., dk) -> scores (N, C), in test mode; with y (N,) -> loss, grads, in training mode.
 
-        y holds labels; loss = softmax loss + 0.5 * reg * sum of squared W; b, gamma and beta are not regularized. grads is
-        keyed as params. Training mode updates the running statistics in bn_params.
+        y holds labels; grads is keyed as params. loss = softmax loss + 0.5 * reg * sum of squared W; b, gamma
+        and beta are not regularized. Training mode updates the running statistics in bn_params.
 
         Raises: TypeError, ValueError before anything is changed.
         """
         X, L = np.asarray(X), self.num_layers
         mode = "test" if y is None else "train"
+        if X.dtype.kind not in "fiub":
+            raise TypeError(f"FullyConnectedNet.loss: X must hold numbers, got {X.dtype}")
         if X.size == 0 or X[:1].size != len(self.params["W1"]):
             raise ValueError(f"FullyConnectedNet.loss: X must be (N, ...), N > 0, with "
                              f"{len(self.params['W1'])} numbers an example, got {X.shape}; "
@@ -145,15 +152,14 @@ class FullyConnectedNet:
             for bn_param in self.bn_params:
                 bn_param["mode"] = mode
 
-        hidden, caches = X.astype(self.dtype, copy=False), {}
-        for i in range(1, L):
-            norm = (None, None, None)
-            if self.normalization:
-                norm = self.params[f"gamma{i}"], self.params[f"beta{i}"], self.bn_params[i - 1]
-            hidden, caches[i] = affine_norm_relu_dropout_forward(
-                hidden, self.params[f"W{i}"], self.params[f"b{i}"], *norm, self.normalization,
-                self.dropout_param)
-        scores, caches[L] = affine_forward(hidden, self.params[f"W{L}"], self.params[f"b{L}"])
+        kept = [dict(bn_param) for bn_param in self.bn_params]
+        try:
+            scores, caches = self._scores(X.astype(self.dtype, copy=False))
+        except Exception:
+            for bn_param, before in zip(self.bn_params, kept):  # a later layer failed, an earlier one learned
+                bn_param.clear()
+                bn_param.update(before)
+            raise
         if y is None:
             return scores
 
@@ -171,3 +177,15 @@ class FullyConnectedNet:
             loss += 0.5 * reg * np.sum(W * W)
             grads[f"W{i}"] += reg * W
         return loss, grads
+
+    def _scores(self, X):
+        hidden, caches, L = X, {}, self.num_layers
+        for i in range(1, L):
+            norm = (None, None, None)
+            if self.normalization:
+                norm = self.params[f"gamma{i}"], self.params[f"beta{i}"], self.bn_params[i - 1]
+            hidden, caches[i] = affine_norm_relu_dropout_forward(
+                hidden, self.params[f"W{i}"], self.params[f"b{i}"], *norm, self.normalization,
+                self.dropout_param)
+        scores, caches[L] = affine_forward(hidden, self.params[f"W{L}"], self.params[f"b{L}"])
+        return scores, caches

@@ -1,0 +1,210 @@
+"""setup.sh where something is missing, and the promises of requirements.txt and requirements.lock."""
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+ROOT = Path(__file__).resolve().parent.parent
+BASH = shutil.which("bash")
+needs_bash = pytest.mark.skipif(BASH is None, reason="setup.sh is for bash")
+
+# What a healthy Python answers; a test replaces one answer.
+FAKE = """#!/bin/sh
+case "$*" in
+    *version_info*) echo {version} ;;
+    *ensurepip*) exit {ensurepip} ;;
+    "-m venv "*) mkdir -p "$3/bin"; cp "$0" "$3/bin/python" ;;
+    *"pip install"*) {pip} ;;
+    *"cs231n data"*) echo "data at hand" ;;
+    *"cs231n run"*) echo "notebooks ran" ;;
+    *"pytest"*"tests"*|*"--nbval"*|*"-m pytest"*) {pytest} ;;
+    *) echo "unexpected: $*" >&2; exit 9 ;;
+esac
+"""
+HEALTHY = {"version": "3.12", "ensurepip": 0, "pip": "echo Collecting one",
+           "pytest": 'echo "=== 1 passed ==="'}
+
+
+@pytest.fixture
+def kit(tmp_path):
+    """Runs setup.sh on a copy of what it needs: kit(command, answers of the fake Python)."""
+    for name in ("setup.sh", "requirements.lock"):
+        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "notebooks").mkdir()
+
+    def run(*command, env=None, **answers):
+        python = executable(tmp_path / "fake-python", FAKE.format(**{**HEALTHY, **answers}))
+        return setup(tmp_path, *command, PYTHON=str(python), **(env or {}))
+    run.folder = tmp_path
+    return run
+
+
+def executable(path, text):
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+
+def setup(folder, *command, user=None, **env):
+    return subprocess.run([BASH, str(folder / "setup.sh"), *command], env={**os.environ, **env}, user=user,
+                          capture_output=True, text=True, timeout=60)
+
+
+def assert_one_clear_line(done, *words):
+    assert done.returncode not in (0, 9), done.stdout
+    line = done.stderr.strip().splitlines()[-1]
+    assert line.startswith("setup: ") and all(word in line for word in words), done.stderr
+
+
+@needs_bash
+class TestSetup:
+    def test_syntax(self):
+        for script in ("setup.sh", ".ci/run"):
+            subprocess.run([BASH, "-n", str(ROOT / script)], check=True)
+            assert os.access(ROOT / script, os.X_OK)
+
+    def test_help_names_every_command(self, kit):
+        done = setup(kit.folder, "help")
+        assert done.returncode == 0 and max(map(len, done.stdout.splitlines())) <= 80
+        assert all(re.search(rf"^  {name} ", done.stdout, re.M) for name in ("run", "test", "lab", "help"))
+
+    def test_no_command_and_an_unknown_one(self, kit):
+        assert setup(kit.folder).returncode == 2
+        done = setup(kit.folder, "tset")
+        assert done.returncode == 2 and "unknown command 'tset'" in done.stderr
+
+    def test_a_python_that_is_not_there(self, kit):
+        done = setup(kit.folder, "run", PYTHON="/no/such/python")
+        assert_one_clear_line(done, "/no/such/python", "3.10 to 3.14", "try:")
+
+    @pytest.mark.parametrize("version", ["2.7", "3.9", "3.15"])
+    def test_a_python_out_of_range(self, kit, version):
+        assert_one_clear_line(kit("run", version=version), f"Python {version}", "3.10 to 3.14")
+        assert not (kit.folder / ".venv").exists()
+
+    def test_no_python_at_all(self, kit):
+        tools = kit.folder / "tools"
+        tools.mkdir()
+        for tool in ("bash", "dirname", "cat"):
+            (tools / tool).symlink_to(shutil.which(tool))
+        assert_one_clear_line(setup(kit.folder, "run", PYTHON="", PATH=str(tools)), "no Python 3.10 to 3.14")
+
+    def test_no_venv_module(self, kit):
+        assert_one_clear_line(kit("run", ensurepip=1), "venv module", "apt install python3.12-venv")
+
+    def test_a_full_disk(self, kit):
+        tools = kit.folder / "tools"
+        tools.mkdir()
+        executable(tools / "df", "#!/bin/sh\necho header\necho disk 9999999 1 204800 99% /\n")
+        done = kit("run", env={"PATH": f"{tools}:{os.environ['PATH']}"})
+        assert_one_clear_line(done, "only 200 MB free", "try:")
+
+    def test_a_folder_that_cannot_be_written(self):
+        nobody = 65534 if os.geteuid() == 0 else None        # root may write anywhere
+        folder = Path(tempfile.mkdtemp())
+        try:
+            for name in ("setup.sh", "requirements.lock"):
+                shutil.copy(ROOT / name, folder)
+            python = executable(folder / "python", FAKE.format(**HEALTHY))
+            folder.chmod(0o555)
+            done = setup(folder, "run", user=nobody, PYTHON=str(python))
+            assert_one_clear_line(done, "cannot write", "try:")
+        finally:
+            folder.chmod(0o755)
+            shutil.rmtree(folder)
+
+    @pytest.mark.parametrize("said, words", [
+        ("Temporary failure in name resolution", "check the network"),
+        ("OSError: [Errno 28] No space left on device", "disk is full"),
+        ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES", "requirements.lock"),
+        ("error: subprocess-exited-with-error", "install.log")])
+    def test_packages_that_cannot_be_installed(self, kit, said, words):
+        assert_one_clear_line(kit("run", pip=f'echo "{said}"; exit 1'), words, "try:")
+        assert not (kit.folder / ".venv" / "installed.lock").exists()
+
+    def test_an_interrupted_installation_is_repeated_and_a_finished_one_is_not(self, kit):
+        assert kit("run", pip="exit 1").returncode == 1
+        (kit.folder / ".venv" / "left-over").touch()
+        done = kit("run")
+        assert done.returncode == 0 and "notebooks ran" in done.stdout
+        assert not (kit.folder / ".venv" / "left-over").exists()
+        again = kit("run", pip="exit 1")
+        assert again.returncode == 0 and "Installing" not in again.stdout
+
+    def test_a_new_lock_is_installed_into_the_same_venv(self, kit):
+        kit("run")
+        (kit.folder / ".venv" / "mine").touch()
+        (kit.folder / "requirements.lock").write_text("another\n")
+        assert "Installing" in kit("run").stdout
+        assert (kit.folder / ".venv" / "mine").exists()
+
+    def test_a_broken_venv_is_made_again(self, kit):
+        kit("run")
+        (kit.folder / ".venv" / "bin" / "python").unlink()
+        done = kit("run")
+        assert done.returncode == 0 and "Making .venv" in done.stdout
+
+    def test_every_stage_runs_and_one_failure_fails(self, kit):
+        good = kit("test")
+        assert good.returncode == 0 and good.stdout.splitlines()[-1] == "=== 1 passed ==="
+        failing = 'case "$*" in *"--nbval "*) echo "=== 1 failed ==="; exit 1 ;; *) echo ok ;; esac'
+        shutil.rmtree(kit.folder / ".venv")
+        done = kit("test", pytest=failing)
+        assert done.returncode == 1
+        assert re.findall(r": (passed|FAILED)$", done.stdout, re.M) == ["passed", "FAILED", "passed"]
+
+    def test_ci_calls_the_same_command(self):
+        assert (ROOT / ".ci" / "run").read_text().splitlines()[-1] == "./setup.sh test"
+
+
+def requirements():
+    lines = (line.split("#")[0].strip() for line in (ROOT / "requirements.txt").read_text().splitlines())
+    return {Requirement(line).name: Requirement(line) for line in lines if line}
+
+
+def locked():
+    """name -> list of (version, marker or None) of every entry in the lock."""
+    pins = defaultdict(list)
+    for line in (ROOT / "requirements.lock").read_text().splitlines():
+        if re.match(r"[a-z0-9]", line):
+            item = Requirement(line.rstrip(" \\"))
+            pins[item.name].append((Version(str(item.specifier).removeprefix("==")), item.marker))
+    return pins
+
+
+def test_every_requirement_has_a_reason_and_both_bounds():
+    for item in requirements().values():
+        assert {"<", ">="} <= {bound.operator for bound in item.specifier}, item
+    for line in (ROOT / "requirements.txt").read_text().splitlines():
+        assert not line or "#" in line, line
+
+
+def test_the_numpy_versions_that_warn_on_cifar_pickles_are_left_out():
+    numpy = requirements()["numpy"].specifier
+    assert not any(f"2.4.{patch}" in numpy for patch in range(5))
+    assert "2.0.0" in numpy and "2.4.5" in numpy and "3.0" not in numpy
+
+
+@pytest.mark.parametrize("python", ["3.10", "3.11", "3.12", "3.13", "3.14"])
+@pytest.mark.parametrize("system", ["linux", "darwin", "win32"])
+def test_the_lock_has_each_requirement_once_for_each_python(python, system):
+    place = {"python_version": python, "python_full_version": f"{python}.0", "sys_platform": system,
+             "platform_system": {"linux": "Linux", "darwin": "Darwin", "win32": "Windows"}[system]}
+    pins = locked()
+    for name, item in requirements().items():
+        chosen = [version for version, marker in pins[name] if marker is None or marker.evaluate(place)]
+        assert len(chosen) == 1 and chosen[0] in item.specifier, (name, chosen)
+
+
+def test_everything_locked_has_hashes_and_names_no_host():
+    text = (ROOT / "requirements.lock").read_text()
+    entries = re.split(r"^(?=[a-z0-9])", text, flags=re.M)[1:]
+    assert len(entries) > 100 and all("--hash=sha256:" in entry for entry in entries)
+    assert "://" not in text and "index-url" not in text and "find-links" not in text
