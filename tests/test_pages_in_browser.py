@@ -1,0 +1,78 @@
+"""The pages as a reader's browser shows them: with no network, on a desk and on a phone."""
+
+import shutil
+
+import nbformat
+import pytest
+
+from cs231n import pages
+from cs231n.report import ROOT, RESULTS, Outcome
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install -e '.[browser]'")
+BROWSER = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
+pytestmark = pytest.mark.skipif(BROWSER is None, reason="needs chromium on the PATH: apt install chromium")
+
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+PAGES = ["index", *(path.stem for path in NOTEBOOKS)]
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+         "--disable-sync", "--no-first-run"]
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory):
+    """The pages of the notebooks as they are stored."""
+    folder = tmp_path_factory.mktemp("reports")
+    outcomes = [Outcome(path, nbformat.read(path, 4), 1.0, None) for path in NOTEBOOKS]
+    pages.write(outcomes, [(name, "not measured") for name in RESULTS], False, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=BROWSER, args=QUIET)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(params=[(1280, 900), (390, 844)], ids=["desk", "phone"])
+def opened(request, browser, reports):
+    """A function that opens a page with no network, and the list of what the console and the network said."""
+    width, height = request.param
+    context = browser.new_context(viewport={"width": width, "height": height}, offline=True)
+    said = []
+
+    def open_page(name):
+        page = context.new_page()
+        page.on("console", lambda message: said.append(f"console: {message.text}"))
+        page.on("pageerror", lambda error: said.append(f"error: {error}"))
+        page.on("requestfailed", lambda r: said.append(f"failed: {r.url[:80]}"))
+        page.goto((reports / f"{name}.html").as_uri())
+        return page, said
+
+    yield open_page
+    context.close()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_whole(opened, name):
+    page, said = opened(name)
+    assert said == []
+    assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0, "it scrolls sideways"
+    broken = page.evaluate("[...document.images].filter(i => !i.complete || !i.naturalWidth).length")
+    silent = page.evaluate("[...document.images].filter(i => i.alt.trim().length < 20).map(i => i.outerHTML.slice(0, 80))")
+    assert broken == 0 and silent == []
+    external = page.evaluate("performance.getEntriesByType('resource').map(e => e.name).filter(n => /^http/.test(n))")
+    assert external == []
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_the_mathematics_is_set(opened, path):
+    page, _ = opened(path.stem)
+    source = "".join(cell.source for cell in nbformat.read(path, 4).cells if cell.cell_type == "markdown")
+    drawn = page.evaluate("[...document.querySelectorAll('math')].filter(m => m.getBoundingClientRect().width > 3).length")
+    assert drawn >= source.count("$$") // 2 + source.replace("$$", "").count("$") // 2 > 0
+    assert "$" not in page.evaluate("[...document.querySelectorAll('p, li, td')].map(e => e.innerText).join(' ')")
+    numbers = page.evaluate("[...document.querySelectorAll('.equation')].map(e => e.textContent).join(' ')")
+    for tag in range(1, source.count(r"\tag") + 1):
+        assert f"({tag})" in numbers
