@@ -117,21 +117,28 @@ def assert_gradient(name, analytic, f, x, dout=1.0, h=1e-5, rtol=1e-6, atol=1e-8
     """Pass if analytic is the gradient of sum(f(x) * dout) by central differences, else explain.
 
     An entry passes when |analytic - numeric| <= atol + rtol * |numeric|. atol is there for a gradient whose
-    true value is zero, where a relative error means nothing.
+    true value is zero, where a relative error means nothing. So keep gradients well above atol: below it,
+    zeros pass.
 
     Args:   name, for the message; analytic, the gradient in doubt; f, from an array like x to one like dout;
             x, float64, moved in place and put back; dout, the upstream gradient: random, since one of all
-            ones hides mistakes; h, rtol, atol: defaults for float64.
-    Raises: AssertionError that says what, where, how far off, and what to try; TypeError if x is not float64.
+            ones hides mistakes (none is needed where f returns a number); h, rtol, atol: for float64.
+    Raises: AssertionError that says what, where, how far off, and what to try; TypeError if x is not float64;
+            ValueError if dout does not have the shape of f(x).
     """
     _require_float64("assert_gradient", "x", x)
     analytic = _as_gradient(name, analytic, x)
+    _require_movable("assert_gradient", x)
+    _require_dout("assert_gradient", dout, f(x))
     numeric = eval_numerical_gradient_array(f, x, dout, h)
     off = ~(np.abs(analytic - numeric) <= atol + rtol * np.abs(numeric)) | ~np.isfinite(numeric)
     if not off.any():
         return
     distance = np.where(np.isfinite(analytic), np.abs(analytic - numeric), np.inf)
     worst = np.unravel_index(np.argmax(distance), x.shape)
+    advice = _advice(analytic, numeric, off, atol)
+    if not np.array_equal(f(x), f(x), equal_nan=True):
+        advice = "f gives two answers for one x; if there is dropout in it, give that a seed."
     yours, theirs = analytic[worst], numeric[worst]
     ratio = f", ratio {yours / theirs:.4g}" if abs(theirs) > atol else ""
     place = ", ".join(str(int(i)) for i in worst)
@@ -140,7 +147,7 @@ def assert_gradient(name, analytic, f, x, dout=1.0, h=1e-5, rtol=1e-6, atol=1e-8
         f"  {off.sum()} of {x.size} entries off; "
         f"worst at ({place}): yours {yours:.4g}, numeric {theirs:.4g}{ratio}\n"
         f"  compared in float64, h={h:g}, rtol={rtol:g}, atol={atol:g}; x {x.shape}\n"
-        f"  Try: {_advice(analytic, numeric, off, atol)}")
+        f"  Try: {advice}")
 
 
 def assert_directional(name, analytic, f, x, dout=1.0, rng=None, h=1e-5, rtol=1e-6, atol=1e-8):
@@ -157,7 +164,7 @@ def assert_directional(name, analytic, f, x, dout=1.0, rng=None, h=1e-5, rtol=1e
     """
     _require_float64("assert_directional", "x", x)
     analytic = _as_gradient(name, analytic, x)
-    _indices("assert_directional", x)
+    _require_movable("assert_directional", x)
     u = (np.random if rng is None else rng).normal(size=x.shape)
     u /= np.linalg.norm(u)
     before = x.copy()
@@ -168,7 +175,7 @@ def assert_directional(name, analytic, f, x, dout=1.0, rng=None, h=1e-5, rtol=1e
         down = np.copy(f(x))
     finally:
         x[...] = before
-    _require_upstream("assert_directional", dout, up)
+    _require_dout("assert_directional", dout, up)
     numeric = np.sum((up - down) * dout) / (2 * h)
     yours = np.sum(analytic * u)
     if not np.isfinite(numeric) or not abs(yours - numeric) <= atol + rtol * abs(numeric):
@@ -180,13 +187,17 @@ def assert_directional(name, analytic, f, x, dout=1.0, rng=None, h=1e-5, rtol=1e
 
 
 def _indices(where, x):
+    _require_movable(where, x)
+    return list(np.ndindex(x.shape))
+
+
+def _require_movable(where, x):
     if not isinstance(x, np.ndarray) or x.dtype.kind != "f":
         got = x.dtype if isinstance(x, np.ndarray) else type(x).__name__
         raise TypeError(f"{where}: x must be a floating-point array, for its entries move by h; got {got}; "
                         "try x.astype(np.float64)")
     if not x.flags.writeable:
         raise ValueError(f"{where}: x is read-only, but its entries are moved in place; try x.copy()")
-    return list(np.ndindex(x.shape))
 
 
 def _both_sides(f, x, index, h):
@@ -213,6 +224,13 @@ def _require_upstream(where, df, out):
     if np.ndim(df) > 0 and np.shape(df) != np.shape(out):
         raise ValueError(f"{where}: the upstream gradient must have the shape of f(x), {np.shape(out)}, "
                          f"got {np.shape(df)}")
+
+
+def _require_dout(where, dout, out):
+    if np.ndim(dout) == 0 < np.ndim(out):
+        raise ValueError(f"{where}: f returns an array {np.shape(out)}, so dout must be one too, and random, "
+                         f"for all ones hide mistakes; try dout=np.random.randn{np.shape(out)}")
+    _require_upstream(where, dout, out)
 
 
 def _as_gradient(name, analytic, x):
@@ -249,7 +267,7 @@ def _advice(analytic, numeric, off, atol):
                         "equation has a mean, or the other way round.")
         return f"right up to a constant factor, {scale:.4g}: a factor was left out or used twice."
     if numeric.ndim == 2:
-        if np.ptp(error, axis=0).max() <= like_none:
+        if len(error) > 1 and np.ptp(error, axis=0).max() <= like_none:
             return ("the error is the same in every row: a term that reaches every row through a sum over "
                     "the batch is missing, or counted twice.")
         for axis, what in [(0, "columns"), (1, "rows")]:

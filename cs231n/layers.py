@@ -2,7 +2,7 @@
 
 Each forward returns its output and a cache; the backward beneath it takes the gradient of the loss with
 respect to that output, dout, and the cache, and returns the gradient with respect to each input.
-float32 stays float32, float64 stays float64, and no input is modified.
+float32 stays float32, float64 stays float64 (a mixture is promoted, as NumPy does), and no input is modified.
 """
 
 import warnings

@@ -136,7 +136,7 @@ def infinite_above(v):
 def test_a_forward_that_is_not_finite_never_passes(check, f, at):
     x = np.full(3, at)
     with np.errstate(invalid="ignore"), pytest.raises(AssertionError, match="dx"):
-        check("dx", np.ones(3), f, x, h=1e-3)
+        check("dx", np.ones(3), f, x, problem((3, 5)).x[:, 0], h=1e-3)
 
 
 def test_a_function_may_return_its_argument():
@@ -153,6 +153,19 @@ def test_only_float64_is_compared(check, x):
         check("dx", np.zeros(3), lambda v: v, x)
 
 
+def test_an_array_needs_an_upstream_gradient_for_all_ones_would_let_zeros_pass():
+    p = problem((3, 5))
+    for check in (assert_gradient, assert_directional):
+        with refused(ValueError, check.__name__, "(3, 5)", "dout", "random"):
+            check("dx", np.zeros((3, 5)), out_of(p), p.x)
+
+
+def test_an_unrepeatable_function_is_named():
+    p, rng = problem((3, 5)), np.random.RandomState(0)
+    with pytest.raises(AssertionError, match="two answers for one x.*seed"):
+        assert_gradient("dx", p.dout, lambda v: v * (rng.random(v.shape) < 0.5), p.x, p.dout)
+
+
 def test_a_mistaken_upstream_shape_is_refused():
     p = problem((3, 5))
     for dout in (p.dout[0], p.dout[:, :1], p.dout[:, :, None]):
@@ -164,8 +177,8 @@ NUMERIC = {
     "scalar": lambda f, x: eval_numerical_gradient(lambda v: np.sum(f(v)), x, verbose=False),
     "array": lambda f, x: eval_numerical_gradient_array(f, x, 1.0),
     "sparse": lambda f, x: grad_check_sparse(lambda v: np.sum(f(v)), x, np.zeros(x.shape), num_checks=2),
-    "assert": lambda f, x: assert_gradient("dx", np.zeros(x.shape), f, x),
-    "directional": lambda f, x: assert_directional("dx", np.zeros(x.shape), f, x),
+    "assert": lambda f, x: assert_gradient("dx", np.zeros(x.shape), lambda v: np.sum(f(v)), x),
+    "directional": lambda f, x: assert_directional("dx", np.zeros(x.shape), lambda v: np.sum(f(v)), x),
 }
 every_numeric = pytest.mark.parametrize("numeric", NUMERIC.values(), ids=NUMERIC)
 

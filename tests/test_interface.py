@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -77,7 +78,7 @@ def test_keywords(name):
 def run(code, cwd=ROOT):
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True,
                           cwd=cwd,
-                          env={**__import__("os").environ, "PYTHONPATH": str(ROOT),
+                          env={**os.environ, "PYTHONPATH": str(ROOT),
                                "OPENBLAS_NUM_THREADS": "1"})
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from conftest import make_blobs, refused
 
-from cs231n import solver as solver_module
 from cs231n.classifiers.fc_net import FullyConnectedNet
 from cs231n.optim import sgd
 from cs231n.solver import Solver
@@ -81,9 +80,9 @@ class ForgetsStatistics(Solver):
 
 
 class KeepsTheLast(Solver):
-    def _measure(self):
-        super()._measure()
-        self._best = solver_module._snapshot(self.model)
+    def train(self):
+        super().train()
+        self.model.params["W"] = np.full(3, 4.0)
 
 
 class TakesTies(Solver):
