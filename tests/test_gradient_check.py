@@ -156,7 +156,7 @@ def test_only_float64_is_compared(check, x):
 def test_an_array_needs_an_upstream_gradient_for_all_ones_would_let_zeros_pass():
     p = problem((3, 5))
     for check in (assert_gradient, assert_directional):
-        with pytest.raises(ValueError, match=rf"{check.__name__}: .*\(3, 5\).*dout must be one too, and random"):
+        with pytest.raises(ValueError, match=f"{check.__name__}: .*dout must be one too, and random"):
             check("dx", np.zeros((3, 5)), out_of(p), p.x)
 
 
