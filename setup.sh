@@ -3,6 +3,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
+# Threads of small matrix products wait for each other, for minutes where the cores have other work.
+export OPENBLAS_NUM_THREADS="${OPENBLAS_NUM_THREADS:-1}"
 VENV=.venv
 STAMP=$VENV/installed.lock     # a copy of the lock, made once everything in it is installed
 MEGABYTES=1500                 # the packages take about 550; their downloads and the data the rest
@@ -24,6 +26,7 @@ repeated.
 
   PYTHON=/path/to/python    the Python to use, 3.10 to 3.14
   CS231N_CIFAR10=...        where CIFAR-10 lies, see datasets/README.md
+  OPENBLAS_NUM_THREADS=2    threads of a matrix product, 1 if you do not say
 END
 }
 

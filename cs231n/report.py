@@ -28,6 +28,7 @@ RESULTS = {
     "validation accuracy without": _percent,
     "test accuracy with batchnorm": _percent,
     "test accuracy without": _percent,
+    "final net, test accuracy": _percent,
     "data source": str,
 }
 
