@@ -37,11 +37,11 @@ def vis_nn(rows):
     return _tile(_images("vis_nn", [image for row in rows for image in row]), len(rows[0]))
 
 
-def draw_graph(places, arrows, texts, title):
+def draw_graph(places, arrows, texts, title, labels=None):
     """Draw boxes and arrows. Returns the matplotlib figure.
 
     Args: places, {name: (column, row)} with row 0 at the bottom; arrows, [(from, to)]; texts, {name: lines},
-          the lines each box says; title.
+          the lines each box says; title; labels, {(from, to): text on that arrow}.
     """
     import matplotlib.pyplot as plt
 
@@ -60,6 +60,11 @@ def draw_graph(places, arrows, texts, title):
         axes.annotate("", places[end], places[start], arrowprops={
             "arrowstyle": "-|>", "color": "#0072b2", "lw": 1.8, "mutation_scale": 15,
             "patchA": boxes[start], "patchB": boxes[end], "shrinkA": 1, "shrinkB": 1})
+    for (start, end), label in (labels or {}).items():
+        (x0, y0), (x1, y1) = places[start], places[end]
+        at = (x0, (y0 + y1) / 2) if x0 == x1 else (x0 + 0.12, y0 + 0.53)    # a slanted arrow: where it starts
+        axes.text(*at, label, ha="center", va="center", fontsize=10,
+                  bbox={"boxstyle": "round,pad=0.2", "facecolor": "white", "edgecolor": "none"})
     return figure
 
 
