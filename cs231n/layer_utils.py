@@ -1,19 +1,8 @@
 """Layers that always come together, as one: a sandwich has a forward, a backward and one cache."""
 
 from cs231n.contracts import require_choice
-from cs231n.layers import (
-    affine_backward,
-    affine_forward,
-    batchnorm_backward_alt,
-    batchnorm_forward,
-    dropout_backward,
-    dropout_forward,
-    dropout_options,
-    layernorm_backward,
-    layernorm_forward,
-    relu_backward,
-    relu_forward,
-)
+from cs231n.layers import *
+from cs231n.layers import dropout_options
 
 __all__ = [
     "affine_relu_forward", "affine_relu_backward", "affine_norm_relu_forward", "affine_norm_relu_backward",
@@ -49,12 +38,15 @@ def affine_norm_relu_forward(x, w, b, gamma, beta, norm_param, normalization):
     return out, (affine_cache, norm_cache, relu_cache, normalization)
 
 
-def affine_norm_relu_backward(dout, cache):
-    """dout (N, M) -> dx with the shape of x, dw (D, M), db, dgamma, dbeta (M,)."""
+def affine_norm_relu_backward(dout, cache, needs_dx=True):
+    """dout (N, M) -> dx with the shape of x, dw (D, M), db, dgamma, dbeta (M,).
+
+    needs_dx=False gives None for dx: below the first layer of a net nobody asks for it.
+    """
     affine_cache, norm_cache, relu_cache, normalization = cache
     norm_backward = batchnorm_backward_alt if normalization == "batchnorm" else layernorm_backward
     da, dgamma, dbeta = norm_backward(relu_backward(dout, relu_cache), norm_cache)
-    return *affine_backward(da, affine_cache), dgamma, dbeta
+    return *affine_backward_if(needs_dx, da, affine_cache), dgamma, dbeta
 
 
 def affine_norm_relu_dropout_forward(x, w, b, gamma, beta, norm_param, normalization, dropout_param):
@@ -76,11 +68,23 @@ def affine_norm_relu_dropout_forward(x, w, b, gamma, beta, norm_param, normaliza
     return out, (cache, dropout_cache, normalization)
 
 
-def affine_norm_relu_dropout_backward(dout, cache):
-    """dout (N, M) -> dx, dw, db, dgamma, dbeta; the last two are None without normalization."""
+def affine_norm_relu_dropout_backward(dout, cache, needs_dx=True):
+    """dout (N, M) -> dx, dw, db, dgamma, dbeta; the last two are None without normalization.
+
+    needs_dx as in affine_norm_relu_backward.
+    """
     cache, dropout_cache, normalization = cache
     if dropout_cache is not None:
         dout = dropout_backward(dout, dropout_cache)
     if normalization is None:
-        return *affine_relu_backward(dout, cache), None, None
-    return affine_norm_relu_backward(dout, cache)
+        affine_cache, relu_cache = cache
+        return *affine_backward_if(needs_dx, relu_backward(dout, relu_cache), affine_cache), None, None
+    return affine_norm_relu_backward(dout, cache, needs_dx)
+
+
+def affine_backward_if(needs_dx, dout, cache):
+    """affine_backward, with None for dx where nobody asks for it, which spares a product."""
+    if needs_dx:
+        return affine_backward(dout, cache)
+    x, _, _ = cache
+    return None, x.reshape(len(x), -1).T @ dout, dout.sum(axis=0)

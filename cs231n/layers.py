@@ -34,12 +34,7 @@ def affine_forward(x, w, b):
     Returns: out (N, M); cache, for affine_backward.
     Raises:  TypeError if an array is not floating point; ValueError if shapes disagree.
     """
-    require("affine_forward", "w (D, M), b (M,)", w, b)
-    require("affine_forward", "x (N, ...)", x)
-    rows = x.reshape(len(x), -1)                                        # (N, D)
-    if rows.shape[1] != len(w):
-        raise ValueError(f"affine_forward: x {x.shape} has {rows.shape[1]} numbers an example, but w "
-                         f"{w.shape} takes {len(w)}; try w of shape ({rows.shape[1]}, {w.shape[1]})")
+    rows = affine_rows(x, w, b)                                         # (N, D)
     return rows @ w + b, (x, w, b)
 
 
@@ -49,7 +44,7 @@ def affine_backward(dout, cache):
         dx = dout w'        dw = x' dout        db_j = sum_i dout_ij
     """
     x, w, b = cache
-    _require_dout("affine_backward", dout, (len(x), len(b)))
+    require_dout("affine_backward", dout, (len(x), len(b)))
     dx = (dout @ w.T).reshape(x.shape)
     dw = x.reshape(len(x), -1).T @ dout
     db = dout.sum(axis=0)
@@ -65,7 +60,7 @@ def relu_forward(x):
 def relu_backward(dout, cache):
     """dout -> dx, both of the shape of x: dout passes where x > 0 and stops elsewhere, also at x = 0."""
     x = cache
-    _require_dout("relu_backward", dout, x.shape)
+    require_dout("relu_backward", dout, x.shape)
     return dout * (x > 0)
 
 
@@ -137,21 +132,8 @@ def batchnorm_forward(x, gamma, beta, bn_param):
     Raises:  TypeError, ValueError before anything is changed.
     Source:  Ioffe and Szegedy 2015, arXiv:1502.03167, algorithm 1; the running statistics are the course's.
     """
-    require("batchnorm_forward", "x (N, D), gamma (D,), beta (D,)", x, gamma, beta)
-    mode, eps, momentum = _norm_options("batchnorm_forward", "bn_param", bn_param)
-    require_choice("batchnorm_forward", "bn_param['mode']", mode, ("train", "test"))
-    none_yet = np.zeros(x.shape[1], x.real.dtype)
-    running_mean = bn_param.get("running_mean", none_yet)               # (D,)
-    running_var = bn_param.get("running_var", none_yet)                 # (D,)
-    require("batchnorm_forward", "gamma (D,), running_mean (D,), running_var (D,)",
-            gamma, running_mean, running_var)
-    running_mean, running_var = running_mean.astype(x.real.dtype), running_var.astype(x.real.dtype)
-
+    mode, eps, momentum, running_mean, running_var = batchnorm_options(x, gamma, beta, bn_param)
     if mode == "test":
-        if not {"running_mean", "running_var"} <= bn_param.keys():
-            warnings.warn("batchnorm_forward: mode 'test' before any training batch, so mean 0 and variance "
-                          "0 stand in for running statistics; try one forward in mode 'train' first",
-                          RuntimeWarning, stacklevel=2)
         x_hat = (x - running_mean) / np.sqrt(running_var + eps)
         return gamma * x_hat + beta, None
 
@@ -180,7 +162,7 @@ def batchnorm_backward(dout, cache):
     Returns: dx (N, D), dgamma (D,), dbeta (D,).
     """
     centered, inv_std, x_hat, gamma = _train_cache("batchnorm_backward", cache)
-    _require_dout("batchnorm_backward", dout, x_hat.shape)
+    require_dout("batchnorm_backward", dout, x_hat.shape)
     N = len(dout)
     dscaled = dout                                                      # (N, D)  out = scaled + beta
     dbeta = dout.sum(axis=0)                                            # (D,)
@@ -208,10 +190,10 @@ def batchnorm_backward_alt(dout, cache):
     Args and returns as batchnorm_backward.
     """
     centered, inv_std, x_hat, gamma = _train_cache("batchnorm_backward_alt", cache)
-    _require_dout("batchnorm_backward_alt", dout, x_hat.shape)
+    require_dout("batchnorm_backward_alt", dout, x_hat.shape)
     N = len(dout)
     dbeta = dout.sum(axis=0)
-    dgamma = (dout * x_hat).sum(axis=0)
+    dgamma = np.einsum("nd,nd->d", dout, x_hat)
     dx = gamma * inv_std * (dout - dbeta / N - x_hat * (dgamma / N))
     return dx, dgamma, dbeta
 
@@ -251,7 +233,7 @@ def layernorm_backward(dout, cache):
     gamma differs along a row, so it stays inside the means, where batchnorm could take it out.
     """
     x_hat, inv_std, gamma = cache
-    _require_dout("layernorm_backward", dout, x_hat.shape)
+    require_dout("layernorm_backward", dout, x_hat.shape)
     dbeta = dout.sum(axis=0)
     dgamma = (dout * x_hat).sum(axis=0)
     g = gamma * dout                                                    # (N, D)
@@ -284,8 +266,25 @@ def dropout_backward(dout, cache):
     _, mask = cache
     if mask is None:
         return dout.copy()
-    _require_dout("dropout_backward", dout, mask.shape)
+    require_dout("dropout_backward", dout, mask.shape)
     return dout * mask
+
+
+def batchnorm_options(x, gamma, beta, bn_param):
+    """The arguments of batchnorm_forward, checked -> mode, eps, momentum, running_mean, running_var."""
+    where = "batchnorm_forward"
+    require(where, "x (N, D), gamma (D,), beta (D,)", x, gamma, beta)
+    mode, eps, momentum = _norm_options(where, "bn_param", bn_param)
+    require_choice(where, "bn_param['mode']", mode, ("train", "test"))
+    dtype = x.real.dtype
+    running_mean, running_var = (bn_param.get(name, np.zeros(x.shape[1], dtype))
+                                 for name in ("running_mean", "running_var"))
+    require(where, "gamma (D,), running_mean (D,), running_var (D,)", gamma, running_mean, running_var)
+    if mode == "test" and not {"running_mean", "running_var"} <= bn_param.keys():
+        warnings.warn(f"{where}: mode 'test' before any training batch, so mean 0 and variance 0 stand in "
+                      "for running statistics; try one forward in mode 'train' first",
+                      RuntimeWarning, stacklevel=3)
+    return mode, eps, momentum, running_mean.astype(dtype), running_var.astype(dtype)
 
 
 def dropout_options(where, dropout_param):
@@ -302,7 +301,18 @@ def dropout_options(where, dropout_param):
     return float(p), mode, rng
 
 
-def _require_dout(where, dout, shape):
+def affine_rows(x, w, b):
+    """The arguments of affine_forward, checked -> x as rows (N, D)."""
+    require("affine_forward", "w (D, M), b (M,)", w, b)
+    require("affine_forward", "x (N, ...)", x)
+    rows = x.reshape(len(x), -1)
+    if rows.shape[1] != len(w):
+        raise ValueError(f"affine_forward: x {x.shape} has {rows.shape[1]} numbers an example, but w "
+                         f"{w.shape} takes {len(w)}; try w of shape ({rows.shape[1]}, {w.shape[1]})")
+    return rows
+
+
+def require_dout(where, dout, shape):
     require(where, "dout (...)", dout)
     if dout.shape != shape:
         raise ValueError(f"{where}: dout must have the shape of the forward's output, {shape}, "

@@ -14,7 +14,7 @@ __all__ = ["sgd", "sgd_momentum", "rmsprop", "adam"]
 
 def sgd(w, dw, config=None):
     """next_w = w - learning_rate * dw.  Settings: learning_rate 1e-2."""
-    config = _fill("sgd", w, dw, config, learning_rate=1e-2)
+    config = fill("sgd", w, dw, config, learning_rate=1e-2)
     return w - config["learning_rate"] * dw, config
 
 
@@ -23,7 +23,7 @@ def sgd_momentum(w, dw, config=None):
 
     Settings: learning_rate 1e-2, momentum 0.9 (the weight of the past). Memory: velocity, the shape of w.
     """
-    config = _fill("sgd_momentum", w, dw, config, learning_rate=1e-2, momentum=0.9, velocity=0)
+    config = fill("sgd_momentum", w, dw, config, learning_rate=1e-2, momentum=0.9, velocity=0)
     config["velocity"] = config["momentum"] * config["velocity"] - config["learning_rate"] * dw
     return w + config["velocity"], config
 
@@ -38,7 +38,7 @@ def rmsprop(w, dw, config=None):
     Memory: cache, the shape of w.
     Source: Tieleman and Hinton 2012, lecture 6e of Neural Networks for Machine Learning.
     """
-    config = _fill("rmsprop", w, dw, config, learning_rate=1e-2, decay_rate=0.99, epsilon=1e-8, cache=0)
+    config = fill("rmsprop", w, dw, config, learning_rate=1e-2, decay_rate=0.99, epsilon=1e-8, cache=0)
     config["cache"] = config["decay_rate"] * config["cache"] + (1 - config["decay_rate"]) * dw**2
     return w - config["learning_rate"] * dw / (np.sqrt(config["cache"]) + config["epsilon"]), config
 
@@ -55,7 +55,7 @@ def adam(w, dw, config=None):
     steps taken.
     Source: Kingma and Ba 2015, arXiv:1412.6980, algorithm 1.
     """
-    config = _fill("adam", w, dw, config, learning_rate=1e-3, beta1=0.9, beta2=0.999, epsilon=1e-8,
+    config = fill("adam", w, dw, config, learning_rate=1e-3, beta1=0.9, beta2=0.999, epsilon=1e-8,
                    m=0, v=0, t=0)
     beta1, beta2 = config["beta1"], config["beta2"]
     config["t"] += 1
@@ -68,26 +68,26 @@ def adam(w, dw, config=None):
 
 UPDATE_RULES = {"sgd": sgd, "sgd_momentum": sgd_momentum, "rmsprop": rmsprop, "adam": adam}
 
-_MEMORY = ("velocity", "cache", "m", "v")
+MEMORY = ("velocity", "cache", "m", "v")
 
 
-def _fill(rule, w, dw, config, **defaults):
-    """Check the arguments, then give config what it lacks; memory starts as zeros like w."""
+def fill(rule, w, dw, config, **defaults):
+    """Check the arguments of a rule, then give config what it lacks; memory starts as zeros like w."""
     config = {} if config is None else config
     require_options(rule, "config", config, defaults)
     if np.shape(w) != np.shape(dw):
         raise ValueError(f"{rule}: dw must have the shape of w, {np.shape(w)}, got {np.shape(dw)}")
-    for name in _MEMORY:
+    for name in MEMORY:
         if name in config and np.shape(config[name]) != np.shape(w):
             raise ValueError(f"{rule}: config[{name!r}] must have the shape of w, {np.shape(w)}, got "
                              f"{np.shape(config[name])}; try a new config for each parameter")
     for name, value in config.items():
-        if name not in _MEMORY:
+        if name not in MEMORY:
             share = name in ("momentum", "decay_rate", "beta1", "beta2")
             require_number(rule, f"config[{name!r}]", value, 0, 1 if share else np.inf,
                            below=share and rule == "adam")      # which divides by 1 - beta
             # A float64 scalar, like 10 ** np.random.uniform(-4, -2), would turn float32 weights into float64.
             config[name] = value.item() if isinstance(value, np.generic) else value
     for name, value in defaults.items():
-        config.setdefault(name, np.zeros_like(w) if name in _MEMORY else value)
+        config.setdefault(name, np.zeros_like(w) if name in MEMORY else value)
     return config

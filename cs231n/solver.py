@@ -53,7 +53,8 @@ class Solver:
         if unknown:
             raise ValueError(f"Solver: unknown argument {', '.join(map(repr, unknown))}; try help(Solver)")
         _require_data(model, data)
-        require_choice("Solver", "update_rule", update_rule, tuple(optim.UPDATE_RULES))
+        rules = optim.UPDATE_RULES | getattr(getattr(model, "layers", None), "UPDATE_RULES", {})
+        require_choice("Solver", "update_rule", update_rule, tuple(rules))
         require_number("Solver", "lr_decay", lr_decay, 0, above=True)
         for name, value, low in [("batch_size", batch_size, 1), ("num_epochs", num_epochs, 0),
                                  ("print_every", print_every, 1)]:
@@ -74,7 +75,7 @@ class Solver:
         self.model = model
         self.X_train, self.y_train = data["X_train"], data["y_train"]
         self.X_val, self.y_val = data["X_val"], data["y_val"]
-        self.update_rule = optim.UPDATE_RULES[update_rule]
+        self.update_rule = rules[update_rule]
         self.optim_config = dict(optim_config or {})
         self.lr_decay = float(lr_decay)
         self.batch_size = batch_size

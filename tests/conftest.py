@@ -99,3 +99,27 @@ def make_blobs(num_train=60, num_val=40, D=6, C=3, seed=0, dtype=np.float64):
     data = {"X_train": X[:num_train], "y_train": y[:num_train], "X_val": X[num_train:],
             "y_val": y[num_train:]}
     return data, D, C
+
+
+EDITIONS = ("layers", "fast", "fast-without-numba")
+
+
+def pytest_generate_tests(metafunc):
+    """The tests of layers run over fast_layers too: the same cases, the same tolerances."""
+    if metafunc.module.__name__ in ("test_layers", "test_layers_batchnorm", "test_layer_utils"):
+        metafunc.fixturenames.append("edition")
+        metafunc.parametrize("edition", EDITIONS, indirect=True)
+
+
+@pytest.fixture
+def edition(request, monkeypatch):
+    """Give the names of layers in a test's module the meaning they have in this edition."""
+    if request.param == "layers":
+        return
+    if request.param == "fast":
+        pytest.importorskip("numba", reason="needs numba: pip install '.[fast]'")
+    else:
+        monkeypatch.setattr(fast_layers, "kernels", None)
+    for name in fast_layers.__all__:
+        if hasattr(request.module, name):
+            monkeypatch.setattr(request.module, name, getattr(fast_layers, name))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from conftest import arrays_in, refused, relative, unchanged
 
-from cs231n.classifiers import fc_net
+from cs231n import layer_utils
 from cs231n.classifiers.fc_net import FullyConnectedNet, TwoLayerNet
 from cs231n.gradient_check import assert_directional, assert_gradient, complex_step_gradient
 from cs231n.layers import softmax_loss
@@ -277,21 +277,21 @@ def test_a_bad_deep_layer_is_refused_before_the_first_one_learns():
 
 # The checks above, shown to fail on nets with a planted bug.
 PLANTED = {
-    "dropout-mask-forgotten": ("affine_norm_relu_dropout_backward", lambda right: lambda dout, cache: right(
-        dout, (cache[0], None, cache[2]))),
-    "dx-of-a-deeper-layer-doubled": ("affine_norm_relu_dropout_backward", lambda right: lambda dout, cache: (
-        lambda dx, *rest: (2 * dx, *rest))(*right(dout, cache))),
-    "beta-and-gamma-swapped": ("affine_norm_relu_dropout_backward", lambda right: lambda dout, cache: (
-        lambda dx, dw, db, dgamma, dbeta: (dx, dw, db, dbeta, dgamma))(*right(dout, cache))),
-    "loss-summed-not-averaged": ("softmax_loss", lambda right: lambda x,
-                                 y: (right(x, y)[0], len(x) * right(x, y)[1])),
+    "dropout-mask-forgotten": ("affine_norm_relu_dropout_backward", lambda right: (
+        lambda dout, cache, needs_dx: right(dout, (cache[0], None, cache[2])))),
+    "dx-of-a-deeper-layer-doubled": ("affine_norm_relu_dropout_backward", lambda right: (
+        lambda dout, cache, needs_dx: (lambda dx, *rest: (2 * dx, *rest))(*right(dout, cache)))),
+    "beta-and-gamma-swapped": ("affine_norm_relu_dropout_backward", lambda right: (
+        lambda dout, cache, needs_dx: (lambda *d: (*d[:3], d[4], d[3]))(*right(dout, cache)))),
+    "loss-summed-not-averaged": ("softmax_loss", lambda right: (
+        lambda x, y: (right(x, y)[0], len(x) * right(x, y)[1]))),
 }
 
 
 @pytest.mark.parametrize("name, plant", PLANTED.values(), ids=PLANTED)
 def test_the_net_check_rejects(monkeypatch, name, plant):
     net = small_net("batchnorm", 0.6)
-    monkeypatch.setattr(fc_net, name, plant(getattr(fc_net, name)))
+    monkeypatch.setattr(layer_utils, name, plant(getattr(layer_utils, name)))
     with pytest.raises(AssertionError, match="disagrees"):
         check_net(net, *batch())
 

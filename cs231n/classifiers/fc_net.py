@@ -66,13 +66,14 @@ class FullyConnectedNet:
             seed, for the same dropout mask at each call, as a gradient check needs;
             dropout, the name of dropout_keep_ratio until 2020, with the same meaning;
             use_batchnorm=True, the older word for normalization="batchnorm";
-            rng, where weights and dropout masks come from (default: the global numpy stream).
+            rng, where weights and dropout masks come from (default: the global numpy stream);
+            layers, the module whose layers the net is made of: layer_utils, or fast_layers for speed.
     Raises: TypeError, ValueError that name the argument, also if a new and an old name are both given.
     """
 
     def __init__(self, hidden_dims, input_dim=3 * 32 * 32, num_classes=10, dropout_keep_ratio=1,
                  normalization=None, reg=0.0, weight_scale=1e-2, dtype=np.float32, seed=None, *,
-                 dropout=None, use_batchnorm=None, rng=None):
+                 dropout=None, use_batchnorm=None, rng=None, layers=layer_utils):
         where = "FullyConnectedNet"
         if dropout is not None:
             if dropout_keep_ratio != 1:
@@ -106,6 +107,7 @@ class FullyConnectedNet:
         self.reg = reg
         self.num_layers = len(sizes) - 1
         self.dtype = dtype
+        self.layers = layers
         self.params = {}
         stream = np.random if rng is None else rng
         for i, (fan_in, fan_out) in enumerate(zip(sizes, sizes[1:]), start=1):
@@ -164,11 +166,11 @@ class FullyConnectedNet:
             return scores
 
         grads = {}
-        loss, dscores = softmax_loss(scores, y)
-        dhidden, grads[f"W{L}"], grads[f"b{L}"] = affine_backward(dscores, caches[L])
+        loss, dscores = self.layers.softmax_loss(scores, y)
+        dhidden, grads[f"W{L}"], grads[f"b{L}"] = self.layers.affine_backward(dscores, caches[L])
         for i in range(L - 1, 0, -1):
             dhidden, grads[f"W{i}"], grads[f"b{i}"], dgamma, dbeta = \
-                affine_norm_relu_dropout_backward(dhidden, caches[i])
+                self.layers.affine_norm_relu_dropout_backward(dhidden, caches[i], i > 1)
             if self.normalization:
                 grads[f"gamma{i}"], grads[f"beta{i}"] = dgamma, dbeta
         reg = float(self.reg)  # a float64 scalar would turn float32 gradients into float64
@@ -184,8 +186,8 @@ class FullyConnectedNet:
             norm = (None, None, None)
             if self.normalization:
                 norm = self.params[f"gamma{i}"], self.params[f"beta{i}"], self.bn_params[i - 1]
-            hidden, caches[i] = affine_norm_relu_dropout_forward(
+            hidden, caches[i] = self.layers.affine_norm_relu_dropout_forward(
                 hidden, self.params[f"W{i}"], self.params[f"b{i}"], *norm, self.normalization,
                 self.dropout_param)
-        scores, caches[L] = affine_forward(hidden, self.params[f"W{L}"], self.params[f"b{L}"])
+        scores, caches[L] = self.layers.affine_forward(hidden, self.params[f"W{L}"], self.params[f"b{L}"])
         return scores, caches

@@ -1,0 +1,173 @@
+"""The layers again, with the names and contracts of layers and layer_utils, for speed.
+
+    net = FullyConnectedNet([100] * 5, normalization="batchnorm", layers=fast_layers)
+
+The time of batch normalization goes into carrying arrays to the processor and back, so this module carries
+less: batchnorm and relu as one loop over memory, compiled by numba where it is installed (the extra [fast]),
+and else NumPy that works in arrays it already has. What is not here comes from layers and layer_utils as it
+is, and so does whatever a kernel is not made for: test mode, complex numbers, mixed dtypes.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from cs231n import layer_utils, layers, optim
+from cs231n.layer_utils import *
+from cs231n.layers import *
+from cs231n.layers import affine_rows, batchnorm_options, dropout_options, require_dout
+
+try:
+    from cs231n import kernels
+except ImportError:
+    kernels = None
+
+__all__ = [*layers.__all__, *layer_utils.__all__, "adam"]
+
+
+class FusedCache(NamedTuple):
+    relu_out: np.ndarray  # (N, D)  what relu let through; x_hat again where no relu follows
+    x_hat: np.ndarray     # (N, D)
+    inv_std: np.ndarray   # (D,)
+    gamma: np.ndarray     # (D,)
+    with_relu: bool
+
+
+def batchnorm_forward(x, gamma, beta, bn_param):
+    """As layers.batchnorm_forward."""
+    if not _is_fused(bn_param, x, gamma, beta):
+        return layers.batchnorm_forward(x, gamma, beta, bn_param)
+    return _forward(x, gamma, beta, bn_param, with_relu=False)
+
+
+def batchnorm_backward(dout, cache):
+    """As layers.batchnorm_backward, by the closed form."""
+    if not hasattr(cache, "with_relu"):
+        return layers.batchnorm_backward_alt(dout, cache)
+    require_dout("batchnorm_backward", dout, cache.x_hat.shape)
+    return _backward(dout, cache)
+
+
+def batchnorm_backward_alt(dout, cache):
+    """As layers.batchnorm_backward_alt."""
+    return batchnorm_backward(dout, cache)
+
+
+def affine_norm_relu_forward(x, w, b, gamma, beta, norm_param, normalization):
+    """As layer_utils.affine_norm_relu_forward; batchnorm and relu are one.
+
+    Batchnorm takes a bias out again, so b is added to the running mean alone, and db is zero.
+    """
+    if normalization != "batchnorm" or not _is_fused(norm_param, x, w, b, gamma, beta):
+        return layer_utils.affine_norm_relu_forward(x, w, b, gamma, beta, norm_param, normalization)
+    rows = affine_rows(x, w, b)
+    out, norm_cache = _forward(rows @ w, gamma, beta, norm_param, with_relu=True, shift=b)
+    return out, ((x, w, b), norm_cache, None, normalization)
+
+
+def affine_norm_relu_backward(dout, cache, needs_dx=True):
+    """As layer_utils.affine_norm_relu_backward."""
+    affine_cache, norm_cache, _, _ = cache
+    if not hasattr(norm_cache, "with_relu"):
+        return layer_utils.affine_norm_relu_backward(dout, cache, needs_dx)
+    x, w, b = affine_cache
+    da, dgamma, dbeta = batchnorm_backward(dout, norm_cache)
+    dx = (da @ w.T).reshape(x.shape) if needs_dx else None
+    return dx, x.reshape(len(x), -1).T @ da, np.zeros_like(b), dgamma, dbeta
+
+
+def affine_norm_relu_dropout_forward(x, w, b, gamma, beta, norm_param, normalization, dropout_param):
+    """As layer_utils.affine_norm_relu_dropout_forward."""
+    if normalization is None:
+        return layer_utils.affine_norm_relu_dropout_forward(x, w, b, gamma, beta, norm_param, None, dropout_param)
+    if dropout_param:       # before the running statistics move
+        dropout_options("affine_norm_relu_dropout_forward", dropout_param)
+    out, cache = affine_norm_relu_forward(x, w, b, gamma, beta, norm_param, normalization)
+    if not dropout_param:
+        return out, (cache, None, normalization)
+    out, dropout_cache = dropout_forward(out, dropout_param)
+    return out, (cache, dropout_cache, normalization)
+
+
+def affine_norm_relu_dropout_backward(dout, cache, needs_dx=True):
+    """As layer_utils.affine_norm_relu_dropout_backward."""
+    if cache[2] is None:
+        return layer_utils.affine_norm_relu_dropout_backward(dout, cache, needs_dx)
+    cache, dropout_cache, _ = cache
+    if dropout_cache is not None:
+        dout = dropout_backward(dout, dropout_cache)
+    return affine_norm_relu_backward(dout, cache, needs_dx)
+
+
+def adam(w, dw, config=None):
+    """As optim.adam, in one pass over memory; config's m and v are updated in place."""
+    if kernels is None or not _is_one_dtype(w, dw):
+        return optim.adam(w, dw, config)
+    config = optim.fill("adam", w, dw, config, learning_rate=1e-3, beta1=0.9, beta2=0.999, epsilon=1e-8,
+                        m=0, v=0, t=0)
+    m, v = config["m"], config["v"]
+    if not (_is_one_dtype(w, m, v) and all(a.flags.c_contiguous for a in (w, dw, m, v))):
+        return optim.adam(w, dw, config)
+    config["t"] += 1
+    rate = config["learning_rate"] / (1 - config["beta1"] ** config["t"])
+    root = 1 / np.sqrt(1 - config["beta2"] ** config["t"])
+    settings = (config["beta1"], config["beta2"], rate, root, config["epsilon"])
+    next_w = np.empty_like(w)
+    kernels.adam(w.ravel(), dw.ravel(), m.ravel(), v.ravel(), *map(w.dtype.type, settings), next_w.ravel())
+    return next_w, config
+
+
+UPDATE_RULES = {"adam": adam}
+
+_COMPILED = {np.dtype(np.float32), np.dtype(np.float64)}
+
+
+def _is_one_dtype(*arrays):
+    dtypes = {a.dtype for a in arrays if isinstance(a, np.ndarray)}
+    return all(isinstance(a, np.ndarray) for a in arrays) and len(dtypes) == 1 and dtypes <= _COMPILED
+
+
+def _is_fused(norm_param, *arrays):
+    return isinstance(norm_param, dict) and norm_param.get("mode") == "train" and _is_one_dtype(*arrays)
+
+
+def _forward(x, gamma, beta, bn_param, with_relu, shift=0):
+    """Training mode. shift is what was left out of x, a bias that only the running mean feels."""
+    _, eps, momentum, running_mean, running_var = batchnorm_options(x, gamma, beta, bn_param)
+    if kernels is not None:
+        x = np.ascontiguousarray(x)
+        out, x_hat = np.empty_like(x), np.empty_like(x)
+        mu, var, inv_std = (np.empty_like(gamma) for _ in range(3))
+        kernels.batchnorm_forward(x, gamma, beta, eps, with_relu, out, x_hat, mu, var, inv_std)
+    else:
+        N = len(x)
+        mu = x.mean(axis=0)
+        x_hat = x - mu
+        var = np.einsum("nd,nd->d", x_hat, x_hat) / N
+        inv_std = 1 / np.sqrt(var + eps)
+        x_hat *= inv_std
+        out = x_hat * gamma
+        out += beta
+        if with_relu:
+            np.maximum(out, 0, out=out)
+    bn_param["running_mean"] = momentum * running_mean + (1 - momentum) * (mu + shift)
+    bn_param["running_var"] = momentum * running_var + (1 - momentum) * var
+    return out, FusedCache(out if with_relu else x_hat, x_hat, inv_std, gamma, with_relu)
+
+
+def _backward(dout, cache):
+    relu_out, x_hat, inv_std, gamma, with_relu = cache
+    if kernels is not None and _is_one_dtype(dout, x_hat):
+        dout = np.ascontiguousarray(dout)
+        dx, dgamma, dbeta = np.empty_like(dout), np.empty_like(gamma), np.empty_like(gamma)
+        kernels.batchnorm_backward(dout, relu_out, x_hat, gamma, inv_std, with_relu, dx, dgamma, dbeta)
+        return dx, dgamma, dbeta
+    N = len(dout)
+    g = dout * (relu_out > 0) if with_relu else dout
+    dbeta = g.sum(axis=0)
+    dgamma = np.einsum("nd,nd->d", g, x_hat)
+    dx = x_hat * (dgamma / -N)
+    dx += g
+    dx -= dbeta / N
+    dx *= gamma * inv_std
+    return dx, dgamma, dbeta
