@@ -79,7 +79,8 @@ def affine_norm_relu_backward(dout, cache, needs_dx=True):
 def affine_norm_relu_dropout_forward(x, w, b, gamma, beta, norm_param, normalization, dropout_param):
     """As layer_utils.affine_norm_relu_dropout_forward."""
     if normalization is None:
-        return layer_utils.affine_norm_relu_dropout_forward(x, w, b, gamma, beta, norm_param, None, dropout_param)
+        return layer_utils.affine_norm_relu_dropout_forward(
+            x, w, b, gamma, beta, norm_param, normalization, dropout_param)
     if dropout_param:       # before the running statistics move
         dropout_options("affine_norm_relu_dropout_forward", dropout_param)
     out, cache = affine_norm_relu_forward(x, w, b, gamma, beta, norm_param, normalization)

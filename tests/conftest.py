@@ -11,6 +11,8 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
+from cs231n import fast_layers  # noqa: E402
+
 settings.register_profile("kit", derandomize=True, max_examples=20, deadline=None)
 settings.load_profile("kit")
 
@@ -101,19 +103,9 @@ def make_blobs(num_train=60, num_val=40, D=6, C=3, seed=0, dtype=np.float64):
     return data, D, C
 
 
-EDITIONS = ("layers", "fast", "fast-without-numba")
-
-
-def pytest_generate_tests(metafunc):
-    """The tests of layers run over fast_layers too: the same cases, the same tolerances."""
-    if metafunc.module.__name__ in ("test_layers", "test_layers_batchnorm", "test_layer_utils"):
-        metafunc.fixturenames.append("edition")
-        metafunc.parametrize("edition", EDITIONS, indirect=True)
-
-
-@pytest.fixture
+@pytest.fixture(params=["layers", "fast", "fast-without-numba"])
 def edition(request, monkeypatch):
-    """Give the names of layers in a test's module the meaning they have in this edition."""
+    """The tests of layers run over fast_layers too: their names of layers mean those of this edition."""
     if request.param == "layers":
         return
     if request.param == "fast":

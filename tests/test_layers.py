@@ -23,6 +23,8 @@ from cs231n.layers import (
     svm_loss,
 )
 
+pytestmark = pytest.mark.usefixtures("edition")
+
 
 def affine(shape, seed, dtype=np.float64):
     """(inputs by name, forward from those inputs, backward, dout)"""
@@ -69,7 +71,8 @@ def dropout(mode):
 
 LAYERS = {
     "affine": affine, "affine-of-images": affine_of_images, "relu": relu,
-    "batchnorm-staged": batchnorm(lambda *a: batchnorm_backward(*a)), "batchnorm-closed": batchnorm(lambda *a: batchnorm_backward_alt(*a)),
+    "batchnorm-staged": batchnorm(lambda *a: batchnorm_backward(*a)),
+    "batchnorm-closed": batchnorm(lambda *a: batchnorm_backward_alt(*a)),
     "layernorm": layernorm, "dropout-train": dropout("train"), "dropout-test": dropout("test"),
 }
 LOSSES = {"softmax": softmax_loss, "svm": svm_loss}

@@ -1,0 +1,73 @@
+"""Time several calls side by side, in turns within one process: what slows the machine slows them all."""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import sys
+import timeit
+from importlib import metadata
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def race(calls, rounds=15, seconds=0.02):
+    """{name: call} -> {name: [seconds a call, one for each round]}; a turn lasts about that many seconds."""
+    timers = {name: timeit.Timer(call) for name, call in calls.items()}
+    repeats = {}
+    for name, timer in timers.items():
+        once = min(timer.repeat(3, 1))                      # the first may compile, or touch its memory
+        repeats[name] = max(1, round(seconds / once))
+    times = {name: [] for name in calls}
+    for _ in range(rounds):
+        for name, timer in timers.items():
+            times[name].append(timer.timeit(repeats[name]) / repeats[name])
+    return times
+
+
+def median_and_spread(times):
+    """A list of times -> its median, and half the distance between the quartiles as a share of it."""
+    low, median, high = statistics.quantiles(times, n=4)
+    return median, (high - low) / 2 / median
+
+
+def setting():
+    """Versions and threads, for the foot of a table."""
+    versions = {"python": platform.python_version()}
+    for package in ("numpy", "numba", "torch"):
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            versions[package] = "not installed"
+    return {**versions, "BLAS threads": os.environ["OPENBLAS_NUM_THREADS"]}
+
+
+def main(doc, measure):
+    """Run measure() -> rows of dicts, print them as one table, and write them where --json says."""
+    parser = argparse.ArgumentParser(description=doc.strip().splitlines()[0])
+    parser.add_argument("--json", type=Path, help="write the rows and the setting to this file")
+    arguments = parser.parse_args()
+    rows, foot = measure(), setting()
+    print_table(rows)
+    print("\n" + ", ".join(f"{name} {value}" for name, value in foot.items()))
+    if arguments.json:
+        arguments.json.write_text(json.dumps({"setting": foot, "rows": rows}, indent=1) + "\n")
+
+
+def print_table(rows):
+    columns = list(rows[0])
+    cells = [columns, *([str(row[c]) for c in columns] for row in rows)]
+    widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
+    for line in cells:
+        print("  ".join(cell.ljust(w) if i == 0 else cell.rjust(w)
+                        for i, (cell, w) in enumerate(zip(line, widths))))
+
+
+def one_thread():
+    """Call before numpy is imported: a ratio means little while threads wait for each other."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("MKL_NUM_THREADS", "1")
+    sys.path.insert(0, str(ROOT))
