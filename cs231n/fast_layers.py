@@ -102,12 +102,12 @@ def affine_norm_relu_dropout_backward(dout, cache, needs_dx=True):
 
 def adam(w, dw, config=None):
     """As optim.adam, in one pass over memory; config's m and v are updated in place."""
-    if kernels is None or not _is_one_dtype(w, dw):
+    if kernels is None:
         return optim.adam(w, dw, config)
     config = optim.fill("adam", w, dw, config, learning_rate=1e-3, beta1=0.9, beta2=0.999, epsilon=1e-8,
                         m=0, v=0, t=0)
     m, v = config["m"], config["v"]
-    if not (_is_one_dtype(w, m, v) and all(a.flags.c_contiguous for a in (w, dw, m, v))):
+    if not (_is_one_dtype(w, dw, m, v) and all(a.flags.c_contiguous for a in (w, dw, m, v))):
         return optim.adam(w, dw, config)
     config["t"] += 1
     rate = config["learning_rate"] / (1 - config["beta1"] ** config["t"])
@@ -124,8 +124,8 @@ _COMPILED = {np.dtype(np.float32), np.dtype(np.float64)}
 
 
 def _is_one_dtype(*arrays):
-    dtypes = {a.dtype for a in arrays if isinstance(a, np.ndarray)}
-    return all(isinstance(a, np.ndarray) for a in arrays) and len(dtypes) == 1 and dtypes <= _COMPILED
+    dtype = getattr(arrays[0], "dtype", None)
+    return dtype in _COMPILED and all(getattr(a, "dtype", None) == dtype for a in arrays)
 
 
 def _is_fused(norm_param, *arrays):

@@ -77,17 +77,18 @@ def fill(rule, w, dw, config, **defaults):
     require_options(rule, "config", config, defaults)
     if np.shape(w) != np.shape(dw):
         raise ValueError(f"{rule}: dw must have the shape of w, {np.shape(w)}, got {np.shape(dw)}")
-    for name in MEMORY:
-        if name in config and np.shape(config[name]) != np.shape(w):
-            raise ValueError(f"{rule}: config[{name!r}] must have the shape of w, {np.shape(w)}, got "
-                             f"{np.shape(config[name])}; try a new config for each parameter")
     for name, value in config.items():
-        if name not in MEMORY:
+        if name in MEMORY:
+            if np.shape(value) != np.shape(w):
+                raise ValueError(f"{rule}: config[{name!r}] must have the shape of w, {np.shape(w)}, got "
+                                 f"{np.shape(value)}; try a new config for each parameter")
+        elif type(value) is not float or not 0 <= value < 1:
             share = name in ("momentum", "decay_rate", "beta1", "beta2")
             require_number(rule, f"config[{name!r}]", value, 0, 1 if share else np.inf,
                            below=share and rule == "adam")      # which divides by 1 - beta
             # A float64 scalar, like 10 ** np.random.uniform(-4, -2), would turn float32 weights into float64.
             config[name] = value.item() if isinstance(value, np.generic) else value
     for name, value in defaults.items():
-        config.setdefault(name, np.zeros_like(w) if name in MEMORY else value)
+        if name not in config:
+            config[name] = np.zeros_like(w) if name in MEMORY else value
     return config

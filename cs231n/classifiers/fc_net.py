@@ -174,7 +174,7 @@ class FullyConnectedNet:
             if self.normalization:
                 grads[f"gamma{i}"], grads[f"beta{i}"] = dgamma, dbeta
         reg = float(self.reg)  # a float64 scalar would turn float32 gradients into float64
-        for i in range(1, L + 1):
+        for i in range(1, L + 1) if reg else ():
             W = self.params[f"W{i}"]
             loss += 0.5 * reg * np.sum(W * W)
             grads[f"W{i}"] += reg * W
