@@ -44,16 +44,23 @@ def setting():
     return {**versions, "BLAS threads": os.environ["OPENBLAS_NUM_THREADS"]}
 
 
-def main(doc, measure):
-    """Run measure() -> rows of dicts, print them as one table, and write them where --json says."""
+def main(doc, measure, draw=None):
+    """Run measure() -> rows of dicts, print them as one table, and write them where --json says.
+
+    draw(rows, path), if there is one, makes the picture that --picture asks for.
+    """
     parser = argparse.ArgumentParser(description=doc.strip().splitlines()[0])
     parser.add_argument("--json", type=Path, help="write the rows and the setting to this file")
+    if draw:
+        parser.add_argument("--picture", type=Path, help="draw the rows into this .png file")
     arguments = parser.parse_args()
     rows, foot = measure(), setting()
     print_table(rows)
     print("\n" + ", ".join(f"{name} {value}" for name, value in foot.items()))
     if arguments.json:
         arguments.json.write_text(json.dumps({"setting": foot, "rows": rows}, indent=1) + "\n")
+    if draw and arguments.picture:
+        draw(rows, arguments.picture)
 
 
 def print_table(rows):

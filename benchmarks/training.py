@@ -1,9 +1,9 @@
-"""Training steps a second, float32, one thread: batchnorm nets with Adam, against the usual solution and PyTorch.
+"""Training steps, float32, one thread: batchnorm nets with Adam, beside the usual solution and PyTorch.
 
     python benchmarks/training.py [--json FILE]
 
-A step is a batch of random numbers of CIFAR-10's size: loss, gradients, update. The floor is the step's matrix
-products alone, by the same BLAS as NumPy's.
+A step is a batch of random numbers of CIFAR-10's size: loss, gradients, update. The floor is the step's
+matrix products alone, by NumPy's BLAS.
 """
 
 from harness import main, median_and_spread, one_thread, race
@@ -83,7 +83,8 @@ def torch_step(hidden, X, y, fused):
 def contenders(hidden, batch):
     rng = np.random.RandomState(0)
     X, y = rng.randn(batch, 3, 32, 32).astype(np.float32), rng.randint(10, size=batch)
-    calls = {"usual solution": usual_step(hidden, X, y), "layers": our_step(hidden, X, y, layer_utils, optim.adam)}
+    calls = {"usual solution": usual_step(hidden, X, y),
+             "layers": our_step(hidden, X, y, layer_utils, optim.adam)}
     compiled = fast_layers.kernels
 
     def in_edition(kernels, step):
@@ -112,8 +113,9 @@ def measure():
                  for name, t in race(contenders(hidden, batch), rounds=25, seconds=0.1).items()}
         rivals = [median for name, (median, _) in times.items() if name.startswith("PyTorch")]
         for name, (median, spread) in times.items():
-            row = {"net": f"{hidden}, {batch}" if len(set(hidden)) > 1 else f"[{hidden[0]}] * {len(hidden)}, {batch}",
-                   "step": name, "ms": f"{1e3 * median:.3f}", "+-": f"{100 * spread:.0f} %",
+            shape = str(hidden) if len(set(hidden)) > 1 else f"[{hidden[0]}] * {len(hidden)}"
+            row = {"net, batch": f"{shape}, {batch}", "step": name,
+                   "ms": f"{1e3 * median:.3f}", "+-": f"{100 * spread:.0f} %",
                    "x usual": f"{times['usual solution'][0] / median:.2f}"}
             if rivals:
                 row["x PyTorch"] = f"{min(rivals) / median:.2f}"

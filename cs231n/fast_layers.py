@@ -19,7 +19,7 @@ from cs231n.layers import affine_rows, batchnorm_options, dropout_options, requi
 
 try:
     from cs231n import kernels
-except ImportError:
+except (ImportError, RuntimeError):     # no numba, or no folder where it may keep what it compiles
     kernels = None
 
 __all__ = [*layers.__all__, *layer_utils.__all__, "adam"]
@@ -110,9 +110,10 @@ def adam(w, dw, config=None):
     if not (_is_one_dtype(w, dw, m, v) and all(a.flags.c_contiguous for a in (w, dw, m, v))):
         return optim.adam(w, dw, config)
     config["t"] += 1
-    rate = config["learning_rate"] / (1 - config["beta1"] ** config["t"])
-    root = 1 / np.sqrt(1 - config["beta2"] ** config["t"])
-    settings = (config["beta1"], config["beta2"], rate, root, config["epsilon"])
+    beta1, beta2 = config["beta1"], config["beta2"]
+    rate = config["learning_rate"] / (1 - beta1 ** config["t"])
+    root = 1 / np.sqrt(1 - beta2 ** config["t"])
+    settings = (beta1, 1 - beta1, beta2, 1 - beta2, rate, root, config["epsilon"])
     next_w = np.empty_like(w)
     kernels.adam(w.ravel(), dw.ravel(), m.ravel(), v.ravel(), *map(w.dtype.type, settings), next_w.ravel())
     return next_w, config
@@ -144,6 +145,9 @@ def _forward(x, gamma, beta, bn_param, with_relu, shift=0):
         N = len(x)
         mu = x.mean(axis=0)
         x_hat = x - mu
+        left = x_hat.mean(axis=0)       # what rounding left of the mean: much, in float32, if that is large
+        mu += left
+        x_hat -= left
         var = np.einsum("nd,nd->d", x_hat, x_hat) / N
         inv_std = 1 / np.sqrt(var + eps)
         x_hat *= inv_std

@@ -5,7 +5,11 @@
 passes in silence or says what is off, where, how far, and what to try. Nothing here knows about layers.
 """
 
+import textwrap
+
 import numpy as np
+
+from cs231n.contracts import instead
 
 __all__ = [
     "rel_error", "assert_gradient", "assert_directional", "complex_step_gradient", "eval_numerical_gradient",
@@ -147,7 +151,7 @@ def assert_gradient(name, analytic, f, x, dout=1.0, h=1e-5, rtol=1e-6, atol=1e-8
         f"  {off.sum()} of {x.size} entries off; "
         f"worst at ({place}): yours {yours:.4g}, numeric {theirs:.4g}{ratio}\n"
         f"  compared in float64, h={h:g}, rtol={rtol:g}, atol={atol:g}; x {x.shape}\n"
-        f"  Try: {advice}")
+        + textwrap.fill(f"Try: {advice}", 78, initial_indent="  ", subsequent_indent="       "))
 
 
 def assert_directional(name, analytic, f, x, dout=1.0, rng=None, h=1e-5, rtol=1e-6, atol=1e-8):
@@ -193,9 +197,8 @@ def _indices(where, x):
 
 def _require_movable(where, x):
     if not isinstance(x, np.ndarray) or x.dtype.kind != "f":
-        got = x.dtype if isinstance(x, np.ndarray) else type(x).__name__
-        raise TypeError(f"{where}: x must be a floating-point array, for its entries move by h; got {got}; "
-                        "try x.astype(np.float64)")
+        raise TypeError(f"{where}: x must be a floating-point array, for its entries move by h; "
+                        f"got {instead('x', x)}")
     if not x.flags.writeable:
         raise ValueError(f"{where}: x is read-only, but its entries are moved in place; try x.copy()")
 
@@ -215,9 +218,8 @@ def _both_sides(f, x, index, h):
 
 def _require_float64(where, name, x):
     if not isinstance(x, np.ndarray) or x.dtype != np.float64:
-        got = x.dtype if isinstance(x, np.ndarray) else type(x).__name__
         raise TypeError(f"{where}: {name} must be float64, for at h=1e-5 a float32 difference is off by "
-                        f"percents; got {got}; try {name}.astype(np.float64)")
+                        f"percents; got {instead(name, x)}")
 
 
 def _require_upstream(where, df, out):

@@ -42,7 +42,7 @@ def batchnorm_forward(x, gamma, beta, eps, with_relu, out, x_hat, mu, var, inv_s
             h = (x[i, j] - mu[j] - left[j]) * inv_std[j]
             x_hat[i, j] = h
             y = gamma[j] * h + beta[j]
-            out[i, j] = y if y > zero or not with_relu else zero
+            out[i, j] = zero if with_relu and y <= zero else y      # NaN stays NaN
     for j in range(D):
         mu[j] += left[j]
 
@@ -67,10 +67,13 @@ def batchnorm_backward(dout, out, x_hat, gamma, inv_std, with_relu, dx, dgamma, 
 
 
 @compiled
-def adam(w, dw, m, v, beta1, beta2, rate, root, epsilon, next_w):
-    """One pass over flat arrays. rate is learning_rate / (1 - beta1^t), root is 1 / sqrt(1 - beta2^t)."""
-    one = w.dtype.type(1)
+def adam(w, dw, m, v, beta1, fresh1, beta2, fresh2, rate, root, epsilon, next_w):
+    """One pass over flat arrays.
+
+    fresh1 and fresh2 are 1 - beta1 and 1 - beta2, which float32 could not subtract; rate is
+    learning_rate / (1 - beta1^t), root is 1 / sqrt(1 - beta2^t).
+    """
     for i in range(w.size):
-        m[i] = beta1 * m[i] + (one - beta1) * dw[i]
-        v[i] = beta2 * v[i] + (one - beta2) * dw[i] * dw[i]
+        m[i] = beta1 * m[i] + fresh1 * dw[i]
+        v[i] = beta2 * v[i] + fresh2 * dw[i] * dw[i]
         next_w[i] = w[i] - rate * m[i] / (np.sqrt(v[i]) * root + epsilon)
