@@ -1,12 +1,13 @@
 """What a model needs at test time, kept together: its parameters and their running statistics."""
 
 import os
+import tempfile
 import zipfile
 from pathlib import Path
 
 import numpy as np
 
-__all__ = ["load_checkpoint", "restore", "save_checkpoint", "snapshot"]
+__all__ = ["load_checkpoint", "require_folder", "restore", "save_checkpoint", "snapshot"]
 
 STATISTICS = ("running_mean", "running_var")
 
@@ -48,6 +49,17 @@ def save_checkpoint(path, model):
         beside.unlink(missing_ok=True)
 
 
+def require_folder(where, stem):
+    """Make the folder of the files called stem, and see that it can be written to. Raises: OSError."""
+    folder = Path(stem).parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise OSError(f"{where}: cannot write checkpoints into {folder} ({error}); "
+                      "try another checkpoint_name") from None
+
+
 def load_checkpoint(path, model):
     """Give model the parameters and running statistics of a file that a Solver wrote.
 
@@ -61,14 +73,19 @@ def load_checkpoint(path, model):
     except (ValueError, KeyError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
         raise ValueError(f"load_checkpoint: {path} is no checkpoint ({error}); "
                          "try a file that a Solver wrote") from None
-    params = {key[len("params/"):]: a for key, a in arrays.items() if key.startswith("params/")}
-    found = {name: w.shape for name, w in params.items()} | {"normalization": normalization}
-    wanted = {name: w.shape for name, w in model.params.items()}
+    found = {key: a.shape if a.dtype.kind == "f" else a.dtype for key, a in arrays.items()}
+    found["normalization"] = normalization
+    wanted = {f"params/{name}": w.shape for name, w in model.params.items()}
     wanted["normalization"] = str(getattr(model, "normalization", None))
-    for name in {**wanted, **found}:
-        if found.get(name) != wanted.get(name):
-            raise ValueError(f"load_checkpoint: {path} has {name} {found.get(name, 'missing')}, the model "
-                             f"has {wanted.get(name, 'none')}; try the model it was written by")
     layers = [f"bn_params/{i}/" for i in range(len(getattr(model, "bn_params", [])))]
+    for i, layer in enumerate(layers, start=1):
+        gamma = model.params.get(f"gamma{i}") if normalization == "batchnorm" else None
+        for key in (layer + name for name in STATISTICS):
+            wanted[key] = found.get(key) if gamma is None else gamma.shape
+    for key in {**wanted, **found}:
+        if found.get(key) != wanted.get(key):
+            raise ValueError(f"load_checkpoint: {path} has {key} {found.get(key, 'missing')}, the model "
+                             f"has {wanted.get(key, 'none')}; try the model it was written by")
+    params = {key[len("params/"):]: a for key, a in arrays.items() if key.startswith("params/")}
     statistics = [{name: arrays[i + name] for name in STATISTICS if i + name in arrays} for i in layers]
     restore(model, (params, statistics))

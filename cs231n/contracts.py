@@ -29,11 +29,9 @@ def require(where, spec, *arrays):
     sizes = {}
     for (name, dims, shown), array in zip(_parse(spec), arrays, strict=True):
         if not isinstance(array, np.ndarray):
-            raise TypeError(f"{where}: {name} must be a numpy array {shown}, got {type(array).__name__}; "
-                            f"try np.array({name}, dtype=np.float64)")
+            raise TypeError(f"{where}: {name} must be a numpy array {shown}, got {instead(name, array)}")
         if array.dtype.kind not in "fc":
-            raise TypeError(f"{where}: {name} must be floating point, got {array.dtype}; "
-                            f"try {name}.astype(np.float64)")
+            raise TypeError(f"{where}: {name} must be floating point, got {instead(name, array)}")
         shape = array.shape
         fixed = dims[:-1] if dims[-1:] == ("...",) else dims
         fits = len(shape) >= len(fixed) if fixed is not dims else len(shape) == len(fixed)
@@ -44,6 +42,14 @@ def require(where, spec, *arrays):
         if array.size == 0:
             raise ValueError(f"{where}: {name} {shown} is empty, its shape is {shape}; "
                              "try a batch of at least one row and one column")
+
+
+def instead(name, value, dtype="float64"):
+    """What value is where an array of dtype is wanted, and what makes one of it, for the end of a message."""
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype}; try {name}.astype(np.{dtype})"
+    got = type(value).__name__
+    return got if value is None else f"{got}; try np.array({name}, dtype=np.{dtype})"
 
 
 def _misfit(where, spec, name, dims, shown, shape, arrays):
@@ -77,8 +83,7 @@ def require_labels(where, y, num_rows, num_classes=np.inf):
     Raises: TypeError if y is no integer array; ValueError if its shape or a label does not fit.
     """
     if not isinstance(y, np.ndarray) or y.dtype.kind not in "iu":
-        got = y.dtype if isinstance(y, np.ndarray) else type(y).__name__
-        raise TypeError(f"{where}: y must be an array of integer labels, got {got}; try y.astype(np.int64)")
+        raise TypeError(f"{where}: y must be an array of integer labels, got {instead('y', y, 'int64')}")
     if y.shape != (num_rows,):
         hint = "; one-hot rows? try y.argmax(axis=1)" if y.shape == (num_rows, num_classes) else ""
         raise ValueError(f"{where}: y must have one label a row, shape ({num_rows},), got {y.shape}{hint}")
@@ -88,6 +93,25 @@ def require_labels(where, y, num_rows, num_classes=np.inf):
         wanted = "at least 0" if num_classes == np.inf else f"in 0..{num_classes - 1}"
         raise ValueError(f"{where}: labels must be {wanted}, got y[{i}] = {y[i]} "
                          f"({outside.sum()} of {num_rows} outside); try labels that start at 0")
+
+
+def require_cache(where, cache, kind):
+    """Check that cache is of the kind that the forward returns: np.ndarray, a NamedTuple, or a plain tuple.
+
+    A NamedTuple is known by its fields, for its class is another one once the module is reloaded; a plain
+    tuple's kind is the names of what is in it. Raises: TypeError.
+    """
+    fields = getattr(kind, "_fields", kind)
+    if kind is np.ndarray:
+        wanted, fits = "a numpy array", isinstance(cache, np.ndarray)
+    else:
+        wanted = f"a tuple of {', '.join(fields)}"
+        fits = (isinstance(cache, tuple) and len(cache) == len(fields)
+                and getattr(cache, "_fields", None) == getattr(kind, "_fields", None))
+    if not fits:
+        got = type(cache).__name__ + (f" of {len(cache)}" if isinstance(cache, tuple) else "")
+        forward = where.removesuffix("_alt").replace("backward", "forward")
+        raise TypeError(f"{where}: cache must be {wanted}, got {got}; try out, cache = {forward}(...)")
 
 
 def require_options(where, name, options, known):
@@ -125,7 +149,9 @@ def require_number(where, name, value, low, high=np.inf, *, above=False, below=F
 def require_count(where, name, value, low):
     """Check that value is an integer of at least low. Raises: TypeError; ValueError."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{where}: {name} must be an integer, got {value!r}")
+        whole = isinstance(value, (float, np.floating)) and value == value // 1
+        hint = f"; try {value:.0f}" if whole else ""
+        raise TypeError(f"{where}: {name} must be an integer, got {value!r}{hint}")
     if value < low:
         raise ValueError(f"{where}: {name} must be at least {low}, got {value}")
 

@@ -1,6 +1,6 @@
 """Layers that always come together, as one: a sandwich has a forward, a backward and one cache."""
 
-from cs231n.contracts import require_choice
+from cs231n.contracts import require_cache, require_choice
 from cs231n.layers import *
 from cs231n.layers import dropout_options
 
@@ -19,6 +19,7 @@ def affine_relu_forward(x, w, b):
 
 def affine_relu_backward(dout, cache):
     """dout (N, M) -> dx with the shape of x, dw (D, M), db (M,)."""
+    require_cache("affine_relu_backward", cache, ("affine_cache", "relu_cache"))
     affine_cache, relu_cache = cache
     return affine_backward(relu_backward(dout, relu_cache), affine_cache)
 

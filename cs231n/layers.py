@@ -12,6 +12,7 @@ import numpy as np
 
 from cs231n.contracts import (
     require,
+    require_cache,
     require_choice,
     require_count,
     require_labels,
@@ -43,6 +44,7 @@ def affine_backward(dout, cache):
 
         dx = dout w'        dw = x' dout        db_j = sum_i dout_ij
     """
+    require_cache("affine_backward", cache, ("x", "w", "b"))
     x, w, b = cache
     require_dout("affine_backward", dout, (len(x), len(b)))
     dx = (dout @ w.T).reshape(x.shape)
@@ -59,6 +61,7 @@ def relu_forward(x):
 
 def relu_backward(dout, cache):
     """dout -> dx, both of the shape of x: dout passes where x > 0 and stops elsewhere, also at x = 0."""
+    require_cache("relu_backward", cache, np.ndarray)
     x = cache
     require_dout("relu_backward", dout, x.shape)
     return dout * (x > 0)
@@ -137,7 +140,7 @@ def batchnorm_forward(x, gamma, beta, bn_param):
         x_hat = (x - running_mean) / np.sqrt(running_var + eps)
         return gamma * x_hat + beta, None
 
-    mu = x.mean(axis=0)                                                 # (D,)
+    mu = mean64(x, axis=0)                                              # (D,)
     centered = x - mu                                                   # (N, D)
     squared = centered * centered                                       # (N, D)
     var = squared.mean(axis=0)                                          # (D,)
@@ -218,7 +221,7 @@ def layernorm_forward(x, gamma, beta, ln_param):
     """
     require("layernorm_forward", "x (N, D), gamma (D,), beta (D,)", x, gamma, beta)
     _, eps, _ = _norm_options("layernorm_forward", "ln_param", ln_param)
-    centered = x - x.mean(axis=1, keepdims=True)                        # (N, D)
+    centered = x - mean64(x, axis=1, keepdims=True)                     # (N, D)
     var = (centered * centered).mean(axis=1, keepdims=True)             # (N, 1)
     inv_std = 1 / np.sqrt(var + eps)                                    # (N, 1)
     x_hat = centered * inv_std                                          # (N, D)
@@ -232,6 +235,7 @@ def layernorm_backward(dout, cache):
 
     gamma differs along a row, so it stays inside the means, where batchnorm could take it out.
     """
+    require_cache("layernorm_backward", cache, LayerNormCache)
     x_hat, inv_std, gamma = cache
     require_dout("layernorm_backward", dout, x_hat.shape)
     dbeta = dout.sum(axis=0)
@@ -263,11 +267,18 @@ def dropout_forward(x, dropout_param):
 
 def dropout_backward(dout, cache):
     """dout -> dx, both of the shape of x: the gradient passes through the mask that the values passed."""
+    require_cache("dropout_backward", cache, ("dropout_param", "mask"))
     _, mask = cache
     if mask is None:
+        require("dropout_backward", "dout (...)", dout)
         return dout.copy()
     require_dout("dropout_backward", dout, mask.shape)
     return dout * mask
+
+
+def mean64(x, **axis):
+    """x.mean(**axis), added up in float64: a long float32 sum of large numbers rounds every term away."""
+    return x.mean(**axis, dtype=np.result_type(x, np.float64)).astype(x.dtype)
 
 
 def batchnorm_options(x, gamma, beta, bn_param):
@@ -315,8 +326,9 @@ def affine_rows(x, w, b):
 def require_dout(where, dout, shape):
     require(where, "dout (...)", dout)
     if dout.shape != shape:
+        hint = "dout.T" if dout.shape[::-1] == shape else "the cache of the forward that made this output"
         raise ValueError(f"{where}: dout must have the shape of the forward's output, {shape}, "
-                         f"got {dout.shape}")
+                         f"got {dout.shape}; try {hint}")
 
 
 def _norm_options(where, name, param):
@@ -331,5 +343,6 @@ def _train_cache(where, cache):
     if cache is None:
         raise ValueError(f"{where}: this cache comes from a forward in mode 'test', which keeps none; "
                          "try bn_param['mode'] = 'train'")
+    require_cache(where, cache, BatchNormCache)
     return cache
 

@@ -1,13 +1,14 @@
 """Update rules: from weights and their gradient to the next weights.
 
-Each is rule(w, dw, config=None) -> next_w, config. w and dw are arrays of one shape and are not modified.
-config is a dict of settings and of what the rule remembers; missing settings are filled in, memory is
-written back into the same dict, and a config that already holds memory goes on from there.
+Each is rule(w, dw, config=None) -> next_w, config. w and dw are arrays of one shape, or numbers, and are not
+modified; next_w has the dtype of w, in which everything is computed. config is a dict of settings and of what
+the rule remembers; missing settings are filled in, memory is written back into the same dict, and a config
+that already holds memory goes on from there.
 """
 
 import numpy as np
 
-from cs231n.contracts import require_number, require_options
+from cs231n.contracts import instead, require_number, require_options
 
 __all__ = ["sgd", "sgd_momentum", "rmsprop", "adam"]
 
@@ -15,6 +16,7 @@ __all__ = ["sgd", "sgd_momentum", "rmsprop", "adam"]
 def sgd(w, dw, config=None):
     """next_w = w - learning_rate * dw.  Settings: learning_rate 1e-2."""
     config = fill("sgd", w, dw, config, learning_rate=1e-2)
+    dw = as_dtype_of(w, dw)
     return w - config["learning_rate"] * dw, config
 
 
@@ -24,6 +26,7 @@ def sgd_momentum(w, dw, config=None):
     Settings: learning_rate 1e-2, momentum 0.9 (the weight of the past). Memory: velocity, the shape of w.
     """
     config = fill("sgd_momentum", w, dw, config, learning_rate=1e-2, momentum=0.9, velocity=0)
+    dw = as_dtype_of(w, dw)
     config["velocity"] = config["momentum"] * config["velocity"] - config["learning_rate"] * dw
     return w + config["velocity"], config
 
@@ -39,6 +42,7 @@ def rmsprop(w, dw, config=None):
     Source: Tieleman and Hinton 2012, lecture 6e of Neural Networks for Machine Learning.
     """
     config = fill("rmsprop", w, dw, config, learning_rate=1e-2, decay_rate=0.99, epsilon=1e-8, cache=0)
+    dw = as_dtype_of(w, dw)
     config["cache"] = config["decay_rate"] * config["cache"] + (1 - config["decay_rate"]) * dw**2
     return w - config["learning_rate"] * dw / (np.sqrt(config["cache"]) + config["epsilon"]), config
 
@@ -56,7 +60,8 @@ def adam(w, dw, config=None):
     Source: Kingma and Ba 2015, arXiv:1412.6980, algorithm 1.
     """
     config = fill("adam", w, dw, config, learning_rate=1e-3, beta1=0.9, beta2=0.999, epsilon=1e-8,
-                   m=0, v=0, t=0)
+                  m=0, v=0, t=0)
+    dw = as_dtype_of(w, dw)
     beta1, beta2 = config["beta1"], config["beta2"]
     config["t"] += 1
     config["m"] = beta1 * config["m"] + (1 - beta1) * dw
@@ -75,13 +80,19 @@ def fill(rule, w, dw, config, **defaults):
     """Check the arguments of a rule, then give config what it lacks; memory starts as zeros like w."""
     config = {} if config is None else config
     require_options(rule, "config", config, defaults)
+    _require_array(rule, "w", w)
+    _require_array(rule, "dw", dw)
+    if getattr(w, "dtype", np.dtype(float)).kind not in "fc":
+        raise TypeError(f"{rule}: w must be floating point, got {instead('w', w)}")
     if np.shape(w) != np.shape(dw):
         raise ValueError(f"{rule}: dw must have the shape of w, {np.shape(w)}, got {np.shape(dw)}")
     for name, value in config.items():
         if name in MEMORY:
+            _require_array(rule, f"config[{name!r}]", value)
             if np.shape(value) != np.shape(w):
                 raise ValueError(f"{rule}: config[{name!r}] must have the shape of w, {np.shape(w)}, got "
                                  f"{np.shape(value)}; try a new config for each parameter")
+            config[name] = as_dtype_of(w, value)
         elif type(value) is not float or not 0 <= value < 1:
             share = name in ("momentum", "decay_rate", "beta1", "beta2")
             require_number(rule, f"config[{name!r}]", value, 0, 1 if share else np.inf,
@@ -92,3 +103,14 @@ def fill(rule, w, dw, config, **defaults):
         if name not in config:
             config[name] = np.zeros_like(w) if name in MEMORY else value
     return config
+
+
+def as_dtype_of(w, array):
+    """array in the dtype of w, so that float32 weights stay float32; a Python number has no dtype to keep."""
+    dtype = getattr(w, "dtype", None)
+    return array if getattr(array, "dtype", dtype) == dtype else np.asarray(array, dtype)
+
+
+def _require_array(rule, name, value):
+    if not isinstance(value, (np.ndarray, np.number, float, int)):
+        raise TypeError(f"{rule}: {name} must be a numpy array, got {instead(name, value)}")

@@ -6,8 +6,9 @@ import warnings
 import numpy as np
 
 from cs231n import optim
-from cs231n.checkpoint import load_checkpoint, restore, save_checkpoint, snapshot
+from cs231n.checkpoint import load_checkpoint, require_folder, restore, save_checkpoint, snapshot
 from cs231n.contracts import (
+    instead,
     require_choice,
     require_count,
     require_labels,
@@ -103,12 +104,17 @@ class Solver:
     def train(self):
         """Run num_epochs epochs, then give the model its best parameters, also after an error or Ctrl-C.
 
-        A loss that is not finite ends the run with a RuntimeWarning that says where; the step is not taken.
+        A second call goes on with another num_epochs. A loss that is not finite ends the run with a
+        RuntimeWarning that says where; the step is not taken.
+
+        Raises: OSError before the first step if nothing can be written where checkpoint_name points.
         """
+        if self.checkpoint_name is not None:
+            require_folder("Solver.train", self.checkpoint_name)
         if self._best is None:
             self._best = snapshot(self.model)
         per_epoch = max(len(self.X_train) // self.batch_size, 1)
-        total = self.num_epochs * per_epoch
+        total, last_epoch = self.num_epochs * per_epoch, self.epoch + self.num_epochs
         with _progress(total, self.verbose) as bar:
             try:
                 for t in range(total):
@@ -126,7 +132,7 @@ class Solver:
                             config["learning_rate"] *= self.lr_decay
                     if t == 0 or end_of_epoch:
                         self._measure()
-                        bar.say(f"(Epoch {self.epoch} / {self.num_epochs}) "
+                        bar.say(f"(Epoch {self.epoch} / {last_epoch}) "
                                 f"train acc: {self.train_acc_history[-1]:f}; "
                                 f"val_acc: {self.val_acc_history[-1]:f}")
                     if end_of_epoch and self.checkpoint_name is not None:
@@ -140,10 +146,15 @@ class Solver:
 
         num_samples, if below N, draws that many examples without repetition; batch_size bounds the memory. An
         example whose scores are not finite counts as wrong.
+
+        Raises: TypeError, ValueError that name the argument, also if X is empty or y has another length.
         """
         require_count("check_accuracy", "batch_size", batch_size, 1)
         if num_samples is not None:
             require_count("check_accuracy", "num_samples", num_samples, 1)
+        if np.ndim(X) == 0 or len(X) == 0 or np.shape(y) != (len(X),):
+            raise ValueError("check_accuracy: X must hold at least one example, and y one label each, got "
+                             f"X {np.shape(X)} and y {np.shape(y)}; try an X and a y of one split")
         return self._accuracy(X, y, num_samples, batch_size)[0]
 
     def _accuracy(self, X, y, num_samples, batch_size=100):
@@ -190,13 +201,20 @@ class Solver:
 
 
 def _require_data(model, data):
+    if not hasattr(data, "keys"):
+        raise TypeError("Solver: data must be a dict of the arrays X_train, y_train, X_val, y_val, got "
+                        f"{type(data).__name__}; try get_CIFAR10_data()")
     for part in ("train", "val"):
         X, y = f"X_{part}", f"y_{part}"
         for name in (X, y):
             if name not in data:
                 raise ValueError(f"Solver: data has no {name!r}; it needs X_train, y_train, X_val, y_val")
-        if not isinstance(data[X], np.ndarray) or len(data[X]) == 0:
-            raise ValueError(f"Solver: data[{X!r}] must be an array of at least one example")
+        if not isinstance(data[X], np.ndarray):
+            raise TypeError(f"Solver: data[{X!r}] must be a numpy array, "
+                            f"got {instead(f'data[{X!r}]', data[X], 'float32')}")
+        if data[X].ndim == 0 or len(data[X]) == 0:
+            raise ValueError(f"Solver: data[{X!r}] must hold at least one example, "
+                             f"its shape is {data[X].shape}")
         require_labels(f"Solver, data[{y!r}]", data[y], len(data[X]))
     if not getattr(model, "params", None) or not callable(getattr(model, "loss", None)):
         raise TypeError(f"Solver: model must have params and loss(X, y), got {type(model).__name__}")

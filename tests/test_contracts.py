@@ -59,7 +59,8 @@ REFUSED = {
     "softmax-labels-short": ("softmax_loss", [X, Y[:3]], ValueError, ["y", "(4,)", "(3,)"]),
     "softmax-flat": ("softmax_loss", [np.ones(3), Y], ValueError, ["x", "(N, C)", "(3,)"]),
     "svm-label-high": ("svm_loss", [X, Y + 7], ValueError, ["labels", "0..2", "y[0] = 7"]),
-    "svm-list": ("svm_loss", [X, [0, 1, 2, 0]], TypeError, ["y", "list"]),
+    "svm-list": ("svm_loss", [X, [0, 1, 2, 0]], TypeError, ["y", "list; try np.array(y, dtype=np.int64)"]),
+    "svm-none": ("svm_loss", [X, None], TypeError, ["y must be an array of integer labels, got NoneType"]),
     # normalization
     "batchnorm-mode-missing": ("batchnorm_forward", [X, GAMMA, BETA, {}], ValueError,
                                ["'mode'", "'train', 'test'", "None"]),
@@ -103,6 +104,10 @@ def test_layers_refuse_before_anything_moves(layer, arguments, error, fragments)
     assert [a for a in arguments if isinstance(a, dict)] == dicts or "running_mean" in dicts[0]
 
 
+BACKWARDS = ["affine_backward", "relu_backward", "batchnorm_backward", "batchnorm_backward_alt",
+             "layernorm_backward", "dropout_backward"]
+
+
 def caches():
     p = problem((4, 3))
     return {
@@ -113,17 +118,45 @@ def caches():
     }
 
 
-@pytest.mark.parametrize("backward", ["affine_backward", "relu_backward", "batchnorm_backward",
-                                      "batchnorm_backward_alt", "layernorm_backward", "dropout_backward"])
+@pytest.mark.parametrize("backward", BACKWARDS)
 def test_backwards_refuse_another_upstream(backward):
     cache = caches()[backward.split("_")[0]]
     right = (4, 5) if backward == "affine_backward" else (4, 3)
     for wrong in (right[::-1], (1, right[1]), (right[0], 1), right[1:], (*right, 1)):
-        with refused(ValueError, f"{backward}: ", "dout", str(right), str(wrong)):
+        hint = "; try dout.T" if wrong == right[::-1] else "; try the "
+        with refused(ValueError, f"{backward}: ", "dout", str(right), str(wrong), hint):
             getattr(layers, backward)(np.ones(wrong), cache)
     for wrong in (1.0, None, np.ones(right, int)):
         with refused(TypeError, f"{backward}: ", "dout"):
             getattr(layers, backward)(wrong, cache)
+
+
+@pytest.mark.parametrize("backward", BACKWARDS)
+def test_backwards_refuse_the_cache_of_another_layer(backward):
+    own = backward.split("_")[0]
+    others = {layer: cache for layer, cache in caches().items() if layer != own}
+    for name, cache in {**others, "none": None, "list": [1, 2, 3], "empty": ()}.items():
+        if name == "none" and own == "batchnorm":
+            continue        # what a forward in mode "test" gives: test_layers_batchnorm
+        with refused(TypeError, f"{backward}: cache must be ", "got ", "; try out, "):
+            getattr(layers, backward)(np.ones((4, 5 if own == "affine" else 3)), cache)
+
+
+def test_a_cache_that_is_refused_is_named():
+    cache = caches()["layernorm"]
+    with refused(TypeError, "batchnorm_backward_alt: cache must be a tuple of centered, inv_std, x_hat, "
+                            "gamma, got LayerNormCache of 3; try out, cache = batchnorm_forward(...)"):
+        layers.batchnorm_backward_alt(X, cache)
+    with refused(TypeError, "affine_backward: cache must be a tuple of x, w, b, got NoneType; "
+                            "try out, cache = affine_forward(...)"):
+        layers.affine_backward(X, None)
+
+
+def test_dropout_in_mode_test_still_asks_for_an_upstream():
+    cache = layers.dropout_forward(X, {"mode": "test", "p": 0.5})[1]
+    for wrong in (None, 1.0, X.tolist(), X.astype(int)):
+        with refused(TypeError, "dropout_backward: ", "dout", "; try " if wrong is not None else ""):
+            layers.dropout_backward(wrong, cache)
 
 
 @pytest.mark.parametrize("spec, shapes, complaint", [
@@ -160,6 +193,10 @@ def test_the_small_ones():
     for value in (0, np.nan, -np.inf):
         with refused(ValueError, "f: n must be above 0, got"):
             require_number("f", "n", value, 0, above=True)
+    with refused(TypeError, "f: n must be an integer, got 10.0; try 10"):
+        require_count("f", "n", 10.0, 1)
+    with pytest.raises(TypeError, match="^f: n must be an integer, got 0.5$"):
+        require_count("f", "n", 0.5, 0)
     with refused(ValueError, "f: n must be at least 1, got 0"):
         require_count("f", "n", 0, 1)
     with refused(ValueError, "f: mode must be one of 'a', 'b'; got 'c'"):

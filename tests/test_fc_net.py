@@ -14,7 +14,7 @@ from cs231n.layers import softmax_loss
 NORMALIZATIONS = [None, "batchnorm", "layernorm"]
 
 
-def batch(N=5, shape=(7,), C=4, seed=0):
+def batch(N=8, shape=(7,), C=4, seed=0):
     rng = np.random.RandomState(seed)
     return rng.normal(size=(N, *shape)), rng.randint(C, size=N)
 
@@ -212,13 +212,15 @@ def test_loss_writes_neither_to_the_batch_nor_to_the_parameters(normalization):
 def test_images_are_read_as_rows():
     net = FullyConnectedNet([6], input_dim=12, num_classes=4, weight_scale=0.5)
     X, _ = batch(shape=(3, 2, 2))
-    np.testing.assert_array_equal(net.loss(X), net.loss(X.reshape(5, 12)))
+    np.testing.assert_array_equal(net.loss(X), net.loss(X.reshape(8, 12)))
 
 
 @pytest.mark.parametrize("arguments, error, fragments", [
-    ({"hidden_dims": 100}, TypeError, ["hidden_dims", "100", "[100]"]),
+    ({"hidden_dims": 100}, TypeError, ["hidden_dims", "100", "try [100]"]),
+    ({"hidden_dims": np.array([4, 5])}, TypeError, ["hidden_dims", "[4 5]", "try list(hidden_dims)"]),
+    ({"hidden_dims": None}, TypeError, ["hidden_dims", "None", "try [100]"]),
     ({"hidden_dims": [100, 0]}, ValueError, ["hidden_dims", "at least 1", "0"]),
-    ({"hidden_dims": [10.0]}, TypeError, ["hidden_dims", "10.0", "integer"]),
+    ({"hidden_dims": [10.0]}, TypeError, ["hidden_dims", "10.0", "integer", "try 10"]),
     ({"input_dim": -1}, ValueError, ["input_dim", "-1"]),
     ({"num_classes": "ten"}, TypeError, ["num_classes", "ten"]),
     ({"normalization": "batch_norm"}, ValueError, ["normalization", "batch_norm", "'batchnorm'",
@@ -267,12 +269,41 @@ def test_loss_refuses_before_anything_is_changed(X, y, error, fragments):
         net.loss(X, y)
 
 
-def test_a_bad_deep_layer_is_refused_before_the_first_one_learns():
-    net, (X, y) = small_net("batchnorm"), batch()
-    net.params["W2"] = net.params["W2"].T.copy()
-    with refused(ValueError, "w"):
+def break_w3(net):
+    net.params["W3"] = net.params["W3"].T.copy()
+
+
+def break_reg(net):
+    net.reg = "small"
+
+
+@pytest.mark.parametrize("break_it", [break_w3, break_reg])
+@pytest.mark.parametrize("normalization", NORMALIZATIONS)
+def test_a_late_failure_leaves_modes_and_statistics_as_they_were(normalization, break_it):
+    net, (X, y) = small_net(normalization, 0.5), batch()
+    fresh = [dict(param) for param in [*net.bn_params, net.dropout_param]]
+    break_it(net)
+    with refused(ValueError):
         net.loss(X, y)
-    assert all("running_mean" not in p for p in net.bn_params)
+    assert [*net.bn_params, net.dropout_param] == fresh
+
+    net = small_net(normalization, 0.5)
+    net.loss(X, y)
+    net.loss(X)         # the modes are "test" now, and a failing training pass must not flip them
+    kept = dict(net.params)
+    break_it(net)
+    with unchanged(net.dropout_param, *net.bn_params), refused(ValueError):
+        net.loss(X, y)
+    if break_it is break_w3:
+        net.params = kept
+        net.loss(X, y)
+        break_it(net)
+        with unchanged(net.dropout_param, *net.bn_params), refused(ValueError, "w"):
+            net.loss(X)
+
+
+def test_list_of_hidden_dims_is_a_hint_that_works():
+    assert FullyConnectedNet(list(np.array([4, 5]))).num_layers == 3
 
 
 # The checks above, shown to fail on nets with a planted bug.
@@ -300,5 +331,5 @@ def test_a_large_net_by_one_direction_each():
     net, (X, y) = FullyConnectedNet([100] * 5, num_classes=10, normalization="batchnorm", dtype=np.float64,
                                     weight_scale=2e-2), batch(N=10, shape=(3, 32, 32), C=10)
     for name, grad in net.loss(X, y)[1].items():
-        assert_directional(f"d{name}", grad, lambda _: net.loss(X, y)[0], net.params[name],
-                           h=1e-6)  # h: relu kinks
+        # A small h, for among so many relus one has its kink near.
+        assert_directional(f"d{name}", grad, lambda _: net.loss(X, y)[0], net.params[name], h=1e-6)

@@ -31,7 +31,7 @@ SIGNATURES = {      # the arguments that callers give by place, with the default
     "optim.sgd": "w, dw, config=None", "optim.sgd_momentum": "w, dw, config=None",
     "optim.rmsprop": "w, dw, config=None", "optim.adam": "w, dw, config=None",
     "solver.Solver.check_accuracy": "self, X, y, num_samples=None, batch_size=100",
-              "solver.Solver.train": "self",
+    "solver.Solver.train": "self",
     "gradient_check.rel_error": "x, y",
     "gradient_check.eval_numerical_gradient": "f, x, verbose=True, h=1e-05",
     "gradient_check.eval_numerical_gradient_array": "f, x, df, h=1e-05",
@@ -39,9 +39,9 @@ SIGNATURES = {      # the arguments that callers give by place, with the default
     "gradient_check.eval_numerical_gradient_net": "net, inputs, output, h=1e-05",
     "gradient_check.grad_check_sparse": "f, x, analytic_grad, num_checks=10, h=1e-05",
     "data_utils.load_pickle": "f", "data_utils.load_CIFAR_batch": "filename",
-              "data_utils.load_CIFAR10": "ROOT",
+    "data_utils.load_CIFAR10": "ROOT",
     "vis_utils.visualize_grid": "Xs, ubound=255.0, padding=1", "vis_utils.vis_grid": "Xs",
-              "vis_utils.vis_nn": "rows",
+    "vis_utils.vis_nn": "rows",
 }
 KEYWORDS = {        # those that callers give by name
     "classifiers.fc_net.FullyConnectedNet": {
@@ -76,10 +76,9 @@ def test_keywords(name):
 
 
 def run(code, cwd=ROOT):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True,
-                          cwd=cwd,
-                          env={**os.environ, "PYTHONPATH": str(ROOT),
-                               "OPENBLAS_NUM_THREADS": "1"})
+                          cwd=cwd, env=environment)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

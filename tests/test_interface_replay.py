@@ -57,8 +57,8 @@ def test_two_layer_net():
     model.params["W2"] = np.linspace(-0.3, 0.4, num=H * C).reshape(H, C)
     model.params["b2"] = np.linspace(-0.9, 0.1, num=C)
     scores = model.loss(X)
-    by_hand = np.maximum(X @ model.params["W1"] + model.params["b1"],
-                         0) @ model.params["W2"] + model.params["b2"]
+    hidden = np.maximum(X @ model.params["W1"] + model.params["b1"], 0)
+    by_hand = hidden @ model.params["W2"] + model.params["b2"]
     assert scores.shape == (N, C) and np.abs(scores - by_hand).sum() < 1e-10
     free, _ = model.loss(X, np.asarray([0, 5, 1]))
     model.reg = 1.0
@@ -101,8 +101,7 @@ def test_initial_loss_is_log_of_the_number_of_classes():
 
 
 @pytest.mark.parametrize("rule, memory", [(sgd_momentum, ["velocity"]), (rmsprop, ["cache"]),
-                                          (adam, ["m", "v"])],
-                         ids=["sgd_momentum", "rmsprop", "adam"])
+                                          (adam, ["m", "v"])], ids=["sgd_momentum", "rmsprop", "adam"])
 def test_update_rules_with_memory_passed_in_and_read_back(rule, memory):
     N, D = 4, 5
     w, dw = np.linspace(-0.4, 0.6, num=N * D).reshape(N, D), np.linspace(-0.6, 0.4, num=N * D).reshape(N, D)
@@ -159,8 +158,8 @@ def test_dropout_means_and_zeros():
     x, dout = np.random.randn(10, 10) + 10, np.random.randn(10, 10)
     param = {"mode": "train", "p": 0.2, "seed": 123}
     dx = dropout_backward(dout, dropout_forward(x, param)[1])
-    assert rel_error(dx, eval_numerical_gradient_array(lambda v: dropout_forward(v, param)[0], x,
-                                                       dout)) < 1e-8
+    numeric = eval_numerical_gradient_array(lambda v: dropout_forward(v, param)[0], x, dout)
+    assert rel_error(dx, numeric) < 1e-8
 
 
 def test_solver_runs_and_what_is_plotted():

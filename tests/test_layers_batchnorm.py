@@ -26,8 +26,7 @@ pytestmark = pytest.mark.usefixtures("edition")
 BACKWARDS = [lambda *a: batchnorm_backward(*a), lambda *a: batchnorm_backward_alt(*a)]
 every_shape = pytest.mark.parametrize("shape", SHAPES, ids=str)
 every_seed = pytest.mark.parametrize("seed", SEEDS)
-both_backwards = pytest.mark.parametrize("backward", BACKWARDS,
-                                         ids=["staged", "closed"])
+both_backwards = pytest.mark.parametrize("backward", BACKWARDS, ids=["staged", "closed"])
 
 
 def forward(p, eps=1e-5, x=None):
@@ -61,8 +60,8 @@ def test_dx_along_x_hat_is_of_order_eps(shape, eps, backward):
     dx, dgamma, _ = backward(p.dout, cache)
     variance = p.x.var(axis=0) + eps
     along = p.gamma / np.sqrt(variance) * dgamma * eps / variance
-    np.testing.assert_allclose((dx * cache.x_hat).sum(axis=0), along, rtol=1e-6,
-                               atol=1e-15)  # along is ~eps itself
+    # along is of the size of eps itself
+    np.testing.assert_allclose((dx * cache.x_hat).sum(axis=0), along, rtol=1e-6, atol=1e-15)
 
 
 @both_backwards
@@ -137,7 +136,7 @@ def test_the_traps_are_there(backward):
     assert np.abs(backward(p.dout, forward(p)[1])[0]).max() >= 1e-2
 
 
-@pytest.mark.parametrize("backward", BACKWARDS, ids=["staged", "closed"])
+@both_backwards
 def test_a_column_without_variance_stays_finite(backward):
     x = np.full((4, 3), 7.0)
     out, cache = batchnorm_forward(x, np.ones(3), np.arange(3.0), {"mode": "train"})
@@ -158,6 +157,24 @@ def test_variance_in_two_passes(N):
     assert np.abs(one_pass / truth - 1).max() > 0.5
     rows = layernorm_forward(x[:100].T.copy(), np.ones(100, np.float32), np.zeros(100, np.float32), {})[0]
     assert np.abs(rows.std(axis=1) - 1).max() <= 1e-3
+
+
+@pytest.mark.parametrize("N", [50_000, 200_000])
+def test_long_columns_of_float32(N):
+    """Added up row by row in float32, the mean of 200,000 numbers near 1e4 is off by a few deviations."""
+    x = (1e4 + np.random.RandomState(0).normal(size=(N, 3))).astype(np.float32)
+    truth = x.astype(np.float64)
+    param = {"mode": "train", "momentum": 0}
+    one, zero = np.ones(3, np.float32), np.zeros(3, np.float32)
+    out, _ = batchnorm_forward(x, one, zero, param)
+    assert np.abs(param["running_var"] / truth.var(axis=0) - 1).max() <= 1e-3
+    # 1e4 in float32 has steps of 1e-3, so no mean is nearer than half a step.
+    assert np.abs(param["running_mean"] - truth.mean(axis=0)).max() <= 5e-4
+    wanted = (truth - truth.mean(axis=0)) / np.sqrt(truth.var(axis=0) + 1e-5)
+    assert np.abs(out - wanted).max() <= 1e-3
+    for rows in (x.T, x.T.copy()):      # a row may lie in memory either way
+        out, _ = layernorm_forward(rows, np.ones(N, np.float32), np.zeros(N, np.float32), {})
+        assert np.abs(out - wanted.T).max() <= 1e-3
 
 
 # Running statistics.

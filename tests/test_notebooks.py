@@ -62,8 +62,8 @@ def code_cell(count, *outputs):
     ([code_cell(1), code_cell(None)], "cell 2 was not executed"), ([code_cell(1), code_cell(3)], "hole"),
     ([code_cell(2), code_cell(1)], "hole"), ([code_cell(2)], "hole"),
     ([code_cell(1, {"output_type": "error", "ename": "KeyError"})], "KeyError"),
-    ([code_cell(1) | {"source": []}], "empty")], ids=["unexecuted", "hole", "out-of-order", "late", "error",
-                                                      "empty"])
+    ([code_cell(1) | {"source": []}], "empty")],
+    ids=["unexecuted", "hole", "out-of-order", "late", "error", "empty"])
 def test_the_check_of_execution_rejects(code, complaint):
     assert complaint in " ".join(faults({"cells": code}))
 
@@ -121,7 +121,7 @@ def test_metadata_is_clean(path):
     for cell in notebook["cells"]:
         assert set(cell["metadata"]) <= {"tags"}, "execution times and editor settings differ with each run"
         assert set(cell["metadata"].get("tags", [])) <= {
-            "nbval-ignore-output", "nbval-check-output", "nbval-skip", "raises-exception"} - {"nbval-skip"}
+            "nbval-ignore-output", "nbval-check-output"}
 
 
 @every_notebook

@@ -110,6 +110,46 @@ def test_float32_stays_float32_whatever_the_settings(rule, number):
     np.testing.assert_allclose(w32, by_hand(rule, w, gradients), rtol=1e-4, atol=1e-6)   # float32
 
 
+@every_rule
+def test_next_w_has_the_dtype_of_w(rule):
+    """Also when the gradient, or the memory of an earlier run, comes in another."""
+    for kind, other in [(np.float32, np.float64), (np.float64, np.float32)]:
+        w, gradients = steps(3)
+        w, config = w.astype(kind), {}
+        for dw in gradients:
+            before = dw.astype(other)
+            with unchanged(w, before):
+                w, config = rule(w, before, config)
+            assert w.dtype == kind
+            for name in set(MEMORY[rule]) - {"t"}:
+                assert config[name].dtype == kind
+                config[name] = config[name].astype(other)
+        np.testing.assert_allclose(w, by_hand(rule, *steps(3)), rtol=1e-4, atol=1e-6)      # float32
+
+
+@every_rule
+def test_numbers_will_do_for_arrays(rule):
+    wanted = rule(np.array([1.5]), np.array([0.5]))[0][0]
+    for w, dw in [(1.5, 0.5), (np.float64(1.5), np.float64(0.5)), (np.array(1.5), np.array(0.5))]:
+        once, config = rule(w, dw)
+        assert once == wanted
+        assert rule(once, dw, config)[0] < once
+
+
+@every_rule
+def test_lists_and_integer_weights_are_refused(rule):
+    w, (dw, *_) = steps()
+    for bad_w, bad_dw, name in [(w.tolist(), dw, "w"), (w, dw.tolist(), "dw"), (None, dw, "w"),
+                                (w, None, "dw")]:
+        with refused(TypeError, f"{rule.__name__}: {name} must be a numpy array, got "):
+            rule(bad_w, bad_dw)
+    with refused(TypeError, rule.__name__, "w must be floating point, got int64; try w.astype(np.float64)"):
+        rule(w.astype(np.int64), dw)
+    for name in set(MEMORY[rule]) - {"t"}:
+        with refused(TypeError, rule.__name__, f"config['{name}'] must be a numpy array, got list; try "):
+            rule(w, dw, {name: w.tolist()})
+
+
 @given(st.lists(st.integers(1, 4), max_size=3), st.integers(0, 99))
 def test_any_shape(shape, seed):
     w, gradients = steps(2, tuple(shape), seed)
@@ -122,8 +162,8 @@ def test_any_shape(shape, seed):
 def test_adam_s_first_step_is_the_sign():
     w, (dw, *_) = steps()
     for scale in (1e-3, 1, 1e6):
-        np.testing.assert_allclose(w - adam(w, scale * dw)[0], 1e-3 * np.sign(dw),
-                                   rtol=1e-3)  # epsilon over |dw|
+        first = w - adam(w, scale * dw)[0]
+        np.testing.assert_allclose(first, 1e-3 * np.sign(dw), rtol=1e-3)    # epsilon over |dw|
 
 
 @pytest.mark.parametrize("rule", [rmsprop, adam], ids=lambda r: r.__name__)

@@ -123,8 +123,8 @@ def test_zero_epochs_leave_the_model_as_it_came():
     solver = Solver(model, numbered(), num_epochs=0, verbose=False)
     model.params["W"] += 7      # weights loaded after the solver was made
     solver.train()
-    assert np.array_equal(model.params["W"], [7, 7,
-                                              7]) and solver.loss_history == solver.val_acc_history == []
+    assert np.array_equal(model.params["W"], [7, 7, 7])
+    assert solver.loss_history == solver.val_acc_history == []
 
 
 def test_accuracy_zero_keeps_the_first_measured():
@@ -248,6 +248,13 @@ def test_lines_printed(capsys):
     assert captured.err == "", "a bar where nobody watches"
 
 
+def test_epochs_are_counted_on_when_training_goes_on(capsys):
+    solver = run(Scripted([0.5]), verbose=True, num_epochs=1)
+    solver.train()
+    epochs = [line for line in capsys.readouterr().out.splitlines() if line.startswith("(Epoch")]
+    assert [line.split(" train")[0] for line in epochs] == ["(Epoch 1 / 1)", "(Epoch 2 / 2)"]
+
+
 def test_silent_without_verbose(capsys, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     run(Scripted([0.5]), verbose=False)
@@ -294,6 +301,21 @@ def test_check_accuracy():
             solver.check_accuracy(X, y, **bad)
 
 
+@pytest.mark.parametrize("num_images, labels", [(0, (0,)), (6, (2,)), (6, (1,)), (6, (6, 1)), (6, ()),
+                                                (2, (6,))], ids=str)
+@pytest.mark.parametrize("num_samples", [None, 2])
+def test_check_accuracy_wants_one_label_an_image(num_images, labels, num_samples):
+    solver = Solver(Scripted([0.3]), numbered(), verbose=False)
+    with refused(ValueError, "check_accuracy: ", f"X ({num_images}, 1)", f"y {labels}", "; try "):
+        solver.check_accuracy(np.ones((num_images, 1)), np.zeros(labels, int), num_samples)
+
+
+def test_check_accuracy_takes_labels_in_a_list():
+    solver = Solver(Scripted([0.3]), numbered(), verbose=False)
+    solver.model.steps = 1
+    assert solver.check_accuracy(numbered()["X_val"], [0] * 10) == 0.3
+
+
 REFUSED = {
     "unknown-argument": ({"learning_rate": 1}, ValueError, ["learning_rate"]),
     "unknown-rule": ({"update_rule": "adagrad"}, ValueError, ["update_rule", "adagrad", "'sgd_momentum'"]),
@@ -313,8 +335,15 @@ REFUSED = {
     "rng-number": ({"rng": 1}, TypeError, ["rng", "1"]),
     "no-val": ({"data": {k: v for k, v in numbered().items() if k != "X_val"}}, ValueError, ["X_val"]),
     "no-train": ({"data": numbered() | {"X_train": np.zeros((0, 1)), "y_train": np.zeros(0, int)}},
-                 ValueError,
-                 ["X_train", "at least one"]),
+                 ValueError, ["X_train", "at least one", "(0, 1)"]),
+    "data-none": ({"data": None}, TypeError, ["data", "dict", "X_train, y_train, X_val, y_val", "NoneType",
+                                              "try get_CIFAR10_data()"]),
+    "data-list": ({"data": [1, 2]}, TypeError, ["data", "dict", "list"]),
+    "images-list": ({"data": numbered() | {"X_train": [[1.0], [2.0]]}}, TypeError,
+                    ["X_train", "list; try np.array(data['X_train'], dtype=np.float32)"]),
+    "images-none": ({"data": numbered() | {"X_val": None}}, TypeError, ["X_val", "NoneType"]),
+    "images-number": ({"data": numbered() | {"X_val": np.array(3.0)}}, ValueError, ["X_val", "()"]),
+    "labels-list": ({"data": numbered() | {"y_val": [0] * 10}}, TypeError, ["y_val", "list; try np.array("]),
     "too-few-labels": ({"data": numbered() | {"y_val": np.zeros(9, int)}}, ValueError,
                        ["y_val", "(10,)", "(9,)"]),
     "float-labels": ({"data": numbered() | {"y_train": np.zeros(10)}}, TypeError, ["y_train", "float64"]),

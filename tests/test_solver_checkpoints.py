@@ -1,17 +1,20 @@
 """Checkpoints: what comes back is what was saved, and a foreign file changes nothing."""
 
+import tempfile
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from conftest import arrays_in, make_blobs
 
+from cs231n.checkpoint import save_checkpoint
 from cs231n.classifiers.fc_net import FullyConnectedNet
 from cs231n.solver import Solver, load_checkpoint
 
 
 def net(hidden=(8, 7), normalization="batchnorm", dtype=np.float32):
     return FullyConnectedNet(list(hidden), input_dim=6, num_classes=3, normalization=normalization,
-                             dtype=dtype,
-                             weight_scale=0.3)
+                             dtype=dtype, weight_scale=0.3)
 
 
 def trained(folder, model, **more):
@@ -50,14 +53,21 @@ def test_round_trip(tmp_path, normalization, dtype):
 
 
 def test_training_goes_on_from_a_checkpoint(tmp_path):
-    stem = trained(tmp_path, net())
-    fresh = net()
-    load_checkpoint(f"{stem}_epoch_3.npz", fresh)
     data = make_blobs()[0]
-    solver = Solver(fresh, data, num_epochs=1, batch_size=20, verbose=False)
-    before = solver.check_accuracy(data["X_val"], data["y_val"])
+    options = {"batch_size": 20, "verbose": False, "update_rule": "adam",
+               "optim_config": {"learning_rate": 0.02}}
+    first = Solver(net(), data, num_epochs=10, checkpoint_name=str(tmp_path / "run"), **options)
+    first.train()
+    fresh = net()
+    fresh.loss(data["X_train"], data["y_train"])        # statistics for a first guess
+    solver = Solver(fresh, data, num_epochs=1, **options)
+    untrained = solver.check_accuracy(data["X_val"], data["y_val"])
+    load_checkpoint(tmp_path / "run_epoch_10.npz", fresh)
+    loaded = solver.check_accuracy(data["X_val"], data["y_val"])
+    assert loaded == first.val_acc_history[-1] > untrained + 0.2
     solver.train()
-    assert solver.best_val_acc >= before - 0.1
+    assert solver.loss_history[0] < 0.5 * first.loss_history[0]
+    assert abs(solver.loss_history[0] - np.mean(first.loss_history[-3:])) < 0.1     # the losses of one epoch
 
 
 FOREIGN = {
@@ -78,13 +88,71 @@ def test_the_file_of_another_model_is_refused(tmp_path, other):
 
 
 def test_a_file_without_statistics_is_refused_by_a_batchnorm_net(tmp_path):
-    path = f"{trained(tmp_path, net(normalization='layernorm'))}_epoch_1.npz"
-    model = net()
+    stored = f"{trained(tmp_path, net())}_epoch_1.npz"
+    for name in ("running", "bn_params/0", "bn_params/1/running_var"):
+        path, model = tmp_path / "partly.npz", net()
+        rewrite(stored, path, lambda key, a, name=name: None if name in key else a)
+        trained(tmp_path / "other", model)
+        check_refused(path, model, "running_(mean|var) missing, the model has ")
+
+
+WRONG_STATISTICS = {
+    "size": lambda a: a[:3], "column": lambda a: a[:, None], "number": lambda a: np.float32(1),
+    "text": lambda a: a.astype(str),
+}
+
+
+@pytest.mark.parametrize("spoil", WRONG_STATISTICS.values(), ids=WRONG_STATISTICS)
+@pytest.mark.parametrize("name", ["bn_params/0/running_mean", "bn_params/1/running_var", "params/b2"])
+def test_a_file_with_spoilt_arrays_is_refused(tmp_path, name, spoil):
+    stored = f"{trained(tmp_path, net())}_epoch_1.npz"
+    path, model = tmp_path / "spoilt.npz", net()
+    rewrite(stored, path, lambda key, a: spoil(a) if key == name else a)
     trained(tmp_path / "other", model)
+    check_refused(path, model, f"{name} .*, the model has")
+
+
+def rewrite(stored, path, change):
+    """The file stored, each array as change(key, array) has it, or left out where that is None."""
+    with np.load(stored) as file:
+        arrays = {key: change(key, file[key]) for key in file.files}
+    np.savez(path, **{key: a for key, a in arrays.items() if a is not None})
+
+
+def check_refused(path, model, words):
     before = content(model)
-    with pytest.raises(ValueError, match="load_checkpoint"):
+    with pytest.raises(ValueError, match=f"load_checkpoint: .*{path.name} has .*{words}"):
         load_checkpoint(path, model)
     assert content(model) == before
+
+
+def test_a_model_with_names_of_its_own_comes_back(tmp_path):
+    def make():
+        return SimpleNamespace(params={"w": np.zeros((6, 3))}, bn_params=[{"running_mean": np.ones(4)}, {}])
+
+    model, fresh = make(), make()
+    model.params["w"] += 2
+    model.bn_params[0]["running_mean"] *= 5
+    save_checkpoint(tmp_path / "own.npz", model)
+    load_checkpoint(tmp_path / "own.npz", fresh)
+    assert content(fresh) == content(model)
+
+
+@pytest.mark.parametrize("blocked", ["folder-is-a-file", "nobody-may-write"])
+def test_where_nothing_can_be_written_nothing_is_trained(tmp_path, monkeypatch, blocked):
+    stem = tmp_path / "taken" / "run"
+    if blocked == "folder-is-a-file":
+        stem.parent.write_text("not a folder")
+    else:
+        def refuse(*_, **__):
+            raise PermissionError(13, "Permission denied")
+        monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    model, data = net(), make_blobs()[0]
+    before = content(model)
+    solver = Solver(model, data, num_epochs=1, verbose=False, checkpoint_name=str(stem))
+    with pytest.raises(OSError, match="Solver.train: cannot write .*taken.*try another checkpoint_name"):
+        solver.train()
+    assert solver.loss_history == [] and content(model) == before
 
 
 def test_the_model_keeps_its_dtype(tmp_path):

@@ -68,7 +68,8 @@ class FullyConnectedNet:
             use_batchnorm=True, the older word for normalization="batchnorm";
             rng, where weights and dropout masks come from (default: the global numpy stream);
             layers, the module whose layers the net is made of: layer_utils, or fast_layers for speed.
-    Raises: TypeError, ValueError that name the argument, also if a new and an old name are both given.
+    Raises: TypeError, ValueError that name the argument, also if a new and an old name are both given
+            (a dropout_keep_ratio of 1 is the default, and so counts as not given).
     """
 
     def __init__(self, hidden_dims, input_dim=3 * 32 * 32, num_classes=10, dropout_keep_ratio=1,
@@ -86,8 +87,8 @@ class FullyConnectedNet:
                                  " are two names of one argument; give one of them")
             normalization = "batchnorm" if use_batchnorm else None
         if not isinstance(hidden_dims, (list, tuple)):
-            raise TypeError(f"{where}: hidden_dims must be a list of sizes, got {hidden_dims!r}; "
-                            f"try [{hidden_dims}]")
+            hint = "list(hidden_dims)" if np.iterable(hidden_dims) else "[100] for one hidden layer of 100"
+            raise TypeError(f"{where}: hidden_dims must be a list of sizes, got {hidden_dims}; try {hint}")
         sizes = [input_dim, *hidden_dims, num_classes]
         for name, size in zip(["input_dim", *["hidden_dims"] * len(hidden_dims), "num_classes"], sizes):
             require_count(where, name, size, 1)
@@ -148,24 +149,36 @@ class FullyConnectedNet:
                              "try another X or another input_dim")
         if y is not None:
             require_labels("FullyConnectedNet.loss", y, len(X), len(self.params[f"b{L}"]))
-        if self.use_dropout:
-            self.dropout_param["mode"] = mode
-        if self.normalization == "batchnorm":
-            for bn_param in self.bn_params:
-                bn_param["mode"] = mode
 
-        kept = [dict(bn_param) for bn_param in self.bn_params]
+        kept = [(param, dict(param)) for param in [*self.bn_params, self.dropout_param]]
         try:
+            if self.use_dropout:
+                self.dropout_param["mode"] = mode
+            if self.normalization == "batchnorm":
+                for bn_param in self.bn_params:
+                    bn_param["mode"] = mode
             scores, caches = self._scores(X.astype(self.dtype, copy=False))
+            return scores if y is None else self._loss(scores, caches, y)
         except Exception:
-            for bn_param, before in zip(self.bn_params, kept):  # a later layer failed, an earlier one learned
-                bn_param.clear()
-                bn_param.update(before)
+            for param, before in kept:      # a later layer failed, an earlier one learned
+                param.clear()
+                param.update(before)
             raise
-        if y is None:
-            return scores
 
-        grads = {}
+    def _scores(self, X):
+        hidden, caches, L = X, {}, self.num_layers
+        for i in range(1, L):
+            norm = (None, None, None)
+            if self.normalization:
+                norm = self.params[f"gamma{i}"], self.params[f"beta{i}"], self.bn_params[i - 1]
+            hidden, caches[i] = self.layers.affine_norm_relu_dropout_forward(
+                hidden, self.params[f"W{i}"], self.params[f"b{i}"], *norm, self.normalization,
+                self.dropout_param)
+        scores, caches[L] = self.layers.affine_forward(hidden, self.params[f"W{L}"], self.params[f"b{L}"])
+        return scores, caches
+
+    def _loss(self, scores, caches, y):
+        grads, L = {}, self.num_layers
         loss, dscores = self.layers.softmax_loss(scores, y)
         dhidden, grads[f"W{L}"], grads[f"b{L}"] = self.layers.affine_backward(dscores, caches[L])
         for i in range(L - 1, 0, -1):
@@ -179,15 +192,3 @@ class FullyConnectedNet:
             loss += 0.5 * reg * np.sum(W * W)
             grads[f"W{i}"] += reg * W
         return loss, grads
-
-    def _scores(self, X):
-        hidden, caches, L = X, {}, self.num_layers
-        for i in range(1, L):
-            norm = (None, None, None)
-            if self.normalization:
-                norm = self.params[f"gamma{i}"], self.params[f"beta{i}"], self.bn_params[i - 1]
-            hidden, caches[i] = self.layers.affine_norm_relu_dropout_forward(
-                hidden, self.params[f"W{i}"], self.params[f"b{i}"], *norm, self.normalization,
-                self.dropout_param)
-        scores, caches[L] = self.layers.affine_forward(hidden, self.params[f"W{L}"], self.params[f"b{L}"])
-        return scores, caches
