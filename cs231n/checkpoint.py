@@ -23,8 +23,8 @@ def snapshot(model):
 def restore(model, kept):
     """Put a snapshot back, in the dtypes that the model's parameters have."""
     params, statistics = kept
-    dtypes = {name: w.dtype for name, w in model.params.items()}
-    model.params = {name: w.astype(dtypes.get(name, w.dtype)) for name, w in params.items()}
+    for name, w in params.items():      # into the same dict: a model may read it under another name as well
+        model.params[name] = w.astype(model.params[name].dtype if name in model.params else w.dtype)
     dtype = next(iter(model.params.values())).dtype
     for bn_param, stored in zip(getattr(model, "bn_params", []), statistics):
         for name in STATISTICS:

@@ -19,7 +19,13 @@ __all__ = [
 
 
 def rel_error(x, y):
-    """max |x - y| / max(1e-8, |x| + |y|), the largest relative error of two arrays of one shape."""
+    """max |x - y| / max(1e-8, |x| + |y|), the largest relative error of two arrays of one shape.
+
+    Raises: ValueError if the shapes differ.
+    """
+    x, y = (np.asarray(a, np.result_type(np.asarray(a), np.float64)) for a in (x, y))
+    if x.shape != y.shape and x.ndim and y.ndim:
+        raise ValueError(f"rel_error: x and y must have one shape, got {x.shape} and {y.shape}")
     return np.max(np.abs(x - y) / np.maximum(1e-8, np.abs(x) + np.abs(y)))
 
 
@@ -133,7 +139,7 @@ def assert_gradient(name, analytic, f, x, dout=1.0, h=1e-5, rtol=1e-6, atol=1e-8
     _require_float64("assert_gradient", "x", x)
     analytic = _as_gradient(name, analytic, x)
     _require_movable("assert_gradient", x)
-    _require_dout("assert_gradient", dout, f(x))
+    _require_dout("assert_gradient", dout, _untouched(name, f, x))
     numeric = eval_numerical_gradient_array(f, x, dout, h)
     off = ~(np.abs(analytic - numeric) <= atol + rtol * np.abs(numeric)) | ~np.isfinite(numeric)
     if not off.any():
@@ -190,6 +196,17 @@ def assert_directional(name, analytic, f, x, dout=1.0, rng=None, h=1e-5, rtol=1e
             "  Try: assert_gradient on a smaller x, which names the entries that are off.")
 
 
+def _untouched(name, f, x):
+    """f(x), for an f that leaves x alone: one that does not would be compared with a moving target."""
+    before = x.copy()
+    out = np.copy(f(x))
+    if not np.array_equal(x, before, equal_nan=True):
+        x[...] = before
+        raise AssertionError(f"{name} cannot be checked: f writes into its argument x\n"
+                             "  Try: out = x - mu in place of x -= mu, or x = x.copy() as its first line.")
+    return out
+
+
 def _indices(where, x):
     _require_movable(where, x)
     return list(np.ndindex(x.shape))
@@ -205,15 +222,24 @@ def _require_movable(where, x):
 
 def _both_sides(f, x, index, h):
     """f with x[index] moved up and down by h; x is put back whatever f does."""
+    before = x.copy()           # all of it: f may write into its argument
     value = x[index]
     try:
         x[index] = value + h
+        _require_step(x[index] != value, value, x.dtype, h)
         up = np.copy(f(x))      # a copy, for f may return x itself
+        x[...] = before
         x[index] = value - h
         down = np.copy(f(x))
     finally:
-        x[index] = value
+        x[...] = before
     return up, down
+
+
+def _require_step(moved, value, dtype, h):
+    if not moved:
+        raise ValueError(f"h={h:g} is lost in the rounding of x, {value:g} in {dtype}: nothing moves; "
+                         "try a larger h, or x in float64 and of size about 1")
 
 
 def _require_float64(where, name, x):

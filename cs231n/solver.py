@@ -194,6 +194,10 @@ class Solver:
     def _measure(self):
         self.train_acc_history.append(self.check_accuracy(self.X_train, self.y_train, self.num_train_samples))
         val_acc, finite = self._accuracy(self.X_val, self.y_val, self.num_val_samples)
+        if not finite:
+            warnings.warn("Solver.train: no score on X_val is finite, so these parameters cannot be the "
+                          "best; try a smaller learning_rate, or look for NaN in X_val",
+                          RuntimeWarning, stacklevel=3)
         if val_acc > self.best_val_acc or finite and not self.val_acc_history:
             self.best_val_acc = val_acc
             self._best = snapshot(self.model)
@@ -227,7 +231,7 @@ class _progress:
         self.total, self.verbose, self.bar = total, verbose, None
 
     def __enter__(self):
-        if self.verbose and (sys.stderr.isatty() or in_notebook()):
+        if self.verbose and (sys.stderr is not None and sys.stderr.isatty() or in_notebook()):
             from tqdm import tqdm
 
             self.bar = tqdm(total=self.total, leave=False, unit="it", dynamic_ncols=True)

@@ -1,5 +1,7 @@
 """Nets: what they hold, what they compute, and the gradient of the whole in every combination."""
 
+import copy
+import pickle
 from itertools import product
 
 import numpy as np
@@ -333,3 +335,18 @@ def test_a_large_net_by_one_direction_each():
     for name, grad in net.loss(X, y)[1].items():
         # A small h, for among so many relus one has its kink near.
         assert_directional(f"d{name}", grad, lambda _: net.loss(X, y)[0], net.params[name], h=1e-6)
+
+
+def test_a_net_can_be_copied_and_pickled():
+    net, (X, y) = small_net("batchnorm"), batch()
+    net.loss(X, y)
+    for twin in (copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
+        assert np.array_equal(twin.loss(X), net.loss(X)) and twin.layers is net.layers
+        twin.params["W1"] += 1
+        assert not np.array_equal(twin.loss(X), net.loss(X))
+
+
+@pytest.mark.parametrize("layers", [None, "fast_layers"])
+def test_layers_must_be_a_module_of_layers(layers):
+    with refused(TypeError, "FullyConnectedNet", "layers", repr(layers)):
+        FullyConnectedNet([3], layers=layers)

@@ -363,3 +363,17 @@ def test_a_negative_label_is_not_told_of_infinity():
     with pytest.raises(ValueError) as caught:
         Solver(Scripted([0.5]), numbered() | {"y_train": np.full(10, -1)})
     assert "inf" not in str(caught.value)
+
+
+def test_the_dict_of_parameters_stays_the_same_dict():
+    model = Scripted([0.2, 0.8, 0.4])
+    params = model.params
+    run(model)
+    assert params is model.params and np.array_equal(params["W"], [2, 2, 2])
+
+
+def test_scores_that_are_not_finite_are_told_of():
+    model = Scripted([0.5])
+    model.loss = lambda X, y=None: np.full((len(X), 2), np.nan) if y is None else (1.0, {"W": -np.ones(3)})
+    with pytest.warns(RuntimeWarning, match="no score on X_val is finite"):
+        run(model, num_epochs=1)

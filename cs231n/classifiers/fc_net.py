@@ -1,5 +1,7 @@
 """Fully-connected nets: parameters in a dict, and one function from a batch to a loss and its gradients."""
 
+import importlib
+
 import numpy as np
 
 from cs231n import layer_utils, layers
@@ -108,6 +110,9 @@ class FullyConnectedNet:
         self.reg = reg
         self.num_layers = len(sizes) - 1
         self.dtype = dtype
+        if not hasattr(layers, "affine_norm_relu_dropout_forward"):
+            raise TypeError(f"{where}: layers must be a module of layers, got {layers!r}; "
+                            "try from cs231n import fast_layers, and layers=fast_layers")
         self.layers = layers
         self.params = {}
         stream = np.random if rng is None else rng
@@ -164,6 +169,12 @@ class FullyConnectedNet:
                 param.clear()
                 param.update(before)
             raise
+
+    def __getstate__(self):
+        return {**self.__dict__, "layers": self.layers.__name__}     # a module cannot be copied, its name can
+
+    def __setstate__(self, state):
+        self.__dict__.update(state, layers=importlib.import_module(state["layers"]))
 
     def _scores(self, X):
         hidden, caches, L = X, {}, self.num_layers
