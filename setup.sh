@@ -1,12 +1,28 @@
 #!/usr/bin/env bash
 # The one entry to the kit; ./setup.sh help says what it does. Runs with the bash 3.2 of macOS as well.
+# As in `sh setup.sh`, where sh is no bash:
+if [ -z "${BASH_VERSION:-}" ]; then
+    command -v bash >/dev/null || { echo "setup: needs bash; try: install it, then ./setup.sh $*" >&2; exit 1; }
+    exec bash "$0" "$@"
+fi
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")"
+
+# What names a file from where the user stands must do so from here as well.
+case ${PYTHON:-} in /*) ;; */*) PYTHON=$PWD/$PYTHON ;; esac
+case ${CS231N_CIFAR10:-} in
+    '' | /* | '~'* | *://* | file:*) ;;
+    *) export CS231N_CIFAR10=$PWD/$CS231N_CIFAR10 ;;
+esac
+CDPATH= cd "$(dirname "${BASH_SOURCE[0]}")"
+# These would lead pip and Python past the .venv.
+unset PIP_TARGET PIP_PREFIX PIP_USER PYTHONHOME PYTHONSAFEPATH
 
 # Threads of small matrix products wait for each other, for minutes where the cores have other work.
 export OPENBLAS_NUM_THREADS="${OPENBLAS_NUM_THREADS:-1}"
 VENV=.venv
+MARK=$VENV/made-by-setup       # in a .venv of our own making, which may be made again
 STAMP=$VENV/installed.lock     # a copy of the lock, made once everything in it is installed
+BUSY=.setup.lock               # a folder that is there while a set-up is at work, with its process in pid
 MEGABYTES=1500                 # the packages take about 550; their downloads and the data the rest
 
 help() {
@@ -16,13 +32,13 @@ Usage: ./setup.sh COMMAND
   run     execute the four notebooks, write them as pages under reports/,
           and print a table of what was measured
   test    run the tests, then the notebooks against their stored outputs
-  lab     open the notebooks in JupyterLab; what follows is handed to it,
-          as in: ./setup.sh lab --no-browser
+  lab     open the notebooks in JupyterLab; what follows is handed to it, as in:
+          ./setup.sh lab --no-browser; as root (a container) add --allow-root
   help    this text
 
 Each command first makes .venv, installs requirements.lock into it and gets
 the data, where that has not been done. Every step may be interrupted and
-repeated.
+repeated. A .venv that you made yourself is kept and installed into.
 
   PYTHON=/path/to/python    the Python to use, 3.10 to 3.14
   CS231N_CIFAR10=...        where CIFAR-10 lies, see datasets/README.md
@@ -53,23 +69,26 @@ find_python() {
 }
 
 make_venv() {
-    find_python
+    [ -n "${python:-}" ] || find_python
     "$python" -c 'import venv, ensurepip' 2>/dev/null ||
         die "$python cannot make a venv, its venv module is missing; on Debian or Ubuntu try: sudo apt install python$(version "$python")-venv"
-    [ -w . ] || die "cannot write to $PWD; try: copy the kit to a folder of your own"
     local free
-    free=$(df -Pk . | awk 'NR == 2 { print int($4 / 1024) }')
+    # The name of the disk may hold spaces: the free blocks stand before the percentage.
+    free=$(df -Pk . | awk 'NR == 2 { for (i = 2; i <= NF; i++) if ($i ~ /^[0-9]+%$/) {
+                                         print int($(i - 1) / 1024); exit } }') || true
     [ "${free:-$MEGABYTES}" -ge "$MEGABYTES" ] ||
         die "only $free MB free under $PWD, $MEGABYTES are needed; try: free some, or move the kit to a larger disk"
     echo "Making $VENV with Python $(version "$python")"
     rm -rf "$VENV"
+    mkdir "$VENV"
+    touch "$MARK"       # first: what an interruption leaves is known as ours
     "$python" -m venv "$VENV" || die "$python could not make $VENV; what it said is above; try: another PYTHON=..."
 }
 
 install_packages() {
     local log=$VENV/install.log
     echo "Installing the packages, about two minutes the first time"
-    rm -f "$STAMP"      # should this be interrupted, the next run starts from a fresh .venv
+    rm -f "$STAMP"      # should this be interrupted, the next run starts from a fresh .venv, if it is ours
     if ! "$VENV/bin/python" -m pip install --disable-pip-version-check --no-input --progress-bar off \
             --require-hashes -r requirements.lock 2>&1 | tee "$log" | show_count; then
         tail -n 5 "$log" >&2
@@ -96,14 +115,83 @@ show_count() {      # pip's many lines as one that counts, on a terminal
     fi
 }
 
-prepare() {
-    # Without the stamp the venv is half made; and it must still run after its Python was upgraded or removed.
-    if [ ! -f "$STAMP" ] || [ -z "$(version "$VENV/bin/python")" ]; then
+fits() {            # the .venv runs, and with the Python that was asked for
+    local found
+    found=$(version "$VENV/bin/python")
+    [ -n "$found" ] && { [ -z "${PYTHON:-}" ] || [ "$(version "$PYTHON")" = "$found" ]; }
+}
+
+intact() {          # what the stamp names is there, to the last .py
+    "$VENV/bin/python" - "$STAMP" 2>/dev/null <<'END'
+import sys
+from importlib.metadata import distribution
+from packaging.requirements import Requirement
+for line in open(sys.argv[1]):
+    if line[0].isalnum():
+        item = Requirement(line.rstrip(" \\\n"))
+        if item.marker is None or item.marker.evaluate():
+            package = distribution(item.name)
+            if not all(package.locate_file(f).exists() for f in package.files if f.suffix == ".py"):
+                sys.exit(1)
+END
+}
+
+ready() {
+    [ -f "$STAMP" ] && cmp -s requirements.lock "$STAMP" && fits && intact
+}
+
+set_up() {
+    local found
+    found=$(version "$VENV/bin/python")
+    if [ -z "$found" ]; then            # none, or its Python was upgraded or removed
         make_venv
-    elif [ -n "${PYTHON:-}" ] && [ "$(version "$PYTHON")" != "$(version "$VENV/bin/python")" ]; then
-        make_venv
+    elif [ -f "$MARK" ]; then           # ours: half made, damaged, of another Python, or of an older lock only
+        [ -f "$STAMP" ] && fits && intact || make_venv
+    else
+        local away="was not made by setup.sh; try: mv $VENV $VENV.mine, then the same command again"
+        fits || die "PYTHON=$PYTHON is not the Python $found of $VENV, which $away"
+        case $found in 3.1[0-4]) ;; *) die "Python 3.10 to 3.14 is needed, not the $found of $VENV, which $away" ;; esac
+        "$VENV/bin/python" -m pip --version >/dev/null 2>&1 || die "there is no pip in $VENV, which $away"
+        echo "Using the $VENV that is here"
     fi
-    cmp -s requirements.lock "$STAMP" || install_packages
+    install_packages
+    intact || die "$VENV is damaged; try: mv $VENV $VENV.old, then the same command again"
+}
+
+at_work() {         # whether process $1 is a set-up; its number may have passed on to another program
+    [ "$1" != $$ ] && kill -0 "$1" 2>/dev/null || return 1
+    case $(ps -o args= -p "$1" 2>/dev/null || echo setup.sh) in *setup.sh*) ;; *) return 1 ;; esac
+}
+
+wait_for_others() {     # two at once would make and remove the same .venv
+    local owner waited=0
+    until mkdir "$BUSY" 2>/dev/null; do
+        if [ ! -d "$BUSY" ]; then       # it has just gone, or it cannot be made
+            mkdir "$BUSY" 2>/dev/null && break
+            [ -d "$BUSY" ] || die "cannot write to $PWD; try: free some space, or copy the kit to a folder of your own"
+        fi
+        # One who has just made the folder has not yet written its number.
+        owner=$(cat "$BUSY/pid" 2>/dev/null) || owner=
+        if [ -n "$owner" ] && ! at_work "$owner" || [ -z "$owner" ] && [ "$waited" -ge 5 ]; then
+            rm -rf "$BUSY" || die "cannot remove $PWD/$BUSY, which a killed set-up left; try: remove it"
+            continue
+        fi
+        [ "$waited" -ne 1 ] || echo "Another ./setup.sh (process $owner) is setting up this folder; waiting for it"
+        waited=$((waited + 1))
+        sleep 1
+    done
+    trap 'rm -rf "$BUSY"' EXIT
+    echo $$ > "$BUSY/pid"
+}
+
+prepare() {
+    if ! ready; then
+        [ -z "${PYTHON:-}" ] && [ -n "$(version "$VENV/bin/python")" ] || find_python
+        wait_for_others
+        ready || set_up
+        rm -rf "$BUSY"
+        trap - EXIT
+    fi
     "$VENV/bin/python" -m cs231n data || die "no data to work on; the lines above say why"
 }
 
@@ -136,6 +224,10 @@ trap 'echo; echo "setup: interrupted; the same command goes on from here" >&2; e
 
 command=${1:-}
 [ $# -eq 0 ] || shift
+case $command in
+    run | test | help | -h | --help)
+        [ $# -eq 0 ] || { echo "setup: $command takes no further words, got '$*'; try: ./setup.sh help" >&2; exit 2; } ;;
+esac
 case $command in
     run)  prepare; exec "$VENV/bin/python" -m cs231n run ;;
     test) prepare; run_tests ;;

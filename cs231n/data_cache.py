@@ -114,7 +114,10 @@ def write(path, fill):
 
 @contextlib.contextmanager
 def locked(folder):
-    """One process at a time. The system lets go of the lock when its holder ends, however it ends."""
+    """One process at a time; yields whether that is certain, which some file systems cannot promise.
+
+    The system lets go of the lock when its holder ends, however it ends.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         f = open(folder / "lock", "a+b")
@@ -122,15 +125,16 @@ def locked(folder):
         raise unwritable(folder, e) from None
     with f:
         waiting = False
-        while not _lock(f):
+        while (held := _lock(f)) is False:
             if not waiting:
                 say("another process is fetching the data; waiting for it")
             waiting = True
             time.sleep(0.2)
-        yield
+        yield held is True
 
 
 def _lock(f):
+    """True if the lock is ours, False if another has it, None where there are no locks."""
     if os.name == "nt":
         import msvcrt
         try:
@@ -145,5 +149,5 @@ def _lock(f):
     except BlockingIOError:
         return False
     except OSError:           # a file system without locks: renaming still keeps every file whole
-        pass
+        return None
     return True

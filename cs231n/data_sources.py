@@ -11,6 +11,7 @@ Whatever the source, the same content digest must come out. The images are then 
 of bytes, which is all that is read from then on.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -18,7 +19,6 @@ import shutil
 import subprocess
 import tempfile
 import time
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -34,6 +34,7 @@ from cs231n.data_formats import (
     read_folder,
     read_png_archive,
 )
+from cs231n.data_named import VARIABLE, named, shown
 from cs231n.download import DataError, Patience, download, say, sha256_of
 
 DATASETS = Path(__file__).resolve().parent.parent / "datasets"
@@ -86,31 +87,34 @@ def locate(data=CIFAR10, datasets=DATASETS, retry=False, patience=Patience()):  
     retry: look again even if a search a few minutes ago ended with the stand-in.
     Raises: DataError if CS231N_CIFAR10 is set and cannot be used, or if the cache cannot be written.
     """
-    named = os.environ.get("CS231N_CIFAR10", "").strip()
-    wanted = _named(named, data) if named else _lying_in(datasets, data)
+    variable = os.environ.get(VARIABLE, "").strip()
+    wanted = named(variable) if variable else datasets
+    if isinstance(wanted, Path):
+        # An empty datasets/ is nothing to read; of a folder that was named, the reader tells what is missing.
+        wanted = _lying_in(wanted, data) or (wanted if variable else None)
     origin = _origin(wanted)
     folder = cache_folder()
     kept = _kept(folder, data)
     if kept and (wanted is None or kept.origin == origin):
         return kept
-    stand_in = None if named or retry or wanted else _kept_stand_in(folder, fresh=True)
+    stand_in = None if variable or retry or wanted else _kept_stand_in(folder, fresh=True)
     if stand_in:
         return stand_in
-    with locked(folder):
-        return _search(data, folder, named, wanted, origin, patience)
+    with locked(folder) as alone:
+        _sweep(folder, age=0 if alone else 86_400)
+        return _search(data, folder, variable, wanted, origin, patience)
 
 
-def _search(data, folder, named, wanted, origin, patience):
+def _search(data, folder, variable, wanted, origin, patience):
     kept = _kept(folder, data)                    # another process may have been here while we waited
     if kept and (wanted is None or kept.origin == origin):
         return kept
     if not kept and (folder / "cifar-10.npy").exists():
         say("cache: the kept images are damaged; looking for others")
-    _sweep(folder)
     free = shutil.disk_usage(folder).free
     if free < SPACE:
         raise unwritable(folder, OSError(28, f"{free / 1e6:,.0f} MB free, {SPACE / 1e6:,.0f} MB wanted"))
-    if named:
+    if variable:
         try:
             if isinstance(wanted, str):
                 return _from_address(data, folder, wanted, patience._replace(speed=0))
@@ -118,7 +122,7 @@ def _search(data, folder, named, wanted, origin, patience):
         except CacheError:
             raise
         except (DataError, OSError) as e:
-            raise DataError(f"CS231N_CIFAR10={named}: {e}; unset it to look elsewhere") from None
+            raise DataError(f"{shown(variable)}: {e}; unset it to look elsewhere") from None
 
     sources = []
     if wanted:
@@ -138,37 +142,21 @@ def _search(data, folder, named, wanted, origin, patience):
     return _generate(folder)
 
 
-def _sweep(folder):
-    """Remove what killed processes left, a day old by now."""
+def _sweep(folder, age=0):
+    """Remove what killed processes left, if it is older than age in seconds."""
     for left in [*folder.glob("*.tmp"), *folder.glob("npm-*")]:
-        if time.time() - left.stat().st_mtime > 86_400:
-            shutil.rmtree(left) if left.is_dir() else left.unlink()
+        with contextlib.suppress(OSError):        # gone by itself, or not ours to remove
+            if time.time() - left.lstat().st_mtime >= age:
+                shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
 
 
-def _named(value, data):
-    """What CS231N_CIFAR10 names: an address as str, a folder or file as Path."""
-    scheme = value.split("://")[0].lower() if "://" in value else ""
-    if scheme in ("http", "https"):
-        return value
-    if scheme not in ("", "file"):
-        raise DataError(f"CS231N_CIFAR10={value}: {scheme}:// is not supported; try https:// or file://")
-    path = urllib.request.url2pathname(urlsplit(value).path) if scheme else value
-    path = Path(path).expanduser().absolute()
-    if not path.exists():
-        raise DataError(f"CS231N_CIFAR10={value}: no such file or folder; it may be a folder "
-                        "with data_batch_1 to 5 and test_batch, an archive, or an address; "
-                        "unset it to look elsewhere")
-    if path.is_dir():
-        return _lying_in(path, data) or path
-    return path
-
-
-def _lying_in(folder, data):
-    """A folder of batches or a known archive in this folder, or the folder itself if it holds batches."""
+def _lying_in(path, data):
+    """A folder of batches or a known archive in path, or path itself if it holds batches or is a file."""
     names = ["cifar-10-batches-py", data.archive.name, data.npm_archive.name]
-    if (folder / BATCHES[0]).is_file():
-        return folder
-    return next((folder / name for name in names if (folder / name).exists()), None)
+    if os.path.isfile(path) or os.path.isfile(path / BATCHES[0]):
+        return path
+    # os.path, since the methods of Path raise where a folder may not be looked into
+    return next((path / name for name in names if os.path.exists(path / name)), None)
 
 
 def _origin(wanted):
@@ -176,8 +164,8 @@ def _origin(wanted):
     if wanted is None or isinstance(wanted, str):
         return wanted or ""
     files = [wanted / name for name in BATCHES] if wanted.is_dir() else [wanted]
-    stats = [f.stat() if f.exists() else None for f in files]
-    return " ".join([str(wanted)] + [f"{s.st_size}:{s.st_mtime_ns}" for s in stats if s])
+    stats = [os.stat(f) for f in files if os.path.exists(f)]
+    return " ".join([str(wanted)] + [f"{s.st_size}:{s.st_mtime_ns}" for s in stats])
 
 
 def _from_disk(data, folder, path, origin, place):
@@ -206,7 +194,7 @@ def _from_archive(data, folder, path, source, origin, name=None):
 
 def _from_mirror(data, folder, url, patience):
     path, host = folder / data.archive.name, urlsplit(url).hostname
-    download(url, path, data.archive.size, data.archive.sha256, patience)
+    download(url, path, [data.archive.size], data.archive.sha256, patience)
     found = _from_archive(data, folder, path, host, url)
     path.unlink()                                 # what it held is kept
     return found
@@ -217,7 +205,7 @@ def _from_address(data, folder, url, patience):
     host = urlsplit(url).hostname
     # Two addresses must not share what an interrupted download left.
     path = folder / f"{hashlib.sha256(url.encode()).hexdigest()[:12]}-{name}"
-    download(url, path, patience=patience)
+    download(url, path, [data.archive.size, data.npm_archive.size], patience=patience)
     try:
         return _from_archive(data, folder, path, f"{name} from {host} (CS231N_CIFAR10)", url, name)
     finally:
@@ -287,7 +275,8 @@ def _kept(folder, data):
         return None
     try:
         note = json.loads(path.with_suffix(".json").read_bytes())
-        return Found(path, data.digest, True, str(note["source"]), str(note["origin"]), list(note["files"]))
+        files = [[str(name), int(size), str(digest)] for name, size, digest in note["files"]]
+        return Found(path, data.digest, True, str(note["source"]), str(note["origin"]), files)
     except (OSError, ValueError, KeyError, TypeError):
         return Found(path, data.digest, True, "the cache, which does not say from where", "", [])
 

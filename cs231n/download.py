@@ -40,15 +40,17 @@ def sha256_of(path):
     return h.hexdigest()
 
 
-def download(url, path, size=None, sha256=None, patience=Patience()):  # noqa: B008 (a tuple, never changed)
-    """Fetch url into path. size and sha256, where known, are what the file must have.
+def download(url, path, sizes, sha256=None, patience=Patience()):  # noqa: B008 (a tuple, never changed)
+    """Fetch url into path: a file of one of these sizes in bytes, and of this sha256 where it is known.
+
+    No more than the largest of sizes is taken; where a server names no length, a shorter file passes.
 
     Raises: DataError, which says what happened. What arrived up to then stays in the .part file, for this
             source or another of the same file to go on from, unless its content is wrong.
     """
     part = path.with_name(path.name + ".part")
     for again in (False, True):
-        began_at = _transfer(url, part, size, patience)
+        began_at = _transfer(url, part, sizes, patience)
         found = sha256_of(part)
         if sha256 in (None, found):
             os.replace(part, path)
@@ -59,12 +61,12 @@ def download(url, path, size=None, sha256=None, patience=Patience()):  # noqa: B
             raise DataError(f"corrupted: sha256 {found[:12]}..., not {sha256[:12]}...; thrown away")
 
 
-def _transfer(url, part, size, patience):
+def _transfer(url, part, sizes, patience):
     """Add to part what is missing of url; returns at which byte it began."""
-    have = part.stat().st_size if part.exists() else 0
-    if size is not None and have >= size:
-        if have == size:
-            return have
+    have, largest = part.stat().st_size if part.exists() else 0, max(sizes)
+    if have == largest:
+        return have
+    if have > largest:
         part.unlink()
         have = 0
     _reach(url, patience.connect)
@@ -79,15 +81,16 @@ def _transfer(url, part, size, patience):
             if answer.status != 206 or not resumes:
                 have = 0                              # the server sends the whole file all the same
             length = answer.headers.get("Content-Length")
-            whole = have + int(length) if length else size
-            if size is not None and whole != size:
-                raise DataError(f"offers a file of {whole:,} bytes, not {size:,}")
+            whole = have + int(length) if length else largest if len(sizes) == 1 else None
+            if whole is not None and whole not in sizes:
+                wanted = " or ".join(f"{size:,}" for size in sizes)
+                raise DataError(f"offers a file of {whole:,} bytes, not {wanted}")
             amount = f", {whole / 1e6:,.0f} MB" if whole else ""
             rest = f", {have / 1e6:,.0f} of them already here" if have else ""
             say(f"{urlsplit(url).hostname}: fetching {urlsplit(url).path.split('/')[-1]}{amount}{rest}")
-            _receive(answer, part, have, whole, patience)
+            _receive(answer, part, have, whole, largest, patience)
     except urllib.error.HTTPError as e:
-        if e.code == 416 and size is None:            # nothing beyond what we have: the digest decides
+        if e.code == 416 and have in sizes:           # nothing beyond what we have: the digest decides
             return have
         raise DataError(f"answered {e.code} {e.reason}") from None
     except urllib.error.URLError as e:
@@ -99,7 +102,7 @@ def _transfer(url, part, size, patience):
     return have
 
 
-def _receive(answer, part, have, whole, patience):
+def _receive(answer, part, have, whole, largest, patience):
     bar = _progress_bar(whole, have)
     mark, at_mark = time.monotonic(), have
     with open(part, "r+b" if have else "wb") as f, bar:
@@ -109,8 +112,8 @@ def _receive(answer, part, have, whole, patience):
             f.write(chunk)
             have += len(chunk)
             bar.update(len(chunk))
-            if whole is not None and have > whole:
-                raise DataError(f"sent more than the {whole:,} bytes it announced")
+            if have > (whole or largest):
+                raise DataError(f"sent more than the {whole or largest:,} bytes of the file")
             waited = time.monotonic() - mark
             if waited > patience.window:
                 speed = (have - at_mark) / waited

@@ -8,6 +8,7 @@ and else NumPy that works in arrays it already has. What is not here comes from 
 is, and so does whatever a kernel is not made for: test mode, complex numbers, mixed dtypes.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -101,22 +102,50 @@ def affine_norm_relu_dropout_backward(dout, cache, needs_dx=True):
 
 
 def adam(w, dw, config=None):
-    """As optim.adam, in one pass over memory; config's m and v are updated in place."""
-    if kernels is None:
-        return optim.adam(w, dw, config)
-    config = optim.fill("adam", w, dw, config, learning_rate=1e-3, beta1=0.9, beta2=0.999, epsilon=1e-8,
-                        m=0, v=0, t=0)
+    """As optim.adam, in one pass over memory; config's m and v are updated in place.
+
+    Settings are checked when config is first filled, not at each step.
+    """
+    if config is None or not _ADAM.keys() <= config.keys():
+        config = optim.fill("adam", w, dw, config, **_ADAM)
     m, v = config["m"], config["v"]
-    if not (_is_one_dtype(w, dw, m, v) and all(a.flags.c_contiguous for a in (w, dw, m, v))):
+    if not (_is_one_dtype(w, dw, m, v) and w.shape == dw.shape == m.shape == v.shape
+            and all(a.flags.c_contiguous for a in (w, dw, m, v))):
         return optim.adam(w, dw, config)
     config["t"] += 1
     beta1, beta2 = config["beta1"], config["beta2"]
     rate = config["learning_rate"] / (1 - beta1 ** config["t"])
-    root = 1 / np.sqrt(1 - beta2 ** config["t"])
-    settings = (beta1, 1 - beta1, beta2, 1 - beta2, rate, root, config["epsilon"])
+    root = 1 / math.sqrt(1 - beta2 ** config["t"])
+    # 1 - beta is taken here: float32 could not hold a beta near 1.
+    settings = tuple(map(w.dtype.type, (beta1, 1 - beta1, beta2, 1 - beta2, rate, root, config["epsilon"])))
     next_w = np.empty_like(w)
-    kernels.adam(w.ravel(), dw.ravel(), m.ravel(), v.ravel(), *map(w.dtype.type, settings), next_w.ravel())
+    flat = [a.reshape(-1) for a in (w, dw, m, v, next_w)]
+    if kernels is not None:
+        kernels.adam(*flat[:4], settings, flat[4])
+    else:
+        for i in range(0, w.size, _BLOCK):
+            _adam_block(*(a[i:i + _BLOCK] for a in flat), settings)
     return next_w, config
+
+
+_ADAM = {"learning_rate": 1e-3, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "m": 0, "v": 0, "t": 0}
+_BLOCK = 2**16      # entries whose five arrays stay in the processor's cache from one line to the next
+
+
+def _adam_block(w, dw, m, v, out, settings):
+    beta1, fresh1, beta2, fresh2, rate, root, epsilon = settings
+    m *= beta1
+    m += np.multiply(dw, fresh1, out=out)
+    v *= beta2
+    np.multiply(dw, dw, out=out)
+    out *= fresh2
+    v += out
+    np.sqrt(v, out=out)
+    out *= root
+    out += epsilon
+    np.divide(m, out, out=out)
+    out *= -rate
+    out += w
 
 
 UPDATE_RULES = {"adam": adam}

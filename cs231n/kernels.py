@@ -67,12 +67,9 @@ def batchnorm_backward(dout, out, x_hat, gamma, inv_std, with_relu, dx, dgamma, 
 
 
 @compiled
-def adam(w, dw, m, v, beta1, fresh1, beta2, fresh2, rate, root, epsilon, next_w):
-    """One pass over flat arrays.
-
-    fresh1 and fresh2 are 1 - beta1 and 1 - beta2, which float32 could not subtract; rate is
-    learning_rate / (1 - beta1^t), root is 1 / sqrt(1 - beta2^t).
-    """
+def adam(w, dw, m, v, settings, next_w):
+    """One pass over flat arrays; settings as fast_layers.adam names them."""
+    beta1, fresh1, beta2, fresh2, rate, root, epsilon = settings
     for i in range(w.size):
         m[i] = beta1 * m[i] + fresh1 * dw[i]
         v[i] = beta2 * v[i] + fresh2 * dw[i] * dw[i]

@@ -39,7 +39,7 @@ def mathml_or_source(latex, display):
     try:
         return mathml(latex, display)
     except LatexError as error:
-        print(f"report: cannot set ${latex.strip()}$: {error}", file=sys.stderr)
+        print(f"run: cannot set ${latex.strip()}$: {error}", file=sys.stderr)
         return f"<code>{jinja2.utils.markupsafe.escape(latex)}</code>"
 
 
@@ -120,21 +120,23 @@ def title_and_summary(notebook, stem):
     return heading[1].strip(), markdown(text[heading.end():].strip().split("\n\n")[0])
 
 
-def write(outcomes, rows, stand_in, reports):
-    """Write a page for each outcome, and index.html with the rows of the closing table, into `reports`."""
+def write_page(outcome, reports):
+    """Write the page of one notebook into `reports`; returns its card, which is what the index says of it."""
     exporter = PageExporter(template_file="page.html.j2", extra_template_paths=[str(TEMPLATES)],
                             exclude_output_prompt=True)
-    index = []
-    for outcome in outcomes:
-        notebook = without_widgets(outcome.notebook)
-        title, summary = title_and_summary(notebook, outcome.path.stem)
-        card = {"page": f"{outcome.path.stem}.html", "title": title, "summary": summary,
-                "time": minutes(outcome.seconds), "error": outcome.error,
-                "stand_in": is_stand_in(collect([notebook]))}
-        index.append(card)
-        resources = {"metadata": {"path": str(outcome.path.parent), "name": title}, "card": card}
-        html, _ = exporter.from_notebook_node(notebook, resources)
-        (reports / card["page"]).write_text(html.replace("/*style*/", style(html)), encoding="utf-8")
+    notebook = without_widgets(outcome.notebook)
+    title, summary = title_and_summary(notebook, outcome.path.stem)
+    card = {"page": f"{outcome.path.stem}.html", "title": title, "summary": summary,
+            "time": minutes(outcome.seconds), "error": outcome.error,
+            "stand_in": is_stand_in(collect([notebook]))}
+    resources = {"metadata": {"path": str(outcome.path.parent), "name": title}, "card": card}
+    html, _ = exporter.from_notebook_node(notebook, resources)
+    (reports / card["page"]).write_text(html.replace("/*style*/", style(html)), encoding="utf-8")
+    return card
+
+
+def write_index(cards, rows, stand_in, reports):
+    """Write index.html: the cards, and the rows of the closing table."""
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True)
-    html = environment.get_template("index.html.j2").render(cards=index, rows=rows, stand_in=stand_in)
+    html = environment.get_template("index.html.j2").render(cards=cards, rows=rows, stand_in=stand_in)
     (reports / "index.html").write_text(html.replace("/*style*/", style(html)), encoding="utf-8")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
+SIGN_OF_LIFE = 30            # seconds between the lines that a log gets while a notebook runs
 
 
 def _percent(value):
@@ -119,7 +120,7 @@ def execute(path):
     code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
     for cell in code:
         cell.outputs, cell.execution_count = [], None
-    started, error, number = time.monotonic(), None, 0
+    started, error, number, interrupted = time.monotonic(), None, 0, False
     bar = tqdm(total=len(code), desc=path.stem, disable=not sys.stderr.isatty(), ncols=79, leave=False,
                bar_format="{desc} |{bar}| {n_fmt} of {total_fmt} cells, {elapsed}")
 
@@ -127,76 +128,86 @@ def execute(path):
         nonlocal number
         number += 1
 
-    def pass_interrupts_on(**_):
-        # nbclient answers Ctrl-C by ending the kernel, and trips over its absence; the cell can end itself.
-        with contextlib.suppress(NotImplementedError):      # on Windows nobody has a handler
-            asyncio.get_running_loop().add_signal_handler(
-                signal.SIGINT, lambda: asyncio.ensure_future(client.km.interrupt_kernel()))
-
     # Streams are coalesced so that a progress bar inside a cell leaves its last state, not each of them.
     client = NotebookClient(notebook, timeout=None, kernel_name="python3", coalesce_streams=True,
                             resources={"metadata": {"path": str(path.parent)}},
                             extra_arguments=["--log-level=ERROR"],
-                            on_notebook_start=pass_interrupts_on, on_cell_execute=starts,
-                            on_cell_executed=lambda **_: bar.update())
+                            on_cell_execute=starts, on_cell_executed=lambda **_: bar.update())
 
     async def watched():
-        job = asyncio.ensure_future(client.async_execute())
+        loop, job, said = asyncio.get_running_loop(), asyncio.ensure_future(client.async_execute()), started
+
+        def interrupt():
+            nonlocal interrupted
+            if number and not interrupted:
+                asyncio.ensure_future(client.km.interrupt_kernel())     # the cell can end itself
+                loop.call_later(5, job.cancel)
+            else:
+                job.cancel()
+            interrupted = True
+
+        await asyncio.sleep(0)      # nbclient puts up its handler, which trips over a kernel not yet there
+        with contextlib.suppress(NotImplementedError):          # on Windows nobody has a handler
+            loop.add_signal_handler(signal.SIGINT, interrupt)
         while not job.done():
             await asyncio.wait({job}, timeout=1)
             bar.refresh()                           # the clock goes on while a long cell runs
+            now = time.monotonic()
+            if bar.disable and now - said >= SIGN_OF_LIFE and not job.done():
+                said = now
+                print(f"  {path.stem}: cell {number} of {len(code)}, {minutes(now - started)}", flush=True)
+        if interrupted and client.km is not None and client.km.has_kernel:
+            await client.km.shutdown_kernel(now=True)           # it was about to start
         job.result()
 
     try:
         asyncio.run(watched())
     except CellExecutionError as failure:
-        if failure.ename == "KeyboardInterrupt":
-            raise KeyboardInterrupt from None
         last = (failure.evalue.strip().splitlines() or [""])[-1]
         error = f"cell {number} of {len(code)}: {failure.ename}: {last}"
     except DeadKernelError:
         error = f"cell {number} of {len(code)}: the kernel died, perhaps for want of memory"
+    except asyncio.CancelledError:
+        interrupted = True
     finally:
         bar.close()
+    if interrupted:
+        raise KeyboardInterrupt
     return Outcome(path, notebook, time.monotonic() - started, error)
 
 
 def main(notebooks=ROOT / "notebooks", reports=ROOT / "reports"):
-    """Execute every notebook, write the pages, print the closing table; status 0 if every cell ran."""
+    """Execute every notebook, each with its page, print the closing table; status 0 if every cell ran."""
     started = time.monotonic()
     paths = sorted(notebooks.glob("[0-9]*.ipynb"))
     if not paths:
-        print(f"report: no notebook in {notebooks}; try a fresh clone", file=sys.stderr)
+        print(f"run: no notebook in {notebooks}; try a fresh clone", file=sys.stderr)
         return 1
+    from cs231n import pages
     try:
-        from cs231n import pages
         reports.mkdir(parents=True, exist_ok=True)
         (reports / "index.html").unlink(missing_ok=True)     # an old index must not pass for this run's
-    except ImportError as missing:
-        print(f"report: {missing}; try: pip install --require-hashes -r requirements.lock", file=sys.stderr)
-        return 1
     except OSError as refused:
-        print(f"report: cannot write {reports}: {refused.strerror}; try another folder", file=sys.stderr)
+        print(f"run: cannot write {reports}: {refused.strerror}; try another folder", file=sys.stderr)
         return 1
 
     print(f"Executing {len(paths)} notebooks; those that train nets take minutes.")
-    outcomes = []
+    outcomes, cards = [], []
     for path in paths:
-        name, live = f"  {path.stem:<28}", sys.stderr.isatty()
-        if not live:                # on a terminal the progress bar names it
-            print(name, end="", flush=True)
         try:
             outcome = execute(path)
         except KeyboardInterrupt:
-            print(f"\nreport: interrupted in {path.name}; no page was written", file=sys.stderr)
+            kept = f"the pages of those before it are in {reports}" if cards else "no page was written"
+            print(f"\nrun: interrupted in {path.name}; {kept}", file=sys.stderr)
             return 130
         outcomes.append(outcome)
+        cards.append(pages.write_page(outcome, reports))
         verdict = "FAILED" if outcome.error else "ok"
-        print(f"{name if live else ''}{minutes(outcome.seconds):>12}   {verdict}", flush=True)
+        print(f"  {path.stem:<28}{minutes(outcome.seconds):>12}   {verdict}", flush=True)
 
     found = collect(outcome.notebook for outcome in outcomes)
     rows = table_rows(found, time.monotonic() - started)
-    pages.write(outcomes, rows, is_stand_in(found), reports)
+    pages.write_index(cards, rows, is_stand_in(found), reports)
     print_table(rows, is_stand_in(found))
     print(f"\nThe pages: {reports / 'index.html'}")
     failed = [outcome for outcome in outcomes if outcome.error]

@@ -44,6 +44,7 @@ def only_this_cache(cache, monkeypatch):
     monkeypatch.delenv("CS231N_CIFAR10", raising=False)
     monkeypatch.setenv("LOCALAPPDATA" if os.name == "nt" else "XDG_CACHE_HOME", str(cache))
     monkeypatch.setattr(data_utils, "locate", lambda **kwargs: locate(datasets=cache / "none"))
+    monkeypatch.setattr(data_utils, "_loaded", [])
 
 
 def in_a_new_process(code, cache, cwd):
@@ -174,6 +175,18 @@ def test_the_stand_in_is_announced_once_at_the_top_and_once_at_the_end(stand_in,
     assert data_utils.class_names() == standin.CLASSES
     data_utils.warn_of_stand_in()
     assert capsys.readouterr().err.count(standin.BANNER) == 1
+
+
+def test_images_that_were_loaded_keep_their_name_when_the_cache_changes(stand_in, monkeypatch, capsys):
+    get_CIFAR10_data(10, 10, 10)
+    now = data_utils.locate()._replace(real=True, source="another process")
+    monkeypatch.setattr(data_utils, "locate", lambda **_: now)
+    assert data_utils.data_source().startswith("STAND-IN") and data_utils.class_names() == standin.CLASSES
+    capsys.readouterr()
+    data_utils.warn_of_stand_in()
+    assert standin.BANNER in capsys.readouterr().err
+    get_CIFAR10_data(10, 10, 10)
+    assert data_utils.data_source().startswith("CIFAR-10 (another process")
 
 
 def test_the_command_does_not_call_the_stand_in_cifar(stand_in, capsys):

@@ -23,7 +23,8 @@ def reports(tmp_path_factory):
     """The pages of the notebooks as they are stored."""
     folder = tmp_path_factory.mktemp("reports")
     outcomes = [Outcome(path, nbformat.read(path, 4), 1.0, None) for path in NOTEBOOKS]
-    pages.write(outcomes, [(name, "not measured") for name in RESULTS], False, folder)
+    cards = [pages.write_page(outcome, folder) for outcome in outcomes]
+    pages.write_index(cards, [(name, "not measured") for name in RESULTS], False, folder)
     return folder
 
 

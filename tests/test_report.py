@@ -2,7 +2,12 @@
 import base64
 import contextlib
 import io
+import os
 import re
+import signal
+import subprocess
+import sys
+import time
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,8 +17,10 @@ import pytest
 from cs231n import report
 
 nbformat = pytest.importorskip("nbformat", reason="the pages need jupyter")
+nbclient = pytest.importorskip("nbclient", reason="the pages need jupyter")
 pages = pytest.importorskip("cs231n.pages", reason="the pages need jupyter, math-core and ziamath")
 
+needs_signals = pytest.mark.skipif(os.name == "nt", reason="Windows knows no SIGINT to one process")
 ROOT = Path(__file__).resolve().parent.parent
 DOT = base64.b64encode(base64.b64decode(        # a picture of one pixel
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")).decode()
@@ -135,6 +142,109 @@ def test_the_index_has_a_card_for_each_notebook(ran):
     links = [attrs["href"] for tag, attrs in Tags(ran.pages["index.html"]).found if tag == "a"]
     assert links == ["1_passes.html", "2_fails.html"]
     assert "What is measured" in ran.pages["index.html"] and "Then more" not in ran.pages["index.html"]
+
+
+def never_ends(folder, *cells):
+    path = folder / "1_never_ends.ipynb"
+    nbformat.write(notebook(*(("code", cell) for cell in cells)), path)
+    return path
+
+
+# The kernel's parent is this process: a cell can press Ctrl-C for the user.
+PRESS = "import os, signal, time\nos.kill(os.getppid(), signal.SIGINT)\n"
+
+
+@needs_signals
+@pytest.mark.parametrize("when", ["async_start_new_kernel", "async_start_new_kernel_client",
+                                  "async_wait_for_reply"])
+def test_an_interrupt_while_a_kernel_starts_ends_the_run_and_the_kernel(tmp_path, monkeypatch, capfd, when):
+    path = never_ends(tmp_path, "import time; time.sleep(60)")
+    whole, clients = getattr(nbclient.NotebookClient, when), []
+
+    async def pressed(self, *args, **kwargs):
+        clients.append(self.km)
+        os.kill(os.getpid(), signal.SIGINT)
+        return await whole(self, *args, **kwargs)
+    monkeypatch.setattr(nbclient.NotebookClient, when, pressed)
+    with pytest.raises(KeyboardInterrupt):
+        report.execute(path)
+    assert not clients[0].has_kernel
+    assert capfd.readouterr().err == ""
+
+
+@needs_signals
+@pytest.mark.parametrize("cells", [
+    [PRESS + "time.sleep(60)"], [PRESS, "time.sleep(60)"], [PRESS],
+    [PRESS + "try:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    raise ValueError"],
+    [PRESS + "while True:\n    try:\n        time.sleep(60)\n    except KeyboardInterrupt:\n        pass"],
+], ids=["in-a-cell", "between-cells", "in-the-last", "turned-into-another-error", "ignored"])
+def test_an_interrupt_ends_the_run_whatever_the_cell_makes_of_it(tmp_path, cells):
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        report.execute(never_ends(tmp_path, *cells))
+    assert time.monotonic() - began < 30
+
+
+@needs_signals
+def test_an_interrupted_run_keeps_the_pages_it_has(tmp_path, capsys):
+    nbformat.write(notebook(("code", "1")), tmp_path / "0_done.ipynb")
+    never_ends(tmp_path, PRESS + "time.sleep(60)")
+    assert report.main(tmp_path, tmp_path / "reports") == 130
+    assert "run: interrupted in 1_never_ends.ipynb; the pages of those before" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "reports").iterdir()] == ["0_done.html"]
+
+
+def test_a_log_shows_that_a_long_cell_is_alive(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(report, "SIGN_OF_LIFE", 1)
+    nbformat.write(notebook(("code", "1"), ("code", "import time; time.sleep(4)")), tmp_path / "1_long.ipynb")
+    assert report.main(tmp_path, tmp_path / "reports") == 0
+    assert re.search(r"^  1_long: cell 2 of 2, \d\.\d s$", capsys.readouterr().out, re.M)
+
+
+def command(*words, **kwargs):
+    return subprocess.run([sys.executable, "-m", "cs231n", *words], cwd=ROOT, text=True, capture_output=True,
+                          timeout=60, **kwargs)
+
+
+@needs_signals
+@pytest.mark.parametrize("name", ["data", "run"])
+def test_an_interrupt_during_the_imports_is_one_line(tmp_path, name):
+    (tmp_path / "sitecustomize.py").write_text(
+        "import importlib.abc, os, signal, sys\n"
+        "class Press(importlib.abc.MetaPathFinder):\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        "        if name in ('numpy', 'jinja2'): os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Press())\n")
+    done = command(name, env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    assert done.returncode == 130 and done.stdout == ""
+    assert done.stderr.strip() == f"{name}: interrupted; try the same command again"
+
+
+@pytest.mark.parametrize("name, package", [("data", "numpy"), ("run", "jinja2")])
+def test_a_python_without_the_packages_is_one_line(name, package):
+    code = (f"import sys; sys.modules[{package!r}] = None\n"
+            f"from cs231n.__main__ import main; sys.exit(main([{name!r}]))")
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith(f"{name}: no {package} in this Python; try: ") and ".venv" in done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a closed pipe is another error on Windows")
+def test_output_that_nobody_reads_is_no_error():
+    code = ("import cs231n.data_utils as d, cs231n.__main__ as m, sys\n"
+            "d.main = lambda: print('x' * 1_000_000) or 0\nsys.exit(m.main(['data']))")
+    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == "" and process.wait(60) == 141
+
+
+def test_a_folder_whose_name_the_terminal_cannot_show(tmp_path):
+    code = ("import cs231n.data_utils as d, cs231n.__main__ as m, sys\n"
+            "d.main = lambda: print('\u00fc') or 0\nsys.exit(m.main(['data']))")
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60,
+                          env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"})
+    assert done.returncode == 0 and done.stdout == "\\xfc\n", done.stderr
 
 
 def test_no_notebook_is_one_clear_line(tmp_path, capsys):

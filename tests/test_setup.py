@@ -2,8 +2,11 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
+import time
 from collections import defaultdict
 from pathlib import Path
 
@@ -13,6 +16,7 @@ from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parent.parent
 BASH = shutil.which("bash")
+CLEAN = {name: value for name, value in os.environ.items() if name not in ("CS231N_CIFAR10", "PYTHON")}
 needs_bash = pytest.mark.skipif(BASH is None, reason="setup.sh is for bash")
 
 # What a healthy Python answers; a test replaces one answer.
@@ -20,16 +24,18 @@ FAKE = """#!/bin/sh
 case "$*" in
     *version_info*) echo {version} ;;
     *ensurepip*) exit {ensurepip} ;;
+    "- "*) cat >/dev/null; {intact} ;;
+    *"pip --version"*) {has_pip} ;;
     "-m venv "*) mkdir -p "$3/bin"; cp "$0" "$3/bin/python" ;;
     *"pip install"*) {pip} ;;
-    *"cs231n data"*) echo "data at hand" ;;
+    *"cs231n data"*) echo "data at hand${{CS231N_CIFAR10:+, from $CS231N_CIFAR10}}" ;;
     *"cs231n run"*) echo "notebooks ran" ;;
     *"pytest"*"tests"*|*"--nbval"*|*"-m pytest"*) {pytest} ;;
     *) echo "unexpected: $*" >&2; exit 9 ;;
 esac
 """
-HEALTHY = {"version": "3.12", "ensurepip": 0, "pip": "echo Collecting one",
-           "pytest": 'echo "=== 1 passed ==="'}
+HEALTHY = {"version": "3.12", "ensurepip": 0, "pip": "echo Collecting one", "intact": "true",
+           "has_pip": "true", "pytest": 'echo "=== 1 passed ==="'}
 
 
 @pytest.fixture
@@ -40,8 +46,8 @@ def kit(tmp_path):
     (tmp_path / "notebooks").mkdir()
 
     def run(*command, env=None, **answers):
-        python = executable(tmp_path / "fake-python", FAKE.format(**{**HEALTHY, **answers}))
-        return setup(tmp_path, *command, PYTHON=str(python), **(env or {}))
+        python = fake_python(tmp_path / "fake-python", **answers)
+        return setup(tmp_path, *command, **{"PYTHON": str(python), **(env or {})})
     run.folder = tmp_path
     return run
 
@@ -52,9 +58,27 @@ def executable(path, text):
     return path
 
 
-def setup(folder, *command, user=None, **env):
-    return subprocess.run([BASH, str(folder / "setup.sh"), *command], env={**os.environ, **env}, user=user,
-                          capture_output=True, text=True, timeout=60)
+def fake_python(path, **answers):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return executable(path, FAKE.format(**{**HEALTHY, **answers}))
+
+
+def setup(folder, *command, user=None, cwd=None, **env):
+    return subprocess.run([BASH, str(folder / "setup.sh"), *command], env={**CLEAN, **env}, user=user,
+                          cwd=cwd, capture_output=True, text=True, timeout=60)
+
+
+def start(folder, *command, **env):
+    """The same, in the background and in a group of its own, so that it can be killed whole."""
+    return subprocess.Popen([BASH, str(folder / "setup.sh"), *command], env={**CLEAN, **env}, text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+
+
+def wait_until(there):
+    began = time.monotonic()
+    while not there():
+        assert time.monotonic() - began < 20
+        time.sleep(0.02)
 
 
 def assert_one_clear_line(done, *words):
@@ -80,6 +104,39 @@ class TestSetup:
         done = setup(kit.folder, "tset")
         assert done.returncode == 2 and "unknown command 'tset'" in done.stderr
 
+    @pytest.mark.parametrize("command", ["run", "test", "help"])
+    def test_a_word_too_many_is_refused_before_anything_is_done(self, kit, command):
+        done = setup(kit.folder, command, "notebook 4")
+        assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
+        assert "got 'notebook 4'" in done.stderr
+        assert not (kit.folder / ".venv").exists()
+
+    def test_sh_hands_over_to_bash(self, kit):
+        shell = shutil.which("dash") or shutil.which("sh")
+        done = subprocess.run([shell, "setup.sh", "help"], cwd=kit.folder, capture_output=True, text=True)
+        assert done.returncode == 0 and "Usage" in done.stdout
+
+    def test_cdpath_and_what_would_lead_pip_astray_do_no_harm(self, kit):
+        (kit.folder / "elsewhere" / "kit").mkdir(parents=True)
+        shutil.copytree(kit.folder, kit.folder.parent / "two" / "kit")
+        kit.folder = kit.folder.parent / "two" / "kit"
+        python = fake_python(kit.folder / "p", pip="env >seen-by-pip")
+        env = {**CLEAN, "CDPATH": str(kit.folder / "elsewhere"), "PYTHON": str(python), "PIP_USER": "1",
+               "PIP_TARGET": "/x", "PIP_PREFIX": "/x", "PYTHONSAFEPATH": "1"}
+        done = subprocess.run([BASH, "kit/setup.sh", "run"], cwd=kit.folder.parent, env=env,
+                              capture_output=True, text=True)
+        assert done.returncode == 0 and str(kit.folder) not in done.stdout, done
+        seen = (kit.folder / "seen-by-pip").read_text()
+        assert not re.search(r"^(PIP_USER|PIP_TARGET|PIP_PREFIX|PYTHONSAFEPATH)=", seen, re.M)
+
+    def test_names_are_taken_from_where_the_user_stands(self, kit, tmp_path_factory):
+        here = tmp_path_factory.mktemp("here")
+        fake_python(here / "my" / "python")
+        for given in ("data/x.tar.gz", "/data/x", "~/x", "http://host/x", "file:/data/x"):
+            meant = f"{here}/{given}" if given.startswith("data") else given
+            done = setup(kit.folder, "run", cwd=here, PYTHON="my/python", CS231N_CIFAR10=given)
+            assert done.returncode == 0 and f"data at hand, from {meant}\n" in done.stdout, done
+
     def test_a_python_that_is_not_there(self, kit):
         done = setup(kit.folder, "run", PYTHON="/no/such/python")
         assert_one_clear_line(done, "/no/such/python", "3.10 to 3.14", "try:")
@@ -99,10 +156,11 @@ class TestSetup:
     def test_no_venv_module(self, kit):
         assert_one_clear_line(kit("run", ensurepip=1), "venv module", "apt install python3.12-venv")
 
-    def test_a_full_disk(self, kit):
+    @pytest.mark.parametrize("disk", ["disk", "//server/my 2 disks"])
+    def test_a_full_disk(self, kit, disk):
         tools = kit.folder / "tools"
         tools.mkdir()
-        executable(tools / "df", "#!/bin/sh\necho header\necho disk 9999999 1 204800 99% /\n")
+        executable(tools / "df", f"#!/bin/sh\necho header\necho '{disk} 9999999 1 204800 99% /my disk'\n")
         done = kit("run", env={"PATH": f"{tools}:{os.environ['PATH']}"})
         assert_one_clear_line(done, "only 200 MB free", "try:")
 
@@ -151,6 +209,70 @@ class TestSetup:
         done = kit("run")
         assert done.returncode == 0 and "Making .venv" in done.stdout
 
+    def test_a_package_that_went_missing_is_installed_again(self, kit):
+        kit("run")
+        # As in a .venv from which a package was removed; a .venv made anew has it.
+        fake_python(kit.folder / ".venv" / "bin" / "python", intact="exit 1")
+        done = kit("run")
+        assert done.returncode == 0 and "Making .venv" in done.stdout and "notebooks ran" in done.stdout
+        assert "Making" not in kit("run").stdout
+
+    def test_a_venv_of_the_users_own_is_kept_and_installed_into(self, kit):
+        fake_python(kit.folder / ".venv" / "bin" / "python", version="3.11")
+        (kit.folder / ".venv" / "mine").touch()
+        done = kit("run", env={"PYTHON": ""})
+        assert done.returncode == 0 and "Using the .venv that is here" in done.stdout
+        (kit.folder / "requirements.lock").write_text("another\n")
+        assert kit("run", env={"PYTHON": ""}).returncode == 0
+        assert (kit.folder / ".venv" / "mine").exists()
+
+    @pytest.mark.parametrize("theirs, words", [
+        ({"version": "3.9"}, "not the 3.9 of .venv"), ({"has_pip": "exit 1"}, "no pip"),
+        ({"intact": "exit 1"}, "damaged")])
+    def test_a_venv_of_the_users_own_that_will_not_do_is_one_clear_line(self, kit, theirs, words):
+        fake_python(kit.folder / ".venv" / "bin" / "python", **theirs)
+        (kit.folder / ".venv" / "mine").touch()
+        assert_one_clear_line(kit("run", env={"PYTHON": ""}), words, "try: mv .venv")
+        assert (kit.folder / ".venv" / "mine").exists()
+
+    def test_another_python_remakes_our_venv_and_not_the_users(self, kit):
+        kit("run")
+        assert "Making .venv with Python 3.13" in kit("run", version="3.13").stdout
+        (kit.folder / ".venv" / "made-by-setup").unlink()
+        (kit.folder / ".venv" / "mine").touch()
+        assert_one_clear_line(kit("run", version="3.14"), "not the Python 3.13 of .venv", "try:")
+        assert (kit.folder / ".venv" / "mine").exists()
+
+    def test_two_at_once_make_one_venv(self, kit):
+        pip = "mkdir busy && sleep 1.5 && rmdir busy && echo Collecting one"
+        python = fake_python(kit.folder / "fake-python", pip=pip)
+        both = [start(kit.folder, "run", PYTHON=str(python)) for _ in range(2)]
+        said = [process.communicate(timeout=60) for process in both]
+        assert [process.returncode for process in both] == [0, 0], said
+        out = "".join(out for out, _ in said)
+        assert out.count("Making .venv") == 1 and out.count("notebooks ran") == 2
+        assert out.count("Another ./setup.sh (process ") == 1
+        assert not (kit.folder / ".setup.lock").exists()
+
+    @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGKILL"])
+    def test_a_set_up_that_was_killed_blocks_nobody(self, kit, name):
+        python = fake_python(kit.folder / "fake-python", pip="touch started; exec sleep 30")
+        process = start(kit.folder, "run", PYTHON=str(python))
+        wait_until((kit.folder / "started").exists)
+        os.killpg(process.pid, getattr(signal, name))
+        _, err = process.communicate(timeout=20)
+        assert process.returncode and ("interrupted" in err) == (name == "SIGINT"), err
+        assert (kit.folder / ".setup.lock").exists() == (name == "SIGKILL")
+        done = kit("run")
+        assert done.returncode == 0 and "notebooks ran" in done.stdout
+        assert not (kit.folder / ".setup.lock").exists()
+
+    @pytest.mark.parametrize("pid", ["", "another"])
+    def test_a_lock_that_belongs_to_no_set_up_is_taken_over(self, kit, pid):
+        (kit.folder / ".setup.lock").mkdir()
+        (kit.folder / ".setup.lock" / "pid").write_text(str(os.getpid()) if pid else "")
+        assert kit("run").returncode == 0
+
     def test_every_stage_runs_and_one_failure_fails(self, kit):
         good = kit("test")
         assert good.returncode == 0 and good.stdout.splitlines()[-1] == "=== 1 passed ==="
@@ -162,6 +284,30 @@ class TestSetup:
 
     def test_ci_calls_the_same_command(self):
         assert (ROOT / ".ci" / "run").read_text().splitlines()[-1] == "./setup.sh test"
+
+
+@needs_bash
+def test_a_missing_file_of_a_package_is_noticed(tmp_path):
+    """The few lines of Python in setup.sh, on a .venv with two packages."""
+    code = re.search(r"<<'END'\n(import sys\n.*?)^END$", (ROOT / "setup.sh").read_text(), re.S | re.M)[1]
+    for name in ("one", "two"):
+        (tmp_path / f"{name}-1.0.dist-info").mkdir()
+        (tmp_path / f"{name}-1.0.dist-info" / "METADATA").write_text(f"Name: {name}\nVersion: 1.0\n")
+        (tmp_path / f"{name}-1.0.dist-info" / "RECORD").write_text(f"{name}.py,,\n{name}.txt,,\n")
+        (tmp_path / f"{name}.py").touch()
+    lock = tmp_path / "lock"
+    lock.write_text("# made by a tool\none==1.0 \\\n    --hash=sha256:0\ntwo==1.0\n"
+                    "three==1.0 ; sys_platform == 'no-such' \\\n    --hash=sha256:0\n")
+
+    def status():
+        return subprocess.run([sys.executable, "-c", code, str(lock)], stderr=subprocess.PIPE,
+                              env={**os.environ, "PYTHONPATH": str(tmp_path)}).returncode
+    assert status() == 0
+    (tmp_path / "two.py").unlink()
+    assert status() == 1
+    (tmp_path / "two.py").touch()
+    shutil.rmtree(tmp_path / "one-1.0.dist-info")
+    assert status() == 1
 
 
 def requirements():

@@ -93,6 +93,7 @@ class Server:
 
     def __init__(self, content, name):
         self.content, self.name, self.requests = content, name, []
+        self.flooded = 0
         served = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -135,7 +136,7 @@ class Server:
         handler.send_response(status)
         for key, value in headers.items():
             handler.send_header(key, value)
-        if way not in ("endless", "unannounced"):
+        if way not in ("endless", "unannounced", "flood"):
             handler.send_header("Content-Length", str(len(content)))
         handler.end_headers()
         if way == "truncate":
@@ -148,6 +149,9 @@ class Server:
                 time.sleep(0.1 if way == "trickle" else 2)
             return
         handler.wfile.write(content)
+        while way == "flood":           # until the other side hangs up
+            handler.wfile.write(content)
+            self.flooded += len(content)
 
     def close(self):
         self.http.shutdown()
