@@ -27,11 +27,16 @@ __all__ = [*layers.__all__, *layer_utils.__all__, "adam"]
 
 
 class FusedCache(NamedTuple):
-    relu_out: np.ndarray  # (N, D)  what relu let through; x_hat again where no relu follows
-    x_hat: np.ndarray     # (N, D)
+    relu_out: np.ndarray  # (N, D)  what relu let through; x again where no relu follows
+    x: np.ndarray         # (N, D)  or x_hat, where shift is None
+    shift: np.ndarray     # (D,)    (mu - x[0]) * inv_std, or None
     inv_std: np.ndarray   # (D,)
     gamma: np.ndarray     # (D,)
     with_relu: bool
+
+    @property
+    def x_hat(self):
+        return self.x if self.shift is None else (self.x - self.x[0]) * self.inv_std - self.shift
 
 
 def batchnorm_forward(x, gamma, beta, bn_param):
@@ -45,7 +50,7 @@ def batchnorm_backward(dout, cache):
     """As layers.batchnorm_backward, by the closed form."""
     if not hasattr(cache, "with_relu"):
         return layers.batchnorm_backward_alt(dout, cache)
-    require_dout("batchnorm_backward", dout, cache.x_hat.shape)
+    require_dout("batchnorm_backward", dout, cache.x.shape)
     return _backward(dout, cache)
 
 
@@ -62,7 +67,7 @@ def affine_norm_relu_forward(x, w, b, gamma, beta, norm_param, normalization):
     if normalization != "batchnorm" or not _is_fused(norm_param, x, w, b, gamma, beta):
         return layer_utils.affine_norm_relu_forward(x, w, b, gamma, beta, norm_param, normalization)
     rows = affine_rows(x, w, b)
-    out, norm_cache = _forward(rows @ w, gamma, beta, norm_param, with_relu=True, shift=b)
+    out, norm_cache = _forward(rows @ w, gamma, beta, norm_param, with_relu=True, bias=b)
     return out, ((x, w, b), norm_cache, None, normalization)
 
 
@@ -162,14 +167,15 @@ def _is_fused(norm_param, *arrays):
     return isinstance(norm_param, dict) and norm_param.get("mode") == "train" and _is_one_dtype(*arrays)
 
 
-def _forward(x, gamma, beta, bn_param, with_relu, shift=0):
-    """Training mode. shift is what was left out of x, a bias that only the running mean feels."""
+def _forward(x, gamma, beta, bn_param, with_relu, bias=0):
+    """Training mode. bias was left out of x, since only the running mean feels it."""
     _, eps, momentum, running_mean, running_var = batchnorm_options(x, gamma, beta, bn_param)
     if kernels is not None:
         x = np.ascontiguousarray(x)
-        out, x_hat = np.empty_like(x), np.empty_like(x)
-        mu, var, inv_std = (np.empty_like(gamma) for _ in range(3))
-        kernels.batchnorm_forward(x, gamma, beta, eps, with_relu, out, x_hat, mu, var, inv_std)
+        out = np.empty_like(x)
+        mu, var, inv_std, shift = np.empty((4, len(gamma)), x.dtype)
+        kernels.batchnorm_forward(x, gamma, beta, eps, with_relu, out, mu, var, inv_std, shift)
+        cache = FusedCache(out if with_relu else x, x, shift, inv_std, gamma, with_relu)
     else:
         N = len(x)
         mu = x.mean(axis=0)
@@ -184,19 +190,20 @@ def _forward(x, gamma, beta, bn_param, with_relu, shift=0):
         out += beta
         if with_relu:
             np.maximum(out, 0, out=out)
-    bn_param["running_mean"] = momentum * running_mean + (1 - momentum) * (mu + shift)
+        cache = FusedCache(out if with_relu else x_hat, x_hat, None, inv_std, gamma, with_relu)
+    bn_param["running_mean"] = momentum * running_mean + (1 - momentum) * (mu + bias)
     bn_param["running_var"] = momentum * running_var + (1 - momentum) * var
-    return out, FusedCache(out if with_relu else x_hat, x_hat, inv_std, gamma, with_relu)
+    return out, cache
 
 
 def _backward(dout, cache):
-    relu_out, x_hat, inv_std, gamma, with_relu = cache
-    if kernels is not None and _is_one_dtype(dout, x_hat):
+    relu_out, x, shift, inv_std, gamma, with_relu = cache
+    if shift is not None and _is_one_dtype(dout, x):
         dout = np.ascontiguousarray(dout)
-        dx, dgamma, dbeta = np.empty_like(dout), np.empty_like(gamma), np.empty_like(gamma)
-        kernels.batchnorm_backward(dout, relu_out, x_hat, gamma, inv_std, with_relu, dx, dgamma, dbeta)
+        dx, (dgamma, dbeta) = np.empty_like(dout), np.empty((2, len(gamma)), x.dtype)
+        kernels.batchnorm_backward(dout, relu_out, x, shift, inv_std, gamma, with_relu, dx, dgamma, dbeta)
         return dx, dgamma, dbeta
-    N = len(dout)
+    x_hat, N = cache.x_hat, len(dout)
     g = dout * (relu_out > 0) if with_relu else dout
     dbeta = g.sum(axis=0)
     dgamma = np.einsum("nd,nd->d", g, x_hat)

@@ -11,59 +11,66 @@ compiled = njit(cache=True, nogil=True, error_model="numpy")
 
 
 @compiled
-def batchnorm_forward(x, gamma, beta, eps, with_relu, out, x_hat, mu, var, inv_std):
-    """Batchnorm in training mode, then relu if asked: three passes over x, one over out and x_hat.
+def batchnorm_forward(x, gamma, beta, eps, with_relu, out, mu, var, inv_std, shift):
+    """Batchnorm in training mode, then relu if asked: three passes over x, one over out.
 
-    The first pass adds up x minus its first row, and the second what rounding left of the mean, so that
-    float32 keeps its digits when a column's mean is large (Chan, Golub and LeVeque 1983, The American
-    Statistician 37, eq. 1.7).
+        x_hat = (x - first) * inv_std - shift        with first = x[0], shift = (mu - first) * inv_std
+
+    Differences from the first row keep the digits that float32 would lose to a large mean; and since no
+    |x_hat| exceeds sqrt(N), they are never so large that subtracting shift would lose digits in turn.
     """
     N, D = x.shape
     zero = x.dtype.type(0)
-    left = np.zeros_like(mu)
     mu[:] = 0
     var[:] = 0
     for i in range(N):
         for j in range(D):
             mu[j] += x[i, j] - x[0, j]
-    for j in range(D):
-        mu[j] = x[0, j] + mu[j] / N
+    mu /= x.dtype.type(N)
     for i in range(N):
         for j in range(D):
-            centered = x[i, j] - mu[j]
-            left[j] += centered
+            centered = x[i, j] - x[0, j] - mu[j]
             var[j] += centered * centered
+    scale, offset = np.empty_like(mu), np.empty_like(mu)
     for j in range(D):
-        left[j] /= N
-        var[j] = var[j] / N - left[j] * left[j]
+        var[j] /= N
         inv_std[j] = 1 / np.sqrt(var[j] + eps)
+        shift[j] = mu[j] * inv_std[j]
+        scale[j] = gamma[j] * inv_std[j]
+        offset[j] = beta[j] - gamma[j] * shift[j]
+        mu[j] += x[0, j]
     for i in range(N):
         for j in range(D):
-            h = (x[i, j] - mu[j] - left[j]) * inv_std[j]
-            x_hat[i, j] = h
-            y = gamma[j] * h + beta[j]
+            y = (x[i, j] - x[0, j]) * scale[j] + offset[j]
             out[i, j] = zero if with_relu and y <= zero else y      # NaN stays NaN
-    for j in range(D):
-        mu[j] += left[j]
 
 
 @compiled
-def batchnorm_backward(dout, out, x_hat, gamma, inv_std, with_relu, dx, dgamma, dbeta):
-    """Relu if asked, then batchnorm, by the closed form: two passes over dout and x_hat, one over dx."""
+def batchnorm_backward(dout, out, x, shift, inv_std, gamma, with_relu, dx, dgamma, dbeta):
+    """Relu if asked, then batchnorm, by the closed form: two passes over dout and x, one over dx.
+
+    x_hat is not stored but written out, so that dgamma = inv_std sum(g (x - first)) - shift dbeta, and
+
+        dx = scale g - (x - first) slope - level
+    """
     N, D = dout.shape
-    zero = dout.dtype.type(0)
+    zero, count = dout.dtype.type(0), dout.dtype.type(N)
     dgamma[:] = 0
     dbeta[:] = 0
     for i in range(N):
         for j in range(D):
             g = dout[i, j] if not with_relu or out[i, j] > zero else zero
             dbeta[j] += g
-            dgamma[j] += g * x_hat[i, j]
-    scale, from_beta, from_gamma = gamma * inv_std, dbeta / dout.dtype.type(N), dgamma / dout.dtype.type(N)
+            dgamma[j] += g * (x[i, j] - x[0, j])
+    for j in range(D):
+        dgamma[j] = inv_std[j] * dgamma[j] - shift[j] * dbeta[j]
+    scale = gamma * inv_std
+    slope = scale * inv_std * dgamma / count
+    level = scale * (dbeta - shift * dgamma) / count
     for i in range(N):
         for j in range(D):
             g = dout[i, j] if not with_relu or out[i, j] > zero else zero
-            dx[i, j] = scale[j] * (g - from_beta[j] - x_hat[i, j] * from_gamma[j])
+            dx[i, j] = scale[j] * g - (x[i, j] - x[0, j]) * slope[j] - level[j]
 
 
 @compiled
