@@ -15,6 +15,7 @@ import numpy as np
 
 from cs231n import layer_utils, layers, optim
 from cs231n.layer_utils import *
+from cs231n.layer_utils import then_dropout
 from cs231n.layers import *
 from cs231n.layers import affine_rows, batchnorm_options, dropout_options, require_dout
 
@@ -90,10 +91,7 @@ def affine_norm_relu_dropout_forward(x, w, b, gamma, beta, norm_param, normaliza
     if dropout_param:       # before the running statistics move
         dropout_options("affine_norm_relu_dropout_forward", dropout_param)
     out, cache = affine_norm_relu_forward(x, w, b, gamma, beta, norm_param, normalization)
-    if not dropout_param:
-        return out, (cache, None, normalization)
-    out, dropout_cache = dropout_forward(out, dropout_param)
-    return out, (cache, dropout_cache, normalization)
+    return then_dropout(out, cache, normalization, dropout_param)
 
 
 def affine_norm_relu_dropout_backward(dout, cache, needs_dx=True):

@@ -63,6 +63,11 @@ def affine_norm_relu_dropout_forward(x, w, b, gamma, beta, norm_param, normaliza
         out, cache = affine_relu_forward(x, w, b)
     else:
         out, cache = affine_norm_relu_forward(x, w, b, gamma, beta, norm_param, normalization)
+    return then_dropout(out, cache, normalization, dropout_param)
+
+
+def then_dropout(out, cache, normalization, dropout_param):
+    """The last part of affine_norm_relu_dropout_forward: out of the layers before, and their cache -> its own."""
     if not dropout_param:
         return out, (cache, None, normalization)
     out, dropout_cache = dropout_forward(out, dropout_param)
