@@ -67,7 +67,7 @@ def affine_norm_relu_dropout_forward(x, w, b, gamma, beta, norm_param, normaliza
 
 
 def then_dropout(out, cache, normalization, dropout_param):
-    """The last part of affine_norm_relu_dropout_forward: out of the layers before, and their cache -> its own."""
+    """The last part of affine_norm_relu_dropout_forward, after the layers before it gave out and cache."""
     if not dropout_param:
         return out, (cache, None, normalization)
     out, dropout_cache = dropout_forward(out, dropout_param)
