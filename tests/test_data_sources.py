@@ -68,9 +68,10 @@ def find(home, tiny, *ways, server=None, **kwargs):
 
 def install_npm(home, tarball=None, view=0):
     """A command npm whose `pack` copies tarball and whose `view` ends with the given status."""
-    npm = home / "bin" / "npm"
-    npm.write_text(f"""#!{sys.executable}
-import os, shutil, sys
+    npm, script = home / "bin" / "npm", home / "bin" / "npm.py"
+    # Through sh, since a #! line cannot hold a path with a space in it.
+    npm.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{script}" "$@"\n')
+    script.write_text(f"""import os, shutil, sys
 open({str(home / 'npm.log')!r}, "a").write(" ".join(sys.argv[1:]) + "\\n")
 if sys.argv[1] == "view":
     sys.stderr.write("npm error network cannot reach the registry\\nnpm error A complete log of this run\\n")
