@@ -3,7 +3,6 @@ import http.server
 import io
 import json
 import os
-import pickle
 import shutil
 import subprocess
 import sys
@@ -24,7 +23,6 @@ from tiny_cifar import (
 
 from cs231n import data_cache, data_sources, standin
 from cs231n.data_cache import cache_folder, content_digest, kept_digest
-from cs231n.data_formats import load_pickle, read_batch
 from cs231n.data_sources import CIFAR10, locate
 from cs231n.download import DataError, Patience, download
 
@@ -494,74 +492,6 @@ print(kept_digest(found.path), found.real)
     assert server.requests == [("good", None)]
     assert sorted(p.name for p in cache_folder().iterdir()) == ["cifar-10.json", "cifar-10.npy", "lock"]
     assert json.loads((cache_folder() / "cifar-10.json").read_text())["files"][0][2] == tiny.archive.sha256
-
-
-# Pickles and archives that are not to be trusted
-
-class Malicious:
-    def __init__(self, function, *args):
-        self.call = function, args
-
-    def __reduce__(self):
-        return self.call
-
-
-@pytest.mark.parametrize("evil", [
-    Malicious(os.system, "touch {marker}"), Malicious(eval, "open('{marker}', 'w')"),
-    Malicious(open, "{marker}", "w"), Malicious(subprocess.Popen, "touch {marker}"),
-    Malicious(np.load, "{marker}"),
-], ids=["os.system", "eval", "open", "Popen", "np.load"])
-@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_a_pickle_that_calls_anything_is_refused_and_nothing_is_run(tmp_path, evil, protocol):
-    marker = tmp_path / "it-ran"
-    function, args = evil.call
-    evil = Malicious(function, *(a.format(marker=marker) for a in args))
-    content = pickle.dumps({"data": evil, "labels": [1]}, protocol)
-    with pytest.raises(pickle.UnpicklingError, match="only numpy arrays"):
-        load_pickle(io.BytesIO(content))
-    with pytest.raises(DataError, match="batch_x: .*do not use this file"):
-        read_batch(io.BytesIO(content), "batch_x")
-    assert not marker.exists()
-
-
-@pytest.mark.parametrize("content", [
-    b"\x80\x04\x8c\x05numpy\x8c\x0elib.format.open\x93.", b"cnumpy\nload\n.",
-    b"cnumpy.core.multiarray\nscalar\n.", b"c_codecs\nencode\n(Vabc\nVzip\ntR.", b"cnumpy\ndtype\n(VO\ntR.",
-], ids=["dotted-name", "numpy.load", "scalar", "another-codec", "object-array"])
-def test_other_names_that_a_pickle_might_ask_for_are_refused(content):
-    with pytest.raises(pickle.UnpicklingError):
-        load_pickle(io.BytesIO(content))
-
-
-@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_batches_written_by_any_python_are_read(protocol):
-    pixels, labels = tiny_batches()[0]
-    for content in (python2_pickle(pixels, labels),
-                    pickle.dumps({"data": pixels, "labels": labels.tolist()}, protocol),
-                    pickle.dumps({"data": pixels, "labels": labels}, protocol)):
-        read_pixels, read_labels = read_batch(io.BytesIO(content), "batch")
-        assert (read_pixels == pixels).all() and (read_labels == labels).all()
-        assert read_pixels.dtype == read_labels.dtype == np.uint8
-    assert load_pickle(io.BytesIO(python2_pickle(pixels, labels)))["batch_label"] == "training batch 1 of 5"
-
-
-@pytest.mark.parametrize("batch, says", [
-    ([], "no CIFAR-10 batch"), ({"data": np.zeros((2, 3072), np.uint8)}, "labels"),
-    ({"data": np.zeros((2, 3072)), "labels": [1, 2]}, "uint8"),
-    ({"data": np.zeros((2, 3071), np.uint8), "labels": [1, 2]}, "3072"),
-    ({"data": np.zeros((2, 3072), np.uint8), "labels": [1, 10]}, "0 to 9"),
-    ({"data": np.zeros((2, 3072), np.uint8), "labels": [1]}, "2 labels"),
-])
-def test_a_batch_of_the_wrong_form_is_described(batch, says):
-    with pytest.raises(DataError, match=says):
-        read_batch(io.BytesIO(pickle.dumps(batch)), "batch_x")
-
-
-def test_a_cut_pickle_is_described():
-    content = python2_pickle(*tiny_batches()[0])
-    for end in (0, 1, 10, 100, len(content) // 2, len(content) - 1):
-        with pytest.raises(DataError, match="batch_x"):
-            read_batch(io.BytesIO(content[:end]), "batch_x")
 
 
 def test_an_archive_is_read_by_exact_name_and_unpacks_nothing(home, tiny, monkeypatch):
