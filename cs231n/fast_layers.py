@@ -41,7 +41,7 @@ class FusedCache(NamedTuple):
 
 
 def batchnorm_forward(x, gamma, beta, bn_param):
-    """As layers.batchnorm_forward."""
+    """As layers.batchnorm_forward; the cache keeps x itself, so do not write into x before the backward pass."""
     if not _is_fused(bn_param, x, gamma, beta):
         return layers.batchnorm_forward(x, gamma, beta, bn_param)
     return _forward(x, gamma, beta, bn_param, with_relu=False)
@@ -61,7 +61,7 @@ def batchnorm_backward_alt(dout, cache):
 
 
 def affine_norm_relu_forward(x, w, b, gamma, beta, norm_param, normalization):
-    """As layer_utils.affine_norm_relu_forward; batchnorm and relu are one.
+    """As layer_utils.affine_norm_relu_forward; batchnorm and relu are one, and the cache keeps out itself.
 
     Batchnorm takes a bias out again, so b is added to the running mean alone, and db is zero.
     """
