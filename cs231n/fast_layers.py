@@ -41,7 +41,7 @@ class FusedCache(NamedTuple):
 
 
 def batchnorm_forward(x, gamma, beta, bn_param):
-    """As layers.batchnorm_forward; the cache keeps x itself, so do not write into x before the backward pass."""
+    """As layers.batchnorm_forward; the cache keeps x itself: leave it as it is until the backward pass."""
     if not _is_fused(bn_param, x, gamma, beta):
         return layers.batchnorm_forward(x, gamma, beta, bn_param)
     return _forward(x, gamma, beta, bn_param, with_relu=False)
