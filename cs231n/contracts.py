@@ -26,7 +26,10 @@ def require(where, spec, *arrays):
     Raises: TypeError if an array is no ndarray or not floating point (complex is admitted, so that a
             complex step can pass through); ValueError if a shape does not fit or an array is empty.
     """
-    key = (spec, *((type(a), getattr(a, "shape", None), getattr(a, "dtype", None)) for a in arrays))
+    key = [spec]
+    for a in arrays:
+        key += type(a), getattr(a, "shape", None), getattr(a, "dtype", None)
+    key = tuple(key)
     if key in _passed:
         return
     sizes = {}
@@ -145,6 +148,8 @@ def require_number(where, name, value, low, high=np.inf, *, above=False, below=F
 
     Raises: TypeError if value is no real number; ValueError, also for NaN.
     """
+    if type(value) is float and low < value < high:     # the common case, and once for every layer of a step
+        return
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(f"{where}: {name} must be a number, got {value!r}")
     if not low <= value <= high or above and value == low or below and value == high:

@@ -24,20 +24,25 @@ try:
 except (ImportError, RuntimeError):     # no numba, or no folder where it may keep what it compiles
     kernels = None
 
-__all__ = [*layers.__all__, *layer_utils.__all__, "adam"]
+__all__ = [*layers.__all__, *layer_utils.__all__, "adam", "adamw"]
 
 
 class FusedCache(NamedTuple):
     relu_out: np.ndarray  # (N, D)  what relu let through; x again where no relu follows
-    x: np.ndarray         # (N, D)  or x_hat, where shift is None
-    shift: np.ndarray     # (D,)    (mu - x[0]) * inv_std, or None
+    x: np.ndarray         # (N, D)  for a kernel; for NumPy, x less a mean that rounding left inexact
+    shift: np.ndarray     # (D,)    (mean of x, less origin) * inv_std
     inv_std: np.ndarray   # (D,)
     gamma: np.ndarray     # (D,)
     with_relu: bool
+    is_compiled: bool
 
     @property
     def x_hat(self):
-        return self.x if self.shift is None else (self.x - self.x[0]) * self.inv_std - self.shift
+        return (self.x - self.origin) * self.inv_std - self.shift
+
+    @property
+    def origin(self):
+        return self.x[0] if self.is_compiled else 0
 
 
 def batchnorm_forward(x, gamma, beta, bn_param):
@@ -80,7 +85,7 @@ def affine_norm_relu_backward(dout, cache, needs_dx=True):
     x, w, b = affine_cache
     da, dgamma, dbeta = batchnorm_backward(dout, norm_cache)
     dx = (da @ w.T).reshape(x.shape) if needs_dx else None
-    return dx, x.reshape(len(x), -1).T @ da, np.zeros_like(b), dgamma, dbeta
+    return dx, x.reshape(len(x), -1).T @ da, np.zeros(b.shape, b.dtype), dgamma, dbeta
 
 
 def affine_norm_relu_dropout_forward(x, w, b, gamma, beta, norm_param, normalization, dropout_param):
@@ -109,104 +114,123 @@ def adam(w, dw, config=None):
 
     Settings are checked when config is first filled, not at each step.
     """
-    if config is None or not _ADAM.keys() <= config.keys():
-        config = optim.fill("adam", w, dw, config, **_ADAM)
-    m, v = config["m"], config["v"]
-    if not (_is_one_dtype(w, dw, m, v) and w.shape == dw.shape == m.shape == v.shape
-            and all(a.flags.c_contiguous for a in (w, dw, m, v))):
-        return optim.adam(w, dw, config)
-    config["t"] += 1
-    beta1, beta2 = config["beta1"], config["beta2"]
-    rate = config["learning_rate"] / (1 - beta1 ** config["t"])
-    root = 1 / math.sqrt(1 - beta2 ** config["t"])
-    # 1 - beta is taken here: float32 could not hold a beta near 1.
-    settings = tuple(map(w.dtype.type, (beta1, 1 - beta1, beta2, 1 - beta2, rate, root, config["epsilon"])))
-    next_w = np.empty_like(w)
-    flat = [a.reshape(-1) for a in (w, dw, m, v, next_w)]
-    if kernels is not None:
-        kernels.adam(*flat[:4], settings, flat[4])
-    else:
-        for i in range(0, w.size, _BLOCK):
-            _adam_block(*(a[i:i + _BLOCK] for a in flat), settings)
-    return next_w, config
+    return _one_pass(optim.adam, w, dw, config, _ADAM)
+
+
+def adamw(w, dw, config=None):
+    """As optim.adamw, in the way of adam."""
+    return _one_pass(optim.adamw, w, dw, config, _ADAMW)
 
 
 _ADAM = {"learning_rate": 1e-3, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "m": 0, "v": 0, "t": 0}
+_ADAMW = _ADAM | {"weight_decay": 1e-2}
+
+
+def _one_pass(rule, w, dw, config, defaults):
+    if config is None or not defaults.keys() <= config.keys():
+        config = optim.fill(rule.__name__, w, dw, config, **defaults)
+    m, v = config["m"], config["v"]
+    if not (w.shape == dw.shape == m.shape == v.shape and _is_one_dtype(w, dw, m, v)
+            and w.flags.c_contiguous and dw.flags.c_contiguous
+            and m.flags.c_contiguous and v.flags.c_contiguous):
+        return rule(w, dw, config)
+    t = config["t"] = config["t"] + 1
+    beta1, beta2, rate = config["beta1"], config["beta2"], config["learning_rate"]
+    settings = (beta1, beta2, rate / (1 - beta1**t), 1 / math.sqrt(1 - beta2**t), config["epsilon"],
+                1 - rate * config.get("weight_decay", 0))
+    next_w = np.empty(w.shape, w.dtype)
+    if kernels is not None:
+        kernels.adam(w, dw, m, v, *settings, next_w)
+    elif w.size <= _BLOCK:
+        _adam_block(w, dw, m, v, next_w, *settings)
+    else:
+        flat = [a.reshape(-1) for a in (w, dw, m, v, next_w)]
+        for i in range(0, w.size, _BLOCK):
+            _adam_block(*(a[i:i + _BLOCK] for a in flat), *settings)
+    return next_w, config
+
+
 _BLOCK = 2**16      # entries whose five arrays stay in the processor's cache from one line to the next
 
 
-def _adam_block(w, dw, m, v, out, settings):
-    beta1, fresh1, beta2, fresh2, rate, root, epsilon = settings
+def _adam_block(w, dw, m, v, out, beta1, beta2, rate, root, epsilon, keep):
     m *= beta1
-    m += np.multiply(dw, fresh1, out=out)
+    m += np.multiply(dw, 1 - beta1, out=out)
     v *= beta2
     np.multiply(dw, dw, out=out)
-    out *= fresh2
+    out *= 1 - beta2
     v += out
     np.sqrt(v, out=out)
-    out *= root
-    out += epsilon
+    out += epsilon / root
     np.divide(m, out, out=out)
-    out *= -rate
-    out += w
+    out *= -rate / root
+    out += w if keep == 1 else keep * w
 
 
-UPDATE_RULES = {"adam": adam}
+UPDATE_RULES = {"adam": adam, "adamw": adamw}
 
-_COMPILED = {np.dtype(np.float32), np.dtype(np.float64)}
+_COMPILED = np.dtype(np.float32), np.dtype(np.float64)
 
 
 def _is_one_dtype(*arrays):
-    dtype = getattr(arrays[0], "dtype", None)
-    return dtype in _COMPILED and all(getattr(a, "dtype", None) == dtype for a in arrays)
+    first = getattr(arrays[0], "dtype", None)
+    for a in arrays:
+        if getattr(a, "dtype", None) != first:
+            return False
+    return first in _COMPILED
 
 
 def _is_fused(norm_param, *arrays):
     return isinstance(norm_param, dict) and norm_param.get("mode") == "train" and _is_one_dtype(*arrays)
 
 
-def _forward(x, gamma, beta, bn_param, with_relu, bias=0):
+def _forward(x, gamma, beta, bn_param, with_relu, bias=None):
     """Training mode. bias was left out of x, since only the running mean feels it."""
     _, eps, momentum, running_mean, running_var = batchnorm_options(x, gamma, beta, bn_param)
     if kernels is not None:
         x = np.ascontiguousarray(x)
-        out = np.empty_like(x)
-        mu, var, inv_std, shift = np.empty((4, len(gamma)), x.dtype)
-        kernels.batchnorm_forward(x, gamma, beta, eps, with_relu, out, mu, var, inv_std, shift)
-        cache = FusedCache(out if with_relu else x, x, shift, inv_std, gamma, with_relu)
+        out, kept = np.empty(x.shape, x.dtype), np.empty((4, len(gamma)), x.dtype)
+        bias = np.zeros(len(gamma), x.dtype) if bias is None else bias
+        kernels.batchnorm_forward(x, gamma, beta, bias, eps, momentum, running_mean, running_var, with_relu,
+                                  out, kept)
+        bn_param["running_mean"], bn_param["running_var"] = kept[0], kept[1]
+        cache = FusedCache(out if with_relu else x, x, kept[3], kept[2], gamma, with_relu, True)
     else:
-        N = len(x)
-        mu = x.mean(axis=0)
-        x_hat = x - mu
-        left = x_hat.mean(axis=0)       # what rounding left of the mean: much, in float32, if that is large
+        ones = np.full(len(x), 1 / len(x), x.dtype)     # ones @ x is a mean, by BLAS
+        mu = ones @ x
+        centered = x - mu
+        left = ones @ centered          # what rounding left of the mean: much, in float32, if that is large
         mu += left
-        x_hat -= left
-        var = np.einsum("nd,nd->d", x_hat, x_hat) / N
+        var = np.einsum("nd,nd->d", centered, centered) / len(x) - left * left
         inv_std = 1 / np.sqrt(var + eps)
-        x_hat *= inv_std
-        out = x_hat * gamma
-        out += beta
+        scale = gamma * inv_std
+        out = centered * scale
+        out += beta - left * scale
         if with_relu:
-            np.maximum(out, 0, out=out)
-        cache = FusedCache(out if with_relu else x_hat, x_hat, None, inv_std, gamma, with_relu)
-    bn_param["running_mean"] = momentum * running_mean + (1 - momentum) * (mu + bias)
-    bn_param["running_var"] = momentum * running_var + (1 - momentum) * var
+            np.maximum(out, np.zeros(len(gamma), x.dtype), out=out)     # a row is faster here than a number
+        relu_out = out if with_relu else centered
+        cache = FusedCache(relu_out, centered, left * inv_std, inv_std, gamma, with_relu, False)
+        if bias is not None:
+            mu += bias
+        bn_param["running_mean"] = momentum * running_mean + (1 - momentum) * mu
+        bn_param["running_var"] = momentum * running_var + (1 - momentum) * var
     return out, cache
 
 
 def _backward(dout, cache):
-    relu_out, x, shift, inv_std, gamma, with_relu = cache
-    if shift is not None and _is_one_dtype(dout, x):
+    relu_out, x, shift, inv_std, gamma, with_relu, is_compiled = cache
+    if is_compiled and _is_one_dtype(dout, x):
         dout = np.ascontiguousarray(dout)
-        dx, (dgamma, dbeta) = np.empty_like(dout), np.empty((2, len(gamma)), x.dtype)
+        dx, sums = np.empty(x.shape, x.dtype), np.empty((2, len(gamma)), x.dtype)
+        dgamma, dbeta = sums[0], sums[1]
         kernels.batchnorm_backward(dout, relu_out, x, shift, inv_std, gamma, with_relu, dx, dgamma, dbeta)
         return dx, dgamma, dbeta
-    x_hat, N = cache.x_hat, len(dout)
+    x, N = x - cache.origin if is_compiled else x, len(x)
     g = dout * (relu_out > 0) if with_relu else dout
-    dbeta = g.sum(axis=0)
-    dgamma = np.einsum("nd,nd->d", g, x_hat)
-    dx = x_hat * (dgamma / -N)
+    dbeta = np.ones(N, g.dtype) @ g
+    dgamma = inv_std * np.einsum("nd,nd->d", g, x) - shift * dbeta
+    dx = x * (inv_std * dgamma / -N)
     dx += g
-    dx -= dbeta / N
+    dx -= (dbeta - shift * dgamma) / N
     dx *= gamma * inv_std
     return dx, dgamma, dbeta

@@ -67,25 +67,31 @@ def relu_backward(dout, cache):
     return dout * (x > 0)
 
 
-def softmax_loss(x, y):
+def softmax_loss(x, y, label_smoothing=0.0):
     """Mean cross-entropy of the softmax of scores, and its gradient.
 
         p_ij = exp(x_ij) / sum_k exp(x_ik)        loss = -mean_i log p_i,y_i        dx = (p - onehot(y)) / N
 
-    Subtracting each row's largest score changes no p and keeps exp from overflowing.
+    Subtracting each row's largest score changes no p and keeps exp from overflowing. With label_smoothing s
+    the target t = (1 - s) onehot(y) + s / C replaces onehot(y): loss = -mean_i sum_j t_ij log p_ij.
 
-    Args:    x (N, C) scores; y (N,) integer labels, 0 <= y < C.
+    Args:    x (N, C) scores; y (N,) integer labels, 0 <= y < C; label_smoothing, 0 <= s < 1.
     Returns: loss, a scalar of the dtype of x; dx (N, C).
-    Raises:  TypeError, ValueError if x or y is not as above.
+    Raises:  TypeError, ValueError if an argument is not as above.
+    Source:  for the smoothing, Szegedy et al. 2016, arXiv:1512.00567, section 7.
     """
     require("softmax_loss", "x (N, C)", x)
     require_labels("softmax_loss", y, *x.shape)
-    N = len(x)
+    require_number("softmax_loss", "label_smoothing", label_smoothing, 0, 1, below=True)
+    (N, C), s = x.shape, float(label_smoothing)
     shifted = x - x.max(axis=1, keepdims=True)                          # (N, C)
     log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     loss = -log_p[np.arange(N), y].mean()
     dx = np.exp(log_p)
-    dx[np.arange(N), y] -= 1
+    dx[np.arange(N), y] -= 1 - s
+    if s:       # 0 * log p would be NaN where p is 0
+        loss = (1 - s) * loss - s * log_p.mean()
+        dx -= s / C
     return loss, dx / N
 
 
@@ -288,14 +294,14 @@ def batchnorm_options(x, gamma, beta, bn_param):
     mode, eps, momentum = _norm_options(where, "bn_param", bn_param)
     require_choice(where, "bn_param['mode']", mode, ("train", "test"))
     dtype = x.real.dtype
-    running_mean, running_var = (bn_param.get(name, np.zeros(x.shape[1], dtype))
-                                 for name in ("running_mean", "running_var"))
+    running_mean, running_var = [bn_param[name] if name in bn_param else np.zeros(x.shape[1], dtype)
+                                 for name in ("running_mean", "running_var")]
     require(where, "gamma (D,), running_mean (D,), running_var (D,)", gamma, running_mean, running_var)
     if mode == "test" and not {"running_mean", "running_var"} <= bn_param.keys():
         warnings.warn(f"{where}: mode 'test' before any training batch, so mean 0 and variance 0 stand in "
                       "for running statistics; try one forward in mode 'train' first",
                       RuntimeWarning, stacklevel=3)
-    return mode, eps, momentum, running_mean.astype(dtype), running_var.astype(dtype)
+    return mode, eps, momentum, running_mean.astype(dtype, copy=False), running_var.astype(dtype, copy=False)
 
 
 def dropout_options(where, dropout_param):

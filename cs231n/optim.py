@@ -6,11 +6,13 @@ the rule remembers; missing settings are filled in, memory is written back into 
 that already holds memory goes on from there.
 """
 
+import math
+
 import numpy as np
 
 from cs231n.contracts import instead, require_number, require_options
 
-__all__ = ["sgd", "sgd_momentum", "rmsprop", "adam"]
+__all__ = ["sgd", "sgd_momentum", "rmsprop", "adam", "adamw", "clip_by_norm"]
 
 
 def sgd(w, dw, config=None):
@@ -61,6 +63,24 @@ def adam(w, dw, config=None):
     """
     config = fill("adam", w, dw, config, learning_rate=1e-3, beta1=0.9, beta2=0.999, epsilon=1e-8,
                   m=0, v=0, t=0)
+    return _adam_step(w, dw, config), config
+
+
+def adamw(w, dw, config=None):
+    """adam with decoupled weight decay: the weights shrink, and the decay passes through neither m nor v.
+
+        next_w = w - learning_rate * (m_hat / (sqrt(v_hat) + epsilon) + weight_decay * w)
+
+    Settings: those of adam, and weight_decay 1e-2. Memory: that of adam.
+    Source: Loshchilov and Hutter 2019, arXiv:1711.05101, algorithm 2; weight_decay is multiplied by the
+    learning rate as well, which makes a schedule the same for both.
+    """
+    config = fill("adamw", w, dw, config, learning_rate=1e-3, beta1=0.9, beta2=0.999, epsilon=1e-8,
+                  weight_decay=1e-2, m=0, v=0, t=0)
+    return _adam_step(w, dw, config) - config["learning_rate"] * config["weight_decay"] * w, config
+
+
+def _adam_step(w, dw, config):
     dw = as_dtype_of(w, dw)
     beta1, beta2 = config["beta1"], config["beta2"]
     config["t"] += 1
@@ -68,10 +88,25 @@ def adam(w, dw, config=None):
     config["v"] = beta2 * config["v"] + (1 - beta2) * dw**2
     m_hat = config["m"] / (1 - beta1 ** config["t"])
     v_hat = config["v"] / (1 - beta2 ** config["t"])
-    return w - config["learning_rate"] * m_hat / (np.sqrt(v_hat) + config["epsilon"]), config
+    return w - config["learning_rate"] * m_hat / (np.sqrt(v_hat) + config["epsilon"])
 
 
-UPDATE_RULES = {"sgd": sgd, "sgd_momentum": sgd_momentum, "rmsprop": rmsprop, "adam": adam}
+def clip_by_norm(grads, norm):
+    """grads, a dict of arrays, scaled down together if their global norm is larger than norm.
+
+        global norm = sqrt(sum of all squared entries)        scale = min(1, norm / global norm)
+
+    Returns a new dict, or grads itself if there is nothing to do. One scale for all keeps the direction.
+    Source: Pascanu, Mikolov and Bengio 2013, arXiv:1211.5063, algorithm 1.
+    """
+    with np.errstate(over="ignore"):
+        found = math.hypot(*(np.linalg.norm(g) for g in grads.values()))
+    if found == np.inf:     # a square that float32 cannot hold
+        found = math.hypot(*(np.linalg.norm(g.astype(np.float64)) for g in grads.values()))
+    return {name: g * (norm / found) for name, g in grads.items()} if found > norm else grads
+
+
+UPDATE_RULES = {"sgd": sgd, "sgd_momentum": sgd_momentum, "rmsprop": rmsprop, "adam": adam, "adamw": adamw}
 
 MEMORY = ("velocity", "cache", "m", "v")
 
@@ -96,7 +131,7 @@ def fill(rule, w, dw, config, **defaults):
         elif type(value) is not float or not 0 <= value < 1:
             share = name in ("momentum", "decay_rate", "beta1", "beta2")
             require_number(rule, f"config[{name!r}]", value, 0, 1 if share else np.inf,
-                           below=share and rule == "adam")      # which divides by 1 - beta
+                           below=share and rule in ("adam", "adamw"))  # which divide by 1 - beta
             # A float64 scalar, like 10 ** np.random.uniform(-4, -2), would turn float32 weights into float64.
             config[name] = value.item() if isinstance(value, np.generic) else value
     for name, value in defaults.items():

@@ -67,6 +67,18 @@ def test_nan_stays_nan_so_that_divergence_is_seen():
             assert np.isnan(net.loss(X, y)[0])
 
 
+@pytest.mark.parametrize("dtype, tolerance", [(np.float64, 1e-12), (np.float32, 1e-4)])
+def test_statistics_of_many_rows_whose_mean_drifts(dtype, tolerance):
+    """The kernel merges the statistics of some ten parts of these rows; the mean of each is another one."""
+    rng, N = np.random.RandomState(0), 100_003
+    x = (rng.randn(N, 3) + np.linspace(0, 20, N)[:, None]).astype(dtype)
+    param, ones, zeros = {"mode": "train", "momentum": 0}, np.ones(3, dtype), np.zeros(3, dtype)
+    fast_layers.batchnorm_forward(x, ones, zeros, param)
+    exact = x.astype(np.float64)
+    np.testing.assert_allclose(param["running_mean"], exact.mean(axis=0), rtol=tolerance)
+    np.testing.assert_allclose(param["running_var"], exact.var(axis=0), rtol=tolerance)
+
+
 @pytest.mark.parametrize("mean, N", [(1e4, 100), (1e4, 10_000), (1e6, 1000)])
 def test_a_large_mean_costs_float32_no_digits(mean, N):
     x = (mean + np.random.RandomState(0).randn(N, 3)).astype(np.float32)
@@ -80,15 +92,16 @@ def test_a_large_mean_costs_float32_no_digits(mean, N):
 @pytest.mark.parametrize("settings", [{}, {"beta1": 0.5}, {"beta2": 1 - 1e-8}, {"beta1": 1 - 1e-8},
                                       {"beta2": 0.999999}], ids=str)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_adam_is_adam(settings, dtype):
-    rng = np.random.RandomState(0)
+@pytest.mark.parametrize("rule", ["adam", "adamw"])
+def test_adam_is_adam(settings, dtype, rule):
+    rng, settings = np.random.RandomState(0), settings | ({"weight_decay": 0.3} if rule == "adamw" else {})
     w = fast_w = rng.randn(30, 7).astype(dtype)
     config, fast_config = dict(settings), dict(settings)
     for _ in range(50):
         dw = rng.randn(30, 7).astype(dtype)
         before = fast_w.copy()
-        w, config = optim.adam(w, dw, config)
-        next_w, fast_config = fast_layers.adam(fast_w, dw, fast_config)
+        w, config = getattr(optim, rule)(w, dw, config)
+        next_w, fast_config = getattr(fast_layers, rule)(fast_w, dw, fast_config)
         assert np.array_equal(fast_w, before) and next_w.dtype == dtype
         fast_w = next_w
     # The weights of both moved by about 0.05; float32 holds numbers of size 1 to 1e-7.

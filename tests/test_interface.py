@@ -20,7 +20,8 @@ MODULES = ["contracts", "layers", "layer_utils", "classifiers.fc_net", "optim", 
 
 SIGNATURES = {      # the arguments that callers give by place, with the defaults they rely on
     "layers.affine_forward": "x, w, b", "layers.affine_backward": "dout, cache", "layers.relu_forward": "x",
-    "layers.relu_backward": "dout, cache", "layers.softmax_loss": "x, y", "layers.svm_loss": "x, y",
+    "layers.relu_backward": "dout, cache", "layers.softmax_loss": "x, y, label_smoothing=0.0",
+    "layers.svm_loss": "x, y",
     "layers.batchnorm_forward": "x, gamma, beta, bn_param", "layers.batchnorm_backward": "dout, cache",
     "layers.batchnorm_backward_alt": "dout, cache", "layers.layernorm_forward": "x, gamma, beta, ln_param",
     "layers.layernorm_backward": "dout, cache", "layers.dropout_forward": "x, dropout_param",

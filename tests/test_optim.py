@@ -6,16 +6,18 @@ from conftest import refused, unchanged
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cs231n.optim import adam, rmsprop, sgd, sgd_momentum
+from cs231n.optim import adam, adamw, clip_by_norm, rmsprop, sgd, sgd_momentum
 
-RULES = [sgd, sgd_momentum, rmsprop, adam]
+RULES = [sgd, sgd_momentum, rmsprop, adam, adamw]
 DEFAULTS = {
     sgd: {"learning_rate": 1e-2},
     sgd_momentum: {"learning_rate": 1e-2, "momentum": 0.9},
     rmsprop: {"learning_rate": 1e-2, "decay_rate": 0.99, "epsilon": 1e-8},
     adam: {"learning_rate": 1e-3, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8},
+    adamw: {"learning_rate": 1e-3, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "weight_decay": 1e-2},
 }
-MEMORY = {sgd: [], sgd_momentum: ["velocity"], rmsprop: ["cache"], adam: ["m", "v", "t"]}
+MEMORY = {sgd: [], sgd_momentum: ["velocity"], rmsprop: ["cache"], adam: ["m", "v", "t"],
+          adamw: ["m", "v", "t"]}
 every_rule = pytest.mark.parametrize("rule", RULES, ids=lambda r: r.__name__)
 
 
@@ -41,7 +43,7 @@ def by_hand(rule, w, gradients):
             else:
                 m = sum(0.1 * 0.9**a * p for a, p in ages) / (1 - 0.9**t)
                 v = sum(0.001 * 0.999**a * p * p for a, p in ages) / (1 - 0.999**t)
-                step = 1e-3 * m / (v**0.5 + 1e-8)
+                step = 1e-3 * (m / (v**0.5 + 1e-8) + (1e-2 * w[index] if rule is adamw else 0))
             w[index] -= step
     return w
 
@@ -64,7 +66,7 @@ def test_config_defaults_and_memory(rule):
     assert set(memory) <= config.keys()
     for name in set(memory) - {"t"}:
         assert config[name].shape == w.shape
-    if rule is adam:
+    if rule in (adam, adamw):
         assert config["t"] == 1
 
 
@@ -184,7 +186,61 @@ def test_momentum_reaches_the_geometric_sum():
 @every_rule
 def test_a_zero_gradient_at_the_start_moves_nothing(rule):
     w, _ = steps()
-    np.testing.assert_array_equal(rule(w, np.zeros_like(w))[0], w)
+    moved = w if rule is not adamw else w - 1e-3 * 1e-2 * w         # but for what decays
+    np.testing.assert_array_equal(rule(w, np.zeros_like(w))[0], moved)
+
+
+def test_adamw_without_decay_is_adam():
+    w, gradients = steps()
+    ours, theirs, config, other = w, w, {"weight_decay": 0}, None
+    for dw in gradients:
+        ours, config = adamw(ours, dw, config)
+        theirs, other = adam(theirs, dw, other)
+    np.testing.assert_array_equal(ours, theirs)
+
+
+def test_decoupled_decay_shrinks_every_weight_alike():
+    """In adam with L2 the decay is divided by the gradient's size; here every weight loses the same share."""
+    w, config = np.array([1.0, -20.0]), {"weight_decay": 0.1}
+    for _ in range(50):
+        w, config = adamw(w, np.zeros(2), config)
+    np.testing.assert_allclose(w, np.array([1.0, -20.0]) * (1 - 1e-4) ** 50, rtol=1e-12)
+
+
+def check_clip(clip):
+    rng = np.random.RandomState(0)
+    grads = {"W": rng.normal(size=(4, 3)), "b": rng.normal(size=3), "c": np.zeros(2)}
+    whole = np.concatenate([g.ravel() for g in grads.values()])
+    size = np.sqrt(np.sum(whole**2))
+    with unchanged(grads, *grads.values()):
+        for norm in (0.1, 1.0, 0.999 * size):
+            clipped = clip(grads, norm)
+            found = np.concatenate([clipped[name].ravel() for name in grads])
+            np.testing.assert_allclose(found, whole * norm / size, rtol=1e-14)  # same direction, that length
+        for norm in (1.001 * size, 1e9):
+            clipped = clip(grads, norm)
+            assert all(clipped[name] is g for name, g in grads.items())
+
+
+def test_clip_by_norm():
+    check_clip(clip_by_norm)
+
+
+@pytest.mark.parametrize("wrong", [
+    lambda grads, norm: {name: clip_by_norm({name: g}, norm)[name] for name, g in grads.items()},
+    lambda grads, norm: {name: np.clip(g, -norm, norm) for name, g in grads.items()},
+    lambda grads, norm: {name: g * norm / np.sqrt(sum(np.sum(h**2) for h in grads.values()))
+                         for name, g in grads.items()}], ids=["each-by-itself", "by-value", "always"])
+def test_the_check_of_clip_rejects(wrong):
+    with pytest.raises(AssertionError):
+        check_clip(wrong)
+
+
+def test_clip_by_norm_where_float32_cannot_hold_a_square():
+    grads = {"W": np.array([3e25, 0], np.float32), "b": np.array([-4e25], np.float32)}
+    clipped = clip_by_norm(grads, 5.0)
+    np.testing.assert_allclose([*clipped["W"], *clipped["b"]], [3, 0, -4], rtol=1e-6)       # float32
+    assert all(g.dtype == np.float32 for g in clipped.values())
 
 
 @pytest.mark.parametrize("rule, config, error, fragments", [
@@ -200,6 +256,9 @@ def test_a_zero_gradient_at_the_start_moves_nothing(rule):
     (adam, {"beta1": 1.0}, ValueError, ["beta1", "1.0"]),
     (adam, {"beta2": 1}, ValueError, ["beta2", "1"]),
     (adam, {"t": -1}, ValueError, ["t", "-1"]),
+    (adam, {"weight_decay": 0.1}, ValueError, ["adam", "'weight_decay'"]),
+    (adamw, {"weight_decay": -0.1}, ValueError, ["adamw", "weight_decay", "-0.1"]),
+    (adamw, {"beta2": 1.0}, ValueError, ["adamw", "beta2", "1.0"]),
 ], ids=lambda v: getattr(v, "__name__", str(v)))
 def test_refuses(rule, config, error, fragments):
     w, (dw, *_) = steps()
@@ -232,6 +291,15 @@ def adam_that_counts_late(w, dw, config=None):
     return adam(w, dw, config)
 
 
+def adam_with_l2(w, dw, config=None):
+    return adam(w, dw + 1e-2 * w, config)
+
+
+def adamw_that_forgets_the_rate(w, dw, config=None):
+    next_w, config = adam(w, dw, config)
+    return next_w - 1e-2 * w, config
+
+
 def rmsprop_with_epsilon_in_the_root(w, dw, config=None):
     _, config = rmsprop(w, dw, config)
     return w - 1e-2 * dw / np.sqrt(config["cache"] + 1e-8), config
@@ -243,7 +311,8 @@ def momentum_that_weighs_the_present(w, dw, config=None):
 
 
 @pytest.mark.parametrize("rule, wrong", [
-    (adam, adam_without_correction), (adam, adam_that_counts_late),
+    (adam, adam_without_correction), (adam, adam_that_counts_late), (adamw, adam_with_l2),
+    (adamw, adamw_that_forgets_the_rate), (adamw, adam),
     (rmsprop, rmsprop_with_epsilon_in_the_root),
     (sgd_momentum, momentum_that_weighs_the_present),
     (sgd, lambda w, dw, config=None: (w + 1e-2 * dw, config))], ids=lambda r: r.__name__)

@@ -69,14 +69,15 @@ class FullyConnectedNet:
             dropout, the name of dropout_keep_ratio until 2020, with the same meaning;
             use_batchnorm=True, the older word for normalization="batchnorm";
             rng, where weights and dropout masks come from (default: the global numpy stream);
-            layers, the module whose layers the net is made of: layer_utils, or fast_layers for speed.
+            layers, the module whose layers the net is made of: layer_utils, or fast_layers for speed;
+            label_smoothing, the share of each target that softmax_loss spreads over all classes.
     Raises: TypeError, ValueError that name the argument, also if a new and an old name are both given
             (a dropout_keep_ratio of 1 is the default, and so counts as not given).
     """
 
     def __init__(self, hidden_dims, input_dim=3 * 32 * 32, num_classes=10, dropout_keep_ratio=1,
                  normalization=None, reg=0.0, weight_scale=1e-2, dtype=np.float32, seed=None, *,
-                 dropout=None, use_batchnorm=None, rng=None, layers=layer_utils):
+                 dropout=None, use_batchnorm=None, rng=None, layers=layer_utils, label_smoothing=0.0):
         where = "FullyConnectedNet"
         if dropout is not None:
             if dropout_keep_ratio != 1:
@@ -98,6 +99,7 @@ class FullyConnectedNet:
         require_number(where, "dropout_keep_ratio", dropout_keep_ratio, 0, 1)
         require_number(where, "reg", reg, 0)
         require_number(where, "weight_scale", weight_scale, 0)
+        require_number(where, "label_smoothing", label_smoothing, 0, 1, below=True)
         if dtype is None or dtype not in (np.float32, np.float64):
             raise ValueError(f"{where}: dtype must be np.float32 or np.float64, got {dtype!r}")
         if seed is not None:
@@ -108,6 +110,7 @@ class FullyConnectedNet:
         self.normalization = normalization
         self.use_dropout = 0 < dropout_keep_ratio < 1
         self.reg = reg
+        self.label_smoothing = label_smoothing
         self.num_layers = len(sizes) - 1
         self.dtype = dtype
         if not hasattr(layers, "affine_norm_relu_dropout_forward"):
@@ -190,7 +193,8 @@ class FullyConnectedNet:
 
     def _loss(self, scores, caches, y):
         grads, L = {}, self.num_layers
-        loss, dscores = self.layers.softmax_loss(scores, y)
+        smoothing = [self.label_smoothing] if self.label_smoothing else []  # a softmax_loss(x, y) will do
+        loss, dscores = self.layers.softmax_loss(scores, y, *smoothing)
         dhidden, grads[f"W{L}"], grads[f"b{L}"] = self.layers.affine_backward(dscores, caches[L])
         for i in range(L - 1, 0, -1):
             dhidden, grads[f"W{i}"], grads[f"b{i}"], dgamma, dbeta = \
