@@ -12,6 +12,7 @@ import numpy as np  # noqa: E402
 from cs231n import fast_layers, layers  # noqa: E402
 
 SIZES = [10**3, 10**4, 10**5, 10**6, 10**7]
+LABELS = {"staged": "staged", "closed": "closed form", "fast": "closed form, fused", "copy": "copying the batch"}
 
 
 def contenders(N, D):
@@ -48,10 +49,11 @@ def draw(rows, path):
         for name in ("staged", "closed", "fast", "copy"):
             cost = [float(row[f"{name}, ns an entry"]) * size / 1e6
                     for row, size in zip([r for r in rows if r["grows"] == grows], SIZES)]
-            axes.loglog(SIZES, cost, "o-", label=name, color="0.6" if name == "copy" else None)
-        axes.set(title=f"{grows} grows, the other is 100", xlabel="entries, N D")
-    both[0].set(ylabel="milliseconds")
-    both[0].legend()
+            axes.loglog(SIZES, cost, "o-", label=LABELS[name], color="0.6" if name == "copy" else None)
+        axes.loglog(SIZES, [size / 1e5 for size in SIZES], ":", color="0.3", label="slope 1, ten ns an entry")
+        axes.set(title=f"{grows} grows, {'DN'[grows == 'D']} = 100", xlabel="entries of the batch, N D")
+    both[0].set(ylabel="milliseconds for a backward pass")
+    both[0].legend(fontsize=8)
     figure.savefig(path, dpi=90)
 
 
