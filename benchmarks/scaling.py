@@ -12,7 +12,8 @@ import numpy as np  # noqa: E402
 from cs231n import fast_layers, layers  # noqa: E402
 
 SIZES = [10**3, 10**4, 10**5, 10**6, 10**7]
-LABELS = {"staged": "staged", "closed": "closed form", "fast": "closed form, fused", "copy": "copying the batch"}
+LABELS = {"staged": "staged", "closed": "closed form", "fast": "closed form, fused",
+          "copy": "copying the batch"}
 
 
 def contenders(N, D):

@@ -1,15 +1,23 @@
 """What a model needs at test time, kept together: its parameters and their running statistics."""
 
+import contextlib
+import importlib
+import json
 import os
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
 
-__all__ = ["load_checkpoint", "require_folder", "restore", "save_checkpoint", "snapshot"]
+from cs231n.classifiers import fc_net
+
+__all__ = ["load_checkpoint", "load_model", "require_folder", "restore", "save_checkpoint", "snapshot"]
 
 STATISTICS = ("running_mean", "running_var")
+
+LAYERS = ("cs231n.layer_utils", "cs231n.fast_layers")   # what a file may name: no other module is imported
 
 
 def snapshot(model):
@@ -32,21 +40,95 @@ def restore(model, kept):
         bn_param.update({name: a.astype(dtype) for name, a in stored.items()})
 
 
-def save_checkpoint(path, model):
-    """Write params and running statistics to path, a .npz file that is never there by half."""
-    params, statistics = snapshot(model)
+def save_checkpoint(path, model, kept=None):
+    """Write a snapshot of model, or the one in kept, to path, a .npz file that is never there by half."""
+    params, statistics = kept or snapshot(model)
     arrays = {f"params/{name}": w for name, w in params.items()}
-    for i, kept in enumerate(statistics):
-        arrays |= {f"bn_params/{i}/{name}": a for name, a in kept.items()}
+    for i, stored in enumerate(statistics):
+        arrays |= {f"bn_params/{i}/{name}": a for name, a in stored.items()}
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    with beside(path) as file:
+        np.savez(file, normalization=str(getattr(model, "normalization", None)),
+                 model=json.dumps(describe(model), default=float), **arrays)
+
+
+@contextlib.contextmanager
+def beside(path):
+    """A file to write, which takes the place of path once all of it is on the disk, or leaves no trace."""
+    path = Path(path)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with open(beside, "wb") as file:
-            np.savez(file, normalization=str(getattr(model, "normalization", None)), **arrays)
-        os.replace(beside, path)
+        with open(draft, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, path)
     finally:
-        beside.unlink(missing_ok=True)
+        draft.unlink(missing_ok=True)
+
+
+def read_arrays(where, path):
+    """All members of the .npz file at path. Raises: FileNotFoundError; ValueError if it is no such file."""
+    try:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
+            return {key: stored[key] for key in stored.files}
+    except (ValueError, EOFError, TypeError, AttributeError, MemoryError, RuntimeError, zipfile.BadZipFile,
+            zlib.error) as error:       # what a file cut short, or one with a flipped bit, can lead to
+        raise ValueError(f"{where}: {path} is no checkpoint ({error}); "
+                         "try a file that a Solver wrote") from None
+
+
+def describe(model):
+    """The arguments that build a net of this kit again, as JSON has them; None for any other model."""
+    if type(model).__module__ != fc_net.__name__:       # by name: a class is another one after a reload
+        return None
+    kind, weights = type(model).__name__, [w.shape for name, w in model.params.items() if name[0] == "W"]
+    described = {"kind": kind, "input_dim": weights[0][0], "num_classes": weights[-1][1], "reg": model.reg}
+    if kind == "TwoLayerNet":
+        return {**described, "hidden_dim": weights[0][1]}
+    if model.layers.__name__ not in LAYERS:
+        return None
+    return {**described, "hidden_dims": [size for _, size in weights[:-1]],
+            "normalization": model.normalization, "dtype": np.dtype(model.dtype).name,
+            "dropout_keep_ratio": model.dropout_param.get("p", 1), "seed": model.dropout_param.get("seed"),
+            "label_smoothing": model.label_smoothing, "layers": model.layers.__name__,
+            "bn_params": [{name: value for name, value in p.items() if name not in ("mode", *STATISTICS)}
+                          for p in model.bn_params]}
+
+
+def build(described):
+    """The net that describe was given, with other parameters; the global random stream stays where it is."""
+    arguments = dict(described)
+    kind, norm_params = arguments.pop("kind"), arguments.pop("bn_params", [])
+    if kind not in ("TwoLayerNet", "FullyConnectedNet") or arguments.get("layers", LAYERS[0]) not in LAYERS:
+        raise ValueError(f"a net of kind {kind!r}, layers {arguments.get('layers')!r}, is not of this kit")
+    if kind == "FullyConnectedNet":
+        arguments["layers"] = importlib.import_module(arguments["layers"])
+        arguments["dtype"] = np.dtype(arguments["dtype"]).type
+    stream = np.random.get_state()
+    try:
+        model = getattr(fc_net, kind)(**arguments)
+    finally:
+        np.random.set_state(stream)
+    for norm_param, settings in zip(getattr(model, "bn_params", []), norm_params):
+        norm_param.update(settings)
+    return model
+
+
+def load_model(path):
+    """A net of this kit from a file that a Solver wrote: it predicts bit for bit as the one that was saved.
+
+    Raises: FileNotFoundError; ValueError if the file is no checkpoint, or that of another kind of model.
+    """
+    arrays = read_arrays("Solver.load", path)
+    try:
+        model = build(json.loads(str(arrays["model"])))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise ValueError(f"Solver.load: {path} holds no net of this kit; try the folder of a run, or "
+                         "load_checkpoint(path, model) with a model that you build") from None
+    load_checkpoint(path, model)
+    return model
 
 
 def require_folder(where, stem):
@@ -66,13 +148,12 @@ def load_checkpoint(path, model):
     Raises: FileNotFoundError; ValueError, before model is changed, if the file is no checkpoint or another
             kind of model's.
     """
-    try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
-            arrays = {key: stored[key] for key in stored.files}
-        normalization = str(arrays.pop("normalization"))
-    except (ValueError, KeyError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-        raise ValueError(f"load_checkpoint: {path} is no checkpoint ({error}); "
-                         "try a file that a Solver wrote") from None
+    arrays = read_arrays("load_checkpoint", path)
+    arrays.pop("model", None)
+    if "normalization" not in arrays:
+        raise ValueError(f"load_checkpoint: {path} is no checkpoint of a model; "
+                         "try the model.npz of a run, or NAME_epoch_E.npz")
+    normalization = str(arrays.pop("normalization"))
     found = {key: a.shape if a.dtype.kind == "f" else a.dtype for key, a in arrays.items()}
     found["normalization"] = normalization
     wanted = {f"params/{name}": w.shape for name, w in model.params.items()}

@@ -1,12 +1,12 @@
 """The training loop: minibatches in, a model with its best parameters out."""
 
-import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 
-from cs231n import optim
-from cs231n.checkpoint import load_checkpoint, require_folder, restore, save_checkpoint, snapshot
+from cs231n import optim, run_state, runs
+from cs231n.checkpoint import load_checkpoint, load_model, require_folder, restore, save_checkpoint, snapshot
 from cs231n.contracts import (
     instead,
     require_choice,
@@ -15,7 +15,8 @@ from cs231n.contracts import (
     require_number,
     require_rng,
 )
-from cs231n.vis_utils import in_notebook
+from cs231n.progress import Progress
+from cs231n.schedules import SCHEDULES, require_schedule
 
 __all__ = ["Solver", "load_checkpoint"]
 
@@ -34,23 +35,33 @@ class Solver:
     a batch is left out of that epoch, and a batch_size above the size of the set means the whole set.
 
     Args:   model; data, a dict of arrays X_train, y_train, X_val, y_val;
-            update_rule "sgd", "sgd_momentum", "rmsprop" or "adam", and optim_config, its settings;
-            lr_decay, the factor on the learning rate after each epoch; batch_size; num_epochs;
+            update_rule "sgd", "sgd_momentum", "rmsprop", "adam" or "adamw", and optim_config, its settings; a
+            weight_decay among them leaves parameters of fewer than two dimensions alone, as reg does;
+            lr_decay, the factor on the learning rate after each epoch; schedule "constant", "cosine" or
+            "one_cycle", and schedule_config, its settings: a further factor, over one call of train;
+            batch_size; num_epochs; patience, the epochs without a better validation accuracy after which
+            training stops (None: never); clip_norm, the largest global norm that gradients may have;
+            augment, a function (batch of images, rng) -> such a batch, for training batches alone;
             num_train_samples, num_val_samples, how many examples an accuracy is measured on (None: all);
             checkpoint_name, the stem of files NAME_epoch_E.npz written after each epoch for load_checkpoint;
+            run, a folder for all that the run writes (cs231n.runs lists it), from which Solver.resume goes on
+            bit for bit after whatever ended it, and Solver.load takes the model;
             print_every, iterations between printed losses; verbose, print at all: lines, and on a
             terminal or in a notebook a progress bar under them;
             seed, an integer, or rng, a numpy Generator or RandomState, to draw batches from (default: the
             global numpy stream).
-    Raises: TypeError, ValueError that name the argument, before anything is changed.
+    Raises: TypeError, ValueError that name the argument, before anything is changed; FileExistsError if
+            there is a run in the folder already.
 
     Attributes after train(): loss_history, one loss an iteration; train_acc_history, val_acc_history, one
     entry at the first iteration and one at the end of each epoch; best_val_acc; best_params; epoch.
     """
 
-    def __init__(self, model, data, *, update_rule="sgd", optim_config=None, lr_decay=1.0, batch_size=100,
-                 num_epochs=10, num_train_samples=1000, num_val_samples=None, checkpoint_name=None,
-                 print_every=10, verbose=True, seed=None, rng=None, **unknown):
+    def __init__(self, model, data, *, update_rule="sgd", optim_config=None, lr_decay=1.0,
+                 schedule="constant", schedule_config=None, batch_size=100, num_epochs=10, patience=None,
+                 clip_norm=None, augment=None, num_train_samples=1000, num_val_samples=None,
+                 checkpoint_name=None, run=None, print_every=10, verbose=True, seed=None, rng=None,
+                 **unknown):
         if unknown:
             raise ValueError(f"Solver: unknown argument {', '.join(map(repr, unknown))}; try help(Solver)")
         _require_data(model, data)
@@ -60,9 +71,16 @@ class Solver:
         for name, value, low in [("batch_size", batch_size, 1), ("num_epochs", num_epochs, 0),
                                  ("print_every", print_every, 1)]:
             require_count("Solver", name, value, low)
-        for name, value in [("num_train_samples", num_train_samples), ("num_val_samples", num_val_samples)]:
+        for name, value in [("num_train_samples", num_train_samples), ("num_val_samples", num_val_samples),
+                            ("patience", patience)]:
             if value is not None:
                 require_count("Solver", name, value, 1)
+        if clip_norm is not None:
+            require_number("Solver", "clip_norm", clip_norm, 0, above=True)
+        require_schedule("Solver", schedule, schedule_config)
+        if augment is not None and not callable(augment):
+            raise TypeError(f"Solver: augment must be a function (batch, rng) -> batch, got {augment!r}; "
+                            "try from cs231n.augment import flip_and_shift")
         if not isinstance(optim_config, (dict, type(None))):
             raise TypeError(f"Solver: optim_config must be a dict, got {type(optim_config).__name__}; "
                             "try {'learning_rate': 1e-3}")
@@ -72,6 +90,8 @@ class Solver:
             require_count("Solver", "seed", seed, 0)
         if rng is not None:
             require_rng("Solver", rng)
+        if run is not None:
+            runs.require_new(run)
 
         self.model = model
         self.X_train, self.y_train = data["X_train"], data["y_train"]
@@ -79,22 +99,29 @@ class Solver:
         self.update_rule = rules[update_rule]
         self.optim_config = dict(optim_config or {})
         self.lr_decay = float(lr_decay)
+        self.schedule, self.schedule_config = schedule, dict(schedule_config or {})
         self.batch_size = batch_size
         self.num_epochs = num_epochs
+        self.patience, self.clip_norm, self.augment = patience, clip_norm, augment
         self.num_train_samples = num_train_samples
         self.num_val_samples = num_val_samples
         self.checkpoint_name = checkpoint_name
+        self.run = None if run is None else runs.Run(run)
         self.print_every = print_every
         self.verbose = verbose
         self.rng = rng if rng is not None else np.random if seed is None else np.random.RandomState(seed)
 
-        w = next(iter(model.params.values()))
-        self.update_rule(w, np.zeros_like(w), dict(self.optim_config))  # a bad setting fails here and now
+        w, filled = next(iter(model.params.values())), dict(self.optim_config)
+        self.update_rule(w, np.zeros_like(w), filled)   # a bad setting fails here and now
         self.optim_configs = {name: dict(self.optim_config) for name in model.params}
-        self.epoch = 0
-        self.best_val_acc = 0
+        for name, config in self.optim_configs.items():
+            if "weight_decay" in filled and np.ndim(model.params[name]) < 2:
+                config["weight_decay"] = 0.0
+        self.epoch = self.best_epoch = self.best_val_acc = 0
         self.loss_history, self.train_acc_history, self.val_acc_history = [], [], []
         self._best = None
+        self._rate = filled["learning_rate"]    # of the epoch, before the schedule
+        self._done = 0                          # steps of the call of train under way
 
     @property
     def best_params(self):
@@ -104,42 +131,88 @@ class Solver:
     def train(self):
         """Run num_epochs epochs, then give the model its best parameters, also after an error or Ctrl-C.
 
-        A second call goes on with another num_epochs. A loss that is not finite ends the run with a
-        RuntimeWarning that says where; the step is not taken.
+        A second call goes on with another num_epochs; the first one of a resumed Solver, with the epochs that
+        are left. A loss that is not finite ends the run with a RuntimeWarning that says where; the step is
+        not taken.
 
-        Raises: OSError before the first step if nothing can be written where checkpoint_name points.
+        Raises: OSError before the first step if nothing can be written where checkpoint_name or run points.
         """
         if self.checkpoint_name is not None:
             require_folder("Solver.train", self.checkpoint_name)
         if self._best is None:
             self._best = snapshot(self.model)
         per_epoch = max(len(self.X_train) // self.batch_size, 1)
-        total, last_epoch = self.num_epochs * per_epoch, self.epoch + self.num_epochs
-        with _progress(total, self.verbose) as bar:
+        total, first_epoch = self.num_epochs * per_epoch, self.epoch - self._done // per_epoch
+        if self.run is not None:
+            self.run.start(self)
+        with Progress(total, self._done, self.verbose) as bar:
             try:
-                for t in range(total):
+                for t in range(self._done, total):
                     if t % per_epoch == 0:
+                        waited = self.epoch - max(self.best_epoch, first_epoch)
+                        if self.patience is not None and waited >= self.patience:
+                            break
                         order = self.rng.permutation(len(self.X_train))
+                    self._set_rate(t / total)
                     start = t % per_epoch * self.batch_size
                     if not self._step(order[start:start + self.batch_size]):
                         break
+                    self._done = t + 1
                     if t % self.print_every == 0:
                         bar.say(f"(Iteration {t + 1} / {total}) loss: {self.loss_history[-1]:f}")
                     end_of_epoch = (t + 1) % per_epoch == 0
                     if end_of_epoch:
                         self.epoch += 1
-                        for config in self.optim_configs.values():
-                            config["learning_rate"] *= self.lr_decay
+                        rate = self._decay_rate()
                     if t == 0 or end_of_epoch:
                         self._measure()
-                        bar.say(f"(Epoch {self.epoch} / {last_epoch}) "
+                        bar.say(f"(Epoch {self.epoch} / {first_epoch + self.num_epochs}) "
                                 f"train acc: {self.train_acc_history[-1]:f}; "
                                 f"val_acc: {self.val_acc_history[-1]:f}")
                     if end_of_epoch and self.checkpoint_name is not None:
                         save_checkpoint(f"{self.checkpoint_name}_epoch_{self.epoch}.npz", self.model)
-                    bar.advance(self.loss_history[-1], self.val_acc_history[-1])
+                    if end_of_epoch and self.run is not None:
+                        self.run.end_epoch(self, rate)
+                    bar.advance(loss=self.loss_history[-1], val_acc=self.val_acc_history[-1])
+                if self.run is not None:
+                    self.run.finish(self)
+            except KeyboardInterrupt:
+                if self.run is not None:
+                    bar.say(f"interrupted; Solver.resume({str(self.run.folder)!r}, data).train() goes on")
+                raise
             finally:
+                self._done = 0
                 restore(self.model, self._best)
+
+    @classmethod
+    def resume(cls, path, data, *, model=None, augment=None):
+        """A Solver as it was when it wrote a checkpoint: its train() ends as if nothing had happened.
+
+        The same parameters, histories and files, bit for bit, on the same machine with as many threads. The
+        global random stream is set as well, for dropout may draw from it.
+
+        Args:   path, the folder that was given as run=, for the last checkpoint, or one checkpoint in it;
+                data, the same as before; model, a new one of the same shapes, and augment, the same
+                function, if they are not of this kit.
+        Raises: FileNotFoundError; ValueError if the checkpoint is broken, foreign or of another version, with
+                the name of the one before it; ValueError if model, augment or data is not that of the run.
+        """
+        state, folder = runs.read_checkpoint(path)
+        model = run_state.model_of(state) if model is None else model
+        augment = run_state.augment_of(state) if augment is None else augment
+        solver = cls(model, data, **{**state["settings"], "augment": augment})
+        run_state.restore_state(solver, state)
+        solver.run = runs.Run(folder, state["rows"], state["data"])
+        return solver
+
+    @staticmethod
+    def load(path):
+        """The best model of a run, from its folder, its model.npz or a file named by checkpoint_name.
+
+        It predicts bit for bit as the model that was trained. Raises: FileNotFoundError; ValueError if the
+        file is no checkpoint of a net of this kit.
+        """
+        return load_model(Path(path) / "model.npz" if Path(path).is_dir() else path)
 
     def check_accuracy(self, X, y, num_samples=None, batch_size=100):
         """The share of X (N, ...) that the model, in test mode, gives its label in y (N,).
@@ -171,15 +244,34 @@ class Solver:
         return right / len(X), finite > 0
 
     def _step(self, batch):
-        loss, grads = self.model.loss(self.X_train[batch], self.y_train[batch])
+        X, y = self.X_train[batch], self.y_train[batch]
+        if self.augment is not None:
+            X = self.augment(X, self.rng)
+        loss, grads = self.model.loss(X, y)
         if not np.isfinite(loss):
             warnings.warn(self._divergence(loss, grads), RuntimeWarning, stacklevel=3)
             return False
         self.loss_history.append(loss)
+        if self.clip_norm is not None:
+            grads = optim.clip_by_norm(grads, self.clip_norm)
         for name, w in self.model.params.items():
             self.model.params[name], self.optim_configs[name] = \
                 self.update_rule(w, grads[name], self.optim_configs[name])
         return True
+
+    def _set_rate(self, progress):
+        if self.schedule != "constant":     # which leaves optim_configs to whoever changes them by hand
+            factor = SCHEDULES[self.schedule](progress, **self.schedule_config)
+            for config in self.optim_configs.values():
+                config["learning_rate"] = self._rate * factor
+
+    def _decay_rate(self):
+        """The learning rate of the epoch's last step, before it decays."""
+        rate = next(iter(self.optim_configs.values()))["learning_rate"]
+        for config in self.optim_configs.values():
+            config["learning_rate"] *= self.lr_decay
+        self._rate *= self.lr_decay
+        return rate
 
     def _divergence(self, loss, grads):
         largest = {name: np.max(np.abs(g)) for name, g in grads.items()}
@@ -199,7 +291,7 @@ class Solver:
                           "best; try a smaller learning_rate, or look for NaN in X_val",
                           RuntimeWarning, stacklevel=3)
         if val_acc > self.best_val_acc or finite and not self.val_acc_history:
-            self.best_val_acc = val_acc
+            self.best_val_acc, self.best_epoch = val_acc, self.epoch
             self._best = snapshot(self.model)
         self.val_acc_history.append(val_acc)
 
@@ -222,32 +314,3 @@ def _require_data(model, data):
         require_labels(f"Solver, data[{y!r}]", data[y], len(data[X]))
     if not getattr(model, "params", None) or not callable(getattr(model, "loss", None)):
         raise TypeError(f"Solver: model must have params and loss(X, y), got {type(model).__name__}")
-
-
-class _progress:
-    """Printed lines, under a bar where somebody watches: on a terminal or in a notebook."""
-
-    def __init__(self, total, verbose):
-        self.total, self.verbose, self.bar = total, verbose, None
-
-    def __enter__(self):
-        if self.verbose and (sys.stderr is not None and sys.stderr.isatty() or in_notebook()):
-            from tqdm import tqdm
-
-            self.bar = tqdm(total=self.total, leave=False, unit="it", dynamic_ncols=True)
-        return self
-
-    def say(self, line):
-        if self.bar is not None:
-            self.bar.write(line)
-        elif self.verbose:
-            print(line)
-
-    def advance(self, loss, val_acc):
-        if self.bar is not None:
-            self.bar.set_postfix(loss=f"{loss:.3f}", val_acc=f"{val_acc:.3f}", refresh=False)
-            self.bar.update()
-
-    def __exit__(self, *_):
-        if self.bar is not None:
-            self.bar.close()
