@@ -1,0 +1,70 @@
+"""Whitening: a linear map, fitted to training images, that leaves neighbouring pixels nearly uncorrelated.
+
+    whitening = fit_whitening(data["X_train"], softening=1.0)
+    data["X_train"] = whiten(data["X_train"], whitening)
+
+A fully-connected layer has no idea that pixels next to each other are alike; after this it need not learn it.
+What comes out is an image again, so it can be flipped and shifted like one.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from cs231n.contracts import require, require_number
+
+__all__ = ["Whitening", "fit_whitening", "whiten"]
+
+
+class Whitening(NamedTuple):
+    mean: np.ndarray    # (D,)
+    matrix: np.ndarray  # (D, D), symmetric
+
+
+def fit_whitening(X, softening):
+    """The map x -> (x - mean) matrix, with D = d1 ... dk numbers an example.
+
+        C = cov(X) = V diag(lambda) V'        matrix = c V diag((lambda + softening mean(lambda))^(-1/2)) V'
+
+    c makes the variance of what comes out 1 on average. Without softening each direction would, those of
+    almost no variance too, which hold noise; with much of it, the map is a mere scaling.
+
+    Args:    X (N, d1, ..., dk) floating point, not modified; softening, at least 0, a share of the mean
+             variance.
+    Returns: Whitening, in the dtype of X.
+    Raises:  TypeError, ValueError that name the argument, also if C is singular and softening is 0.
+    Source:  Krizhevsky 2009, Learning Multiple Layers of Features from Tiny Images, appendix A; softened.
+    """
+    require("fit_whitening", "X (N, ...)", X)
+    require_number("fit_whitening", "softening", softening, 0)
+    rows = X.reshape(len(X), -1)                                        # (N, D)
+    mean = rows.mean(axis=0, dtype=np.float64).astype(X.dtype)          # (D,)
+    covariance = np.zeros((len(mean),) * 2)                             # (D, D)
+    for start in range(0, len(rows), 5000):
+        centered = rows[start:start + 5000] - mean
+        covariance += centered.T @ centered
+    variances, axes = np.linalg.eigh(covariance / len(rows))            # (D,), (D, D)
+    variances = np.maximum(variances, 0)    # rounding can leave one just below
+    level = variances + softening * variances.mean()
+    if not level.min() > 1e-7 * level.max():
+        raise ValueError("fit_whitening: some direction of X has no variance to scale; "
+                         "try softening=1.0, or more examples than the numbers in one")
+    scale = 1 / np.sqrt(level * np.mean(variances / level))
+    return Whitening(mean, ((axes * scale) @ axes.T).astype(X.dtype))
+
+
+def whiten(X, whitening, out=None):
+    """(X - mean) matrix -> an array of the shape and dtype of X; out=X writes it there, and saves the memory.
+
+    Raises: TypeError, ValueError if X does not fit the map.
+    """
+    require("whiten", "X (N, ...)", X)
+    mean, matrix = whitening
+    if X[0].size != len(mean):
+        raise ValueError(f"whiten: the map takes {len(mean)} numbers an example, X {X.shape} has {X[0].size}; "
+                         "try the images it was fitted to")
+    out = np.empty_like(X) if out is None else out
+    for start in range(0, len(X), 1000):
+        part = X[start:start + 1000]
+        out[start:start + 1000] = ((part.reshape(len(part), -1) - mean) @ matrix).reshape(part.shape)
+    return out
