@@ -125,7 +125,7 @@ def locked(folder):
         raise unwritable(folder, e) from None
     with f:
         waiting = False
-        while (held := _lock(f)) is False:
+        while (held := lock(f)) is False:
             if not waiting:
                 say("another process is fetching the data; waiting for it")
             waiting = True
@@ -133,7 +133,7 @@ def locked(folder):
         yield held is True
 
 
-def _lock(f):
+def lock(f):
     """True if the lock is ours, False if another has it, None where there are no locks."""
     if os.name == "nt":
         import msvcrt

@@ -92,7 +92,7 @@ def predict(model, X):
 
 
 def test_accuracy(model, whitening):
-    """The share of the 10,000 test images that model, by predict, gives their label. Look once, at the end."""
+    """The share of the 10,000 test images that model, by predict, gives their label. To be seen once."""
     data = get_CIFAR10_data(num_training=0, num_validation=0, num_test=10_000, subtract_mean=False)
     X = whiten(data["X_test"], whitening, out=data["X_test"])
     return np.mean(predict(model, X).argmax(axis=1) == data["y_test"])

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from cs231n.checkpoint import beside, read_arrays
+from cs231n.contracts import require_count
 from cs231n.data_utils import data_source, warn_of_stand_in
 from cs231n.recipes import RECIPES, prepare, solver_for, test_accuracy
 from cs231n.runs import require_new
@@ -31,6 +32,7 @@ def main(arguments):
     folder = Path(arguments.run or f"runs/{name}-{seed}")
     again = f"python -m cs231n train {name} --seed {seed} --run {folder}"
     try:
+        require_count("train", "--seed", seed, 0)
         if arguments.resume:
             whitening = Whitening(**read_arrays("train", folder / "whitening.npz"))
             data, _ = prepare(whitening)
@@ -47,8 +49,8 @@ def main(arguments):
         print(f"{name}: {net}, {RECIPES[name].epochs} epochs, {data_source()}", flush=True)
         solver.train()
     except FileExistsError:
-        print(f"train: there is a run in {folder} already; go on with it: {again} --resume; or start another: "
-              "--run FOLDER", file=sys.stderr)
+        print(f"train: there is a run in {folder} already; go on with it: {again} --resume; or start "
+              "another: --run FOLDER", file=sys.stderr)
         return 1
     except (OSError, ValueError) as error:
         print(f"train: {error}", file=sys.stderr)

@@ -61,8 +61,8 @@ def whiten(X, whitening, out=None):
     require("whiten", "X (N, ...)", X)
     mean, matrix = whitening
     if X[0].size != len(mean):
-        raise ValueError(f"whiten: the map takes {len(mean)} numbers an example, X {X.shape} has {X[0].size}; "
-                         "try the images it was fitted to")
+        raise ValueError(f"whiten: the map takes {len(mean)} numbers an example, X {X.shape} has "
+                         f"{X[0].size}; try images like those it was fitted to")
     out = np.empty_like(X) if out is None else out
     for start in range(0, len(X), 1000):
         part = X[start:start + 1000]

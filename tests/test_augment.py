@@ -5,7 +5,7 @@ import pytest
 from conftest import refused, unchanged
 from test_solver import Scripted, run
 
-from cs231n.augment import flip, flip_and_shift, shift
+from cs231n.augment import flip, flip_and_shift, shift, views
 from cs231n.solver import Solver
 
 ALL = [flip, shift, flip_and_shift]
@@ -171,3 +171,16 @@ def test_the_check_rejects(monkeypatch, right, wrong):
     monkeypatch.setitem(globals(), "candidates", lambda image, _, pixels: known(image, right, pixels))
     with pytest.raises((AssertionError, KeyError, ValueError)):
         check(wrong)
+
+
+def test_views_are_ten_all_different_and_each_a_move_of_the_images():
+    X = images(3)
+    seen = [np.ascontiguousarray(view) for view in views(X)]
+    assert len({view.tobytes() for view in seen}) == 10
+    padded = np.pad(X, ((0, 0), (0, 0), (1, 1), (1, 1)))
+    H, W = X.shape[2:]
+    for down, right in [(0, 0), (-1, 0), (1, 0), (0, -1), (0, 1)]:
+        moved = padded[:, :, 1 - down:1 - down + H, 1 - right:1 - right + W]
+        assert sum(np.array_equal(view, moved) for view in seen) == 1
+        assert sum(np.array_equal(view, moved[..., ::-1]) for view in seen) == 1
+    assert np.array_equal(seen[0], X)
