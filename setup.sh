@@ -210,7 +210,7 @@ $(tail -n 1 "$log")
 run_tests() {
     local pytest="$VENV/bin/python -m pytest --color=$([ -t 1 ] && echo yes || echo no)"
     failed=0 summary=
-    stage "Tests" $pytest
+    stage "Tests" $pytest -m "not slow"
     stage "Notebooks 1 to 3, against their stored outputs" $pytest --nbval --nbval-current-env \
         notebooks/1_*.ipynb notebooks/2_*.ipynb notebooks/3_*.ipynb
     stage "Notebook 4, every cell on less work" env CS231N_QUICK=1 $pytest --nbval-lax --nbval-current-env \

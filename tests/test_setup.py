@@ -315,14 +315,21 @@ def requirements():
     return {Requirement(line).name: Requirement(line) for line in lines if line}
 
 
-def locked():
+def locked(lock="requirements.lock"):
     """name -> list of (version, marker or None) of every entry in the lock."""
     pins = defaultdict(list)
-    for line in (ROOT / "requirements.lock").read_text().splitlines():
+    for line in (ROOT / lock).read_text().splitlines():
         if re.match(r"[a-z0-9]", line):
             item = Requirement(line.rstrip(" \\"))
             pins[item.name].append((Version(str(item.specifier).removeprefix("==")), item.marker))
     return pins
+
+
+def test_the_extras_are_locked_with_the_same_versions_of_the_rest():
+    core, more = locked(), locked("requirements-extras.lock")
+    assert {"numba", "distributed"} <= more.keys() - core.keys()
+    for name, pins in core.items():
+        assert {version for version, _ in more[name]} == {version for version, _ in pins}, name
 
 
 def test_every_requirement_has_a_reason_and_both_bounds():
@@ -349,8 +356,9 @@ def test_the_lock_has_each_requirement_once_for_each_python(python, system):
         assert len(chosen) == 1 and chosen[0] in item.specifier, (name, chosen)
 
 
-def test_everything_locked_has_hashes_and_names_no_host():
-    text = (ROOT / "requirements.lock").read_text()
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-extras.lock"])
+def test_everything_locked_has_hashes_and_names_no_host(lock):
+    text = (ROOT / lock).read_text()
     entries = re.split(r"^(?=[a-z0-9])", text, flags=re.M)[1:]
     assert len(entries) > 100 and all("--hash=sha256:" in entry for entry in entries)
     assert "://" not in text and "index-url" not in text and "find-links" not in text
