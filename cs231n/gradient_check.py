@@ -9,7 +9,7 @@ import textwrap
 
 import numpy as np
 
-from cs231n.contracts import instead
+from cs231n.contracts import instead, require_count, require_number
 
 __all__ = [
     "rel_error", "assert_gradient", "assert_directional", "complex_step_gradient", "eval_numerical_gradient",
@@ -21,8 +21,12 @@ __all__ = [
 def rel_error(x, y):
     """max |x - y| / max(1e-8, |x| + |y|), the largest relative error of two arrays of one shape.
 
-    Raises: ValueError if the shapes differ.
+    Raises: ValueError if the shapes differ or an array is empty; TypeError if one does not hold numbers.
     """
+    for name, a in [("x", x), ("y", y)]:
+        _require_numbers("rel_error", name, a)
+        if np.size(a) == 0:
+            raise ValueError(f"rel_error: {name} is empty, its shape is {np.shape(a)}")
     x, y = (np.asarray(a, np.result_type(np.asarray(a), np.float64)) for a in (x, y))
     if x.shape != y.shape and x.ndim and y.ndim:
         raise ValueError(f"rel_error: x and y must have one shape, got {x.shape} and {y.shape}")
@@ -42,8 +46,11 @@ def eval_numerical_gradient(f, x, verbose=True, h=1e-5):
              ValueError if it is read-only.
     """
     grad = np.zeros_like(x)
-    for index in _indices("eval_numerical_gradient", x):
+    for index in _indices("eval_numerical_gradient", x, h):
         up, down = _both_sides(f, x, index, h)
+        if up.ndim:
+            raise ValueError(f"eval_numerical_gradient: f must return one number, got an array {up.shape}; "
+                             "try eval_numerical_gradient_array")
         grad[index] = (up - down) / (2 * h)
         if verbose:
             print(index, grad[index])
@@ -59,7 +66,7 @@ def eval_numerical_gradient_array(f, x, df, h=1e-5):
     Raises:  as eval_numerical_gradient; ValueError if df does not have the shape of f(x).
     """
     grad = np.zeros_like(x)
-    for index in _indices("eval_numerical_gradient_array", x):
+    for index in _indices("eval_numerical_gradient_array", x, h):
         up, down = _both_sides(f, x, index, h)
         _require_upstream("eval_numerical_gradient_array", df, up)
         grad[index] = np.sum((up - down) * df) / (2 * h)
@@ -87,7 +94,12 @@ def eval_numerical_gradient_net(net, inputs, output, h=1e-5):
 
 def grad_check_sparse(f, x, analytic_grad, num_checks=10, h=1e-5):
     """Compare num_checks entries, drawn from the global numpy stream, and print a line for each."""
-    indices = _indices("grad_check_sparse", x)
+    indices = _indices("grad_check_sparse", x, h)
+    require_count("grad_check_sparse", "num_checks", num_checks, 0)
+    _require_numbers("grad_check_sparse", "analytic_grad", analytic_grad)
+    if np.shape(analytic_grad) != x.shape:
+        raise ValueError(f"grad_check_sparse: analytic_grad must have the shape of x, {x.shape}, "
+                         f"got {np.shape(analytic_grad)}")
     for _ in range(num_checks):
         index = indices[np.random.randint(len(indices))]
         up, down = _both_sides(f, x, index, h)
@@ -146,7 +158,7 @@ def assert_gradient(name, analytic, f, x, dout=1.0, h=1e-5, rtol=1e-6, atol=1e-8
         return
     distance = np.where(np.isfinite(analytic), np.abs(analytic - numeric), np.inf)
     worst = np.unravel_index(np.argmax(distance), x.shape)
-    advice = _advice(analytic, numeric, off, atol)
+    advice = advice_on(analytic, numeric, off, atol)
     if not np.array_equal(f(x), f(x), equal_nan=True):
         advice = "f gives two answers for one x; if there is dropout in it, give that a seed."
     yours, theirs = analytic[worst], numeric[worst]
@@ -180,9 +192,9 @@ def assert_directional(name, analytic, f, x, dout=1.0, rng=None, h=1e-5, rtol=1e
     before = x.copy()
     try:
         x += h * u
-        up = np.copy(f(x))      # a copy, for f may return x itself
+        up = _values(f, x)
         x[...] = before - h * u
-        down = np.copy(f(x))
+        down = _values(f, x)
     finally:
         x[...] = before
     _require_dout("assert_directional", dout, up)
@@ -207,8 +219,9 @@ def _untouched(name, f, x):
     return out
 
 
-def _indices(where, x):
+def _indices(where, x, h):
     _require_movable(where, x)
+    require_number(where, "h", h, 0, above=True)
     return list(np.ndindex(x.shape))
 
 
@@ -226,20 +239,34 @@ def _both_sides(f, x, index, h):
     value = x[index]
     try:
         x[index] = value + h
-        _require_step(x[index] != value, value, x.dtype, h)
-        up = np.copy(f(x))      # a copy, for f may return x itself
+        _require_step(x[index], value, x.dtype, h)
+        up = _values(f, x)
         x[...] = before
         x[index] = value - h
-        down = np.copy(f(x))
+        down = _values(f, x)
     finally:
         x[...] = before
     return up, down
 
 
+def _values(f, x):
+    """What f gives at x: a copy, for f may return x itself, and of numbers that can be subtracted."""
+    out = np.array(f(x))
+    if out.dtype.kind not in "fiub":
+        raise TypeError(f"f must return real numbers, got {out.dtype}; does it end with return?")
+    return out if out.dtype.kind == "f" else out.astype(np.float64)
+
+
 def _require_step(moved, value, dtype, h):
-    if not moved:
-        raise ValueError(f"h={h:g} is lost in the rounding of x, {value:g} in {dtype}: nothing moves; "
-                         "try a larger h, or x in float64 and of size about 1")
+    if moved == value or abs(moved - value - h) > 0.1 * h:
+        raise ValueError(f"h={h:g} is lost in the rounding of x, {value:g} in {dtype}: an entry moves by "
+                         f"{moved - value:g}; try a larger h, or x in float64 and of size about 1")
+
+
+def _require_numbers(where, name, values):
+    kind = np.asarray(values).dtype
+    if kind.kind not in "fiubc":
+        raise TypeError(f"{where}: {name} must hold numbers, got {instead(name, values)}")
 
 
 def _require_float64(where, name, x):
@@ -249,6 +276,7 @@ def _require_float64(where, name, x):
 
 
 def _require_upstream(where, df, out):
+    _require_numbers(where, "the upstream gradient", df)
     if np.ndim(df) > 0 and np.shape(df) != np.shape(out):
         raise ValueError(f"{where}: the upstream gradient must have the shape of f(x), {np.shape(out)}, "
                          f"got {np.shape(df)}")
@@ -273,7 +301,7 @@ def _as_gradient(name, analytic, x):
     return np.asarray(analytic)
 
 
-def _advice(analytic, numeric, off, atol):
+def advice_on(analytic, numeric, off, atol):
     """One thing to try, from the pattern of the error alone."""
     if not np.isfinite(numeric).all():
         return "the forward function itself gives NaN or infinity near x; start there."

@@ -1,0 +1,195 @@
+"""What to run after an exercise: a verdict in about a second, and what seems to be wrong.
+
+    from cs231n.checks import check
+    check("batchnorm_backward")
+
+A forward is held against its definition, a backward against differences of your own forward.
+`python -m cs231n check` does it for every exercise.
+"""
+
+import importlib
+import json
+import os
+import sys
+import textwrap
+import traceback
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from cs231n.definitions import defined
+from cs231n.diagnosis import Diagnosis, diagnose
+from cs231n.gradient_check import eval_numerical_gradient_array
+from cs231n.problems import EXERCISES, InputChanged, WrongReturn, problems, require_exercise, run
+
+__all__ = ["Verdict", "add_arguments", "check", "diagnose", "main", "problems", "run", "verdict"]
+
+SEEDS = (0, 1)
+PASSED, MISSING, WRONG = "passed", "not implemented yet", "wrong"
+HERE = Path(__file__).parent
+# What learners edit, in the order in which one imports the other.
+EDITED = ("cs231n.layers", "cs231n.layer_utils", "cs231n.optim", "cs231n.classifiers.fc_net")
+
+
+class Verdict(NamedTuple):
+    exercise: str
+    status: str         # PASSED, MISSING or WRONG
+    lines: tuple        # what there is to say, a paragraph each
+    kind: str = ""      # of the misconception, if there is one
+
+
+def check(exercise):
+    """Print whether an exercise is right and, if it is not, what seems to be wrong. Returns True if it is.
+
+    Args:   exercise, its name: "batchnorm_backward", "adam", "TwoLayerNet.loss", ...
+    Raises: ValueError that lists the names, if this is none.
+    """
+    found = verdict(exercise)
+    print(_shown(f"{exercise}: ", found, indent=2))
+    return found.status == PASSED
+
+
+def verdict(exercise, module=None):
+    """Check one exercise on two problems, without printing.
+
+    Args: exercise, its name; module, where its function is (default: the kit's own, read again if its
+          file has changed).
+    """
+    require_exercise(exercise)
+    try:
+        module = module or _module(EXERCISES[exercise])
+        for seed in SEEDS:
+            inputs = problems(exercise, seed)
+            with np.errstate(all="ignore"):
+                got = run(exercise, module, inputs)
+                found = _doubt(exercise, module, inputs, got)
+            if found:
+                source = (f"See {found.equation}.",) if found.equation else ()
+                return Verdict(exercise, WRONG, (found.sentence, *source, found.worst), found.kind)
+    except NotImplementedError as missing:
+        waits_for = str(missing)
+        own = not waits_for or exercise.split(".")[0] in waits_for
+        return Verdict(exercise, MISSING, () if own else (f"It waits for {waits_for}.",))
+    except (InputChanged, WrongReturn) as misused:
+        return Verdict(exercise, WRONG, (f"{misused}.",),
+                       "writes-into-input" if isinstance(misused, InputChanged) else "wrong-return")
+    except KeyboardInterrupt as stopped:
+        print(f"\n{exercise} was interrupted {_place(stopped)}", file=sys.stderr)
+        raise
+    except Exception as error:
+        return Verdict(exercise, WRONG, (f"{type(error).__name__}: {error}", _place(error)), "error")
+    return Verdict(exercise, PASSED, ())
+
+
+def _doubt(exercise, module, inputs, got):
+    wanted = _wanted(exercise, module, inputs, got)
+    found = diagnose(exercise, inputs, got, wanted)
+    if found is None or "norm_backward" not in exercise:
+        return found
+    by_definition = defined(exercise, inputs, got)
+    if all(np.allclose(wanted[name], right, rtol=1e-5, atol=1e-7) for name, right in by_definition.items()):
+        return found
+    forward = _forward_of(exercise)
+    if diagnose(exercise, inputs, got, by_definition) is None:
+        return Diagnosis("another-forward", f"this is the gradient of the layer as defined, but not of your "
+                         f"{forward}; check that first.", "", found.worst)
+    return found._replace(sentence=f"Your {forward} differs from its definition; check that first. "
+                          + found.sentence)
+
+
+def _forward_of(exercise):
+    return exercise.removesuffix("_alt").replace("backward", "forward")
+
+
+def _wanted(exercise, module, inputs, got):
+    """What is right: for a layer's backward differences of the learner's own forward, else the definition."""
+    names = ("x", "gamma", "beta") if "norm_backward" in exercise else \
+        {"affine_backward": ("x", "w", "b"), "relu_backward": ("x",)}.get(exercise)
+    if names is None:
+        return defined(exercise, inputs, got)
+    forward = getattr(module, _forward_of(exercise))
+    arguments = {name: inputs[name].copy() for name in names}
+
+    def out_of(**moved):
+        param = [{"mode": "train", "eps": inputs["eps"]}] if "eps" in inputs else []
+        return forward(*{**arguments, **moved}.values(), *param)[0]
+
+    return {f"d{name}": eval_numerical_gradient_array(
+        lambda v, name=name: out_of(**{name: v}), value, inputs["dout"]) for name, value in arguments.items()}
+
+
+_read = {}      # when each edited file was last read
+
+
+def _module(name):
+    """The module called name; what changed since it was read is read again, with all that imports it."""
+    changed = False
+    for edited in EDITED:
+        module = sys.modules.get(edited)
+        if module is None:
+            continue
+        stamp = os.stat(module.__file__).st_mtime_ns
+        changed = changed or _read.setdefault(edited, stamp) != stamp
+        if changed:
+            importlib.reload(module)
+            _read[edited] = stamp
+    module = importlib.import_module(name)
+    for edited in EDITED:
+        if edited in sys.modules:
+            _read.setdefault(edited, os.stat(sys.modules[edited].__file__).st_mtime_ns)
+    return module
+
+
+def _place(error):
+    """Where in the learner's files an error came from: the last line of theirs that was run."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"in {Path(error.filename).name}, line {error.lineno}: {(error.text or '').strip()}"
+    frames = traceback.extract_tb(error.__traceback__)
+    edited = [f for f in frames if Path(f.filename).parent in (HERE, HERE / "classifiers")
+              and Path(f.filename).stem in {name.split(".")[-1] for name in EDITED}]
+    if not edited:
+        return f"in {Path(frames[-1].filename).name}, line {frames[-1].lineno}"
+    frame = edited[-1]
+    return f"in {Path(frame.filename).name}, line {frame.lineno}, {frame.name}: {frame.line}"
+
+
+def add_arguments(parser):
+    parser.add_argument("names", nargs="*", metavar="NAME", help="an exercise, as batchnorm_backward "
+                                                                 "(default: all)")
+
+
+def main(arguments):
+    """A table with a line for each exercise; 0 if all of them pass, else 1."""
+    numbers = _numbers()
+    unknown = [name for name in arguments.names if name not in EXERCISES]
+    if unknown:
+        print(f"check: no exercise {unknown[0]!r}; there are {', '.join(EXERCISES)}", file=sys.stderr)
+        return 2
+    names = arguments.names or list(numbers)
+    passed = 0
+    for name in names:
+        found = verdict(name)
+        passed += found.status == PASSED
+        print(_shown(f"{numbers.get(name, ''):>3}  {name:24}", found, indent=5), flush=True)
+    print(f"{passed} of {len(names)} passed")
+    return int(passed < len(names))
+
+
+def _numbers():
+    """{name: number} of the exercises of this edition."""
+    listed = json.loads((HERE / "exercises.json").read_text(encoding="utf-8"))
+    return {e["title"]: e["number"] for e in listed if e["title"] in EXERCISES}
+
+
+COLORS = {PASSED: "32", MISSING: "33", WRONG: "31"}
+
+
+def _shown(head, found, indent):
+    status = found.status
+    if sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
+        status = f"\x1b[{COLORS[status]}m{status}\x1b[0m"
+    space = " " * indent
+    said = [textwrap.fill(line, 79, initial_indent=space, subsequent_indent=space, break_long_words=False)
+            for line in found.lines]
+    return "\n".join([head + status, *said])
