@@ -6,7 +6,7 @@ a RandomState or the module np.random. Hand one to Solver(..., augment=flip_and_
 
 import numpy as np
 
-from cs231n.contracts import require_count
+from cs231n.contracts import require_count, require_rng
 
 __all__ = ["flip", "shift", "flip_and_shift", "views"]
 
@@ -14,6 +14,7 @@ __all__ = ["flip", "shift", "flip_and_shift", "views"]
 def flip(X, rng):
     """Mirror each image left to right with probability 1/2."""
     _require_images("flip", X)
+    require_rng("flip", rng)
     mirrored = rng.random(len(X)) < 0.5
     out = X.copy()
     out[mirrored] = X[mirrored, :, :, ::-1]
@@ -26,6 +27,7 @@ def shift(X, rng, pixels=2):
     What moves in from outside is zero: in images whose mean was subtracted, that is the mean.
     """
     _require_images("shift", X)
+    require_rng("shift", rng)
     require_count("shift", "pixels", pixels, 0)
     N, C, H, W = X.shape
     padded = np.zeros((N, C, H + 2 * pixels, W + 2 * pixels), X.dtype)
@@ -36,9 +38,9 @@ def shift(X, rng, pixels=2):
     return windows[np.arange(N), :, down, right]
 
 
-def flip_and_shift(X, rng):
-    """flip, then shift by up to 2 pixels: nets without convolution lose more than they learn from 4."""
-    return shift(flip(X, rng), rng)
+def flip_and_shift(X, rng, pixels=2):
+    """flip, then shift by up to that many pixels: in a short run, nets without convolution lose by more."""
+    return shift(flip(X, rng), rng, pixels)
 
 
 def views(X, pixels=1):
@@ -48,6 +50,7 @@ def views(X, pixels=1):
     outside is zero.
     """
     _require_images("views", X)
+    require_count("views", "pixels", pixels, 0)
     N, C, H, W = X.shape
     padded = np.pad(X, ((0, 0), (0, 0), (pixels, pixels), (pixels, pixels)))
     for down, right in [(0, 0), (-1, 0), (1, 0), (0, -1), (0, 1)]:

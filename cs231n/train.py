@@ -10,7 +10,7 @@ import numpy as np
 from cs231n.checkpoint import beside, read_arrays
 from cs231n.contracts import require_count
 from cs231n.data_utils import data_source, warn_of_stand_in
-from cs231n.recipes import RECIPES, prepare, solver_for, test_accuracy
+from cs231n.recipes import RECIPES, moves_of, prepare, solver_for, test_accuracy
 from cs231n.runs import require_new
 from cs231n.solver import Solver
 from cs231n.whitening import Whitening
@@ -36,7 +36,7 @@ def main(arguments):
         if arguments.resume:
             whitening = Whitening(**read_arrays("train", folder / "whitening.npz"))
             data, _ = prepare(whitening)
-            solver = Solver.resume(folder, data)
+            solver = Solver.resume(folder, data, augment=moves_of(name))
         else:
             require_new(folder)
             print("whitening the images ...", flush=True)

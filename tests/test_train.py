@@ -36,14 +36,14 @@ def asked(monkeypatch, tmp_path):
     monkeypatch.setattr(train, "data_source", lambda: "SMALL")
     monkeypatch.setattr(train, "warn_of_stand_in", lambda: None)
     monkeypatch.setattr(Solver, "_step", step)
-    monkeypatch.setitem(RECIPES, "minute", Recipe([8, 6], epochs=3, batch_size=20))
+    monkeypatch.setitem(RECIPES, "minute", Recipe([8, 6], epochs=9, pixels=1))
     return calls
 
 
 def test_a_run_prints_its_story_and_keeps_a_model_that_answers_the_same(asked, capsys, tmp_path):
     assert main(["train", "minute"]) == 0
     said = capsys.readouterr().out
-    assert "minute: 3072 - 8 - 6 - 10, 3 epochs, SMALL" in said
+    assert "minute: 3072 - 8 - 6 - 10, 9 epochs, SMALL" in said
     assert re.search(r"test accuracy +\d+\.\d\d %", said) and re.search(r"peak memory [\d,]+ MB", said)
     assert max(map(len, said.splitlines())) < 80
     folder = tmp_path / "runs" / "minute-0"
@@ -54,7 +54,7 @@ def test_a_run_prints_its_story_and_keeps_a_model_that_answers_the_same(asked, c
 
 def test_no_test_image_is_read_before_training_has_ended(asked):
     main(["train", "minute"])
-    assert asked == [(0, 0), (10_000, 9)]
+    assert asked == [(0, 0), (10_000, 9)]       # a batch of 512 is all of 60 images
 
 
 def test_a_seed_is_a_result_and_another_seed_another():

@@ -1,0 +1,176 @@
+"""What the grader writes: results.json and a page for each student, grades.csv and a page for the class."""
+
+import csv
+import io
+import json
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+import jinja2
+
+from classroom.manifest import ROOT
+from classroom.sandbox import LEVELS
+from cs231n.checkpoint import beside
+
+__all__ = ["Row", "line", "read_student", "results", "write_class", "write_student"]
+
+TEMPLATES = Path(__file__).with_name("templates")
+STYLE = ROOT / "cs231n" / "templates" / "style.css"
+KINDS = {"right": "right", "not-implemented": "not implemented", "waits": "waits for another exercise",
+         "raised": "raises an error",
+         "no-import": "file cannot be imported", "missing": "file missing or unreadable",
+         "timed-out": "no answer in time", "crashed": "process ended", "unknown": "wrong, not recognized"}
+SANDBOX = {"bubblewrap": "bubblewrap: no network, no files but its own, limits",
+           "namespaces": "namespaces: no network, this class's files covered, limits",
+           "limits": "limits alone: the network, and files that anyone may read, were within reach"}
+
+
+class Row(NamedTuple):
+    student: str
+    results: dict | None
+    error: str | None       # why there are no results
+
+
+def results(submission, attempts, exercises, level, seconds):
+    """results.json of one student, as Gradescope reads it; extra_data is for ourselves."""
+    tests = [_test(exercise, attempts[exercise.number], exercises) for exercise in exercises]
+    said = [*submission.problems.values(), *submission.notes, f"Sandbox: {SANDBOX[level]}."]
+    return {"score": _rounded(sum(test["score"] for test in tests)), "execution_time": round(seconds, 2),
+            "output": "\n".join(said), "output_format": "text", "visibility": "visible",
+            "stdout_visibility": "hidden", "tests": tests,
+            "extra_data": {"points": sum(exercise.points for exercise in exercises), "sandbox": level}}
+
+
+def _test(exercise, attempt, exercises):
+    text = attempt.text or "Right."
+    if attempt.followed:
+        text += f" (Marked with the reference's {', '.join(attempt.followed)}: yours is not all right yet.)"
+    return {"name": f"{exercise.number} {exercise.title}", "number": str(exercise.number),
+            "score": _rounded(exercise.points * attempt.share), "max_score": exercise.points,
+            "status": "passed" if attempt.share == 1 else "failed", "output": text, "output_format": "text",
+            "visibility": "visible", "tags": [attempt.kind],
+            "extra_data": {"kind": attempt.kind, "followed": list(attempt.followed)}}
+
+
+def _rounded(points):
+    return round(points, 2)
+
+
+def write_student(folder, found):
+    """results.json last: where it is, the page is too."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(folder / "index.html", _page("student.html.j2", found=found))
+    _write(folder / "results.json", json.dumps(found, indent=1, allow_nan=False) + "\n")
+
+
+def read_student(folder, digest):
+    """The results in folder if they are those of digest, else None."""
+    try:
+        found = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+        return found if found["extra_data"]["digest"] == digest else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def line(row):
+    """A student in one line of a terminal."""
+    if row.error:
+        return f"  {row.student[:40]:<40}  not marked: {row.error}"[:110]
+    passed = sum(test["status"] == "passed" for test in row.results["tests"])
+    return (f"  {row.student[:40]:<40}{row.results['score']:>8.2f} of {row.results['extra_data']['points']:g}"
+            f"   {passed} of {len(row.results['tests'])} right")
+
+
+def write_class(out, rows, exercises):
+    """grades.csv, class.png and index.html for the rows that there are."""
+    marked = [row for row in rows if row.results]
+    _write(out / "grades.csv", _grades(rows, exercises))
+    causes = [Counter(row.results["tests"][i]["tags"][0] for row in marked) for i in range(len(exercises))]
+    if marked:
+        with beside(out / "class.png") as file:
+            _draw(file, [f"{e.number} {e.title}" for e in exercises], causes)
+    levels = Counter(row.results["extra_data"]["sandbox"] for row in marked)
+    _write(out / "index.html", _page(
+        "class.html.j2", rows=rows, marked=len(marked), points=sum(exercise.points for exercise in exercises),
+        why=_why(marked), exercises=exercises, causes=causes, shown=shown,
+        mean=sum(row.results["score"] for row in marked) / max(1, len(marked)),
+        levels=[(SANDBOX[level], levels[level]) for level in LEVELS if levels[level]]))
+
+
+def _grades(rows, exercises):
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    names = [f"{exercise.number} {exercise.title}" for exercise in exercises]
+    writer.writerow(["student", "score", "points", *names, "sandbox", "note"])
+    for row in rows:
+        if row.error:
+            writer.writerow([_cell(row.student), *[""] * (len(names) + 3), _cell(row.error)])
+        else:
+            extra = row.results["extra_data"]
+            writer.writerow([_cell(row.student), row.results["score"], extra["points"],
+                             *(test["score"] for test in row.results["tests"]), extra["sandbox"],
+                             _cell(" ".join(row.results["output"].splitlines()[:-1]))])
+    return text.getvalue()
+
+
+def _cell(text):
+    """text as no spreadsheet takes it for a formula: the name of a zip is a student's to choose."""
+    return "'" + text if text[:1] in tuple("=+-@\t\r") else text
+
+
+def _why(marked):
+    """[(exercise, why it is not right, how many, what one of them was told)], the most frequent first."""
+    counts, example = Counter(), {}
+    for row in marked:
+        for test in row.results["tests"]:
+            key = test["name"], test["tags"][0]
+            if key[1] != "right":
+                counts[key] += 1
+                example.setdefault(key, test["output"])
+    return [(name, shown(kind), count, example[name, kind]) for (name, kind), count in counts.most_common(40)]
+
+
+def shown(kind):
+    return KINDS.get(kind, kind.replace("-", " "))
+
+
+def _draw(file, names, causes):
+    """A bar an exercise: right at the left, then why not, in the order of how often in the class."""
+    from matplotlib import colormaps
+    from matplotlib.figure import Figure
+
+    total = Counter()
+    for cause in causes:
+        total.update(cause)
+    often = [kind for kind, _ in total.most_common() if kind not in ("right", "not-implemented")]
+    palette = [c for i, c in enumerate(colormaps["tab10"].colors) if i not in (2, 7)]   # its green, its grey
+    colours = {"right": "#1b7837", "not-implemented": "0.85", **dict(zip(often, palette))}
+    order = ["right", *often[:len(palette)], "other", "not-implemented"]
+    figure = Figure(figsize=(9, 1.6 + 0.36 * len(names)), layout="constrained")
+    axes = figure.subplots()
+    left = [0] * len(names)
+    for kind in order:
+        widths = [sum(n for k, n in cause.items() if k not in colours) if kind == "other" else cause[kind]
+                  for cause in causes]
+        if sum(widths):
+            axes.barh(names, widths, 0.75, left, color=colours.get(kind, "0.5"), label=shown(kind))
+            left = [a + b for a, b in zip(left, widths)]
+    axes.invert_yaxis()
+    axes.set(xlabel="students", xlim=(0, max(left)))
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.legend(loc="outside lower center", ncols=3, frameon=False)
+    figure.savefig(file, format="png", dpi=110)
+
+
+def _page(template, **values):
+    loader = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True,
+                                undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    style = jinja2.utils.markupsafe.Markup(STYLE.read_text(encoding="utf-8"))
+    return loader.get_template(template).render(style=style, **values)
+
+
+def _write(path, text):
+    with beside(path) as file:
+        file.write(text.encode("utf-8", "backslashreplace"))

@@ -1,0 +1,3 @@
+# Never comes back, and not even from its import.
+while True:
+    pass
