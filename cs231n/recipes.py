@@ -14,17 +14,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from cs231n import fast_layers
 from cs231n.augment import flip_and_shift, views
 from cs231n.classifiers.fc_net import FullyConnectedNet
 from cs231n.contracts import require_choice, require_count
 from cs231n.data_utils import get_CIFAR10_data
 from cs231n.solver import Solver
 from cs231n.whitening import fit_whitening, whiten
-
-try:
-    from cs231n import fast_layers as layers
-except ImportError:     # a learner's edition comes without, to show the learner's own at work
-    from cs231n import layer_utils as layers
 
 __all__ = ["RECIPES", "Recipe", "moves_of", "predict", "prepare", "solver_for", "test_accuracy"]
 
@@ -66,7 +62,7 @@ def solver_for(name, data, seed, run=None, verbose=True):
     require_count("solver_for", "seed", seed, 0)
     recipe, rng = RECIPES[name], np.random.RandomState(seed)
     net = FullyConnectedNet(recipe.hidden_dims, normalization="batchnorm", weight_scale=0.03, rng=rng,
-                            layers=layers)
+                            layers=fast_layers)
     return Solver(net, data, update_rule="adamw",
                   optim_config={"learning_rate": 8e-3, "weight_decay": 0.1, "beta2": 0.99},
                   schedule="one_cycle", schedule_config={"warm_up": 0.2}, augment=moves_of(name),

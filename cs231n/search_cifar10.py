@@ -6,11 +6,11 @@ from functools import lru_cache
 
 import numpy as np
 
+from cs231n import fast_layers
 from cs231n.classifiers.fc_net import FullyConnectedNet
 from cs231n.data_sources import locate
 from cs231n.data_utils import data_source, get_CIFAR10_data
 from cs231n.download import DataError
-from cs231n.recipes import layers
 from cs231n.solver import Solver
 from cs231n.space import choice, integer, log_uniform
 
@@ -39,7 +39,7 @@ class TrainOnCIFAR10:
         """Raises: DataError if this machine has other images; FloatingPointError if the loss diverged."""
         rng = np.random.RandomState(seed)
         net = FullyConnectedNet([config["width"]] * config["depth"], normalization="batchnorm",
-                                rng=rng, layers=layers)
+                                rng=rng, layers=fast_layers)
         solver = Solver(net, images(self.digest), update_rule="adamw", schedule="one_cycle",
                         optim_config={name: config[name] for name in ("learning_rate", "weight_decay")},
                         batch_size=config["batch_size"], num_epochs=epochs, verbose=False, rng=rng)
