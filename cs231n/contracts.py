@@ -1,6 +1,7 @@
 """What a function may be given, checked before it does anything: one sentence that says what to change."""
 
 import re
+import sys
 from functools import cache
 
 import numpy as np
@@ -34,10 +35,13 @@ def require(where, spec, *arrays):
         return
     sizes = {}
     for (name, dims, shown), array in zip(_parse(spec), arrays, strict=True):
-        if not isinstance(array, np.ndarray):
+        if not is_plain_array(array):
             raise TypeError(f"{where}: {name} must be a numpy array {shown}, got {instead(name, array)}")
         if array.dtype.kind not in "fc":
             raise TypeError(f"{where}: {name} must be floating point, got {instead(name, array)}")
+        if array.dtype == np.float16:
+            raise TypeError(f"{where}: {name} must have 32 bits or more, for float16 ends at 65504; "
+                            f"try {name}.astype(np.float32)")
         shape = array.shape
         fixed = dims[:-1] if dims[-1:] == ("...",) else dims
         fits = len(shape) >= len(fixed) if fixed is not dims else len(shape) == len(fixed)
@@ -55,9 +59,14 @@ def require(where, spec, *arrays):
 _passed = set()     # shapes and dtypes that passed a spec: a training step asks the same again and again
 
 
+def is_plain_array(value):
+    """Whether value is an array whose * and mean are those of arrays: no np.matrix, no masked array."""
+    return isinstance(value, np.ndarray) and not isinstance(value, (np.matrix, np.ma.MaskedArray))
+
+
 def instead(name, value, dtype="float64"):
     """What value is where an array of dtype is wanted, and what makes one of it, for the end of a message."""
-    if isinstance(value, np.ndarray):
+    if is_plain_array(value):
         return f"{value.dtype}; try {name}.astype(np.{dtype})"
     got = type(value).__name__
     return got if value is None else f"{got}; try np.array({name}, dtype=np.{dtype})"
@@ -139,7 +148,7 @@ def require_options(where, name, options, known):
 
 def require_choice(where, name, value, choices):
     """Check that value is one of choices. Raises: ValueError that lists them."""
-    if value not in choices:
+    if not isinstance(value, (str, type(None))) or value not in choices:    # an array has no one truth value
         raise ValueError(f"{where}: {name} must be one of {', '.join(map(repr, choices))}; got {value!r}")
 
 
@@ -157,16 +166,45 @@ def require_number(where, name, value, low, high=np.inf, *, above=False, below=F
         if high < np.inf:
             bound += f" and below {high}" if below else f" and at most {high}"
         raise ValueError(f"{where}: {name} must be {bound}, got {value}")
+    # An int like 10**400 is no infinity, but no float can hold it either.
+    if np.isinf(value) if isinstance(value, (float, np.floating)) else abs(int(value)) > sys.float_info.max:
+        raise ValueError(f"{where}: {name} must be finite, got {value}")
 
 
-def require_count(where, name, value, low):
-    """Check that value is an integer of at least low. Raises: TypeError; ValueError."""
+def require_count(where, name, value, low, high=np.inf):
+    """Check that value is an integer, low <= value <= high. Raises: TypeError; ValueError."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         whole = isinstance(value, (float, np.floating)) and value == value // 1
         hint = f"; try {value:.0f}" if whole else ""
         raise TypeError(f"{where}: {name} must be an integer, got {value!r}{hint}")
-    if value < low:
-        raise ValueError(f"{where}: {name} must be at least {low}, got {value}")
+    if not low <= value <= high:
+        bound = f" and at most {high}" if high < np.inf else ""
+        raise ValueError(f"{where}: {name} must be at least {low}{bound}, got {value}")
+
+
+def require_seed(where, name, seed):
+    """Check that seed is one that a RandomState takes, 0 <= seed < 2^32. Raises: TypeError; ValueError."""
+    require_count(where, name, seed, 0, 2**32 - 1)
+
+
+def require_scale(where, x, inv_std, eps):
+    """Check inv_std, 1 / sqrt(var + eps), for each column (or row) of x: no out is finite and wrong.
+
+    A variance that overflows makes inv_std zero, and x_hat with it; one that vanishes, where eps is none,
+    leaves x_hat no digits. NaN passes, for it shows. Raises: OverflowError, ValueError with the place.
+    """
+    tiny = np.finfo(x.dtype).tiny
+    if eps >= tiny and inv_std.all():
+        return
+    line = "column" if inv_std.ndim == 1 else "row"
+    inv_std = np.abs(inv_std).reshape(-1)
+    overflows, vanishes = inv_std == 0, inv_std > tiny**-0.5
+    if overflows.any():
+        raise OverflowError(f"{where}: x has a {line}, {overflows.argmax()}, whose variance overflows "
+                            f"{x.dtype}; try a smaller learning_rate or weight_scale, or x in float64")
+    if vanishes.any():
+        raise ValueError(f"{where}: x has a {line}, {vanishes.argmax()}, without variance, and eps is "
+                         f"{eps:g}; try eps=1e-5")
 
 
 def require_rng(where, rng):

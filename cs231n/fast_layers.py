@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cs231n import layer_utils, layers, optim
+from cs231n.contracts import require_scale
 from cs231n.layer_utils import *
 from cs231n.layer_utils import then_dropout
 from cs231n.layers import *
@@ -29,7 +30,7 @@ __all__ = [*layers.__all__, *layer_utils.__all__, "adam", "adamw"]
 
 class FusedCache(NamedTuple):
     relu_out: np.ndarray  # (N, D)  what relu let through; x again where no relu follows
-    x: np.ndarray         # (N, D)  for a kernel; for NumPy, x less a mean that rounding left inexact
+    x: np.ndarray         # (N, D)  for a kernel; for NumPy, x less its first row
     shift: np.ndarray     # (D,)    (mean of x, less origin) * inv_std
     inv_std: np.ndarray   # (D,)
     gamma: np.ndarray     # (D,)
@@ -70,7 +71,8 @@ def affine_norm_relu_forward(x, w, b, gamma, beta, norm_param, normalization):
 
     Batchnorm takes a bias out again, so b is added to the running mean alone, and db is zero.
     """
-    if normalization != "batchnorm" or not _is_fused(norm_param, x, w, b, gamma, beta):
+    if not isinstance(normalization, str) or normalization != "batchnorm" \
+            or not _is_fused(norm_param, x, w, b, gamma, beta):
         return layer_utils.affine_norm_relu_forward(x, w, b, gamma, beta, norm_param, normalization)
     rows = affine_rows(x, w, b)
     out, norm_cache = _forward(rows @ w, gamma, beta, norm_param, with_relu=True, bias=b)
@@ -130,21 +132,22 @@ def _one_pass(rule, w, dw, config, defaults):
     if config is None or not defaults.keys() <= config.keys():
         config = optim.fill(rule.__name__, w, dw, config, **defaults)
     m, v = config["m"], config["v"]
-    if not (w.shape == dw.shape == m.shape == v.shape and _is_one_dtype(w, dw, m, v)
+    if not (_is_one_dtype(w, dw, m, v) and w.shape == dw.shape == m.shape == v.shape
             and w.flags.c_contiguous and dw.flags.c_contiguous
-            and m.flags.c_contiguous and v.flags.c_contiguous):
+            and m.flags.carray and v.flags.carray):     # which are written to as well
         return rule(w, dw, config)
+    optim.require_squares(rule.__name__, dw)
     t = config["t"] = config["t"] + 1
     beta1, beta2, rate = config["beta1"], config["beta2"], config["learning_rate"]
     settings = (beta1, beta2, rate / (1 - beta1**t), 1 / math.sqrt(1 - beta2**t), config["epsilon"],
                 1 - rate * config.get("weight_decay", 0))
     next_w = np.empty(w.shape, w.dtype)
-    if kernels is not None:
-        kernels.adam(w, dw, m, v, *settings, next_w)
+    flat = [a.reshape(-1) for a in (w, dw, m, v, next_w)]
+    if kernels is not None:     # compiled once, for all shapes
+        kernels.adam(*flat[:4], *settings, flat[4])
     elif w.size <= _BLOCK:
-        _adam_block(w, dw, m, v, next_w, *settings)
+        _adam_block(*flat, *settings)
     else:
-        flat = [a.reshape(-1) for a in (w, dw, m, v, next_w)]
         for i in range(0, w.size, _BLOCK):
             _adam_block(*(a[i:i + _BLOCK] for a in flat), *settings)
     return next_w, config
@@ -173,15 +176,15 @@ _COMPILED = np.dtype(np.float32), np.dtype(np.float64)
 
 
 def _is_one_dtype(*arrays):
-    first = getattr(arrays[0], "dtype", None)
     for a in arrays:
-        if getattr(a, "dtype", None) != first:
+        if type(a) is not np.ndarray or a.dtype != arrays[0].dtype:     # no np.matrix, whose * is another
             return False
-    return first in _COMPILED
+    return arrays[0].dtype in _COMPILED
 
 
 def _is_fused(norm_param, *arrays):
-    return isinstance(norm_param, dict) and norm_param.get("mode") == "train" and _is_one_dtype(*arrays)
+    mode = norm_param.get("mode") if isinstance(norm_param, dict) else None
+    return isinstance(mode, str) and mode == "train" and _is_one_dtype(*arrays)
 
 
 def _forward(x, gamma, beta, bn_param, with_relu, bias=None):
@@ -193,16 +196,19 @@ def _forward(x, gamma, beta, bn_param, with_relu, bias=None):
         bias = np.zeros(len(gamma), x.dtype) if bias is None else bias
         kernels.batchnorm_forward(x, gamma, beta, bias, eps, momentum, running_mean, running_var, with_relu,
                                   out, kept)
+        require_scale("batchnorm_forward", x, kept[2], eps)
         bn_param["running_mean"], bn_param["running_var"] = kept[0], kept[1]
         cache = FusedCache(out if with_relu else x, x, kept[3], kept[2], gamma, with_relu, True)
     else:
         ones = np.full(len(x), 1 / len(x), x.dtype)     # ones @ x is a mean, by BLAS
-        mu = ones @ x
-        centered = x - mu
-        left = ones @ centered          # what rounding left of the mean: much, in float32, if that is large
-        mu += left
-        var = np.einsum("nd,nd->d", centered, centered) / len(x) - left * left
+        centered = x - x[0]             # a large mean would cost float32 its digits
+        left = ones @ centered          # the mean, less x[0]
+        mu = x[0] + left
+        squares = np.einsum("nd,nd->d", centered, centered) / len(x)
+        # Never below 0 by rounding; infinite, not NaN, if squares overflow, but NaN if x is infinite.
+        var = np.maximum(squares - np.minimum(left * left, np.finfo(x.dtype).max), 0 * left)
         inv_std = 1 / np.sqrt(var + eps)
+        require_scale("batchnorm_forward", x, inv_std, eps)
         scale = gamma * inv_std
         out = centered * scale
         out += beta - left * scale

@@ -90,7 +90,7 @@ def batchnorm_backward(dout, out, x, shift, inv_std, gamma, with_relu, dx, dgamm
 
 @compiled
 def adam(w, dw, m, v, beta1, beta2, rate, root, epsilon, keep, next_w):
-    """One pass over arrays of one shape; m and v are updated in place. As optim.adamw, with
+    """One pass over arrays (n,); m and v are updated in place. As optim.adamw, with
 
         rate = learning_rate / (1 - beta1^t)        root = 1 / sqrt(1 - beta2^t)
         keep = 1 - learning_rate * weight_decay, which is 1 for adam
@@ -98,7 +98,6 @@ def adam(w, dw, m, v, beta1, beta2, rate, root, epsilon, keep, next_w):
     real = w.dtype.type
     past1, fresh1, past2, fresh2 = real(beta1), real(1 - beta1), real(beta2), real(1 - beta2)
     rate, root, epsilon, keep = real(rate), real(root), real(epsilon), real(keep)
-    w, dw, m, v, next_w = w.ravel(), dw.ravel(), m.ravel(), v.ravel(), next_w.ravel()
     for i in range(w.size):
         m[i] = past1 * m[i] + fresh1 * dw[i]
         v[i] = past2 * v[i] + fresh2 * dw[i] * dw[i]

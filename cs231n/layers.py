@@ -14,11 +14,12 @@ from cs231n.contracts import (
     require,
     require_cache,
     require_choice,
-    require_count,
     require_labels,
     require_number,
     require_options,
     require_rng,
+    require_scale,
+    require_seed,
 )
 
 __all__ = [
@@ -152,6 +153,7 @@ def batchnorm_forward(x, gamma, beta, bn_param):
     var = squared.mean(axis=0)                                          # (D,)
     std = np.sqrt(var + eps)                                            # (D,)
     inv_std = 1 / std                                                   # (D,)
+    require_scale("batchnorm_forward", x, inv_std, eps)
     x_hat = centered * inv_std                                          # (N, D)
     scaled = gamma * x_hat                                              # (N, D)
     out = scaled + beta                                                 # (N, D)
@@ -230,6 +232,7 @@ def layernorm_forward(x, gamma, beta, ln_param):
     centered = x - mean64(x, axis=1, keepdims=True)                     # (N, D)
     var = (centered * centered).mean(axis=1, keepdims=True)             # (N, 1)
     inv_std = 1 / np.sqrt(var + eps)                                    # (N, 1)
+    require_scale("layernorm_forward", x, inv_std, eps)
     x_hat = centered * inv_std                                          # (N, D)
     return gamma * x_hat + beta, LayerNormCache(x_hat, inv_std, gamma)
 
@@ -313,7 +316,7 @@ def dropout_options(where, dropout_param):
     require_choice(where, "dropout_param['mode']", mode, ("train", "test"))
     require_rng(where, rng)
     if seed is not None:
-        require_count(where, "dropout_param['seed']", seed, 0)
+        require_seed(where, "dropout_param['seed']", seed)
         rng = np.random.RandomState(seed)
     return float(p), mode, rng
 

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from cs231n.contracts import instead, require_number, require_options
+from cs231n.contracts import instead, is_plain_array, require_number, require_options
 
 __all__ = ["sgd", "sgd_momentum", "rmsprop", "adam", "adamw", "clip_by_norm"]
 
@@ -99,10 +99,13 @@ def clip_by_norm(grads, norm):
     Returns a new dict, or grads itself if there is nothing to do. One scale for all keeps the direction.
     Source: Pascanu, Mikolov and Bengio 2013, arXiv:1211.5063, algorithm 1.
     """
-    with np.errstate(over="ignore"):
+    require_number("clip_by_norm", "norm", norm, 0, above=True)
+    with np.errstate(over="ignore", under="ignore"):
         found = math.hypot(*(np.linalg.norm(g) for g in grads.values()))
-    if found == np.inf:     # a square that float32 cannot hold
-        found = math.hypot(*(np.linalg.norm(g.astype(np.float64)) for g in grads.values()))
+    if not 1e-15 < found < 1e15:    # a square that float32 cannot hold, or float64
+        largest = max((float(np.max(np.abs(g))) for g in grads.values()), default=0.0)
+        if 0 < largest < np.inf:
+            found = largest * math.hypot(*(np.linalg.norm(g / np.float64(largest)) for g in grads.values()))
     return {name: g * (norm / found) for name, g in grads.items()} if found > norm else grads
 
 
@@ -117,8 +120,9 @@ def fill(rule, w, dw, config, **defaults):
     require_options(rule, "config", config, defaults)
     _require_array(rule, "w", w)
     _require_array(rule, "dw", dw)
-    if getattr(w, "dtype", np.dtype(float)).kind not in "fc":
-        raise TypeError(f"{rule}: w must be floating point, got {instead('w', w)}")
+    dtype = getattr(w, "dtype", np.dtype(float))
+    if dtype.kind != "f" or dtype.itemsize < 4:
+        raise TypeError(f"{rule}: w must be floating point, of 32 bits or more, got {instead('w', w)}")
     if np.shape(w) != np.shape(dw):
         raise ValueError(f"{rule}: dw must have the shape of w, {np.shape(w)}, got {np.shape(dw)}")
     for name, value in config.items():
@@ -134,10 +138,27 @@ def fill(rule, w, dw, config, **defaults):
                            below=share and rule in ("adam", "adamw"))  # which divide by 1 - beta
             # A float64 scalar, like 10 ** np.random.uniform(-4, -2), would turn float32 weights into float64.
             config[name] = value.item() if isinstance(value, np.generic) else value
+    if "epsilon" in defaults:
+        require_squares(rule, as_dtype_of(w, dw))
     for name, value in defaults.items():
         if name not in config:
             config[name] = np.zeros_like(w) if name in MEMORY else value
     return config
+
+
+def require_squares(rule, dw):
+    """Check that no finite entry of dw has an infinite square: no step would ever follow it.
+
+    An infinite or NaN entry passes, for the next w shows it. Raises: OverflowError.
+    """
+    with np.errstate(over="ignore"):
+        if np.vdot(dw, dw) < np.inf:    # one fast pass, and the sum is finite, so each square is
+            return
+        lost = np.isfinite(dw) & np.isinf(np.square(dw))
+    if lost.any():
+        largest = np.max(np.abs(dw), where=lost, initial=0)
+        raise OverflowError(f"{rule}: dw holds {largest:g}, whose square overflows {np.result_type(dw)}; "
+                            "try a smaller learning_rate, or clip_by_norm")
 
 
 def as_dtype_of(w, array):
@@ -147,5 +168,8 @@ def as_dtype_of(w, array):
 
 
 def _require_array(rule, name, value):
-    if not isinstance(value, (np.ndarray, np.number, float, int)):
+    is_array = isinstance(value, np.number) or is_plain_array(value)
+    if not is_array and (isinstance(value, bool) or not isinstance(value, (float, int))):
         raise TypeError(f"{rule}: {name} must be a numpy array, got {instead(name, value)}")
+    if is_array and value.dtype.kind not in "fiu":
+        raise TypeError(f"{rule}: {name} must hold real numbers, got {instead(name, value)}")

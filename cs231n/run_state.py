@@ -13,8 +13,8 @@ __all__ = ["capture", "restore_state", "model_of", "augment_of", "data_digest", 
 FORMAT, VERSION = "cs231n run", 1
 
 SETTINGS = ("optim_config", "lr_decay", "schedule", "schedule_config", "batch_size", "num_epochs",
-            "num_train_samples", "num_val_samples", "patience", "clip_norm", "checkpoint_name", "print_every",
-            "verbose")
+            "num_train_samples", "num_val_samples", "patience", "keep", "clip_norm", "checkpoint_name",
+            "print_every", "verbose")
 COUNTERS = ("epoch", "best_epoch", "best_val_acc", "_done", "_rate")
 HISTORIES = ("loss_history", "train_acc_history", "val_acc_history")
 

@@ -24,6 +24,7 @@ def cosine(progress, final=0.0):
 
     Source: Loshchilov and Hutter 2017, arXiv:1608.03983, eq. 5, without restarts.
     """
+    require_number("cosine", "progress", progress, 0, 1)
     require_number("cosine", "final", final, 0)
     return final + (1 - final) * (1 + math.cos(math.pi * progress)) / 2
 
@@ -34,6 +35,7 @@ def one_cycle(progress, warm_up=0.3, start=0.04, final=0.0):
     The configured rate is the peak, so it can be larger than one that is held from the first step.
     Source: Smith and Topin 2018, arXiv:1708.07120; the cosine on the way down is later custom.
     """
+    require_number("one_cycle", "progress", progress, 0, 1)
     require_number("one_cycle", "warm_up", warm_up, 0, 1, below=True)
     require_number("one_cycle", "start", start, 0)
     require_number("one_cycle", "final", final, 0)

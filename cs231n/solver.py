@@ -14,6 +14,7 @@ from cs231n.contracts import (
     require_labels,
     require_number,
     require_rng,
+    require_seed,
 )
 from cs231n.progress import Progress
 from cs231n.schedules import SCHEDULES, require_schedule
@@ -40,7 +41,9 @@ class Solver:
             lr_decay, the factor on the learning rate after each epoch; schedule "constant", "cosine" or
             "one_cycle", and schedule_config, its settings: a further factor, over one call of train;
             batch_size; num_epochs; patience, the epochs without a better validation accuracy after which
-            training stops (None: never); clip_norm, the largest global norm that gradients may have;
+            training stops (None: never); keep "best" or "last", which parameters the model has in the end: a
+            schedule that ends near zero needs no choice, and a small X_val makes a bad one;
+            clip_norm, the largest global norm that gradients may have;
             augment, a function (batch of images, rng) -> such a batch, for training batches alone;
             num_train_samples, num_val_samples, how many examples an accuracy is measured on (None: all);
             checkpoint_name, the stem of files NAME_epoch_E.npz written after each epoch for load_checkpoint;
@@ -59,7 +62,7 @@ class Solver:
 
     def __init__(self, model, data, *, update_rule="sgd", optim_config=None, lr_decay=1.0,
                  schedule="constant", schedule_config=None, batch_size=100, num_epochs=10, patience=None,
-                 clip_norm=None, augment=None, num_train_samples=1000, num_val_samples=None,
+                 keep="best", clip_norm=None, augment=None, num_train_samples=1000, num_val_samples=None,
                  checkpoint_name=None, run=None, print_every=10, verbose=True, seed=None, rng=None,
                  **unknown):
         if unknown:
@@ -78,6 +81,7 @@ class Solver:
         if clip_norm is not None:
             require_number("Solver", "clip_norm", clip_norm, 0, above=True)
         require_schedule("Solver", schedule, schedule_config)
+        require_choice("Solver", "keep", keep, ("best", "last"))
         if augment is not None and not callable(augment):
             raise TypeError(f"Solver: augment must be a function (batch, rng) -> batch, got {augment!r}; "
                             "try from cs231n.augment import flip_and_shift")
@@ -87,7 +91,7 @@ class Solver:
         if seed is not None and rng is not None:
             raise ValueError("Solver: seed and rng are two ways to say one thing; give one of them")
         if seed is not None:
-            require_count("Solver", "seed", seed, 0)
+            require_seed("Solver", "seed", seed)
         if rng is not None:
             require_rng("Solver", rng)
         if run is not None:
@@ -102,7 +106,7 @@ class Solver:
         self.schedule, self.schedule_config = schedule, dict(schedule_config or {})
         self.batch_size = batch_size
         self.num_epochs = num_epochs
-        self.patience, self.clip_norm, self.augment = patience, clip_norm, augment
+        self.patience, self.keep, self.clip_norm, self.augment = patience, keep, clip_norm, augment
         self.num_train_samples = num_train_samples
         self.num_val_samples = num_val_samples
         self.checkpoint_name = checkpoint_name
@@ -132,8 +136,8 @@ class Solver:
         """Run num_epochs epochs, then give the model its best parameters, also after an error or Ctrl-C.
 
         A second call goes on with another num_epochs; the first one of a resumed Solver, with the epochs that
-        are left. A loss that is not finite ends the run with a RuntimeWarning that says where; the step is
-        not taken.
+        are left. A loss that is not finite, or an overflow, ends the run with a RuntimeWarning that says
+        where; the step is not taken.
 
         Raises: OSError before the first step if nothing can be written where checkpoint_name or run points.
         """
@@ -238,6 +242,8 @@ class Solver:
         right = finite = 0
         for i in range(0, len(X), batch_size):
             scores = self.model.loss(X[i:i + batch_size])
+            if i == 0:
+                require_labels("check_accuracy", np.asarray(y), len(X), scores.shape[1])
             valid = np.isfinite(scores).all(axis=1)
             right += np.sum(valid & (scores.argmax(axis=1) == y[i:i + batch_size]))
             finite += valid.sum()
@@ -247,16 +253,22 @@ class Solver:
         X, y = self.X_train[batch], self.y_train[batch]
         if self.augment is not None:
             X = self.augment(X, self.rng)
-        loss, grads = self.model.loss(X, y)
-        if not np.isfinite(loss):
-            warnings.warn(self._divergence(loss, grads), RuntimeWarning, stacklevel=3)
+        try:
+            loss, grads = self.model.loss(X, y)
+            if not np.isfinite(loss):
+                warnings.warn(self._divergence(loss, grads), RuntimeWarning, stacklevel=3)
+                return False
+            if self.clip_norm is not None:
+                grads = optim.clip_by_norm(grads, self.clip_norm)
+            for name, w in self.model.params.items():
+                self.model.params[name], self.optim_configs[name] = \
+                    self.update_rule(w, grads[name], self.optim_configs[name])
+        except OverflowError as error:
+            warnings.warn(f"Solver.train: the run ends at iteration {len(self.loss_history) + 1}: {error}; "
+                          f"the best parameters so far are kept (validation accuracy "
+                          f"{self.best_val_acc:.3f})", RuntimeWarning, stacklevel=3)
             return False
         self.loss_history.append(loss)
-        if self.clip_norm is not None:
-            grads = optim.clip_by_norm(grads, self.clip_norm)
-        for name, w in self.model.params.items():
-            self.model.params[name], self.optim_configs[name] = \
-                self.update_rule(w, grads[name], self.optim_configs[name])
         return True
 
     def _set_rate(self, progress):
@@ -290,7 +302,8 @@ class Solver:
             warnings.warn("Solver.train: no score on X_val is finite, so these parameters cannot be the "
                           "best; try a smaller learning_rate, or look for NaN in X_val",
                           RuntimeWarning, stacklevel=3)
-        if val_acc > self.best_val_acc or finite and not self.val_acc_history:
+        first_or_last = self.keep == "last" or not self.val_acc_history
+        if val_acc > self.best_val_acc or finite and first_or_last:
             self.best_val_acc, self.best_epoch = val_acc, self.epoch
             self._best = snapshot(self.model)
         self.val_acc_history.append(val_acc)
@@ -312,5 +325,9 @@ def _require_data(model, data):
             raise ValueError(f"Solver: data[{X!r}] must hold at least one example, "
                              f"its shape is {data[X].shape}")
         require_labels(f"Solver, data[{y!r}]", data[y], len(data[X]))
+    if data["X_val"][:1].size != data["X_train"][:1].size:
+        raise ValueError("Solver: data['X_val'] must hold examples as large as those in data['X_train'], "
+                         f"{data['X_train'].shape[1:]}, got {data['X_val'].shape[1:]}; "
+                         "try X_val and X_train of one get_CIFAR10_data()")
     if not getattr(model, "params", None) or not callable(getattr(model, "loss", None)):
         raise TypeError(f"Solver: model must have params and loss(X, y), got {type(model).__name__}")

@@ -4,6 +4,8 @@ import sys
 
 import numpy as np
 
+from cs231n.contracts import require_count, require_number
+
 __all__ = ["visualize_grid", "vis_grid", "vis_nn", "draw_graph", "style", "show"]
 
 
@@ -12,9 +14,11 @@ def visualize_grid(Xs, ubound=255.0, padding=1):
 
     Args:    Xs (N, H, W, C), any real dtype; ubound, the brightest value; padding, pixels between images.
     Returns: one image (rows * (H + padding) - padding, the same for the width, C), float64.
-    Raises:  ValueError if Xs does not have four axes or is empty.
+    Raises:  TypeError, ValueError that name the argument, also if a pixel is NaN or infinite.
     """
     Xs = _images("visualize_grid", Xs)
+    require_number("visualize_grid", "ubound", ubound, 0, above=True)
+    require_count("visualize_grid", "padding", padding, 0)
     return ubound * _tile(Xs, int(np.ceil(np.sqrt(len(Xs)))), padding, ground=0.0, square=True)
 
 
@@ -112,10 +116,17 @@ def in_notebook():
 
 
 def _images(where, Xs):
-    Xs = np.asarray(Xs, dtype=np.float64)
+    Xs = np.asarray(Xs)
+    if Xs.dtype.kind not in "fiub":
+        raise TypeError(f"{where}: images must hold real numbers, got {Xs.dtype}")
+    Xs = Xs.astype(np.float64)
     if Xs.ndim != 4 or Xs.size == 0:
         raise ValueError(f"{where}: images must be (N, H, W, C), not empty, got {Xs.shape}; "
                          "for (N, C, H, W) try Xs.transpose(0, 2, 3, 1)")
+    broken = ~np.isfinite(Xs).all(axis=(1, 2, 3))
+    if broken.any():
+        raise ValueError(f"{where}: image {broken.argmax()} holds NaN or infinity, so it has no darkest and "
+                         "brightest value; did the weights diverge? try np.nan_to_num(Xs)")
     return Xs
 
 

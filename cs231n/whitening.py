@@ -43,10 +43,13 @@ def fit_whitening(X, softening):
     for start in range(0, len(rows), 5000):
         centered = rows[start:start + 5000] - mean
         covariance += centered.T @ centered
+    if not np.isfinite(covariance).all():
+        raise ValueError("fit_whitening: X holds NaN, infinity, or numbers whose squares overflow "
+                         f"{X.dtype}; try X[np.isfinite(rows).all(axis=1)] with rows = X.reshape(len(X), -1)")
     variances, axes = np.linalg.eigh(covariance / len(rows))            # (D,), (D, D)
     variances = np.maximum(variances, 0)    # rounding can leave one just below
     level = variances + softening * variances.mean()
-    if not level.min() > 1e-7 * level.max():
+    if not level.min() > max(1e-7 * level.max(), np.finfo(X.dtype).tiny):
         raise ValueError("fit_whitening: some direction of X has no variance to scale; "
                          "try softening=1.0, or more examples than the numbers in one")
     scale = 1 / np.sqrt(level * np.mean(variances / level))
@@ -59,11 +62,19 @@ def whiten(X, whitening, out=None):
     Raises: TypeError, ValueError if X does not fit the map.
     """
     require("whiten", "X (N, ...)", X)
+    if not isinstance(whitening, tuple) or len(whitening) != 2:
+        raise TypeError(f"whiten: whitening must be a Whitening, got {type(whitening).__name__}; "
+                        "try fit_whitening(X, softening=1.0)")
     mean, matrix = whitening
+    require("whiten", "mean (D,), matrix (D, D)", mean, matrix)
     if X[0].size != len(mean):
         raise ValueError(f"whiten: the map takes {len(mean)} numbers an example, X {X.shape} has "
                          f"{X[0].size}; try images like those it was fitted to")
     out = np.empty_like(X) if out is None else out
+    if getattr(out, "shape", None) != X.shape or out.dtype != X.dtype:
+        raise ValueError(f"whiten: out must be an array like X, {X.shape} of {X.dtype}, got "
+                         f"{getattr(out, 'shape', None)} of {getattr(out, 'dtype', type(out).__name__)}; "
+                         "try out=X")
     for start in range(0, len(X), 1000):
         part = X[start:start + 1000]
         out[start:start + 1000] = ((part.reshape(len(part), -1) - mean) @ matrix).reshape(part.shape)

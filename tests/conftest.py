@@ -14,7 +14,18 @@ from hypothesis import settings  # noqa: E402
 from cs231n import fast_layers  # noqa: E402
 
 settings.register_profile("kit", derandomize=True, max_examples=20, deadline=None)
+settings.register_profile("many", settings.get_profile("kit"), max_examples=250)   # docs/reliability.md
 settings.load_profile("kit")
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """With --hypothesis-profile=many: how many cases were drawn for each function, and how many held."""
+    if config.getoption("--hypothesis-profile") == "many":
+        from drawn import HELD, TRIED
+
+        for name in sorted(TRIED):
+            terminalreporter.line(f"{name:45} tried {TRIED[name]:6,}  held {HELD[name]:6,}")
+        terminalreporter.line(f"{'together':45} tried {TRIED.total():6,}  held {HELD.total():6,}")
 
 SHAPES = [(3, 5), (4, 3),
           (9, 7)]       # never square: a swapped axis must not fit; never N = 2: dx is ~eps there

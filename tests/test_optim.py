@@ -145,7 +145,7 @@ def test_lists_and_integer_weights_are_refused(rule):
                                 (w, None, "dw")]:
         with refused(TypeError, f"{rule.__name__}: {name} must be a numpy array, got "):
             rule(bad_w, bad_dw)
-    with refused(TypeError, rule.__name__, "w must be floating point, got int64; try w.astype(np.float64)"):
+    with refused(TypeError, rule.__name__, "w must be floating point, of 32 bits or more, got int64; "):
         rule(w.astype(np.int64), dw)
     for name in set(MEMORY[rule]) - {"t"}:
         with refused(TypeError, rule.__name__, f"config['{name}'] must be a numpy array, got list; try "):

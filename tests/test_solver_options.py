@@ -21,6 +21,15 @@ def test_patience(patience, epochs):
     assert np.array_equal(solver.model.params["W"], np.full(3, solver.best_epoch))
 
 
+def test_keep_last_ends_with_the_last_parameters_and_their_accuracy():
+    """The best would be those after epoch 6."""
+    solver = run(Scripted(ACCURACIES), num_epochs=11, keep="last")
+    assert np.array_equal(solver.model.params["W"], np.full(3, 11)) and solver.best_epoch == 11
+    assert solver.best_val_acc == ACCURACIES[-1]
+    with refused(ValueError, "keep", "'best', 'last'"):
+        run(Scripted(ACCURACIES), keep="first")
+
+
 def test_patience_begins_anew_with_each_call():
     solver = run(Scripted([0.5]), num_epochs=9, patience=2)
     assert solver.epoch == 3

@@ -5,7 +5,14 @@ import importlib
 import numpy as np
 
 from cs231n import layer_utils, layers
-from cs231n.contracts import require_choice, require_count, require_labels, require_number, require_rng
+from cs231n.contracts import (
+    require_choice,
+    require_count,
+    require_labels,
+    require_number,
+    require_rng,
+    require_seed,
+)
 from cs231n.layer_utils import *
 from cs231n.layers import *
 
@@ -84,6 +91,8 @@ class FullyConnectedNet:
                 raise ValueError(f"{where}: dropout={dropout} and dropout_keep_ratio={dropout_keep_ratio} "
                                  "are two names of one argument; give one of them")
             dropout_keep_ratio = dropout
+        if not isinstance(use_batchnorm, (bool, np.bool_, type(None))):
+            raise TypeError(f"{where}: use_batchnorm must be True or False, got {use_batchnorm!r}")
         if use_batchnorm is not None:
             if normalization is not None:
                 raise ValueError(f"{where}: use_batchnorm={use_batchnorm} and normalization={normalization!r}"
@@ -103,7 +112,7 @@ class FullyConnectedNet:
         if dtype is None or dtype not in (np.float32, np.float64):
             raise ValueError(f"{where}: dtype must be np.float32 or np.float64, got {dtype!r}")
         if seed is not None:
-            require_count(where, "seed", seed, 0)
+            require_seed(where, "seed", seed)
         if rng is not None:
             require_rng(where, rng)
 
