@@ -114,7 +114,8 @@ def affine_norm_relu_dropout_backward(dout, cache, needs_dx=True):
 def adam(w, dw, config=None):
     """As optim.adam, in one pass over memory; config's m and v are updated in place.
 
-    Settings are checked when config is first filled, not at each step.
+    Settings are checked when config is first filled, not at each step. Where a square overflows, config
+    starts anew, since its memory was in place.
     """
     return _one_pass(optim.adam, w, dw, config, _ADAM)
 
@@ -136,7 +137,8 @@ def _one_pass(rule, w, dw, config, defaults):
             and w.flags.c_contiguous and dw.flags.c_contiguous
             and m.flags.carray and v.flags.carray):     # which are written to as well
         return rule(w, dw, config)
-    optim.require_squares(rule.__name__, dw)
+    if kernels is None:
+        optim.require_squares(rule.__name__, dw)
     t = config["t"] = config["t"] + 1
     beta1, beta2, rate = config["beta1"], config["beta2"], config["learning_rate"]
     settings = (beta1, beta2, rate / (1 - beta1**t), 1 / math.sqrt(1 - beta2**t), config["epsilon"],
@@ -144,7 +146,12 @@ def _one_pass(rule, w, dw, config, defaults):
     next_w = np.empty(w.shape, w.dtype)
     flat = [a.reshape(-1) for a in (w, dw, m, v, next_w)]
     if kernels is not None:     # compiled once, for all shapes
-        kernels.adam(*flat[:4], *settings, flat[4])
+        if kernels.adam(*flat[:4], *settings, flat[4]):
+            try:
+                optim.require_squares(rule.__name__, dw)
+            except OverflowError:
+                m[...] = v[...] = config["t"] = 0
+                raise
     elif w.size <= _BLOCK:
         _adam_block(*flat, *settings)
     else:
@@ -194,9 +201,9 @@ def _forward(x, gamma, beta, bn_param, with_relu, bias=None):
         x = np.ascontiguousarray(x)
         out, kept = np.empty(x.shape, x.dtype), np.empty((4, len(gamma)), x.dtype)
         bias = np.zeros(len(gamma), x.dtype) if bias is None else bias
-        kernels.batchnorm_forward(x, gamma, beta, bias, eps, momentum, running_mean, running_var, with_relu,
-                                  out, kept)
-        require_scale("batchnorm_forward", x, kept[2], eps)
+        if kernels.batchnorm_forward(x, gamma, beta, bias, eps, momentum, running_mean, running_var,
+                                     with_relu, out, kept):
+            require_scale("batchnorm_forward", x, kept[2], eps)
         bn_param["running_mean"], bn_param["running_var"] = kept[0], kept[1]
         cache = FusedCache(out if with_relu else x, x, kept[3], kept[2], gamma, with_relu, True)
     else:

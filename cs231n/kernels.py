@@ -23,6 +23,8 @@ def batchnorm_forward(x, gamma, beta, bias, eps, momentum, running_mean, running
     |x_hat| exceeds sqrt(N), they are never so large that subtracting shift would lose digits in turn.
     Mean and squared deviations are taken of a few rows while the processor's cache holds them, and merged:
     Chan, Golub and LeVeque 1979, Stanford STAN-CS-79-773, eq. 2.1.
+
+    Returns True if an inv_std is zero or above 1e15: contracts.require_scale says what that means.
     """
     N, D = x.shape
     zero, past, fresh = x.dtype.type(0), x.dtype.type(momentum), x.dtype.type(1 - momentum)
@@ -46,9 +48,11 @@ def batchnorm_forward(x, gamma, beta, bias, eps, momentum, running_mean, running
             mu[j] += share * step
             squares[j] += seen * share * step * step
     next_mean, next_var, inv_std, shift = kept
+    doubtful = False
     for j in range(D):
         var = squares[j] / N
         inv_std[j] = 1 / np.sqrt(var + eps)
+        doubtful |= inv_std[j] == zero or inv_std[j] > 1e15
         shift[j] = mu[j] * inv_std[j]
         scale[j] = gamma[j] * inv_std[j]
         offset[j] = beta[j] - gamma[j] * shift[j]
@@ -58,6 +62,7 @@ def batchnorm_forward(x, gamma, beta, bias, eps, momentum, running_mean, running
         for j in range(D):
             y = (x[i, j] - x[0, j]) * scale[j] + offset[j]
             out[i, j] = zero if with_relu and y <= zero else y      # NaN stays NaN
+    return doubtful
 
 
 @compiled
@@ -94,11 +99,16 @@ def adam(w, dw, m, v, beta1, beta2, rate, root, epsilon, keep, next_w):
 
         rate = learning_rate / (1 - beta1^t)        root = 1 / sqrt(1 - beta2^t)
         keep = 1 - learning_rate * weight_decay, which is 1 for adam
+
+    Returns True if an entry of v is infinite.
     """
     real = w.dtype.type
     past1, fresh1, past2, fresh2 = real(beta1), real(1 - beta1), real(beta2), real(1 - beta2)
     rate, root, epsilon, keep = real(rate), real(root), real(epsilon), real(keep)
+    infinite = False
     for i in range(w.size):
         m[i] = past1 * m[i] + fresh1 * dw[i]
         v[i] = past2 * v[i] + fresh2 * dw[i] * dw[i]
+        infinite |= v[i] == np.inf
         next_w[i] = keep * w[i] - rate * m[i] / (np.sqrt(v[i]) * root + epsilon)
+    return infinite

@@ -151,9 +151,9 @@ def require_squares(rule, dw):
 
     An infinite or NaN entry passes, for the next w shows it. Raises: OverflowError.
     """
+    if np.vdot(dw, dw) < np.inf:    # one fast pass, and no square exceeds their sum
+        return
     with np.errstate(over="ignore"):
-        if np.vdot(dw, dw) < np.inf:    # one fast pass, and the sum is finite, so each square is
-            return
         lost = np.isfinite(dw) & np.isinf(np.square(dw))
     if lost.any():
         largest = np.max(np.abs(dw), where=lost, initial=0)
