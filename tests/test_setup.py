@@ -43,7 +43,8 @@ def kit(tmp_path):
     """Runs setup.sh on a copy of what it needs: kit(command, answers of the fake Python)."""
     for name in ("setup.sh", "requirements.lock"):
         shutil.copy(ROOT / name, tmp_path)
-    (tmp_path / "notebooks").mkdir()
+    for name in ("notebooks", "tests"):
+        (tmp_path / name).mkdir()
 
     def run(*command, env=None, **answers):
         python = fake_python(tmp_path / "fake-python", **answers)
@@ -283,7 +284,11 @@ class TestSetup:
         assert re.findall(r": (passed|FAILED)$", done.stdout, re.M) == ["passed", "FAILED", "passed"]
 
     def test_ci_calls_the_same_command(self):
-        assert (ROOT / ".ci" / "run").read_text().splitlines()[-1] == "./setup.sh test"
+        assert "./setup.sh test" in (ROOT / ".ci" / "run").read_text().splitlines()
+
+    def test_a_learners_edition_without_tests_checks_the_exercises(self, kit):
+        (kit.folder / "tests").rmdir()
+        assert "--- Exercises" in kit("test").stdout
 
 
 @needs_bash
