@@ -153,8 +153,7 @@ def _blank_cell(source, tree, later, exercise):
     lines = comment(f"{exercise.label}. The text above says what belongs here.")
     if wanted:
         lines += comment(f"To be defined: {', '.join(sorted(wanted))}.")
-    if wanted or checks:
-        lines.append(blank_lines(exercise)[-1])
+    lines.append(blank_lines(exercise)[-1])
     kept = source.splitlines()
     return lines + [""] * bool(checks) + [
         line for node in checks for line in kept[node.lineno - 1:node.end_lineno]]

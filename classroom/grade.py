@@ -81,6 +81,9 @@ def grade(submissions, out, *, manifest=MANIFEST, executor, least="limits", seed
                                 f"{', '.join(EXERCISES)}")
     found = students(submissions)
     out = Path(out)
+    if out.resolve().is_relative_to(Path(submissions).resolve()):
+        raise ValueError(f"grade: {out} is within {submissions}, where every folder is a student's; "
+                         "try: -o a folder beside it")
     out.mkdir(parents=True, exist_ok=True)
     setting = Setting(exercises, _seed(out, seed), least=least,
                       hidden=(str(Path(submissions).resolve()), str(out.resolve())))

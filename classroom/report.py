@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import zlib
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
@@ -20,7 +21,13 @@ STYLE = ROOT / "cs231n" / "templates" / "style.css"
 KINDS = {"right": "right", "not-implemented": "not implemented", "waits": "waits for another exercise",
          "raised": "raises an error",
          "no-import": "file cannot be imported", "missing": "file missing or unreadable",
-         "timed-out": "no answer in time", "crashed": "process ended", "unknown": "wrong, not recognized"}
+         "timed-out": "no answer in time", "crashed": "process ended", "unknown": "wrong, not recognized",
+         "unmarkable": "could not be marked"}
+ABSENT = ("not-implemented", "waits", "missing", "no-import")      # nothing there that could be wrong
+COLOURS = {"right": "#1b7837", "not-implemented": "0.88", "waits": "0.8", "missing": "0.7",
+           "no-import": "0.6", "raised": "#d62728", "timed-out": "#8c564b", "crashed": "#4d2a22",
+           "unmarkable": "black", "unknown": "#ff7f0e", "other": "0.4"}
+SHOWN = 8       # kinds of mistakes with a colour in one picture; the others are one
 SANDBOX = {"bubblewrap": "bubblewrap: no network, no files but its own, limits",
            "namespaces": "namespaces: no network, this class's files covered, limits",
            "limits": "limits alone: the network, and files that anyone may read, were within reach"}
@@ -93,7 +100,7 @@ def write_class(out, rows, exercises):
     levels = Counter(row.results["extra_data"]["sandbox"] for row in marked)
     _write(out / "index.html", _page(
         "class.html.j2", rows=rows, marked=len(marked), points=sum(exercise.points for exercise in exercises),
-        why=_why(marked), exercises=exercises, causes=causes, shown=shown,
+        why=_why(marked), exercises=exercises, shown=shown,
         mean=sum(row.results["score"] for row in marked) / max(1, len(marked)),
         levels=[(SANDBOX[level], levels[level]) for level in LEVELS if levels[level]]))
 
@@ -120,7 +127,8 @@ def _cell(text):
 
 
 def _why(marked):
-    """[(exercise, why it is not right, how many, what one of them was told)], the most frequent first."""
+    """What is wrong, then what is absent, each [(exercise, why, how many, what one of them was told)], by
+    how many."""
     counts, example = Counter(), {}
     for row in marked:
         for test in row.results["tests"]:
@@ -128,33 +136,39 @@ def _why(marked):
             if key[1] != "right":
                 counts[key] += 1
                 example.setdefault(key, test["output"])
-    return [(name, shown(kind), count, example[name, kind]) for (name, kind), count in counts.most_common(40)]
+    rows = [(name, kind, count, example[name, kind]) for (name, kind), count in counts.most_common()]
+    return [row for row in rows if row[1] not in ABSENT][:40], [row for row in rows if row[1] in ABSENT][:40]
 
 
 def shown(kind):
     return KINDS.get(kind, kind.replace("-", " "))
 
 
+def _colour(kind):
+    """The same for a kind in every class: of a misconception one that follows from its name."""
+    from matplotlib.colors import hsv_to_rgb
+
+    number = zlib.crc32(kind.encode())
+    return COLOURS.get(kind) or hsv_to_rgb((0.5 + number % 97 / 97 * 0.42, 0.45 + number // 97 % 4 * 0.15,
+                                            0.6 + number // 388 % 3 * 0.17))
+
+
 def _draw(file, names, causes):
-    """A bar an exercise: right at the left, then why not, in the order of how often in the class."""
-    from matplotlib import colormaps
+    """A bar an exercise: right at the left, what is wrong by how often in the class, what is absent."""
     from matplotlib.figure import Figure
 
     total = Counter()
     for cause in causes:
         total.update(cause)
-    often = [kind for kind, _ in total.most_common() if kind not in ("right", "not-implemented")]
-    palette = [c for i, c in enumerate(colormaps["tab10"].colors) if i not in (2, 7)]   # its green, its grey
-    colours = {"right": "#1b7837", "not-implemented": "0.85", **dict(zip(often, palette))}
-    order = ["right", *often[:len(palette)], "other", "not-implemented"]
+    wrong = [kind for kind, _ in total.most_common() if kind != "right" and kind not in ABSENT]
+    order = ["right", *wrong[:SHOWN], "other", *ABSENT]
     figure = Figure(figsize=(9, 1.6 + 0.36 * len(names)), layout="constrained")
     axes = figure.subplots()
     left = [0] * len(names)
     for kind in order:
-        widths = [sum(n for k, n in cause.items() if k not in colours) if kind == "other" else cause[kind]
-                  for cause in causes]
+        widths = [sum(cause[k] for k in (wrong[SHOWN:] if kind == "other" else [kind])) for cause in causes]
         if sum(widths):
-            axes.barh(names, widths, 0.75, left, color=colours.get(kind, "0.5"), label=shown(kind))
+            axes.barh(names, widths, 0.75, left, color=_colour(kind), label=shown(kind))
             left = [a + b for a, b in zip(left, widths)]
     axes.invert_yaxis()
     axes.set(xlabel="students", xlim=(0, max(left)))

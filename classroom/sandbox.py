@@ -42,7 +42,8 @@ LEVELS = ("bubblewrap", "namespaces", "limits")
 
 
 class Limits(NamedTuple):
-    seconds: float = 10         # of wall time, for one call
+    seconds: float = 10         # of wall time, for one exercise
+    total: float = 120          # of wall time, for one submission
     cpu: int = 60               # seconds, for one child
     memory: int = 1 << 30       # bytes of address space
     file: int = 1 << 20         # bytes of one file
@@ -116,9 +117,12 @@ class Child:
         self._said.seek(0)
         return self._said.read(2000).decode(errors="replace").strip().rpartition("\n")[2]
 
-    def ask(self, request):
-        """Send request, a value that wire can encode, and return the answer, or raise Ended or TimedOut."""
-        deadline = time.monotonic() + self._limits.seconds
+    def ask(self, request, deadline=None):
+        """Send request, a value that wire can encode, and return the answer, or raise Ended or TimedOut.
+
+        deadline is of time.monotonic() (default: in limits.seconds).
+        """
+        deadline = deadline or time.monotonic() + self._limits.seconds
         message = memoryview(wire.encode(request))
         while message:
             try:

@@ -5,6 +5,7 @@ still named, for a student may have made them by accident.
 """
 
 import hashlib
+import io
 import json
 import stat
 import zipfile
@@ -15,6 +16,7 @@ from typing import NamedTuple
 __all__ = ["Submission", "read_submission", "students"]
 
 LARGEST = 1 << 20           # bytes of one source file; the longest of the kit has 20,000
+LARGEST_ZIP = 64 << 20      # bytes of a zip within a folder or a zip
 MANY = 10_000               # entries of a zip or a folder: more is a mistake
 CHUNK = 1 << 16
 
@@ -38,6 +40,8 @@ def students(folder):
     Raises: OSError; ValueError if there is none, or two of one student.
     """
     found = {}
+    if not Path(folder).is_dir():
+        raise ValueError(f"grade: there is no folder {folder}; try: the folder that holds the submissions")
     for path in sorted(Path(folder).iterdir()):
         if path.name.startswith((".", "__MACOSX")) or not (path.suffix.lower() == ".zip" or path.is_dir()):
             continue
@@ -55,28 +59,53 @@ def students(folder):
 def read_submission(path, wanted):
     """The wanted files ("cs231n/layers.py", ...) of a zip or folder, at its top or below one folder of it.
 
-    Never raises for what a student did: what is wrong is in problems, by file.
+    Where none of these is there, the one zip that is there instead is read, or else the files of those names
+    that lie anywhere, each in one place. Never raises for what a student did: what is wrong is in problems,
+    by file.
     """
     files, problems, notes = {}, {}, []
     try:
         with _open(Path(path)) as source:
-            names = source.names()
-            if len(names) > MANY:
-                raise Refused(f"it holds {len(names)} files, more than {MANY}; try: python -m cs231n submit")
-            out = [name for name in names if _leads_out(name)]
-            if out:
-                notes.append(f"the path {out[0][:80]!r} leads out of the zip; it was left alone")
-            top = _top(names, wanted)
-            for name in wanted:
-                try:
-                    files[name] = _text(source.read(str(top / name)))
-                except Refused as refused:
-                    problems[name] = f"{name} {refused}"
+            _read(source, wanted, files, problems, notes)
     except Refused as refused:
         problems[""] = f"{Path(path).name}: {refused}"
     except (OSError, zipfile.BadZipFile, zlib.error, ValueError, EOFError) as error:
         problems[""] = f"{Path(path).name} cannot be read as a zip ({error}); try: python -m cs231n submit"
     return Submission(files, problems, notes)
+
+
+def _read(source, wanted, files, problems, notes, within=False):
+    """Fill files, problems and notes from source; within says that source is itself a zip in another."""
+    names = source.names()
+    if len(names) > MANY:
+        raise Refused(f"it holds {len(names)} files, more than {MANY}; try: python -m cs231n submit")
+    out = [name for name in names if _leads_out(name)]
+    if out:
+        notes.append(f"the path {out[0][:80]!r} leads out of the zip; it was left alone")
+    top = _top(names, wanted)
+    usable = [name for name in names if not _leads_out(name) and "__MACOSX" not in name]
+    places = {name: [str(top / name)] for name in wanted}
+    if not any(place in names or source.is_link(place) for place, in places.values()):
+        zips = [name for name in usable if name.lower().endswith(".zip")]
+        if len(zips) == 1 and not within:
+            notes.append(f"the files were read from {zips[0][:80]!r} in it")
+            with _Zip(io.BytesIO(source.read(zips[0], LARGEST_ZIP))) as inner:
+                return _read(inner, wanted, files, problems, notes, within=True)
+        places = {name: [n for n in usable if PurePosixPath(n).name == PurePosixPath(name).name]
+                  for name in wanted}
+        if not any(places.values()):
+            shown = ", ".join(name[:60] for name in sorted(usable)[:4]) + (", ..." if usable[4:] else "")
+            raise Refused(f"none of {', '.join(wanted)} is in it, but {shown or 'nothing'}; "
+                          "try: python -m cs231n submit")
+        notes.append(f"no file is at its place, such as {wanted[0]}; they were read by their names alone")
+    for name, found in places.items():
+        try:
+            if len(found) != 1:
+                raise Refused("is missing" if not found else f"is there {len(found)} times, as "
+                              f"{' and '.join(n[:60] for n in found[:2])}")
+            files[name] = _text(source.read(found[0]))
+        except Refused as refused:
+            problems[name] = f"{name} {refused}"
 
 
 def _open(path):
@@ -88,7 +117,10 @@ class _Zip(zipfile.ZipFile):
     def names(self):
         return [info.filename for info in self.infolist()]
 
-    def read(self, name):
+    def is_link(self, name):
+        return False        # links have names in a zip
+
+    def read(self, name, most=LARGEST):
         infos = [info for info in self.infolist() if info.filename == name]
         if not infos:
             raise Refused("is missing")
@@ -102,7 +134,7 @@ class _Zip(zipfile.ZipFile):
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise Refused("is compressed in a way that is not read; try: python -m cs231n submit")
         with self.open(info) as file:
-            return _limited(file)
+            return _limited(file, most)
 
 
 class _Folder:
@@ -125,26 +157,29 @@ class _Folder:
                 break
         return found
 
-    def read(self, name):
-        path = self.path
-        for part in PurePosixPath(name).parts:      # a link anywhere on the way could lead out
-            path = path / part
-            if path.is_symlink():
-                raise Refused("is a link, not a file")
+    def is_link(self, name):
+        """Whether name is, or is below, a link: anywhere on the way one could lead out."""
+        path = PurePosixPath(name)
+        return any((self.path / part).is_symlink() for part in (path, *path.parents[:-1]))
+
+    def read(self, name, most=LARGEST):
+        if self.is_link(name):
+            raise Refused("is a link, not a file")
+        path = self.path / name
         if not path.exists():
             raise Refused("is missing")
         if not path.is_file():
             raise Refused("is no file")
         with open(path, "rb") as file:
-            return _limited(file)
+            return _limited(file, most)
 
 
-def _limited(file):
+def _limited(file, most):
     content = bytearray()
     while chunk := file.read(CHUNK):
         content += chunk
-        if len(content) > LARGEST:
-            raise Refused(f"is larger than {LARGEST} bytes")
+        if len(content) > most:
+            raise Refused(f"is larger than {most} bytes")
     return bytes(content)
 
 

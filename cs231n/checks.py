@@ -7,9 +7,11 @@ A forward is held against its definition, a backward against differences of your
 `python -m cs231n check` does it for every exercise.
 """
 
+import ast
 import importlib
 import json
 import os
+import re
 import sys
 import textwrap
 import traceback
@@ -18,7 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cs231n.definitions import defined
+from cs231n.definitions import defined, with_again
 from cs231n.diagnosis import Diagnosis, diagnose
 from cs231n.gradient_check import eval_numerical_gradient_array
 from cs231n.problems import EXERCISES, InputChanged, WrongReturn, problems, require_exercise, run
@@ -30,6 +32,10 @@ PASSED, MISSING, WRONG = "passed", "not implemented yet", "wrong"
 HERE = Path(__file__).parent
 # What learners edit, in the order in which one imports the other.
 EDITED = ("cs231n.layers", "cs231n.layer_utils", "cs231n.optim", "cs231n.classifiers.fc_net")
+# What could answer for them; the last word of a module's name.
+ANSWERS = re.compile(r"checks|definitions|diagnosis|gradient_check|misconceptions\w*")
+
+ENDINGS = {name.rpartition(".")[2] for name in EDITED}
 
 
 class Verdict(NamedTuple):
@@ -57,8 +63,15 @@ def verdict(exercise, module=None):
           file has changed).
     """
     require_exercise(exercise)
+    if module is None:
+        try:
+            module = _module(EXERCISES[exercise])
+            borrowed = _borrowed()
+        except Exception as error:
+            return Verdict(exercise, WRONG, _said(error), "no-import")
+        if borrowed:
+            return Verdict(exercise, WRONG, (borrowed,), "borrowed")
     try:
-        module = module or _module(EXERCISES[exercise])
         for seed in SEEDS:
             inputs = problems(exercise, seed)
             with np.errstate(all="ignore"):
@@ -69,8 +82,12 @@ def verdict(exercise, module=None):
                 return Verdict(exercise, WRONG, (found.sentence, *source, found.worst), found.kind)
     except NotImplementedError as missing:
         waits_for = str(missing)
-        own = not waits_for or exercise.split(".")[0] in waits_for
-        return Verdict(exercise, MISSING, () if own else (f"It waits for {waits_for}.",))
+        if waits_for and exercise.split(".")[0] not in waits_for:
+            return Verdict(exercise, MISSING, (f"It waits for {waits_for}.",))
+        left = traceback.extract_tb(missing.__traceback__)[-1]
+        also = Path(left.filename).stem in ENDINGS and left.name not in (exercise.split(".")[-1], "<lambda>")
+        return Verdict(exercise, MISSING,
+                       (f"{left.name} in {Path(left.filename).name} is left to write.",) if also else ())
     except (InputChanged, WrongReturn) as misused:
         return Verdict(exercise, WRONG, (f"{misused}.",),
                        "writes-into-input" if isinstance(misused, InputChanged) else "wrong-return")
@@ -78,7 +95,7 @@ def verdict(exercise, module=None):
         print(f"\n{exercise} was interrupted {_place(stopped)}", file=sys.stderr)
         raise
     except Exception as error:
-        return Verdict(exercise, WRONG, (f"{type(error).__name__}: {error}", _place(error)), "error")
+        return Verdict(exercise, WRONG, _said(error), "error")
     return Verdict(exercise, PASSED, ())
 
 
@@ -91,11 +108,14 @@ def _doubt(exercise, module, inputs, got):
     if all(np.allclose(wanted[name], right, rtol=1e-5, atol=1e-7) for name, right in by_definition.items()):
         return found
     forward = _forward_of(exercise)
+    differs = f"Check {forward} first: yours differs from its definition"
     if diagnose(exercise, inputs, got, by_definition) is None:
-        return Diagnosis("another-forward", f"this is the gradient of the layer as defined, but not of your "
-                         f"{forward}; check that first.", "", found.worst)
-    return found._replace(sentence=f"Your {forward} differs from its definition; check that first. "
-                          + found.sentence)
+        said = f"{differs}, and this is the gradient of the layer as defined."
+        return Diagnosis("another-forward", said, "", found.worst)
+    if not found.sure:
+        said = f"{differs}, and this is the gradient of neither."
+        return Diagnosis("another-forward", said, "", found.worst)
+    return found._replace(sentence=f"{differs}. {found.sentence}")
 
 
 def _forward_of(exercise):
@@ -115,8 +135,9 @@ def _wanted(exercise, module, inputs, got):
         param = [{"mode": "train", "eps": inputs["eps"]}] if "eps" in inputs else []
         return forward(*{**arguments, **moved}.values(), *param)[0]
 
-    return {f"d{name}": eval_numerical_gradient_array(
+    grads = {f"d{name}": eval_numerical_gradient_array(
         lambda v, name=name: out_of(**{name: v}), value, inputs["dout"]) for name, value in arguments.items()}
+    return with_again(exercise, grads)
 
 
 _read = {}      # when each edited file was last read
@@ -141,13 +162,35 @@ def _module(name):
     return module
 
 
+def _borrowed():
+    """What there is to say if a learner's file imports what the checks are made of; else empty."""
+    for name in EDITED:
+        file = HERE.parent / f"{name.replace('.', '/')}.py"
+        try:
+            tree = ast.parse(file.read_bytes())
+        except SyntaxError:     # of another file than that of the exercise, which was imported already
+            continue
+        for node in ast.walk(tree):
+            if not isinstance(node, (ast.Import, ast.ImportFrom)):
+                continue
+            for imported in (getattr(node, "module", None) or "", *(alias.name for alias in node.names)):
+                if ANSWERS.fullmatch(imported.rpartition(".")[2]):
+                    return (f"{file.name}, line {node.lineno}: {imported} is imported, which could give the "
+                            "answers. An exercise is written without it.")
+    return ""
+
+
+def _said(error):
+    return f"{type(error).__name__}: {error}", _place(error)
+
+
 def _place(error):
     """Where in the learner's files an error came from: the last line of theirs that was run."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"in {Path(error.filename).name}, line {error.lineno}: {(error.text or '').strip()}"
     frames = traceback.extract_tb(error.__traceback__)
     edited = [f for f in frames if Path(f.filename).parent in (HERE, HERE / "classifiers")
-              and Path(f.filename).stem in {name.split(".")[-1] for name in EDITED}]
+              and Path(f.filename).stem in ENDINGS]
     if not edited:
         return f"in {Path(frames[-1].filename).name}, line {frames[-1].lineno}"
     frame = edited[-1]
@@ -167,10 +210,14 @@ def main(arguments):
         print(f"check: no exercise {unknown[0]!r}; there are {', '.join(EXERCISES)}", file=sys.stderr)
         return 2
     names = arguments.names or list(numbers)
-    passed = 0
+    passed, said = 0, set()
     for name in names:
         found = verdict(name)
         passed += found.status == PASSED
+        if found.kind in ("no-import", "borrowed"):     # of a file: said once, whatever is in it
+            if found.lines in said:
+                found = found._replace(lines=("For the reason above.",))
+            said.add(found.lines)
         print(_shown(f"{numbers.get(name, ''):>3}  {name:24}", found, indent=5), flush=True)
     print(f"{passed} of {len(names)} passed")
     return int(passed < len(names))

@@ -2,7 +2,7 @@
 
 Here a check asks what a function ought to give, and what it would give if one idea in it were wrong. All is
 analytic, so that a complex step can pass. It is written to be altered, not to be used: each mean is a
-product with a matrix of 1/N, each update of a memory a polynomial in the weight of the past.
+product with a matrix of 1/N, each update rule what must be left over of it, which is nothing.
 """
 
 from functools import lru_cache
@@ -10,9 +10,10 @@ from functools import lru_cache
 import numpy as np
 
 from cs231n.gradient_check import complex_step_gradient
-from cs231n.problems import MEMORIES, NETS
+from cs231n.problems import AGAIN, MEMORIES, NETS
 
-__all__ = ["average", "defined", "gradients_of", "norm", "norm_paths", "rule_step", "spread", "two_layers"]
+__all__ = ["average", "defined", "gradients_of", "norm", "norm_paths", "rule_step", "spread", "two_layers",
+           "with_again"]
 
 
 def average(t):
@@ -76,32 +77,48 @@ def weigh(past, new, weight_of_past):
     return np.polyval([past, new], weight_of_past)
 
 
-def rule_step(rule, w, dw, config, **altered):
-    """One step of a rule, as {next_w, and its memory}.
+PASTS = {"sgd_momentum": ("momentum",), "rmsprop": ("decay_rate",), "adam": ("beta1", "beta2")}
+POWERS = {"velocity": 1, "cache": 2, "m": 1, "v": 2}       # of the gradient that a memory gathers
 
-    altered replaces a piece of it: past and new, the weights of the old memory and of what enters; betas, the
-    two of adam; square and root; used, the memory that rmsprop divides by; count, adam's number of the step,
-    and correct, what it does with it.
+
+def imbalance(rule, g, altered):
+    """(what a rule updates, what is left over in it), in order: nothing is, if after holds the right values.
+
+    altered replaces a piece of the rule: past and new, the weights of the old memory and of what enters;
+    betas, the two of adam; square and root; used, the memory that rmsprop divides by; count, adam's number of
+    the step, and correct, what it does with it.
     """
-    lr = config["learning_rate"]
-    if rule == "sgd_momentum":
-        velocity = weigh(config["velocity"], -altered.get("new", lr) * dw, altered.get("past",
-                                                                                       config["momentum"]))
-        return {"next_w": w + velocity, "velocity": velocity}
+    rate, eps = g["learning_rate"], g.get("epsilon")
     root = altered.get("root", lambda v, eps: v**0.5 + eps)
-    square = altered.get("square", lambda dw: dw**2)
-    if rule == "rmsprop":
-        past = altered.get("past", config["decay_rate"])
-        cache = weigh(config["cache"], altered.get("new", 1 - past) * square(dw), past)
-        used = altered.get("used", cache)
-        return {"next_w": w - lr * (dw / root(used, config["epsilon"])), "cache": cache}
-    b1, b2 = altered.get("betas", (config["beta1"], config["beta2"]))
-    m, v = weigh(config["m"], (1 - b1) * dw, b1), weigh(config["v"], (1 - b2) * square(dw), b2)
-    t = config["t"] + 1
-    count = altered.get("count", t)
-    correct = altered.get("correct", lambda m, v: (m / (1 - b1**count), v / (1 - b2**count)))
-    m_hat, v_hat = correct(m, v)
-    return {"next_w": w - lr * (m_hat / root(v_hat, config["epsilon"])), "m": m, "v": v, "t": t}
+    weights = dict(zip(MEMORIES[rule], altered.get("betas", [g[s] for s in PASTS[rule]])))
+    for name, weight in weights.items():
+        weight = altered.get("past", weight)
+        enters = g["dw"] if POWERS[name] == 1 else altered.get("square", lambda dw: dw**2)(g["dw"])
+        new = altered.get("new", 1 - weight if eps is not None else -rate)
+        yield name, lambda after, name=name, w=weight, e=enters, n=new: after[name] - weigh(g[name], n * e, w)
+    if rule == "sgd_momentum":
+        yield "next_w", lambda after: after["next_w"] - g["w"] - after["velocity"]
+    elif rule == "rmsprop":
+        yield "next_w", lambda after: rate * g["dw"] + (after["next_w"] - g["w"]) * root(
+            altered.get("used", after["cache"]), eps)
+    else:
+        b1, b2 = weights.values()
+        count = altered.get("count", g["t"] + 1)
+        correct = altered.get("correct", lambda m, v: (m / (1 - b1**count), v / (1 - b2**count)))
+
+        def of_adam(after):
+            m_hat, v_hat = correct(after["m"], after["v"])
+            return rate * m_hat + (after["next_w"] - g["w"]) * root(v_hat, eps)
+        yield "next_w", of_adam
+
+
+def rule_step(rule, given, **altered):
+    """One step of a rule, as {next_w, and its memory}: what leaves nothing over, the zero of a line each."""
+    after = {"t": given["t"] + 1} if rule == "adam" else {}
+    for name, left_over in imbalance(rule, given, altered):
+        at_0, at_1 = (left_over({**after, name: np.full(given["w"].shape, at)}) for at in (0.0, 1.0))
+        after[name] = at_0 / (at_0 - at_1)
+    return after
 
 
 FRESH = {
@@ -113,9 +130,9 @@ FRESH = {
 
 def two_steps(rule, given, **altered):
     """What problems.run gives for a rule: one step from a memory, and a first step with every default."""
-    fresh = {**FRESH[rule], **{name: np.zeros_like(given["w"]) for name in MEMORIES[rule]}}
-    first = rule_step(rule, given["w"], given["dw"], fresh, **altered)
-    return {**rule_step(rule, given["w"], given["dw"], given, **altered), "first_w": first["next_w"]}
+    fresh = {**given, **FRESH[rule], **{name: np.zeros_like(given["w"]) for name in MEMORIES[rule]}}
+    first = rule_step(rule, fresh, **altered)
+    return {**rule_step(rule, given, **altered), "first_w": first["next_w"]}
 
 
 def positive(t):
@@ -185,8 +202,17 @@ def kept_by(out):
 
 
 def defined(exercise, given, got):
-    """What the exercise's function gives by definition, as {name: array}; got is asked only for what the
+    """What run gives of an exercise by definition, as {name: array}; got is asked only for what the
     definition leaves free, which is the mask of dropout."""
+    return with_again(exercise, _defined(exercise, given, got))
+
+
+def with_again(exercise, right):
+    """right, and what the second function of the exercise has to give once more."""
+    return {**right, **{again: right[name] for again, name in AGAIN.get(exercise, {}).items()}}
+
+
+def _defined(exercise, given, got):
     if exercise.startswith("affine"):
         def affine(x, w, b):
             return np.einsum("nd,dm->nm", rows_of(x), w) + b

@@ -9,7 +9,7 @@ import numpy as np
 from cs231n.definitions import average, defined, norm_paths, spread
 from cs231n.gradient_check import advice_on
 from cs231n.misconceptions import MISCONCEPTIONS, in_any_array
-from cs231n.problems import require_exercise
+from cs231n.problems import AGAIN, require_exercise
 
 __all__ = ["Diagnosis", "diagnose"]
 
@@ -22,6 +22,7 @@ class Diagnosis(NamedTuple):
     sentence: str       # what is wrong, as an idea; never what to write
     equation: str       # where the idea is explained; empty if nothing is known
     worst: str          # which array, how many of its entries, and the worst of them
+    sure: bool = True   # False where a wrong array is only described, and no known misconception gives it
 
     def __str__(self):
         source = f" See {self.equation}." if self.equation else ""
@@ -65,8 +66,10 @@ def _told(exercise, inputs, got, expected, wrong):
         sentence += f" {_listed([n for names in list(said.values())[3:] for n in names])}: off too."
     sources = dict.fromkeys(source for (_, source), _ in shown if source)
     first = wrong[0]
+    known = {row.kind for row in MISCONCEPTIONS[exercise]}
     return Diagnosis((kinds or ["unknown"])[0], sentence, "; ".join(sources),
-                     _worst(first, got[first], expected[first]))
+                     _worst(first, got[first], expected[first]),
+                     sure={kind for kind, _, _ in found.values()} <= known)
 
 
 def _listed(names):
@@ -141,11 +144,14 @@ def _explained(exercise, given, got, expected, wrong):
             if i not in kept:
                 kept[i] = {name: np.asarray(value, np.float64)
                            for name, value in row.predict(given, expected).items() if name in expected}
+                kept[i] |= {again: kept[i][name] for again, name in AGAIN.get(exercise, {}).items()
+                            if name in kept[i]}
             predicted = kept[i]
             hits = [name for name in wrong if name in predicted and _close(got[name], predicted[name])]
-            # One that would also have spoiled an array which is right explains less well.
-            misses = [name for name in predicted
-                      if name not in hits and not _close(predicted[name], expected[name])]
+            # One that would also have spoiled an array which is right explains less well; but a second
+            # function may well be right where the first is not.
+            misses = [name for name in predicted if name not in hits
+                      and name not in AGAIN.get(exercise, ()) and not _close(predicted[name], expected[name])]
             if hits:
                 rows.append((len(hits), -len(misses), row, hits))
             if len(hits) == len(wrong) and not misses:

@@ -3,11 +3,12 @@
 run is the only part of the checks that runs a learner's code.
 """
 
+import importlib
 from types import SimpleNamespace
 
 import numpy as np
 
-__all__ = ["EXERCISES", "InputChanged", "WrongReturn", "problems", "run"]
+__all__ = ["AGAIN", "EXERCISES", "InputChanged", "WEIGHTS", "WrongReturn", "problems", "run"]
 
 _LAYERS = ("affine_forward", "affine_backward", "relu_forward", "relu_backward", "softmax_loss",
            "batchnorm_forward", "batchnorm_backward", "batchnorm_backward_alt", "layernorm_forward",
@@ -26,6 +27,12 @@ MEMORIES = {"sgd_momentum": ("velocity",), "rmsprop": ("cache",), "adam": ("m", 
 SETTINGS = {"sgd_momentum": ("learning_rate", "momentum"),
             "rmsprop": ("learning_rate", "decay_rate", "epsilon"),
             "adam": ("learning_rate", "beta1", "beta2", "epsilon")}
+
+# What the second function of an exercise gives once more: {array: the same array of the first function}.
+AGAIN = {"affine_backward": {"dw_without_dx": "dw", "db_without_dx": "db"},
+         "adam": {"next_w_of_adamw": "next_w"}}
+# Of the points of an exercise each array is worth an equal part, but for these, which are worth more of them.
+WEIGHTS = {name: {"dx": 2} for name in ("batchnorm_backward", "batchnorm_backward_alt", "layernorm_backward")}
 
 
 class WrongReturn(TypeError):
@@ -116,7 +123,12 @@ def _run_affine_forward(module, given, name):
 
 def _run_affine_backward(module, given, name):
     _, cache = _call(module, "affine_forward", ("out", "cache"), x=given.x, w=given.w, b=given.b)
-    return _backward(module, name, ("dx", "dw", "db"), given, cache)
+    got = _backward(module, name, ("dx", "dw", "db"), given, cache)
+    utils = importlib.import_module("cs231n.layer_utils")
+    _, dw, db = _call(utils, "affine_backward_if", ("dx", "dw", "db"), needs_dx=False, dout=given.dout,
+                      cache=cache)
+    return {**got, "dw_without_dx": _array("affine_backward_if", "dw", dw),
+            "db_without_dx": _array("affine_backward_if", "db", db)}
 
 
 def _run_relu_forward(module, given, name):
@@ -193,13 +205,20 @@ def _run_rule(name, module, given):
     config = {s: vars(given)[s] for s in (*SETTINGS[name], *MEMORIES[name])}
     if name == "adam":
         config["t"] = given.t
+    given_config = {key: np.copy(value) if isinstance(value, np.ndarray) else value
+                    for key, value in config.items()}
     next_w, config = _call(module, name, ("next_w", "config"), w=given.w, dw=given.dw, config=config)
     got = {"next_w": _array(name, "next_w", next_w)}
     for memory in (*MEMORIES[name], *(["t"] if name == "adam" else [])):
         kept = config.get(memory) if isinstance(config, dict) else None
         got[memory] = _array(name, f"config[{memory!r}]", kept, np.float64)
     first, _ = _call(module, name, ("next_w", "config"), w=given.w, dw=given.dw, config=None)
-    return {**got, "first_w": _array(name, "next_w", first)}
+    got["first_w"] = _array(name, "next_w", first)
+    if name == "adam":      # adamw takes its step from _adam_step, without decay the same
+        w, _ = _call(module, "adamw", ("next_w", "config"), w=given.w, dw=given.dw,
+                     config=given_config | {"weight_decay": 0.0})
+        got["next_w_of_adamw"] = _array("adamw", "next_w", w)
+    return got
 
 
 def _run_net(exercise, module, given):

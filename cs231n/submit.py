@@ -1,4 +1,4 @@
-"""Check the exercises and pack them into one zip to hand in: python -m cs231n submit."""
+"""Pack the exercises into one zip to hand in, and check them: python -m cs231n submit."""
 
 import argparse
 import hashlib
@@ -87,14 +87,14 @@ def add_arguments(parser):
 def main(arguments, root=ROOT):
     """The command. Status 0 only if every file is there and every exercise passes; 1 otherwise.
 
-    Without a file nothing is written; what does not pass yet is handed in all the same.
+    Without a file nothing is written; what does not pass yet is handed in all the same. The zip is written
+    before the checks, which a loop without end would never leave.
     """
     try:
         files = collect(root)
     except (OSError, SubmitError) as error:
         print(f"submit: nothing was written.\n{error}", file=sys.stderr)
         return 1
-    status = checks.main(argparse.Namespace(names=[]))
     draft = Path(f"{arguments.output}.part")
     try:
         draft.write_bytes(zip_of(files))
@@ -104,9 +104,16 @@ def main(arguments, root=ROOT):
         print(f"submit: cannot write {arguments.output}: {error.strerror}; try another place with -o",
               file=sys.stderr)
         return 1
-    print(f"\n{arguments.output} holds", *files, sep="\n  ")
+    print(f"{arguments.output} holds", *files, sep="\n  ")
+    print("It is complete. Now the checks; Ctrl-C stops them.\n", flush=True)
+    try:
+        status = checks.main(argparse.Namespace(names=[]))
+    except KeyboardInterrupt:
+        print(f"submit: the checks were stopped; {arguments.output} is written, hand it in as it is, or go "
+              "on and submit again", file=sys.stderr)
+        return 130
     if status:
         sys.stdout.flush()
-        print("submit: written, although not every exercise passes yet; hand it in as it is, or go on and "
-              "submit again", file=sys.stderr)
+        print(f"submit: {arguments.output} is written, although not every exercise passes yet; hand it in as "
+              "it is, or go on and submit again", file=sys.stderr)
     return status

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from solutions import SOLUTIONS, built
 
-from cs231n import checks, layers
+from cs231n import checks, definitions, layers
 from cs231n.checks import check, main, verdict
 from cs231n.definitions import defined
 from cs231n.problems import EXERCISES, InputChanged, WrongReturn, problems, run
@@ -68,7 +68,7 @@ def test_a_problem_follows_from_its_seed_and_is_left_alone(exercise):
 def test_the_oracle_of_a_backward_is_the_learners_own_forward():
     unbiased = "batchnorm_backward", "staged", "np.var(x, axis=0)", "np.var(x, axis=0, ddof=1)"
     found = verdict("batchnorm_backward", with_edit(*unbiased))
-    assert found.status == "wrong" and "Your batchnorm_forward differs" in found.lines[0]
+    assert found.status == "wrong" and "Check batchnorm_forward first: yours differs" in found.lines[0]
     source = SOLUTIONS["batchnorm_backward"]["staged"].replace(*unbiased[2:]).replace(
         "(x - mu) / N +", "(x - mu) / (N - 1) +")
     assert verdict("batchnorm_backward", built("batchnorm_backward", source)).status == "passed"
@@ -82,7 +82,29 @@ def test_a_right_backward_behind_another_forward_is_told_so():
     module = built("batchnorm_backward", "")
     module.batchnorm_forward = forward
     found = verdict("batchnorm_backward", module)
-    assert found.kind == "another-forward" and "batchnorm_forward; check that first" in found.lines[0]
+    assert found.kind == "another-forward" and "Check batchnorm_forward first" in found.lines[0]
+
+
+@pytest.mark.parametrize("spoil, kind, words", [
+    (lambda dx: dx + np.arange(35).reshape(7, 5) ** 2, "another-forward", "this is the gradient of neither"),
+    (lambda dx: -dx, "sign-of-both|sign|another-forward", "Check batchnorm_forward first"),
+    (lambda dx: dx.T, "transposed", "dx has the wrong shape"),
+], ids=["unknown", "sign", "shape"])
+def test_behind_another_forward_only_what_is_certain_is_said(spoil, kind, words):
+    def backward(dout, cache):
+        dx, *rest = layers.batchnorm_backward(dout, cache)
+        return spoil(2 * dx), *(2 * grad for grad in rest)
+
+    def forward(x, gamma, beta, bn_param):
+        out, cache = layers.batchnorm_forward(x, gamma, beta, bn_param)
+        return 2 * out, cache
+
+    module = with_backward(backward)
+    module.batchnorm_forward = forward
+    found = verdict("batchnorm_backward", module)
+    assert found.kind in kind.split("|") and words in found.lines[0]
+    assert found.lines[0].startswith("Check batchnorm_forward first")
+    assert "factor that differs" not in " ".join(found.lines)
 
 
 def raising(error):
@@ -217,6 +239,67 @@ check("TwoLayerNet.loss")
     said = done.stdout
     assert "relu_backward: passed" in said and "relu_backward: wrong" in said
     assert "TwoLayerNet.loss: wrong" in said and "relu" in said.split("TwoLayerNet.loss: wrong")[1]
+
+
+@pytest.mark.parametrize("exercise, file, old", [
+    ("affine_backward", "layer_utils.py", "    if needs_dx:\n        return affine_backward(dout, cache)\n"),
+    ("adam", "optim.py", "    dw = as_dtype_of(w, dw)\n    beta1")], ids=["affine_backward_if", "_adam_step"])
+def test_every_function_of_an_exercise_has_to_be_written(exercise, file, old, copied):
+    folder, python = copied
+    path = folder / "cs231n" / file
+    source = path.read_text(encoding="utf-8")
+    assert source.count(old) == 1
+    if exercise == "adam":      # all of it in adam, and nothing where adamw looks
+        source = source.replace("    return _adam_step(w, dw, config), config\n\n\ndef adamw",
+                                "    return _own(w, dw, config), config\n\n\ndef adamw")
+        whole = source[source.index("def _adam_step"):source.index("def clip_by_norm")]
+        source += "\n\n" + whole.replace("_adam_step", "_own")
+    number = {"affine_backward": 2, "adam": 15}[exercise]
+    blank = f"    raise NotImplementedError('Exercise {number}: {exercise}')\n"
+    path.write_text(source.replace(old, blank + old, 1), encoding="utf-8")
+    done = python(f"from cs231n.checks import check; check('{exercise}')")
+    name = {"affine_backward": "affine_backward_if", "adam": "_adam_step"}[exercise]
+    assert f": not implemented yet\n  {name} in {file} is left to write." in done.stdout, done.stderr
+
+
+def test_a_second_function_is_checked_and_named_like_the_first(copied):
+    folder, python = copied
+    path = folder / "cs231n" / "layer_utils.py"
+    source = path.read_text(encoding="utf-8")
+    path.write_text(source.replace("dout.sum(axis=0)", "dout.mean(axis=0)"), encoding="utf-8")
+    done = python("from cs231n.checks import check; check('affine_backward')")
+    assert "affine_backward: wrong\n  db_without_dx: averaged over the batch" in done.stdout
+
+
+@pytest.mark.parametrize("line", [
+    "from cs231n.definitions import two_steps", "import cs231n.diagnosis as d", "from cs231n import checks",
+    "from . import gradient_check", "from .misconceptions_of_norms import norm_rows"])
+def test_what_could_give_the_answers_may_not_be_imported(line, copied):
+    folder, python = copied
+    path = folder / "cs231n" / "optim.py"
+    source = path.read_text(encoding="utf-8")
+    path.write_text(source + f"\n\ndef lazy():\n    {line}\n", encoding="utf-8")
+    done = python("from cs231n.checks import check; check('adam')")
+    assert "adam: wrong\n  optim.py, line 179: " in done.stdout and "which could give" in done.stdout
+
+
+def test_no_piece_of_the_definitions_is_a_rule():
+    """Pasted over the rule, by its name and arguments: no function of the definitions passes."""
+    functions = {name: value for name, value in vars(definitions).items() if callable(value)}
+    for rule in ("sgd_momentum", "rmsprop", "adam"):
+        for function in functions.values():
+            module = built(rule, "")
+            setattr(module, rule, function)
+            assert verdict(rule, module).status == "wrong"
+
+
+def test_what_is_wrong_with_a_file_is_said_once(copied):
+    folder, python = copied
+    with open(folder / "cs231n" / "layers.py", "a", encoding="utf-8") as file:
+        file.write("\n\ndef broken(:\n")
+    done = python("from cs231n.__main__ import main; main(['check'])")
+    assert done.stdout.count("SyntaxError") == 1 and done.stdout.count("For the reason above.") == 13
+    assert "3 of 17 passed" in done.stdout, done.stderr
 
 
 def test_a_file_that_does_not_compile_is_a_verdict(copied):

@@ -17,7 +17,7 @@ from cs231n.checks import verdict
 from cs231n.definitions import defined, norm_paths
 from cs231n.diagnosis import diagnose
 from cs231n.misconceptions import MISCONCEPTIONS
-from cs231n.problems import EXERCISES, problems, run
+from cs231n.problems import EXERCISES, WEIGHTS, problems, run
 
 every_exercise = pytest.mark.parametrize("exercise", EXERCISES)
 LABELLED = list(labelled())
@@ -114,6 +114,13 @@ def test_the_worst_entry_is_shown_and_nan_is_the_worst():
     found = wrong("affine_forward", out=lambda g,
                   r: r["out"] + 2.0 * (np.arange(r["out"].size) == 7).reshape(7, 3))
     assert "out: 1 of 21 entries off; worst at (2, 1): yours" in found.worst
+
+
+@pytest.mark.parametrize("exercise", WEIGHTS)
+def test_dx_of_a_normalization_is_worth_half_of_its_points(exercise):
+    _, right = solved(exercise)
+    weights = {name: WEIGHTS[exercise].get(name, 1) for name in right}
+    assert WEIGHTS[exercise].keys() <= right.keys() and weights["dx"] == sum(weights.values()) / 2
 
 
 def test_a_missing_array_and_a_lying_dtype_are_diagnosed():

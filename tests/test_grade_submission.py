@@ -26,6 +26,37 @@ def test_a_zip_or_a_folder_is_read_also_below_one_folder(tmp_path, top):
         assert read(tmp_path / name) == submission.Submission(GOOD, {}, [])
 
 
+def test_a_zip_in_a_folder_is_read(tmp_path):
+    """As a learning platform may deliver it; also a zip in a zip, but no deeper."""
+    inner = zipped(tmp_path / "ivy" / "submission.zip", GOOD)
+    found = read(tmp_path / "ivy")
+    assert found.files == GOOD and found.problems == {} and "submission.zip" in found.notes[0]
+    assert read(zipped(tmp_path / "b.zip", {"x/submission.zip": inner.read_bytes()})).files == GOOD
+    twice = zipped(tmp_path / "c.zip", {"b.zip": (tmp_path / "b.zip").read_bytes()})
+    assert "none of" in read(twice).problems[""]
+    zipped(tmp_path / "ivy" / "older.zip", GOOD)
+    found = read(tmp_path / "ivy")
+    assert found.files == {} and "older.zip, submission.zip" in found.problems[""]
+    (tmp_path / "dan").mkdir()
+    (tmp_path / "dan" / "a.zip").write_bytes(b"no zip")
+    assert "cannot be read as a zip" in read(tmp_path / "dan").problems[""]
+
+
+def test_files_laid_flat_are_read(tmp_path):
+    flat = {name.rpartition("/")[2]: text for name, text in GOOD.items()}
+    found = read(zipped(tmp_path / "a.zip", flat))
+    assert found.files == GOOD and found.problems == {} and "by their names alone" in found.notes[0]
+    found = read(zipped(tmp_path / "b.zip", {**flat, "old/layers.py": "# old"}))
+    assert found.problems == {LAYERS: f"{LAYERS} is there 2 times, as layers.py and old/layers.py"}
+    assert found.files.keys() == GOOD.keys() - {LAYERS}
+
+
+def test_nothing_that_is_wanted_says_what_is_there(tmp_path):
+    found = read(zipped(tmp_path / "a.zip", {"report.pdf": "x", "photo.png": "y"}))
+    assert found.files == {} and "none of cs231n/layers.py, " in found.problems[""]
+    assert "is in it, but photo.png, report.pdf; try: python -m cs231n submit" in found.problems[""]
+
+
 def test_only_what_is_wanted_is_read(tmp_path):
     more = dict.fromkeys(["cs231n/checks.py", "classroom/grade.py", "__MACOSX/cs231n/layers.py", "notes"], "")
     assert read(zipped(tmp_path / "a.zip", {**GOOD, **more})).files == GOOD
@@ -55,7 +86,7 @@ def test_a_bomb_costs_no_memory(tmp_path, monkeypatch):
             longest += len(content)
             return content
 
-    monkeypatch.setattr(submission, "_limited", lambda file: real(Counted(file)))
+    monkeypatch.setattr(submission, "_limited", lambda file, most: real(Counted(file), most))
     found = read(path)
     assert found.problems == {LAYERS: f"{LAYERS} is larger than 1048576 bytes"} and OPTIM in found.files
     assert longest < 2 << 20

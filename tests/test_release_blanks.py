@@ -124,9 +124,10 @@ def test_a_name_that_a_later_cell_binds_itself_is_not_asked_for():
     assert "# To be defined: y.\n" in cell["source"]
 
 
-def test_a_cell_that_nothing_depends_on_stops_nobody():
+def test_a_cell_that_nothing_depends_on_says_that_it_is_to_be_written():
     cell, = blanked(code("print(secret)", "exercise-3"))["cells"]
-    assert cell["source"] == ["# Exercise 3: f. The text above says what belongs here."]
+    assert "".join(cell["source"]) == ("# Exercise 3: f. The text above says what belongs here.\n"
+                                       'raise NotImplementedError("Exercise 3: f")')
 
 
 def test_outputs_are_cleared_and_the_state_of_widgets_goes():

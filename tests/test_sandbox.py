@@ -172,7 +172,7 @@ def test_the_search_for_the_solution_can_find_one():
 
 def test_a_blank_submission_and_a_solved_one(level):
     attempts = marked(blank(), level)
-    assert shares(attempts) == {} and {a.kind for a in attempts.values()} == {"not-implemented"}
+    assert shares(attempts) == {} and {a.kind for a in attempts.values()} == {"not-implemented", "waits"}
     assert all(attempt.share == 1 for attempt in marked(solved(), level).values())
 
 

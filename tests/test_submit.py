@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import zipfile
@@ -94,6 +95,26 @@ def test_a_file_that_does_not_compile_is_handed_in_and_said(kit):
     told = run(kit)
     assert told.returncode == 1 and (kit / "submission.zip").exists(), told.stderr
     assert "Traceback" not in told.stderr and "SyntaxError" in told.stdout
+
+
+def test_an_endless_loop_does_not_keep_the_zip_from_being_written(kit):
+    path = kit / "cs231n" / "layers.py"
+    solved = "return np.maximum(x, 0), x"
+    path.write_text(path.read_text().replace(solved, f"while True:\n        pass\n    {solved}"))
+    process = subprocess.Popen([sys.executable, "-m", "cs231n", "submit"], cwd=kit, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True)
+    try:
+        told = ""
+        while "affine_backward " not in told:       # the exercise before the loop
+            told += process.stdout.readline()
+        assert "It is complete. Now the checks; Ctrl-C stops them." in told
+        with zipfile.ZipFile(kit / "submission.zip") as archive:
+            assert set(archive.namelist()) == {*MODULES, *NOTEBOOKS, "manifest.json"}
+        process.send_signal(signal.SIGINT)
+        told = process.communicate(timeout=30)[1]
+        assert process.returncode == 130 and "submission.zip is written" in told and "Traceback" not in told
+    finally:
+        process.kill()
 
 
 def test_a_place_that_cannot_be_written_is_said(kit):
