@@ -273,6 +273,7 @@ def test_what_cannot_be_marked_costs_one_exercise(monkeypatch):
     assert attempts["relu_forward"].share == 1
 
 
+@pytest.mark.slow
 def test_an_exercise_and_a_submission_have_their_time():
     slow = "\nimport time\n\ndef relu_forward(x):\n    time.sleep(0.8)\n    return np.maximum(x, 0), x\n"
     files = {**solved(), LAYERS: solved()[LAYERS] + slow}

@@ -111,7 +111,12 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("name, earned, kind", CASES, ids=[case[0] for case in CASES])
+LONG = ("endless_import", "flood", "closes_the_pipe")     # each waits for a limit, as endless_loop does
+
+
+@pytest.mark.parametrize("name, earned, kind",
+                         [pytest.param(*case, id=case[0], marks=[pytest.mark.slow] * (case[0] in LONG))
+                          for case in CASES])
 def test_contained(name, earned, kind, children):
     start = time.monotonic()
     attempts = marked(hostile(name), best_level())
