@@ -97,6 +97,7 @@ class _Worker:
     def __init__(self):
         context = get_context("spawn")      # a forked one would keep the BLAS threads of this process
         self.ready = False
+        self._ending = threading.Lock()
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_work, args=(theirs,), daemon=True)
         with _environment(ONE_THREAD):
@@ -107,8 +108,7 @@ class _Worker:
         try:
             self.pipe.recv_bytes()
         except EOFError:
-            self.process.join()
-            if self.process.exitcode < 0:   # killed, not at fault
+            if self._exitcode() < 0:        # killed, not at fault
                 raise
             raise RuntimeError("a worker process could not start, its error is printed above; in a script, "
                                "try if __name__ == '__main__': around what starts the search") from None
@@ -116,7 +116,12 @@ class _Worker:
 
     def kill(self):
         self.process.kill()
-        self.process.join()
+        self._exitcode()
+
+    def _exitcode(self):
+        with self._ending:                  # of two threads that join a process, one learns how it ended
+            self.process.join()
+            return self.process.exitcode
 
 
 def _work(pipe):

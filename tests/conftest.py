@@ -11,6 +11,8 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
+from tally import table  # noqa: E402
+
 from cs231n import fast_layers  # noqa: E402
 
 settings.register_profile("kit", derandomize=True, max_examples=20, deadline=None)
@@ -19,13 +21,11 @@ settings.load_profile("kit")
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    """With --hypothesis-profile=many: how many cases were drawn for each function, and how many held."""
+    """With --hypothesis-profile=many: how many cases of each kind were tried, and how many held."""
     if config.getoption("--hypothesis-profile") == "many":
-        from drawn import HELD, TRIED
+        for line in table():
+            terminalreporter.line(line)
 
-        for name in sorted(TRIED):
-            terminalreporter.line(f"{name:45} tried {TRIED[name]:6,}  held {HELD[name]:6,}")
-        terminalreporter.line(f"{'together':45} tried {TRIED.total():6,}  held {HELD.total():6,}")
 
 SHAPES = [(3, 5), (4, 3),
           (9, 7)]       # never square: a swapped axis must not fit; never N = 2: dx is ~eps there
@@ -96,6 +96,12 @@ def relative(ours, truth):
 def seeded():
     """The global stream that the interface draws from, the same for each test in any order."""
     np.random.seed(231)
+
+
+@pytest.fixture
+def many(request):
+    """Whether every case is to be tried, not a sample of them: --hypothesis-profile=many."""
+    return request.config.getoption("--hypothesis-profile") == "many"
 
 
 @pytest.fixture

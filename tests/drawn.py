@@ -6,14 +6,14 @@ No argument changes. The truth is computed in long double, whose range holds eve
 """
 
 import functools
-from collections import Counter
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import UnsatisfiedAssumption
+from tally import HELD, TRIED
 
-TRIED, HELD = Counter(), Counter()      # by function: the cases drawn, and those that held
 DTYPES = st.sampled_from([np.float32, np.float64])
 SCALES = st.sampled_from([1.0, 1e-3, 1e6, 1e-30, 1e30, 1e-42])      # the last is denormal in float32
 LAYOUTS = st.sampled_from(["C", "F", "strided", "reversed", "read-only"])
@@ -34,13 +34,13 @@ def cases(function, /, **strategies):
             except UnsatisfiedAssumption:
                 raise
             except Exception:       # hypothesis stops a draw that is too long by another kind
-                TRIED[function] += 1
+                TRIED["Numbers", function] += 1
                 raise
-            TRIED[function] += 1
-            HELD[function] += 1
+            TRIED["Numbers", function] += 1
+            HELD["Numbers", function] += 1
 
         quiet = settings(suppress_health_check=list(HealthCheck))    # the fixture of editions, and the time
-        return quiet(given(**strategies)(counted))
+        return pytest.mark.reliability(quiet(given(**strategies)(counted)))
 
     return decorate
 
