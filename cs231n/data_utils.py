@@ -9,7 +9,8 @@ import numpy as np
 
 from cs231n import standin
 from cs231n.data_cache import kept_digest, pieces
-from cs231n.data_formats import BATCHES, PIXELS, load_pickle, read_batch
+from cs231n.data_formats import BATCHES, PIXELS, read_batch
+from cs231n.data_pickle import load_pickle
 from cs231n.data_sources import locate
 from cs231n.download import DataError
 

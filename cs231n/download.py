@@ -4,9 +4,11 @@ What arrives is kept beside its destination under the name `<file>.part` and ren
 digest are right, so a file under its own name is always whole.
 """
 
+import contextlib
 import hashlib
 import http.client
 import os
+import re
 import socket
 import sys
 import threading
@@ -20,9 +22,15 @@ from urllib.parse import urlsplit
 class DataError(RuntimeError):
     """Data that cannot be had or cannot be trusted. The message is one sentence for a person."""
 
+    def __init__(self, message):
+        # It may quote a server or a file: no line breaks, nothing that a terminal obeys, no megabytes.
+        line = "".join(c if c.isprintable() else " " for c in message)
+        super().__init__(line if len(line) <= 600 else f"{line[:400]}...{line[-100:]}")
+
 
 class Patience(NamedTuple):
     connect: float = 4      # seconds to reach the host at all
+    answer: float = 30      # seconds until it begins to send the file, redirections and all
     silence: float = 10     # seconds without a byte
     window: float = 15      # seconds over which the speed is taken
     speed: int = 100_000    # bytes per second below which a source is given up; 0 for never
@@ -45,10 +53,13 @@ def download(url, path, sizes, sha256=None, patience=Patience()):  # noqa: B008 
 
     No more than the largest of sizes is taken; where a server names no length, a shorter file passes.
 
-    Raises: DataError, which says what happened. What arrived up to then stays in the .part file, for this
-            source or another of the same file to go on from, unless its content is wrong.
+    Raises: DataError, which says what happened; OSError if path cannot be written. What arrived up to then
+            stays in the .part file, for this source or another of the same file to go on from, unless its
+            content is wrong.
     """
     part = path.with_name(path.name + ".part")
+    if path.exists():                 # left by a run that ended before it was used: verified, not fetched
+        os.replace(path, part)
     for again in (False, True):
         began_at = _transfer(url, part, sizes, patience)
         found = sha256_of(part)
@@ -73,42 +84,77 @@ def _transfer(url, part, sizes, patience):
     request = urllib.request.Request(url, headers={"User-Agent": "cs231n-kit", "Accept-Encoding": "identity"})
     if have:
         request.add_header("Range", f"bytes={have}-")
-    try:
-        with urllib.request.urlopen(request, timeout=patience.silence) as answer:
-            if "text/" in answer.headers.get("Content-Type", ""):
-                raise DataError("answered with a web page, not the file")
-            resumes = answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
-            if answer.status != 206 or not resumes:
-                have = 0                              # the server sends the whole file all the same
-            length = answer.headers.get("Content-Length")
-            whole = have + int(length) if length else largest if len(sizes) == 1 else None
-            if whole is not None and whole not in sizes:
-                wanted = " or ".join(f"{size:,}" for size in sizes)
-                raise DataError(f"offers a file of {whole:,} bytes, not {wanted}")
-            amount = f", {whole / 1e6:,.0f} MB" if whole else ""
-            rest = f", {have / 1e6:,.0f} of them already here" if have else ""
-            say(f"{urlsplit(url).hostname}: fetching {urlsplit(url).path.split('/')[-1]}{amount}{rest}")
-            _receive(answer, part, have, whole, largest, patience)
-    except urllib.error.HTTPError as e:
-        if e.code == 416 and have in sizes:           # nothing beyond what we have: the digest decides
+    with _open(request, have, sizes, patience) as answer:
+        if answer is None:
             return have
-        raise DataError(f"answered {e.code} {e.reason}") from None
-    except urllib.error.URLError as e:
-        raise DataError(f"cannot be reached ({e.reason})") from None
-    except TimeoutError:
-        raise DataError(f"silent for {patience.silence:g} s; what came is kept") from None
-    except (http.client.HTTPException, ConnectionError, ValueError) as e:
-        raise DataError(f"connection lost ({e or type(e).__name__}); what came is kept") from None
+        if "text/" in answer.headers.get("Content-Type", ""):
+            raise DataError("answered with a web page, not the file")
+        resumes = answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+        if answer.status != 206 or not resumes:
+            have = 0                                  # the server sends the whole file all the same
+        whole = _announced(answer, have, sizes)
+        amount = f", {whole / 1e6:,.0f} MB" if whole else ""
+        rest = f", {have / 1e6:,.0f} of them already here" if have else ""
+        say(f"{urlsplit(url).hostname}: fetching {urlsplit(url).path.split('/')[-1]}{amount}{rest}")
+        _receive(_chunks(answer, patience), part, have, whole, largest, patience)
     return have
 
 
-def _receive(answer, part, have, whole, largest, patience):
+class _Redirections(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, request, answer, code, reason, headers, url):
+        answer.close()            # or its body would be read to the end, however long
+        if urlsplit(url).scheme not in ("http", "https"):
+            raise DataError(f"redirects to {url[:80]}, which is not on the web")
+        return super().redirect_request(request, answer, code, reason, headers, url)
+
+
+def _open(request, have, sizes, patience):
+    """The answer to request; None, in a context, where there is nothing beyond what we have."""
+    opener = urllib.request.build_opener(_Redirections)
+    try:
+        return _within(patience.answer, lambda: opener.open(request, timeout=patience.silence))
+    except urllib.error.HTTPError as e:
+        e.close()
+        if e.code == 416 and have in sizes:           # the digest decides
+            return contextlib.nullcontext()
+        raise DataError(f"answered {e.code} {str(e.reason).strip()[:120]}") from None
+    except urllib.error.URLError as e:
+        raise DataError(f"cannot be reached ({e.reason})") from None
+    except TimeoutError:
+        raise DataError(f"no answer within {min(patience.answer, patience.silence):g} s") from None
+    except (http.client.HTTPException, OSError, ValueError) as e:
+        raise DataError(f"connection lost ({type(e).__name__}: {str(e).strip()[:80]})") from None
+
+
+def _announced(answer, have, sizes):
+    """How many bytes the file has by what the server says, or None; refused if it cannot be one of sizes."""
+    length = answer.headers.get("Content-Length")
+    if length is None:
+        return sizes[0] if len(sizes) == 1 else None
+    whole = have + int(length) if re.fullmatch("[0-9]{1,18}", length) else length
+    if whole not in sizes:
+        offer = f"{whole:,}" if isinstance(whole, int) else repr(length[:20])
+        raise DataError(f"offers a file of {offer} bytes, not {' or '.join(f'{size:,}' for size in sizes)}")
+    return whole
+
+
+def _chunks(answer, patience):
+    try:
+        # read1 returns what has come; read would wait for a full buffer, however slowly it trickles in.
+        while chunk := answer.read1(1 << 16):
+            yield chunk
+    except TimeoutError:
+        raise DataError(f"silent for {patience.silence:g} s; what came is kept") from None
+    except (http.client.HTTPException, OSError, ValueError) as e:
+        raise DataError(f"connection lost ({type(e).__name__}: {str(e)[:80]}); what came is kept") from None
+
+
+def _receive(chunks, part, have, whole, largest, patience):
     bar = _progress_bar(whole, have)
     mark, at_mark = time.monotonic(), have
     with open(part, "r+b" if have else "wb") as f, bar:
         f.seek(have)
-        # read1 returns what has come; read would wait for a full buffer, however slowly it trickles in.
-        while chunk := answer.read1(1 << 16):
+        for chunk in chunks:
             f.write(chunk)
             have += len(chunk)
             bar.update(len(chunk))
@@ -125,26 +171,40 @@ def _receive(answer, part, have, whole, largest, patience):
 
 
 def _reach(url, seconds):
-    """Open and close one connection, in a thread: looking up a name knows no time limit of its own."""
-    target = urlsplit(url)
-    proxy = urllib.request.getproxies().get(target.scheme)
-    if proxy and not urllib.request.proxy_bypass(target.hostname):
-        target = urlsplit(proxy if "://" in proxy else "http://" + proxy)
-    trouble = [f"no answer within {seconds:g} s"]
+    """Open and close one connection: a host that is not there costs these few seconds."""
+    try:
+        target = urlsplit(url)
+        proxy = urllib.request.getproxies().get(target.scheme)
+        if proxy and not urllib.request.proxy_bypass(target.hostname):
+            target = urlsplit(proxy if "://" in proxy else "http://" + proxy)
+        port = target.port or (443 if target.scheme == "https" else 80)
+        _within(seconds, lambda: socket.create_connection((target.hostname, port), timeout=seconds).close())
+    except TimeoutError:
+        raise DataError(f"cannot be reached (no answer within {seconds:g} s)") from None
+    except (OSError, ValueError) as e:
+        raise DataError(f"cannot be reached ({getattr(e, 'strerror', None) or e})") from None
 
-    def connect():
+
+def _within(seconds, call):
+    """What call() returns or raises, or else TimeoutError. It runs in a thread, which is then left to itself:
+    looking up a name knows no limit of time, nor does an answer whose first lines trickle in."""
+    outcome = []
+
+    def run():
         try:
-            port = target.port or (443 if target.scheme == "https" else 80)
-            socket.create_connection((target.hostname, port), timeout=seconds).close()
-            trouble[0] = ""
-        except OSError as e:
-            trouble[0] = e.strerror or str(e)
+            outcome.append((call(), None))
+        except Exception as e:
+            outcome.append((None, e))
 
-    thread = threading.Thread(target=connect, daemon=True)
+    thread = threading.Thread(target=run, daemon=True)
     thread.start()
     thread.join(seconds)
-    if trouble[0]:
-        raise DataError(f"cannot be reached ({trouble[0]})")
+    if not outcome:
+        raise TimeoutError
+    result, error = outcome[0]
+    if error:
+        raise error
+    return result
 
 
 class _NoBar:

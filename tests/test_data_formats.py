@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from tiny_cifar import python2_pickle, tiny_batches
 
-from cs231n.data_formats import load_pickle, read_batch
+from cs231n.data_formats import read_batch
+from cs231n.data_pickle import load_pickle
 from cs231n.download import DataError
 
 
