@@ -64,6 +64,10 @@ def beside(path):
             file.flush()
             os.fsync(file.fileno())
         os.replace(draft, path)
+    except OSError as error:
+        if error.errno and not error.filename:
+            error.filename = str(path)      # of a full disk the system does not say where
+        raise
     finally:
         draft.unlink(missing_ok=True)
 

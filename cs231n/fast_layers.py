@@ -22,7 +22,7 @@ from cs231n.layers import affine_rows, batchnorm_options, dropout_options, requi
 
 try:
     from cs231n import kernels
-except (ImportError, RuntimeError):     # no numba, or no folder where it may keep what it compiles
+except (ImportError, RuntimeError, UnicodeError):       # no numba, or no folder for what it compiles
     kernels = None
 
 __all__ = [*layers.__all__, *layer_utils.__all__, "adam", "adamw"]

@@ -34,14 +34,11 @@ class Run:
         self.saved_best = None
 
     def start(self, solver):
-        """The first checkpoint, then config.json. Raises: OSError before any step is taken."""
+        """The first files. Raises: OSError before any step is taken."""
         if self.digest is None:
             self.digest = data_digest(solver)
         self.began = time.monotonic() - (self.rows[-1][COLUMNS.index("seconds")] if self.rows else 0)
         self._save(solver)
-        described = describe(solver.model) or {"kind": name_of(solver.model)}
-        self._write("config.json", json.dumps({"solver": settings(solver), "model": described,
-                                               "data": self.digest}, indent=1, default=str) + "\n")
 
     def end_epoch(self, solver, learning_rate):
         """A line of history.csv, with the mean loss of the epoch; model.npz if there is a better one."""
@@ -53,14 +50,17 @@ class Run:
         self._save(solver)
 
     def finish(self, solver):
-        """Draw curves.png: the lines of history.csv."""
+        """Draw curves.png, the lines of history.csv, or warn that it cannot be drawn: the run is complete."""
         try:
-            from matplotlib.figure import Figure
-        except ImportError:
-            warnings.warn(f"Solver.train: {self.folder / 'curves.png'} is not drawn, since there is no "
-                          "matplotlib in this Python; history.csv has its numbers",
-                          RuntimeWarning, stacklevel=3)
-            return
+            self._draw(solver)
+        except (ImportError, OSError) as error:
+            why = "there is no matplotlib in this Python" if isinstance(error, ImportError) else error
+            warnings.warn(f"Solver.train: {self.folder / 'curves.png'} is not drawn ({why}); history.csv has "
+                          "its numbers", RuntimeWarning, stacklevel=3)
+
+    def _draw(self, solver):
+        from matplotlib.figure import Figure
+
         columns = dict(zip(COLUMNS, zip(*self.rows))) or dict.fromkeys(COLUMNS, ())
         figure = Figure(figsize=(7, 8), layout="constrained")
         loss, accuracy, rate = figure.subplots(3, 1, sharex=True)
@@ -82,24 +82,31 @@ class Run:
         self._write("curves.png", drawn.getvalue())
 
     def _save(self, solver):
-        """Everything but the picture; the checkpoint last, so that what it names is there."""
+        """Everything but the picture, also what was deleted meanwhile.
+
+        First what the checkpoint names; config.json after it, for that is how require_new knows a run.
+        """
         step = len(solver.loss_history)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             lines = io.StringIO(newline="")
             csv.writer(lines, lineterminator="\n").writerows([COLUMNS, *self.rows])
             self._write("history.csv", lines.getvalue())
-            if solver.val_acc_history and self.saved_best is not solver._best:
-                save_checkpoint(self.folder / "model.npz", solver.model, solver._best)
+            model = self.folder / "model.npz"
+            if solver.val_acc_history and (self.saved_best is not solver._best or not model.exists()):
+                save_checkpoint(model, solver.model, solver._best)
                 self.saved_best = solver._best
             arrays = {}
             text = json.dumps(pack(capture(solver, self.rows, self.digest), arrays))
             with beside(self.folder / f"checkpoint_{step}.npz") as file:
                 np.savez(file, state=text, **arrays)
+            described = describe(solver.model) or {"kind": name_of(solver.model)}
+            self._write("config.json", json.dumps({"solver": settings(solver), "model": described,
+                                                   "data": self.digest}, indent=1, default=str) + "\n")
         except OSError as error:
             kept = checkpoints(self.folder)
-            hint = f"{kept[-1].name} is still there: make room, then Solver.resume({str(self.folder)!r}, " \
-                   "data)" if kept else "try another run="
+            hint = f"{kept[-1].name} is still there: make room, or copy the folder, then Solver.resume(" \
+                   f"{str(self.folder)!r}, data)" if kept else "try another run="
             raise OSError(f"Solver.train: cannot write step {step} of the run into {self.folder} ({error}); "
                           f"{hint}") from error
         for path in [p for p in checkpoints(self.folder) if _step(p) < step][:-1]:

@@ -35,7 +35,7 @@ class Solver:
     An epoch is one shuffled pass over the training set, in batches of batch_size; a remainder smaller than
     a batch is left out of that epoch, and a batch_size above the size of the set means the whole set.
 
-    Args:   model; data, a dict of arrays X_train, y_train, X_val, y_val;
+    Args:   model; data, a dict of finite arrays X_train, y_train, X_val, y_val;
             update_rule "sgd", "sgd_momentum", "rmsprop", "adam" or "adamw", and optim_config, its settings; a
             weight_decay among them leaves parameters of fewer than two dimensions alone, as reg does;
             lr_decay, the factor on the learning rate after each epoch; schedule "constant", "cosine" or
@@ -146,6 +146,11 @@ class Solver:
         if self._best is None:
             self._best = snapshot(self.model)
         per_epoch = max(len(self.X_train) // self.batch_size, 1)
+        if (getattr(self.model, "normalization", None) == "batchnorm"
+                and min(self.batch_size, len(self.X_train)) == 1):
+            warnings.warn("Solver.train: a batch of one example is its own mean, so batchnorm turns it into "
+                          "beta, whatever is in X_train; try more examples and a larger batch_size",
+                          RuntimeWarning, stacklevel=2)
         total, first_epoch = self.num_epochs * per_epoch, self.epoch - self._done // per_epoch
         if self.run is not None:
             self.run.start(self)
@@ -174,7 +179,7 @@ class Solver:
                                 f"train acc: {self.train_acc_history[-1]:f}; "
                                 f"val_acc: {self.val_acc_history[-1]:f}")
                     if end_of_epoch and self.checkpoint_name is not None:
-                        save_checkpoint(f"{self.checkpoint_name}_epoch_{self.epoch}.npz", self.model)
+                        self._save_epoch()
                     if end_of_epoch and self.run is not None:
                         self.run.end_epoch(self, rate)
                     bar.advance(loss=self.loss_history[-1], val_acc=self.val_acc_history[-1])
@@ -236,6 +241,7 @@ class Solver:
 
     def _accuracy(self, X, y, num_samples, batch_size=100):
         """check_accuracy, and whether any score was finite."""
+        y = labels = np.asarray(y)
         if num_samples is not None and num_samples < len(X):
             chosen = self.rng.permutation(len(X))[:num_samples]
             X, y = X[chosen], y[chosen]
@@ -243,11 +249,20 @@ class Solver:
         for i in range(0, len(X), batch_size):
             scores = self.model.loss(X[i:i + batch_size])
             if i == 0:
-                require_labels("check_accuracy", np.asarray(y), len(X), scores.shape[1])
+                require_labels("check_accuracy", labels, len(labels), scores.shape[1])
             valid = np.isfinite(scores).all(axis=1)
             right += np.sum(valid & (scores.argmax(axis=1) == y[i:i + batch_size]))
             finite += valid.sum()
         return right / len(X), finite > 0
+
+    def _save_epoch(self):
+        path = f"{self.checkpoint_name}_epoch_{self.epoch}.npz"
+        try:
+            save_checkpoint(path, self.model)
+        except OSError as error:
+            raise OSError(f"Solver.train: cannot write {path} ({error.strerror or error}); the files of the epochs before are "
+                          "whole, and the model has its best parameters: make room, then train() goes on "
+                          "from those") from error
 
     def _step(self, batch):
         X, y = self.X_train[batch], self.y_train[batch]
@@ -293,15 +308,14 @@ class Solver:
         return (f"Solver.train: the loss is {loss} at iteration {len(self.loss_history) + 1}, so the run "
                 f"ends here; the largest gradient is {largest[name]:g}, in {name}; the best parameters so "
                 f"far are kept (validation accuracy {self.best_val_acc:.3f}). Try a smaller learning_rate "
-                f"(it is {rate}), a smaller weight_scale, or look for NaN in X_train")
+                f"(it is {rate}) or a smaller weight_scale")
 
     def _measure(self):
         self.train_acc_history.append(self.check_accuracy(self.X_train, self.y_train, self.num_train_samples))
         val_acc, finite = self._accuracy(self.X_val, self.y_val, self.num_val_samples)
         if not finite:
             warnings.warn("Solver.train: no score on X_val is finite, so these parameters cannot be the "
-                          "best; try a smaller learning_rate, or look for NaN in X_val",
-                          RuntimeWarning, stacklevel=3)
+                          "best; try a smaller learning_rate", RuntimeWarning, stacklevel=3)
         first_or_last = self.keep == "last" or not self.val_acc_history
         if val_acc > self.best_val_acc or finite and first_or_last:
             self.best_val_acc, self.best_epoch = val_acc, self.epoch
@@ -323,11 +337,21 @@ def _require_data(model, data):
                             f"got {instead(f'data[{X!r}]', data[X], 'float32')}")
         if data[X].ndim == 0 or len(data[X]) == 0:
             raise ValueError(f"Solver: data[{X!r}] must hold at least one example, "
-                             f"its shape is {data[X].shape}")
+                             f"its shape is {data[X].shape}; try a split that leaves it some")
         require_labels(f"Solver, data[{y!r}]", data[y], len(data[X]))
+        _require_finite(X, data[X])
     if data["X_val"][:1].size != data["X_train"][:1].size:
         raise ValueError("Solver: data['X_val'] must hold examples as large as those in data['X_train'], "
                          f"{data['X_train'].shape[1:]}, got {data['X_val'].shape[1:]}; "
                          "try X_val and X_train of one get_CIFAR10_data()")
     if not getattr(model, "params", None) or not callable(getattr(model, "loss", None)):
         raise TypeError(f"Solver: model must have params and loss(X, y), got {type(model).__name__}")
+
+
+def _require_finite(name, X):
+    if X.dtype.kind != "f" or X.size == 0 or np.isfinite([X.min(), X.max()]).all():
+        return
+    i = next(i for i, example in enumerate(X) if not np.isfinite(example).all())
+    found = X[i][~np.isfinite(X[i])].flat[0] if X.ndim > 1 else X[i]
+    raise ValueError(f"Solver: data[{name!r}] must be finite, got {found} in example {i}; try to leave out "
+                     f"that example and its label, or what made it {found}")

@@ -10,7 +10,6 @@ os.environ.setdefault("MPLBACKEND", "agg")
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
-
 from tally import table  # noqa: E402
 
 from cs231n import fast_layers  # noqa: E402

@@ -12,10 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from resume_child import STEPS_AN_EPOCH, frozen, image_data, no_picture, start
+from tally import tried
 
 from cs231n import run_state, runs, streams
 from cs231n.checkpoint import snapshot
 from cs231n.solver import Solver
+
+pytestmark = pytest.mark.reliability
 
 TESTS = Path(__file__).resolve().parent
 ROOT = TESTS.parent
@@ -191,31 +194,27 @@ def span(tmp_path_factory):
     return time.monotonic() - began
 
 
-def test_a_killed_process(tmp_path, whole, span):
-    kill_until_done(tmp_path / "run", 0, 0.5 * span, kills=1)
-    assert all_of(tmp_path / "run") == whole()
+def test_random_kills(tmp_path, whole, span, many):
+    landed, random_kill = 0, ("Training", "kill -9 at a random moment")
+    for seed in range(10 if many else 1):
+        with tried(*random_kill), tried(*random_kill):
+            landed += kill_until_done(tmp_path / str(seed), seed, 0.7 * span, kills=2)
+            assert all_of(tmp_path / str(seed)) == whole(), f"seed {seed}"
+    assert landed >= 12 or not many, "most kills came after the end, and prove nothing"
 
 
-@pytest.mark.slow
-def test_twenty_random_kills(tmp_path, whole, span):
-    landed = 0
-    for seed in range(10):
-        landed += kill_until_done(tmp_path / str(seed), seed, 0.7 * span, kills=2)
-        assert all_of(tmp_path / str(seed)) == whole(), f"seed {seed}"
-    assert landed >= 12, "most kills came after the end, and prove nothing"
-
-
-@pytest.mark.parametrize("save", [2, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 5, 9))])
-def test_killed_while_saving(tmp_path, whole, save):
-    folder = tmp_path / "run"
-    with child(folder, "new", save) as process:
-        pass
-    assert process.returncode == -9
-    half = f".checkpoint_{(save - 1) * STEPS_AN_EPOCH}.npz.{process.pid}"
-    assert [p.name for p in folder.glob(".*")] == [half]
-    with child(folder, "resume" if save > 1 else "new") as process:
-        pass
-    assert process.returncode == 0 and all_of(folder) == whole()
+def test_killed_while_saving(tmp_path, whole, many):
+    for save in (1, 2, 5, 9) if many else (2,):
+        folder = tmp_path / str(save)
+        with tried("Training", "kill -9 with half a checkpoint written"):
+            with child(folder, "new", save) as process:
+                pass
+            assert process.returncode == -9
+            half = f".checkpoint_{(save - 1) * STEPS_AN_EPOCH}.npz.{process.pid}"
+            assert [p.name for p in folder.glob(".*")] == [half]
+            with child(folder, "resume" if save > 1 else "new") as process:
+                pass
+            assert process.returncode == 0 and all_of(folder) == whole()
 
 
 def test_a_full_disk_leaves_the_checkpoint_before(monkeypatch, tmp_path, whole):

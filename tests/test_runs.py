@@ -37,7 +37,7 @@ def test_the_files_of_a_run(finished):
     trained, folder = finished
     assert sorted(p.name for p in folder.iterdir()) == [
         "checkpoint_42.npz", "checkpoint_48.npz", "config.json", "curves.png", "history.csv", "model.npz"]
-    rows = list(csv.DictReader((folder / "history.csv").open()))
+    rows = list(csv.DictReader((folder / "history.csv").read_text().splitlines()))
     assert [int(row["epoch"]) for row in rows] == list(range(1, 9))
     assert [int(row["step"]) for row in rows] == list(range(6, 49, 6))
     assert [float(row["val_acc"]) for row in rows] == trained.val_acc_history[1:]
@@ -307,7 +307,7 @@ def test_training_twice_is_one_history(tmp_path):
     trained = start(tmp_path / "run", num_epochs=2)
     trained.train()
     trained.train()
-    rows = list(csv.DictReader((tmp_path / "run" / "history.csv").open()))
+    rows = list(csv.DictReader((tmp_path / "run" / "history.csv").read_text().splitlines()))
     assert [row["epoch"] + " " + row["step"] for row in rows] == ["1 6", "2 12", "3 18", "4 24"]
     assert [p.name for p in runs.checkpoints(tmp_path / "run")] == ["checkpoint_18.npz", "checkpoint_24.npz"]
 
