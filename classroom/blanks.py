@@ -97,6 +97,20 @@ def blank_lines(exercise):
     return [*comment(exercise.hint), f"raise NotImplementedError({_literal(exercise.label)})"]
 
 
+def is_blank(source, name, exercise):
+    """Whether function name of a learner's source is as it was handed out, and bound to nothing else."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return False
+    bound = [getattr(node, "id", None) or getattr(node, "attr", None) for node in ast.walk(tree)
+             if isinstance(getattr(node, "ctx", None), ast.Store)]                  # f = mine, Net.f = mine
+    bound += [node.asname or node.name for node in ast.walk(tree) if isinstance(node, ast.alias)]
+    stub = ast.unparse(ast.parse(blank_lines(exercise)[-1]))
+    return name.rpartition(".")[2] not in bound and \
+        ["\n".join(map(ast.unparse, body(node))) for node in functions(tree).get(name, [])] == [stub]
+
+
 def comment(text):
     return textwrap.wrap(text, WIDTH, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False)
 

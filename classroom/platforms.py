@@ -90,15 +90,14 @@ python3 -m venv /autograder/venv
 _RUN = """#!/usr/bin/env bash
 set -euo pipefail
 base=${AUTOGRADER:-/autograder}
-python=$base/venv/bin/python
 work=$(mktemp -d)
-mkdir "$work/in"
+mkdir -p "$work/in" "$work/out" "$base/results"
 cp -R "$base/submission" "$work/in/student"
-seed=$("$python" -c "import json; print(json.load(open('$base/source/config.json'))['seed'])")
+cp "$base/source/config.json" "$work/out/grading.json"
+chmod 700 "$base/source" "$base/submission" "$base/results"     # should limits be all that a sandbox has
 cd "$base/source/kit"
-"$python" -m classroom grade "$work/in" -o "$work/out" --manifest manifest.json --executor serial \\
-    --seed "$seed"
-mkdir -p "$base/results"
+"$base/venv/bin/python" -m classroom grade "$work/in" -o "$work/out" --manifest manifest.json \\
+    --executor serial
 cp "$work/out/students/student/results.json" "$base/results/results.json"
 """
 
@@ -119,6 +118,7 @@ _CONFIG = """c = get_config()
 c.CourseDirectory.course_id = "cs231n"
 # What students write, and autograde must not put back to what it was.
 c.Autograde.exclude_overwriting = {{"{name}": {kept}}}
+c.GenerateAssignment.permissions = 755      # learners are to run setup.sh
 c.ExecutePreprocessor.timeout = 120
 """
 

@@ -260,9 +260,9 @@ class Solver:
         try:
             save_checkpoint(path, self.model)
         except OSError as error:
-            raise OSError(f"Solver.train: cannot write {path} ({error.strerror or error}); the files of the epochs before are "
-                          "whole, and the model has its best parameters: make room, then train() goes on "
-                          "from those") from error
+            raise OSError(f"Solver.train: cannot write {path} ({error.strerror or error}); the files of the "
+                          "epochs before are whole, and the model has its best parameters: make room, then "
+                          "train() goes on from those") from error
 
     def _step(self, batch):
         X, y = self.X_train[batch], self.y_train[batch]

@@ -14,7 +14,7 @@ HOSTILE = Path(__file__).with_name("hostile")
 EXERCISES = tuple(load())
 FILES = wanted_files(EXERCISES)
 LAYERS, OPTIM = "cs231n/layers.py", "cs231n/optim.py"
-NUMBER = {exercise.title: exercise.number for exercise in EXERCISES}
+WRONG_ALT = (LAYERS, "dx = gamma * inv_std * (dout - dbeta / N -", "dx = gamma * inv_std * (dout -")
 # Memory enough for numpy, a second or two for what ends at once, and time for a machine that is busy.
 BRIEF = Limits(seconds=2, cpu=8, memory=1 << 30)
 
@@ -47,17 +47,22 @@ def hostile(name, **values):
     return files
 
 
-def marked(files, level=None, limits=BRIEF, **kwargs):
-    """{title: Attempt} of a submission of files, at one level of the sandbox."""
+def marked(files, level=None, limits=BRIEF, only=None):
+    """{title: Attempt} of a submission of files, at one level of the sandbox; of those in only."""
     submission = Submission(files, {file: f"{file} is missing" for file in FILES if file not in files}, [])
-    setting = Setting(EXERCISES, 7, limits, **kwargs)
-    attempts, _ = mark(submission, setting) if level is None else mark(submission, setting, level)
-    return {title: attempts[number] for title, number in NUMBER.items()}
+    exercises = tuple(exercise for exercise in EXERCISES if only is None or exercise.title in only)
+    attempts, _ = mark(submission, Setting(exercises, 7, limits), level)
+    return {exercise.title: attempts[exercise.number] for exercise in exercises}
 
 
 def shares(attempts):
     """Of the attempts, those that earn something."""
     return {title: attempt.share for title, attempt in attempts.items() if attempt.share}
+
+
+def wrong(attempts):
+    """Of the attempts, why those are not right that are not."""
+    return {title: attempt.kind for title, attempt in attempts.items() if attempt.share < 1}
 
 
 def zipped(path, files, top=""):

@@ -164,6 +164,17 @@ def test_what_is_no_zip_says_so(tmp_path, spoil):
     assert "a.zip cannot be read as a zip" in read(path).problems[""]
 
 
+@pytest.mark.parametrize("at, bits", [(6, 99), (8, 0x20), (8, 0x40)], ids=["version", "patched", "encrypted"])
+def test_a_zip_of_a_kind_that_is_not_read_says_so(tmp_path, at, bits):
+    """One changed byte, for which zipfile raises what no other damage makes it raise."""
+    path = zipped(tmp_path / "a.zip", GOOD)
+    content, entry = bytearray(path.read_bytes()), 0
+    while (entry := content.find(b"PK\x01\x02", entry + 1)) > 0:
+        content[entry + at] |= bits
+    path.write_bytes(content)
+    assert "a.zip cannot be read as a zip" in read(path).problems[""]
+
+
 def test_a_password_and_too_many_files(tmp_path, monkeypatch):
     path = zipped(tmp_path / "a.zip", GOOD)
     content = path.read_bytes()

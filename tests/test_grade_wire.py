@@ -77,7 +77,8 @@ def test_sizes_are_limited_before_anything_is_read_or_sent():
         encode(np.zeros(wire.LARGEST // 8 + 1))
 
 
-@pytest.mark.parametrize("value", [np.array([object()]), np.array(["x"]), object(), {1, 2}, len], ids=repr)
+@pytest.mark.parametrize("value", [np.array([object()]), np.array(["x"]), object(), {1, 2}, len],
+                         ids=["objects", "texts", "object", "set", "function"])
 def test_what_is_no_number_is_not_sent(value):
     with pytest.raises(TypeError):
         encode({"a": value})

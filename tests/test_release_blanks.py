@@ -7,7 +7,7 @@ from textwrap import indent
 
 import pytest
 
-from classroom.blanks import blank_functions, blank_notebook, functions
+from classroom.blanks import blank_functions, blank_notebook, functions, is_blank
 from classroom.manifest import MANIFEST, Exercise, ManifestError, by_file, for_learners, load, source_of
 
 ROOT = Path(__file__).parent.parent
@@ -79,6 +79,27 @@ def outside(source, exercises):
                 first -= 1
             gone |= set(range(first, node.end_lineno + 1))
     return b"".join(line for number, line in enumerate(lines, start=1) if number not in gone)
+
+
+STUB = f"def f(x):\n    \"\"\"One.\"\"\"\n{BLANK}"
+
+
+@pytest.mark.parametrize("more, blank", [
+    ("", True), ("def g(x):\n    return f(x)\n", True), ("h = f\nf.note = 1\n", True),
+    ("def f(x):\n    return x\n", False), ("f = abs\n", False), ("from numpy import abs as f\n", False),
+    ("class A:\n    def g(self): pass\nA.f = A.g\n", False), ("def g(:\n", False)],
+    ids=["alone", "called", "read", "again", "bound", "imported", "a method", "no program"])
+def test_a_blank_is_told_from_what_was_written(more, blank):
+    assert is_blank(STUB + more, "f", EXERCISE) == blank
+    assert not is_blank((STUB + more).replace("Exercise 3", "Exercise 4"), "f", EXERCISE)
+    assert not is_blank(STUB.replace("raise", "x = 1\n    raise") + more, "f", EXERCISE)
+
+
+def test_all_of_an_edition_is_blank_and_nothing_of_the_kit():
+    for file, exercises in by_file(load()).items():
+        solved = (ROOT / file).read_bytes()
+        for source, blank in ((blank_functions(file, solved, exercises), True), (solved, False)):
+            assert all(is_blank(source.decode(), name, e) == blank for name, e in exercises.items())
 
 
 def test_a_name_that_is_not_there_is_refused_with_the_nearest():

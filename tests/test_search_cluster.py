@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import search_objectives as objectives
 from search_objectives import SPACE, Logged, started
-from test_search import lines, outcomes, wait_for
+from search_outcomes import lines, outcomes, wait_for
 
 from cs231n.executors import executor_for
 from cs231n.search import search
