@@ -21,9 +21,9 @@ import time
 from concurrent.futures import FIRST_COMPLETED, wait
 from pathlib import Path
 
-from classroom import report
+from classroom import report, seccomp
 from classroom.manifest import MANIFEST, ROOT, ManifestError, load
-from classroom.marking import Setting, imported, mark, wanted_files
+from classroom.marking import Setting, clean, imported, mark, wanted_files
 from classroom.sandbox import LEVELS, best_level
 from classroom.submission import read_submission, students
 from cs231n.checkpoint import beside
@@ -53,16 +53,17 @@ def main(arguments):
     try:
         least = LEVELS[0] if arguments.require_sandbox else LEVELS[-1]
         if arguments.executor.partition(":")[0] != "dask":
-            print(f"Sandbox: {best_level(least)}")
+            print(f"Sandbox: {best_level(least)}", *filter(None, [seccomp.missing()]), sep="; ")
         with executor_for(arguments.executor) as executor:
             rows = grade(arguments.submissions, arguments.out, manifest=arguments.manifest, executor=executor,
                          least=least, seed=arguments.seed)
     except (OSError, ValueError, ManifestError, ModuleNotFoundError) as error:
-        print(error if str(error).startswith("grade") else f"grade: {error}", file=sys.stderr)
+        said = clean(str(error), 2000)      # it may name a file that a student named
+        print(said if said.startswith("grade") else f"grade: {said}", file=sys.stderr)
         return 1
     failed = [row for row in rows if row.error]
     for row in failed:
-        print(f"grade: {row.student} is not marked: {row.error}; try: the same command again",
+        print(f"grade: {clean(row.student)} is not marked: {clean(row.error)}; try: the same command again",
               file=sys.stderr)
     print(f"The class: {arguments.out / 'index.html'}   marks: {arguments.out / 'grades.csv'}")
     return 1 if failed else 0
@@ -88,7 +89,7 @@ def grade(submissions, out, *, manifest=MANIFEST, executor, least="limits", seed
     setting = Setting(exercises, _seed(out, seed), least=least,
                       hidden=(str(Path(submissions).resolve()), str(out.resolve())))
     version = _digest(exercises, setting.seed, _source(exercises))
-    rows, pending = {}, {}
+    rows, pending, before = {}, {}, 0
     try:
         with Progress(len(found)) as bar:
             def settle(future):
@@ -109,6 +110,7 @@ def grade(submissions, out, *, manifest=MANIFEST, executor, least="limits", seed
                 digest = _digest(submission.digest(), version)
                 known = report.read_student(out / "students" / student, digest)
                 if known is not None:
+                    before += 1
                     rows[student] = report.Row(student, known, None)
                     bar.advance()
                     continue
@@ -117,7 +119,11 @@ def grade(submissions, out, *, manifest=MANIFEST, executor, least="limits", seed
                     settle(next(iter(wait(pending, return_when=FIRST_COMPLETED).done)))
             while pending:
                 settle(next(iter(wait(pending, return_when=FIRST_COMPLETED).done)))
+            if before:
+                bar.say(f"  {before} of {len(found)} are as they were when marked before.")
     finally:
+        for future in [future for future in pending if future.done()]:
+            settle(future)
         rows = [rows[student] for student in found if student in rows]
         report.write_class(out, rows, exercises)
     return rows

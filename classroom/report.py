@@ -3,15 +3,17 @@
 import csv
 import io
 import json
-import zlib
+import os
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote
 
 import jinja2
 
+from classroom import seccomp
 from classroom.manifest import ROOT
-from classroom.sandbox import LEVELS
+from classroom.marking import clean
 from cs231n.checkpoint import beside
 
 __all__ = ["Row", "line", "read_student", "results", "write_class", "write_student"]
@@ -24,13 +26,14 @@ KINDS = {"right": "right", "not-implemented": "not implemented", "waits": "waits
          "timed-out": "no answer in time", "crashed": "process ended", "unknown": "wrong, not recognized",
          "unmarkable": "could not be marked"}
 ABSENT = ("not-implemented", "waits", "missing", "no-import")      # nothing there that could be wrong
-COLOURS = {"right": "#1b7837", "not-implemented": "0.88", "waits": "0.8", "missing": "0.7",
-           "no-import": "0.6", "raised": "#d62728", "timed-out": "#8c564b", "crashed": "#4d2a22",
+COLOURS = {"right": "#1b7837", "not-implemented": "0.94", "waits": "0.82", "missing": "0.7",
+           "no-import": "0.57", "raised": "#d62728", "timed-out": "#a9744f", "crashed": "#4d2a22",
            "unmarkable": "black", "unknown": "#ff7f0e", "other": "0.4"}
-SHOWN = 8       # kinds of mistakes with a colour in one picture; the others are one
+PALETTE = ("#1f77b4", "#e377c2", "#f2d13c", "#6a3d9a", "#22d3e0", "#8a0a4f", "#a6bdf5", "#12206b")
+SHOWN = len(PALETTE)        # kinds of mistakes with a colour in one picture; the others are one
 SANDBOX = {"bubblewrap": "bubblewrap: no network, no files but its own, limits",
-           "namespaces": "namespaces: no network, this class's files covered, limits",
-           "limits": "limits alone: the network, and files that anyone may read, were within reach"}
+           "namespaces": "namespaces: no network, all files read-only and this class's covered, limits",
+           "limits": "limits alone: the files that the grader may read, or anyone, were within reach"}
 
 
 class Row(NamedTuple):
@@ -42,11 +45,19 @@ class Row(NamedTuple):
 def results(submission, attempts, exercises, level, seconds):
     """results.json of one student, as Gradescope reads it; extra_data is for ourselves."""
     tests = [_test(exercise, attempts[exercise.number], exercises) for exercise in exercises]
-    said = [*submission.problems.values(), *submission.notes, f"Sandbox: {SANDBOX[level]}."]
+    said = [*map(clean, [*submission.problems.values(), *submission.notes]),
+            f"Sandbox: {sandbox(level, seccomp.missing())}."]
     return {"score": _rounded(sum(test["score"] for test in tests)), "execution_time": round(seconds, 2),
             "output": "\n".join(said), "output_format": "text", "visibility": "visible",
             "stdout_visibility": "hidden", "tests": tests,
-            "extra_data": {"points": sum(exercise.points for exercise in exercises), "sandbox": level}}
+            "extra_data": {"points": sum(exercise.points for exercise in exercises), "sandbox": level,
+                           "unfiltered": seccomp.missing()}}
+
+
+def sandbox(level, unfiltered):
+    """A level in words. unfiltered is why there was no filter of system calls, or ""."""
+    open_too = "memory that no limit counts" + " and the network" * (level == "limits")
+    return SANDBOX[level] + (unfiltered and f"; {unfiltered}, so {open_too} was within reach")
 
 
 def _test(exercise, attempt, exercises):
@@ -82,10 +93,11 @@ def read_student(folder, digest):
 
 def line(row):
     """A student in one line of a terminal."""
+    name = f"  {clean(row.student, 40):<40}"
     if row.error:
-        return f"  {row.student[:40]:<40}  not marked: {row.error}"[:110]
+        return f"{name}  not marked: {clean(row.error)}"[:110]
     passed = sum(test["status"] == "passed" for test in row.results["tests"])
-    return (f"  {row.student[:40]:<40}{row.results['score']:>8.2f} of {row.results['extra_data']['points']:g}"
+    return (f"{name}{row.results['score']:>8.2f} of {row.results['extra_data']['points']:g}"
             f"   {passed} of {len(row.results['tests'])} right")
 
 
@@ -97,12 +109,13 @@ def write_class(out, rows, exercises):
     if marked:
         with beside(out / "class.png") as file:
             _draw(file, [f"{e.number} {e.title}" for e in exercises], causes)
-    levels = Counter(row.results["extra_data"]["sandbox"] for row in marked)
+    levels = Counter((row.results["extra_data"]["sandbox"], row.results["extra_data"]["unfiltered"])
+                     for row in marked)
     _write(out / "index.html", _page(
         "class.html.j2", rows=rows, marked=len(marked), points=sum(exercise.points for exercise in exercises),
-        why=_why(marked), exercises=exercises, shown=shown,
+        why=_why(marked), exercises=exercises, shown=shown, address=lambda name: quote(os.fsencode(name)),
         mean=sum(row.results["score"] for row in marked) / max(1, len(marked)),
-        levels=[(SANDBOX[level], levels[level]) for level in LEVELS if levels[level]]))
+        levels=[(sandbox(*level), count) for level, count in sorted(levels.items())]))
 
 
 def _grades(rows, exercises):
@@ -122,35 +135,43 @@ def _grades(rows, exercises):
 
 
 def _cell(text):
-    """text as no spreadsheet takes it for a formula: the name of a zip is a student's to choose."""
-    return "'" + text if text[:1] in tuple("=+-@\t\r") else text
+    """text as no spreadsheet takes it for a formula and no terminal for an order: a student names the zip."""
+    return clean("'" + text if text[:1] in tuple("=+-@\t\r") else text, 2000)
 
 
 def _why(marked):
-    """What is wrong, then what is absent, each [(exercise, why, how many, what one of them was told)], by
-    how many."""
-    counts, example = Counter(), {}
+    """What is wrong, then what is absent, each [(exercises, why, how many, what one of them was told)], by
+    how many. Exercises that the same students are told the same about are one row."""
+    students, example = {}, {}
     for row in marked:
         for test in row.results["tests"]:
             key = test["name"], test["tags"][0]
             if key[1] != "right":
-                counts[key] += 1
+                students.setdefault(key, []).append(row.student)
                 example.setdefault(key, test["output"])
-    rows = [(name, kind, count, example[name, kind]) for (name, kind), count in counts.most_common()]
-    return [row for row in rows if row[1] not in ABSENT][:40], [row for row in rows if row[1] in ABSENT][:40]
+    names = {}
+    for (name, kind), who in students.items():
+        names.setdefault((kind, tuple(who), example[name, kind]), []).append(name)
+    most_first = sorted(names.items(), key=lambda item: (-len(item[0][1]), int(item[1][0].split()[0])))
+    rows = [(_exercises(found), kind, len(who), text) for (kind, who, text), found in most_first]
+    return [row for row in rows if row[1] not in ABSENT], [row for row in rows if row[1] in ABSENT]
+
+
+def _exercises(names):
+    """["4 relu_backward"] -> that; of several, "exercises 1 to 3, 6"."""
+    if len(names) == 1:
+        return names[0]
+    spans = []
+    for number in sorted(int(name.split()[0]) for name in names):
+        if spans and spans[-1][-1] == number - 1:
+            spans[-1][1:] = [number]
+        else:
+            spans.append([number])
+    return "exercises " + ", ".join(" to ".join(map(str, span)) for span in spans)
 
 
 def shown(kind):
     return KINDS.get(kind, kind.replace("-", " "))
-
-
-def _colour(kind):
-    """The same for a kind in every class: of a misconception one that follows from its name."""
-    from matplotlib.colors import hsv_to_rgb
-
-    number = zlib.crc32(kind.encode())
-    return COLOURS.get(kind) or hsv_to_rgb((0.5 + number % 97 / 97 * 0.42, 0.45 + number // 97 % 4 * 0.15,
-                                            0.6 + number // 388 % 3 * 0.17))
 
 
 def _draw(file, names, causes):
@@ -162,20 +183,22 @@ def _draw(file, names, causes):
         total.update(cause)
     wrong = [kind for kind, _ in total.most_common() if kind != "right" and kind not in ABSENT]
     order = ["right", *wrong[:SHOWN], "other", *ABSENT]
-    figure = Figure(figsize=(9, 1.6 + 0.36 * len(names)), layout="constrained")
+    colours = dict(zip([kind for kind in wrong if kind not in COLOURS], PALETTE)) | COLOURS
+    figure = Figure(figsize=(6.4, 1.8 + 0.28 * len(names)), layout="constrained")
     axes = figure.subplots()
     left = [0] * len(names)
     for kind in order:
         widths = [sum(cause[k] for k in (wrong[SHOWN:] if kind == "other" else [kind])) for cause in causes]
         if sum(widths):
-            axes.barh(names, widths, 0.75, left, color=_colour(kind), label=shown(kind))
+            axes.barh(names, widths, 0.8, left, color=colours[kind], edgecolor="white", linewidth=0.5,
+                      label=shown(kind))
             left = [a + b for a, b in zip(left, widths)]
     axes.invert_yaxis()
     axes.set(xlabel="students", xlim=(0, max(left)))
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.spines[["top", "right"]].set_visible(False)
-    figure.legend(loc="outside lower center", ncols=3, frameon=False)
-    figure.savefig(file, format="png", dpi=110)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
+    figure.savefig(file, format="png", dpi=200)
 
 
 def _page(template, **values):

@@ -4,12 +4,14 @@ Three levels, of which the first that works here is taken:
 
     bubblewrap   a file system of its own, which holds Python, numpy and the student's files and nothing else,
                  read-only but for 16 MiB; no network; no sight of other processes
-    namespaces   unshare: no network, no sight of other processes; the repository, the submissions, the
-                 results and the home folder are covered, other files that the user may read are not
-    limits       nothing is hidden and the network is there: only the limits below hold
+    namespaces   unshare: no network, no sight of other processes, all files read-only but for 16 MiB; the
+                 repository, the submissions, the results, the home folder and temporary files are covered,
+                 other files that the user may read are not
+    limits       nothing is hidden: only the limits below hold
 
 At every level: CPU, memory, file size and open files are limited, no process and no thread can be started,
-the environment is scrubbed, and a grader that is root runs the child as another user.
+the environment is scrubbed, and a grader that is root runs the child as another user. On a Linux that has
+the filter of seccomp.py, no socket can be opened either, nor memory be had that the limit does not count.
 """
 
 import functools
@@ -31,7 +33,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from classroom import wire
+from classroom import seccomp, wire
 from cs231n.executors import ONE_THREAD
 
 __all__ = ["LEVELS", "Child", "Ended", "Limits", "NoSandbox", "TimedOut", "best_level", "folder_for"]
@@ -66,14 +68,13 @@ def folder_for(files):
     """A folder for one child, with files {path: source} and what it needs itself; removed at the end."""
     folder = Path(tempfile.mkdtemp(prefix="cs231n-child-"))
     try:
-        for name in ("child.py", "wire.py"):
+        for name in ("child.py", "seccomp.py", "wire.py"):
             shutil.copyfile(HERE / name, folder / name)
         for path, source in files.items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_bytes(source if isinstance(source, bytes) else source.encode())
         (folder / "home").mkdir()
         (folder / "packages").mkdir()
-        (folder / "python").mkdir()
         if _user() is not None:         # no other child may read it, should nothing else hide it
             os.chown(folder, -1, _user())
             folder.chmod(0o750)
@@ -94,28 +95,24 @@ class Child:
     def __init__(self, folder, level, limits, hidden=()):
         self._limits = limits
         argv, packages, home = _command(level, folder, [p for p in hidden if Path(p).is_dir()])
-        settings = {"packages": packages, "user": _user(), **limits._asdict()}
-        self._said = tempfile.TemporaryFile()
-        self._process = subprocess.Popen(
-            [*argv, json.dumps(settings)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said,
-            bufsize=0, start_new_session=True, cwd=folder,
-            env={**ONE_THREAD, "PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "LANG": "C.UTF-8", "HOME": home,
-                 "TMPDIR": home})
-        for pipe in (self._process.stdin, self._process.stdout):
-            os.set_blocking(pipe.fileno(), False)
-        try:
-            self._answer(time.monotonic() + 60)     # Python and numpy start, on a machine that may be busy
-        except BaseException as failed:
-            self.close()
-            if not isinstance(failed, Ended):
-                raise
-            raise NoSandbox(f"the sandbox ({level}) did not start: {self._last_said() or failed}") from None
-        finally:
-            self._said.close()
-
-    def _last_said(self):
-        self._said.seek(0)
-        return self._said.read(2000).decode(errors="replace").strip().rpartition("\n")[2]
+        settings = {"packages": packages, "user": _user(), "filter": not seccomp.missing(),
+                    **limits._asdict()}
+        with tempfile.TemporaryFile() as said:
+            self._process = subprocess.Popen(
+                [*argv, json.dumps(settings)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said,
+                bufsize=0, start_new_session=True, cwd=folder,
+                env={**ONE_THREAD, "PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "LANG": "C.UTF-8", "HOME": home,
+                     "TMPDIR": home})
+            for pipe in (self._process.stdin, self._process.stdout):
+                os.set_blocking(pipe.fileno(), False)
+            try:
+                self._answer(time.monotonic() + 60)     # Python and numpy start, maybe on a busy machine
+            except BaseException as failed:
+                self.close()
+                if not isinstance(failed, Ended):
+                    raise
+                reason = _last_line(said) or failed
+                raise NoSandbox(f"the sandbox ({level}) did not start: {reason}") from None
 
     def ask(self, request, deadline=None):
         """Send request, a value that wire can encode, and return the answer, or raise Ended or TimedOut.
@@ -241,10 +238,11 @@ def _command(level, folder, hidden):
             argv += ["--ro-bind", str(path), str(at)]
         for name in _packages_of_others():
             if Path(name).resolve().is_relative_to("/usr") or prefix and Path(name).is_relative_to(prefix):
-                argv += ["--tmpfs", name]
+                argv += ["--tmpfs", name, "--remount-ro", name]
         argv += ["--proc", "/proc", "--dev", "/dev", "--size", "4096", "--tmpfs", "/dev/shm",
                  "--perms", "1777", "--size", str(16 << 20), "--tmpfs", "/tmp",
-                 "--ro-bind", str(folder), "/kit", "--chdir", "/tmp", *python, "/kit/child.py"]
+                 "--ro-bind", str(folder), "/kit", "--remount-ro", "/dev", "--remount-ro", "/",
+                 "--chdir", "/tmp", *python, "/kit/child.py"]
         return argv, "/packages", "/tmp"
 
     packages, home = folder / "packages", str(folder / "home")
@@ -254,39 +252,68 @@ def _command(level, folder, hidden):
                 (packages / path.name).symlink_to(path)
         return [*python, str(folder / "child.py")], str(packages), home
 
-    mounts = []
-    for path in _numpy():
-        (packages / path.name).mkdir(exist_ok=True)
-        mounts += ["bind", str(path), str(packages / path.name)]
+    binds = {path: f"/sys/packages/{path.name}" for path in _numpy()} | {Path(folder): "/sys/kit"}
     if prefix:
-        mounts += ["bind", str(prefix), str(folder / "python")]
-        python[0] = str(folder / "python" / executable.relative_to(prefix))
-    for path in dict.fromkeys([str(ROOT), *map(str, hidden), os.path.expanduser("~")]):
-        if path != "/" and Path(path).is_dir():
+        binds[prefix] = "/sys/python"
+        python[0] = str(Path("/sys/python", executable.relative_to(prefix)))
+    mounts = [word for path, at in binds.items() for word in ("bind", str(path), at)]
+    temporary = (tempfile.gettempdir(), "/tmp", "/var/tmp", "/dev/shm", "/dev/pts")
+    for path in dict.fromkeys([str(ROOT), *map(str, hidden), os.path.expanduser("~"), *temporary]):
+        if path != "/":
             mounts += ["hide", path]
     argv = ["unshare", *([] if root else ["--user", "--map-root-user"]), "--mount", "--pid", "--net", "--ipc",
-            "--uts", "--fork", "--kill-child", "sh", "-c", MOUNTS, "sh", *mounts, "--"]
+            "--uts", "--fork", "--kill-child", "sh", "-c", MOUNTS, "sh", str(executable), READ_ONLY, *mounts,
+            "--"]
     if not root:        # root within the namespace could uncover what is covered
         argv += ["setpriv", "--no-new-privs", "--bounding-set=-all", "--inh-caps=-all"]
-    return [*argv, *python, str(folder / "child.py")], str(packages), home
+    return [*argv, *python, "/sys/kit/child.py"], "/sys/packages", "/sys/home"
 
 
+# What a child needs is laid out over /sys, in which nothing lies that is to be covered: neither Python nor,
+# as in /tmp, the child's own folder. A bind of what is read-only is read-only.
 MOUNTS = """
-while [ "$1" != -- ]; do
-    case $1 in
-        bind) mount --bind "$2" "$3" && shift 3 || exit 1 ;;
-        hide) mount -t tmpfs -o size=4k,mode=555 none "$2" && shift 2 || exit 1 ;;
-    esac
+set -e
+mount -t proc proc /proc
+"$1" -I -S -c "$2"
+shift 2
+mount -t tmpfs -o size=4k,mode=755 none /sys
+mkdir /sys/home
+mount -t tmpfs -o size=16m,nr_inodes=4k,mode=1777 none /sys/home
+while [ "$1" = bind ]; do
+    mkdir -p "$3"
+    mount --bind "$2" "$3"
+    shift 3
+done
+mount -o remount,bind,ro /sys
+while [ "$1" = hide ]; do
+    if [ -d "$2" ]; then mount -t tmpfs -o size=4k,mode=555,ro none "$2"; fi
+    shift 2
 done
 shift
-mount -t proc proc /proc
-cd "$HOME" && exec "$@"
+cd "$HOME"
+exec "$@"
 """
+# mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, {MOUNT_ATTR_RDONLY}), of Linux 5.12 on: mount(8) of Debian 12 has
+# no word for it, and one call for each mount fails where one of them cannot be reached.
+READ_ONLY = """
+import ctypes, os, struct, sys
+libc = ctypes.CDLL(None, use_errno=True)
+if libc.syscall(442, -100, b"/", 0x8000, struct.pack("4Q", 1, 0, 0, 0), ctypes.c_size_t(32)):
+    sys.exit("mount_setattr: " + os.strerror(ctypes.get_errno()))
+"""
+
+
+def _last_line(file):
+    file.seek(0)
+    said = file.read(2000).decode(errors="replace").strip().splitlines()
+    return next((line for line in reversed(said) if "dmesg(1)" not in line), "")      # mount's last word
 
 
 @functools.cache
 def best_level(least="limits"):
     """The first of LEVELS that works here. Raises: NoSandbox that says why, if that is weaker than least."""
+    if least == LEVELS[0] and seccomp.missing():
+        raise NoSandbox(f"grade: {seccomp.missing()}; try: Linux on {' or '.join(seccomp.MACHINES)}")
     reasons = []
     for level in LEVELS[:LEVELS.index(least) + 1]:
         try:

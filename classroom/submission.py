@@ -9,7 +9,6 @@ import io
 import json
 import stat
 import zipfile
-import zlib
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -69,7 +68,7 @@ def read_submission(path, wanted):
             _read(source, wanted, files, problems, notes)
     except Refused as refused:
         problems[""] = f"{Path(path).name}: {refused}"
-    except (OSError, zipfile.BadZipFile, zlib.error, ValueError, EOFError) as error:
+    except Exception as error:      # what a zip makes zipfile raise is not to be listed: one byte will do
         problems[""] = f"{Path(path).name} cannot be read as a zip ({error}); try: python -m cs231n submit"
     return Submission(files, problems, notes)
 
@@ -98,14 +97,30 @@ def _read(source, wanted, files, problems, notes, within=False):
             raise Refused(f"none of {', '.join(wanted)} is in it, but {shown or 'nothing'}; "
                           "try: python -m cs231n submit")
         notes.append(f"no file is at its place, such as {wanted[0]}; they were read by their names alone")
+    digests = _digests(source, str(top / "manifest.json"))
     for name, found in places.items():
         try:
             if len(found) != 1:
                 raise Refused("is missing" if not found else f"is there {len(found)} times, as "
                               f"{' and '.join(n[:60] for n in found[:2])}")
-            files[name] = _text(source.read(found[0]))
+            content = source.read(found[0])
+            files[name] = _text(content)
+            if digests.get(name, _digest(content)) != _digest(content):
+                notes.append(f"{name} was edited after submit had packed it; it is marked as it is.")
         except Refused as refused:
             problems[name] = f"{name} {refused}"
+
+
+def _digests(source, name):
+    """{path: SHA-256} as submit wrote them into its manifest; of one that is no such, none."""
+    try:
+        return {path: entry["sha256"] for path, entry in json.loads(source.read(name))["files"].items()}
+    except Exception:       # not there, or not read: the files may be good all the same
+        return {}
+
+
+def _digest(content):
+    return hashlib.sha256(content).hexdigest()
 
 
 def _open(path):

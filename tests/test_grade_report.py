@@ -32,6 +32,7 @@ def test_a_name_cannot_stop_the_class_or_write_another_line(tmp_path, capsys, qu
     assert not set(said) & set("\x1b\x07\u202e\udcff") and "\n  zoe" not in said
     assert said.encode() and len(said.splitlines()) == len(names) + 2
     page = (tmp_path / "out" / "index.html").read_text()
+    assert not set((tmp_path / "out" / "grades.csv").read_text()) & set("\x1b\x07\u202e")
     for name in names:
         assert (tmp_path / "out" / "students" / name / "results.json").exists()
     assert 'href="students/b%FF%FE/index.html"' in page

@@ -178,7 +178,8 @@ def test_an_interrupt_while_a_kernel_starts_ends_the_run_and_the_kernel(tmp_path
     [PRESS + "try:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    raise ValueError"],
     [PRESS + "while True:\n    try:\n        time.sleep(60)\n    except KeyboardInterrupt:\n        pass"],
 ], ids=["in-a-cell", "between-cells", "in-the-last", "turned-into-another-error", "ignored"])
-def test_an_interrupt_ends_the_run_whatever_the_cell_makes_of_it(tmp_path, cells):
+def test_an_interrupt_ends_the_run_whatever_the_cell_makes_of_it(tmp_path, monkeypatch, cells):
+    monkeypatch.setattr(report, "GRACE", 1)
     began = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         report.execute(never_ends(tmp_path, *cells))
@@ -195,8 +196,8 @@ def test_an_interrupted_run_keeps_the_pages_it_has(tmp_path, capsys):
 
 
 def test_a_log_shows_that_a_long_cell_is_alive(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(report, "SIGN_OF_LIFE", 1)
-    nbformat.write(notebook(("code", "1"), ("code", "import time; time.sleep(4)")), tmp_path / "1_long.ipynb")
+    monkeypatch.setattr(report, "SIGN_OF_LIFE", 0)
+    nbformat.write(notebook(("code", "1"), ("code", "import time; time.sleep(2)")), tmp_path / "1_long.ipynb")
     assert report.main(tmp_path, tmp_path / "reports") == 0
     assert re.search(r"^  1_long: cell 2 of 2, \d\.\d s$", capsys.readouterr().out, re.M)
 
@@ -241,7 +242,7 @@ def test_output_that_nobody_reads_is_no_error():
 
 def test_a_folder_whose_name_the_terminal_cannot_show(tmp_path):
     code = ("import cs231n.data_utils as d, cs231n.__main__ as m, sys\n"
-            "d.main = lambda: print('\u00fc') or 0\nsys.exit(m.main(['data']))")
+            "d.main = lambda: print('\\u00fc') or 0\nsys.exit(m.main(['data']))")
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60,
                           env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"})
     assert done.returncode == 0 and done.stdout == "\\xfc\n", done.stderr

@@ -1,5 +1,6 @@
 # Writes wherever it can think of: into its own file, the folders above it, the temporary folder, the home.
 REPOSITORY = None
+NAME = None
 
 
 def affine_forward(x, w, b):
@@ -10,7 +11,7 @@ def affine_forward(x, w, b):
     folders = *here.parents, REPOSITORY, tempfile.gettempdir(), "/tmp", "/var/tmp", os.path.expanduser("~")
     for folder in folders:
         try:
-            pathlib.Path(folder, "cs231n-was-here").write_text("x")
+            pathlib.Path(folder, NAME).write_text("x")
         except OSError:
             pass
     return x, None
