@@ -123,7 +123,7 @@ fits() {            # the .venv runs, and with the Python that was asked for
 
 intact() {          # what the stamp names is there, to the last .py
     "$VENV/bin/python" - "$STAMP" 2>/dev/null <<'END'
-import sys
+import csv, sys
 from importlib.metadata import distribution
 from packaging.requirements import Requirement
 for line in open(sys.argv[1]):
@@ -131,7 +131,9 @@ for line in open(sys.argv[1]):
         item = Requirement(line.rstrip(" \\\n"))
         if item.marker is None or item.marker.evaluate():
             package = distribution(item.name)
-            if not all(package.locate_file(f).exists() for f in package.files if f.suffix == ".py"):
+            # Not package.files: from Python 3.12 on it leaves out what is missing.
+            record = csv.reader(package.read_text("RECORD").splitlines())
+            if not all(package.locate_file(f).exists() for f, *_ in filter(None, record) if f.endswith(".py")):
                 sys.exit(1)
 END
 }
@@ -172,7 +174,7 @@ wait_for_others() {     # two at once would make and remove the same .venv
         fi
         # One who has just made the folder has not yet written its number.
         owner=$(cat "$BUSY/pid" 2>/dev/null) || owner=
-        if [ -n "$owner" ] && ! at_work "$owner" || [ -z "$owner" ] && [ "$waited" -ge 5 ]; then
+        if { [ -n "$owner" ] && ! at_work "$owner"; } || { [ -z "$owner" ] && [ "$waited" -ge 5 ]; }; then
             rm -rf "$BUSY" || die "cannot remove $PWD/$BUSY, which a killed set-up left; try: remove it"
             continue
         fi

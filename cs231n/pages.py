@@ -92,13 +92,13 @@ def font(html):
     """The glyphs of STIX Two Math that `html` needs, as a data address."""
     package = find_spec("ziamath").submodule_search_locations[0]      # only its font is wanted: not imported
     options = subset.Options(flavor="woff")
-    whole = subset.load_font(f"{package}/fonts/STIXTwoMath-Regular.ttf", options)
     glyphs = subset.Subsetter(options)
     # A browser takes a lone letter from the italic blocks, h from another place, and adds the sign of a root.
     glyphs.populate(text=html + "\u210e\u221a", unicodes=[*range(0x1D434, 0x1D468), *range(0x1D6E2, 0x1D71C)])
-    glyphs.subset(whole)
     out = io.BytesIO()
-    subset.save_font(whole, out, options)
+    with subset.load_font(f"{package}/fonts/STIXTwoMath-Regular.ttf", options) as whole:
+        glyphs.subset(whole)
+        subset.save_font(whole, out, options)
     return "data:font/woff;base64," + base64.b64encode(out.getvalue()).decode("ascii")
 
 

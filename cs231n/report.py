@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 SIGN_OF_LIFE = 30            # seconds between the lines that a log gets while a notebook runs
+GRACE = 5                    # seconds in which an interrupted cell may end itself
 
 
 def _percent(value):
@@ -141,7 +142,7 @@ def execute(path):
             nonlocal interrupted
             if number and not interrupted:
                 asyncio.ensure_future(client.km.interrupt_kernel())     # the cell can end itself
-                loop.call_later(5, job.cancel)
+                loop.call_later(GRACE, job.cancel)
             else:
                 job.cancel()
             interrupted = True

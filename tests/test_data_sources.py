@@ -2,8 +2,8 @@
 
 import hashlib
 import io
-import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ pytest_plugins = ["data_home"]
 
 
 def test_the_published_numbers_are_those_of_the_table_in_datasets():
-    table = open(os.path.join(CHECKOUT, "datasets", "README.md")).read()
+    table = Path(CHECKOUT, "datasets", "README.md").read_text(encoding="utf-8")
     for archive in (CIFAR10.archive, CIFAR10.npm_archive):
         assert archive.name in table and f"{archive.size:,}" in table and archive.sha256 in table
     assert CIFAR10.digest in table

@@ -105,7 +105,7 @@ LABELS = {
     "too-large": lambda y: y + 1, "one-hot": lambda y: np.eye(D, dtype=int)[y], "bool": lambda y: y > 0,
     "short": lambda y: y[:-1], "long": lambda y: np.append(y, 0), "column": lambda y: y[:, None],
     "list": lambda y: y.tolist(), "none": lambda y: None, "object": lambda y: y.astype(object),
-    "huge": lambda y: np.where(y == 0, 2**63, y).astype(np.uint64), "number": lambda y: 0,
+    "huge": lambda y: np.where(y == 0, 2**63, y.astype(np.uint64)), "number": lambda y: 0,
     "nan": lambda y: np.where(y == 0, np.nan, y), "wrapped": lambda y: (y - 1).astype(np.uint8),
 }
 

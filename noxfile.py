@@ -1,0 +1,70 @@
+"""The tests at both ends of what requirements.txt and pyproject.toml allow, each in its own environment.
+
+    pip install "nox[uv]"
+    nox --list          what there is; nox alone runs all of it, in about an hour
+    nox -s ends         the oldest Python with the oldest packages, then the newest ones
+
+A Python that is not on the PATH is fetched by uv, or left out.
+"""
+
+from pathlib import Path
+
+import nox
+
+nox.options.default_venv_backend = "uv"
+
+OLDEST = ["--resolution", "lowest-direct"]
+NEWEST = ["--upgrade"]
+NOTEBOOKS = [str(path) for path in sorted(Path("notebooks").glob("[123]_*.ipynb"))]
+EXTRAS = [f"tests/test_{name}.py" for name in
+          ("layers", "layers_batchnorm", "layer_utils", "fast_layers", "numbers_layers", "numbers_norms",
+           "search_cluster")]
+
+# Warnings of our own modules are errors, also in the processes that a test starts. Whole names: this
+# variable knows no prefixes.
+MODULES = [".".join(path.with_suffix("").parts).removesuffix(".__init__")
+           for folder in ("cs231n", "classroom") for path in sorted(Path(folder).rglob("*.py"))]
+STRICT = {"OPENBLAS_NUM_THREADS": "1", "PYTHONWARNINGS": ",".join(f"error:::{name}" for name in MODULES)}
+
+
+def suite(session, **env):
+    session.run("python", "-m", "pytest", "-m", "not slow", *session.posargs, env={**STRICT, **env})
+
+
+@nox.session
+@nox.parametrize("python, versions, hash_seed, locale", [
+    nox.param("3.10", OLDEST, "1", "C", id="oldest"),
+    nox.param("3.13", NEWEST, "random", "C.UTF-8", id="newest"),
+    nox.param("3.14", NEWEST, "2", "C.UTF-8", id="newest-3.14"),
+])
+def ends(session, versions, hash_seed, locale):
+    """The suite, then notebooks 1 to 3 against their stored outputs."""
+    env = {"PYTHONHASHSEED": hash_seed, "LC_ALL": locale}
+    session.install(*versions, "-r", "requirements.txt")
+    suite(session, **env)
+    session.run("python", "-m", "pytest", "--nbval", "--nbval-current-env", *NOTEBOOKS, env={**STRICT, **env})
+
+
+@nox.session
+@nox.parametrize("python, versions", [nox.param("3.10", OLDEST, id="oldest"),
+                                      nox.param("3.13", NEWEST, id="newest")])
+def extras(session, versions):
+    """What [fast] and [cluster] add."""
+    session.install(*versions, "-r", "pyproject.toml", "--extra", "fast", "--extra", "cluster")
+    session.run("python", "-m", "pytest", "-m", "not slow", *EXTRAS, env=STRICT)
+
+
+@nox.session(python="3.13")
+def prerelease(session):
+    """The suite under the next numpy, where there is a pre-release of it."""
+    session.install(*NEWEST, "-r", "requirements.txt")
+    session.install("--upgrade", "--prerelease", "allow", "numpy")
+    suite(session)
+
+
+@nox.session(python="3.13")
+def leaks(session):
+    """The suite in Python's development mode: a file or a socket left open is an error."""
+    session.install(*NEWEST, "-r", "requirements.txt")
+    session.run("python", "-X", "dev", "-W", "error::ResourceWarning", "-m", "pytest", "-m", "not slow",
+                "-W", "error::pytest.PytestUnraisableExceptionWarning", *session.posargs, env=STRICT)
