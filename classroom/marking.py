@@ -20,18 +20,21 @@ from typing import NamedTuple
 
 import numpy as np
 
-from classroom.blanks import blank_functions
+from classroom.blanks import blank_functions, is_blank
 from classroom.manifest import ROOT, by_file, source_of
 from classroom.sandbox import Child, Ended, Limits, TimedOut, best_level, folder_for
+from cs231n.definitions import as_chosen
 from cs231n.diagnosis import diagnose
 from cs231n.problems import EXERCISES, WEIGHTS, problems, run
+from cs231n.refusals import refusal
 
 __all__ = ["Attempt", "Setting", "imported", "mark", "wanted_files"]
 
 PUBLIC_SEEDS = (0, 1)       # those of a learner's own check begin so
 HIDDEN = 3                  # problems of other seeds and shapes
-# Another hidden one, so large that to difference the student's own forward, entry by entry, takes too long.
-LARGE = {"affine_backward": (2000, 48), "softmax_loss": (2000, 48), "batchnorm_backward": (2000, 48),
+# Another hidden one, so large that to difference the student's own forward, entry by entry, takes too long:
+# and long where entries hang on each other, so that one evaluation for many of them is little help.
+LARGE = {"affine_backward": (4, 20000), "softmax_loss": (48, 2000), "batchnorm_backward": (2000, 48),
          "batchnorm_backward_alt": (2000, 48), "layernorm_backward": (48, 2000)}
 # Beside the files with exercises: nothing that could differentiate numerically, and no definition.
 NEEDED = ("cs231n/__init__.py", "cs231n/classifiers/__init__.py", "cs231n/contracts.py", "cs231n/problems.py")
@@ -40,6 +43,8 @@ RTOL, ATOL = 1e-6, 1e-8     # as cs231n.diagnosis has them; ATOL is relative to 
 # As cs231n.checks says it, and what is said where the student's own words are not to be shown.
 MISUSES = {"InputChanged": ("writes-into-input", "It writes into one of its arguments"),
            "WrongReturn": ("wrong-return", "It returns something other than the arrays it should")}
+# What Python says of an import that finds nothing.
+NOT_THERE = re.compile(r"No module named '([\w.]+)'$|cannot import name '(\w+)' from 'cs231n' ")
 
 
 class Setting(NamedTuple):
@@ -86,6 +91,9 @@ def mark(submission, setting, level=None):
         weak = [by_number[n] for n in exercise.needs if n in by_number and attempts[n].share < 1]
         if first.share == 1 or first.kind in ("not-implemented", "missing") or not weak:
             continue
+        file, name = source_of(exercise.functions[0])
+        if is_blank(submission.files.get(file, ""), name, exercise):
+            continue                        # with nobody's help would it be right
         if exercise.file in unusable and exercise.file in {needed.file for needed in weak}:
             continue                        # its own file is at fault, not one that it imports
         second = _with_reference(exercise, submission, level, setting, end)
@@ -232,6 +240,7 @@ class _Runner:
             got = _arrays(reply.get("got"), right)
             large = i >= len(PUBLIC_SEEDS) + HIDDEN
             doubt = doubt or (_large if large else explain)(exercise.title, inputs, got, right, public)
+            right = as_chosen(exercise.title, inputs, got, right) if "Net" in exercise.title else right
             for name, value in right.items():
                 # The arrays of dropout hang on one mask, which is the student's choice: all of them or none.
                 good = doubt is None or not exercise.title.startswith("dropout") and \
@@ -328,6 +337,10 @@ def _raised(error, exercise, exercises, public, files):
         kind = kind if isinstance(getattr(builtins, kind, None), type) else "an error"
         where = where if where and file in files and 0 < line < 10_000 else ""
         return Attempt(0.0, "raised", f"It raised {kind} on a problem that is not shown{where}.")
+    absent = NOT_THERE.match(message)
+    said = absent and refusal(absent[1] or f"cs231n.{absent[2]}")
+    if said:
+        return Attempt(0.0, "raised", clean(said.removesuffix(".")) + clean(where) + ".")
     return Attempt(0.0, "raised", clean(f"It raised {kind}: {message}") + clean(where))
 
 

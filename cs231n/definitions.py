@@ -12,8 +12,8 @@ import numpy as np
 from cs231n.gradient_check import complex_step_gradient
 from cs231n.problems import AGAIN, MEMORIES, NETS
 
-__all__ = ["average", "defined", "gradients_of", "norm", "norm_paths", "rule_step", "spread", "two_layers",
-           "with_again"]
+__all__ = ["as_chosen", "average", "defined", "gradients_of", "kept_by", "norm", "norm_paths", "rule_step",
+           "spread", "two_layers", "with_again"]
 
 
 def average(t):
@@ -71,6 +71,18 @@ def _norm_paths(rows, eps, *arrays):
 def cross_entropy(scores, y):
     """For each row: -log of the softmax at the label, from differences of scores alone."""
     return np.log(np.exp(scores - scores[np.arange(len(y)), y][:, None]).sum(axis=1))
+
+
+def cost(scores, targets):
+    """For each row what its labels cost, mixed as targets (N, C) say."""
+    labels = [np.full(len(scores), c) for c in range(scores.shape[1])]
+    return np.einsum("nc,cn->n", targets, np.stack([cross_entropy(scores, label) for label in labels]))
+
+
+def smooth(given, classes):
+    """The targets of label smoothing, (N, C)."""
+    shared = given["label_smoothing"]
+    return (1 - shared) * np.eye(classes)[given["y"]] + shared / classes
 
 
 def weigh(past, new, weight_of_past):
@@ -143,8 +155,12 @@ def rows_of(X):
     return X.reshape(len(X), -1)
 
 
-def net_scores(params, X, kind, testing, given, *, activate=positive, last=lambda t: t, **altered):
-    """The scores of a fully-connected net of any depth, for problems' eps of 1e-5."""
+def net_scores(params, X, kind, testing, given, *, activate=positive, last=lambda t: t,
+               drop=lambda t, i, testing: t, **altered):
+    """The scores of a fully-connected net of any depth, for problems' eps of 1e-5.
+
+    drop(t, i, testing) is what becomes of the units of hidden layer i.
+    """
     t, L = rows_of(X), sum(name[0] == "W" for name in params)
     for i in range(1, L):
         t = np.einsum("nd,dm->nm", t, params[f"W{i}"]) + params[f"b{i}"]
@@ -158,6 +174,7 @@ def net_scores(params, X, kind, testing, given, *, activate=positive, last=lambd
             t = normed if altered.get("activate_first") else activate(normed)
         else:
             t = activate(t)
+        t = drop(t, i, testing)
     return last(np.einsum("nd,dm->nm", t, params[f"W{L}"]) + params[f"b{L}"])
 
 
@@ -196,6 +213,33 @@ def deep_nets(given, **altered):
             net_losses(given, kind, **altered).items()}
 
 
+def masked(t, mask, testing):
+    return t if testing else t * mask
+
+
+def dropout_net(given, chosen, drop=masked):
+    """The plain net with dropout, where chosen holds its masks: they are free."""
+    found = net_losses(given, drop=lambda t, i, testing: drop(t, chosen[f"dropout.mask{i}"], testing))
+    return {f"dropout.{what}": value for what, value in found.items()} | \
+        {name: np.asarray(value) for name, value in chosen.items() if name.startswith("dropout.mask")}
+
+
+def smoothed_net(given):
+    found = net_losses(given, data_loss=lambda s, y: cost(s, smooth(given, s.shape[1])).sum() / len(y))
+    return {f"smoothed.{what}": value for what, value in found.items()}
+
+
+def as_chosen(exercise, given, got, right):
+    """right; but what hangs on a choice that the definition leaves free, a mask of dropout, for got's."""
+    if exercise.startswith("dropout"):
+        return defined(exercise, given, got)
+    masks = [name for name in right if name.startswith("dropout.mask")]
+    if all(name in got and np.shape(got[name]) == right[name].shape for name in masks) and \
+            not all(np.array_equal(got[name], right[name]) for name in masks):
+        return right | dropout_net(given, got)
+    return right
+
+
 def kept_by(out):
     """Where dropout let entries through: a choice the definition leaves free."""
     return out != 0
@@ -204,12 +248,13 @@ def kept_by(out):
 def defined(exercise, given, got):
     """What run gives of an exercise by definition, as {name: array}; got is asked only for what the
     definition leaves free, which is the mask of dropout."""
-    return with_again(exercise, _defined(exercise, given, got))
+    return with_again(exercise, given, _defined(exercise, given, got))
 
 
-def with_again(exercise, right):
-    """right, and what the second function of the exercise has to give once more."""
-    return {**right, **{again: right[name] for again, name in AGAIN.get(exercise, {}).items()}}
+def with_again(exercise, given, right):
+    """right, and what the second function of the exercise, and a call in float32, have to give once more."""
+    return {**right, **{again: right[name] for again, name in AGAIN.get(exercise, {}).items()},
+            "bytes": given["bytes"]}
 
 
 def _defined(exercise, given, got):
@@ -227,7 +272,12 @@ def _defined(exercise, given, got):
         x, y = given["x"], given["y"]
         loss = cross_entropy(x, y).sum() / len(y)
         dx = complex_step_gradient(lambda v: cross_entropy(v, y).sum() / len(y), x)
-        return {"loss": loss, "dx": dx, "loss_of_large": loss}
+        targets = smooth(given, x.shape[1])
+
+        def smoothed(v):
+            return cost(v, targets).sum() / len(y)
+        return {"loss": loss, "dx": dx, "loss_of_large": loss, "loss_smoothed": smoothed(x),
+                "dx_smoothed": complex_step_gradient(smoothed, x)}
     if exercise == "batchnorm_forward":
         return batchnorm_by_definition(given)
     if "norm_" in exercise:
@@ -238,14 +288,17 @@ def _defined(exercise, given, got):
         return {"out": layer(**arguments)} if exercise == "layernorm_forward" else \
             gradients_of(layer, given["dout"], **arguments)
     if exercise == "dropout_forward":
-        out = kept_by(got["out"]) * given["x"] / given["p"]
-        return {"out": out, "out_again": np.asarray(got["out"]), "out_in_test": given["x"]}
+        drawn = {name: kept_by(got[name]) * given["x"] / given["p"] for name in
+                 ("out", "out_of_other_seed", "out_unseeded", "out_unseeded_again")}
+        return {**drawn, "out_again": np.asarray(got["out"]), "out_in_test": given["x"]}
     if exercise == "dropout_backward":
         slope = got["out"] / given["x"]         # linear, entry by entry, so one point knows the slope
         return {"dx": np.prod([slope, given["dout"]], axis=0), "dx_in_test": given["dout"]}
     if exercise in MEMORIES:
         return two_steps(exercise, given)
-    return two_layers(given) if exercise == "TwoLayerNet.loss" else deep_nets(given)
+    if exercise == "TwoLayerNet.loss":
+        return two_layers(given)
+    return deep_nets(given) | dropout_net(given, got) | smoothed_net(given)
 
 
 def batchnorm_by_definition(given, *, memory_weight=None, stored_mean=None, stored_var=None, **altered):

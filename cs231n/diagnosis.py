@@ -1,12 +1,13 @@
 """From arrays that are wrong to the idea that is: what was computed against what each misconception gives."""
 
+import re
 from functools import lru_cache
 from itertools import product
 from typing import NamedTuple
 
 import numpy as np
 
-from cs231n.definitions import average, defined, norm_paths, spread
+from cs231n.definitions import as_chosen, average, kept_by, norm_paths, spread
 from cs231n.gradient_check import advice_on
 from cs231n.misconceptions import MISCONCEPTIONS, in_any_array
 from cs231n.problems import AGAIN, require_exercise
@@ -15,6 +16,8 @@ __all__ = ["Diagnosis", "diagnose"]
 
 SOFTMAX = "the docstring of softmax_loss"
 RTOL, ATOL = 1e-6, 1e-8     # as in gradient_check, for float64; atol here is relative to the largest entry
+# What a function is asked besides. It is told once all else is right: a mistake there spoils this as well.
+BESIDES = re.compile(r"bytes|(loss|dx)_smoothed|(dropout|smoothed)\..*")
 
 
 class Diagnosis(NamedTuple):
@@ -47,11 +50,12 @@ def diagnose(exercise, inputs, got, expected):
         doubt = _mask(inputs, got)
         if doubt:
             return doubt
-        expected = defined(exercise, inputs, got)
+    expected = as_chosen(exercise, inputs, got, expected)
     got = {name: np.asarray(got[name]) for name in expected}
     expected = {name: np.asarray(right, np.float64) for name, right in expected.items()}
     wrong = [name for name in expected if not _close(got[name], expected[name])]
-    return _told(exercise, inputs, got, expected, wrong) if wrong else None
+    first = [name for name in wrong if not BESIDES.fullmatch(name)] or wrong
+    return _told(exercise, inputs, got, expected, first) if wrong else None
 
 
 def _told(exercise, inputs, got, expected, wrong):
@@ -123,8 +127,23 @@ def _mask(given, got):
         doubt = "seed-ignored", "one seed gives two masks; a gradient check needs the same at each call."
         source = "the docstring of dropout_forward"
     else:
-        return None
+        return _alike(p, got)
     return Diagnosis(*doubt, source, f"out: {share:.1%} of {kept.size} entries kept, wanted about {p:.0%}")
+
+
+def _alike(p, got):
+    """A doubt about two masks that are to have nothing to do with each other."""
+    for first, other, said in [("out", "out_of_other_seed", "another seed gives"),
+                               ("out_unseeded", "out_unseeded_again", "without a seed two calls give")]:
+        if other not in got:
+            continue
+        both = kept_by(np.asarray(got[first])) & kept_by(np.asarray(got[other]))
+        if abs(both.mean() - p * p) > 6 * p * np.sqrt((1 - p * p) / both.size):
+            return Diagnosis("one-mask", f"{said} the same mask, or one like it; only the same seed, given "
+                             "again, gives the same mask.", "the docstring of dropout_forward",
+                             f"{other}: {both.mean():.0%} of {both.size} entries are kept by both masks, "
+                             f"wanted about {p * p:.0%}")
+    return None
 
 
 def _close(a, b):
@@ -175,8 +194,9 @@ def _in_general(exercise, given, name, yours, right):
     """What can be said of an array that no misconception of its exercise explains."""
     if not np.isfinite(yours).all():
         if name == "loss_of_large":
-            return "overflow", ("NaN or infinite for scores around 1000: exp overflows. A softmax stays the "
-                                "same when one number is subtracted from a whole row."), SOFTMAX
+            return "overflow", ("NaN or infinite for rows of scores around 1000 and around -1000: exp "
+                                "overflows, or gives 0 for a whole row. A softmax stays the same when one "
+                                "number is subtracted from a whole row, for each row its own."), SOFTMAX
         return "not-finite", ("NaN or infinite: look for a division by zero, or a log or root of a negative "
                               "number."), ""
     for kind, sentence, predicted in in_any_array(right):
@@ -241,7 +261,8 @@ def _factor(factor, n, deviation, gamma):
 def _worst(name, yours, right):
     distance = np.where(np.isfinite(yours), np.abs(yours - right), np.inf)
     index = np.unravel_index(np.argmax(distance), right.shape)
-    ratio = f", ratio {yours[index] / right[index]:.4g}" if abs(right[index]) > ATOL else ""
+    told = abs(right[index]) > ATOL and np.isfinite(yours[index])
+    ratio = f", ratio {yours[index] / right[index]:.4g}" if told else ""
     numbers = f"yours {yours[index]:.4g}, wanted {right[index]:.4g}{ratio}"
     if not right.ndim:
         return f"{name}: {numbers}"

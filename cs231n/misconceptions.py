@@ -114,9 +114,12 @@ RELU_BACKWARD = [
      lambda g, r: {"dx": positive(g["dout"])}),
     ("mask-missing", "the whole of dout passes: where the forward gave zero, x has no influence.",
      "the docstring of relu_backward", lambda g, r: {"dx": g["dout"]}),
-    ("mask-inverted", "the gradient passes where the forward stopped the values, and stops where it let them "
-                      "by.",
-     "the docstring of relu_backward", lambda g, r: {"dx": g["dout"] - r["dx"]}),
+    *[("mask-inverted", "the gradient passes where the forward stopped the values, and stops where it let "
+       "them by.", "the docstring of relu_backward",
+       lambda g, r, at_0=at_0: {"dx": g["dout"] * ((g["x"] < 0) + at_0 * (g["x"] == 0))}) for at_0 in (0, 1)],
+    *[("passes-at-zero", "dout passes where x is 0, in full or in part; relu has no slope there, and the kit "
+       "takes 0 for it.", "the docstring of relu_backward",
+       lambda g, r, part=part: {"dx": r["dx"] + part * g["dout"] * (g["x"] == 0)}) for part in (1, 0.5)],
     ("value-for-slope", "dout is multiplied by the value of relu; the chain rule asks for its slope.",
      "notebook 1, section 1", lambda g, r: {"dx": r["dx"] * g["x"]}),
     (*UPSTREAM, lambda g, r: {"dx": (g["x"] > 0) * 1.0}),
@@ -138,7 +141,37 @@ def as_loss(loss):
     return {"loss": loss, "loss_of_large": loss}
 
 
+def smoothed(targets_of, share=lambda targets: 1):
+    """What label smoothing gives with other targets; share, of the probabilities in the gradient."""
+    def predict(g, r):
+        s, C = g["label_smoothing"], g["x"].shape[1]
+        targets, p = targets_of(at_labels(g), s, C), softmax_of(g["x"])
+        return {"loss_smoothed": -(targets * np.log(p)).sum() / len(p),
+                "dx_smoothed": (share(targets) * p - targets) / len(p)}
+    return predict
+
+
+def row_sums(targets):
+    return targets.sum(axis=1)[:, None]
+
+
+SMOOTHING = [
+    ("smoothing-ignored", "label_smoothing is not used.", "the docstring of softmax_loss",
+     lambda g, r: {"loss_smoothed": r["loss"], "dx_smoothed": r["dx"]}),
+    *[("smoothing-not-spread", "what the label gives up goes to no other class: the targets of a row add up "
+       "to 1.", "the docstring of softmax_loss", smoothed(lambda hot, s, C: (1 - s) * hot, share))
+      for share in (row_sums, lambda targets: 1)],
+    ("smoothing-over-the-others", "what the label gives up is spread over the other classes; it is spread "
+     "over all, the label's own included.", "the docstring of softmax_loss",
+     smoothed(lambda hot, s, C: (1 - s) * hot + s / (C - 1) * (1 - hot))),
+    *[("smoothing-misses-the-label", "what the label gives up is spread over all classes, but the label's "
+       "own part of it is missing: the targets of a row add up to 1.", "the docstring of softmax_loss",
+       smoothed(lambda hot, s, C: (1 - s) * hot + s / C * (1 - hot), share))
+      for share in (row_sums, lambda targets: 1)],
+]
+
 SOFTMAX = [
+    *SMOOTHING,
     ("sum-for-mean", "added up over the batch: the loss is a mean over the examples, so that loss and "
      "gradient do not grow with the batch.", "the docstring of softmax_loss",
      lambda g, r: {**as_loss(r["loss"] * len(g["x"])), "dx": r["dx"] * len(g["x"])}),
@@ -180,15 +213,20 @@ SOFTMAX = [
 
 SCALE = "notebook 3, section 8"
 
+
+def rescaled(factor):
+    return lambda g, r: {name: factor(g["p"]) * value for name, value in r.items()
+                         if name.startswith("out") and name != "out_in_test"}
+
+
 DROPOUT_FORWARD = [
     ("not-rescaled", "what is kept is not rescaled: the mean of an entry has to stay.", SCALE,
-     lambda g, r: {name: r[name] * g["p"] for name in ("out", "out_again")}),
+     rescaled(lambda p: p)),
     ("rescaled-the-wrong-way", "what is kept is made smaller: there is less of it, so it has to grow.", SCALE,
-     lambda g, r: {name: r[name] * g["p"] ** 2 for name in ("out", "out_again")}),
+     rescaled(lambda p: p**2)),
     ("p-is-kept", "rescaled by 1 - p: p is the probability to keep.", SCALE,
-     lambda g, r: {name: r[name] * g["p"] / (1 - g["p"]) for name in ("out", "out_again")}),
-    ("rescaled-twice", "rescaled twice.", SCALE,
-     lambda g, r: {name: r[name] / g["p"] for name in ("out", "out_again")}),
+     rescaled(lambda p: p / (1 - p))),
+    ("rescaled-twice", "rescaled twice.", SCALE, rescaled(lambda p: 1 / p)),
     ("rescaled-at-test", "mode 'test' rescales: with inverted dropout it is the identity.", SCALE,
      lambda g, r: {"out_in_test": g["x"] * g["p"]}),
     ("rescaled-at-test", "mode 'test' rescales: with inverted dropout it is the identity.", SCALE,
@@ -223,6 +261,15 @@ DROPOUT_BACKWARD = [
      lambda g, r: {"dx_in_test": r["dx"]}),
 ]
 
+
+def not_float32(exercise):
+    file = EXERCISES[exercise].rpartition(".")[2]
+    source = "the docstring of FullyConnectedNet" if "Net" in exercise else f"the first lines of {file}.py"
+    return ("not-float32", "for float32 something comes back as float64: an array is cast on the way, or "
+            "made without a dtype, as zeros, ones and random numbers are; or a NumPy number is a factor.",
+            source, lambda g, r: {"bytes": np.array(8)})
+
+
 _ROWS = {
     "affine_forward": AFFINE_FORWARD, "affine_backward": AFFINE_BACKWARD, "relu_forward": RELU_FORWARD,
     "relu_backward": RELU_BACKWARD, "softmax_loss": SOFTMAX, "batchnorm_forward": batchnorm_forward_rows(),
@@ -233,6 +280,6 @@ _ROWS = {
 }
 
 MISCONCEPTIONS = {
-    exercise: [Misconception(*row) for row in (
+    exercise: [Misconception(*row) for row in (*(
         _ROWS[exercise] if exercise in _ROWS else rule_rows(exercise) if exercise in MEMORIES
-        else net_rows(exercise))] for exercise in EXERCISES}
+        else net_rows(exercise)), not_float32(exercise))] for exercise in EXERCISES}

@@ -2,7 +2,17 @@
 
 import numpy as np
 
-from cs231n.definitions import FRESH, cross_entropy, deep_nets, net_scores, positive, two_layers, two_steps
+from cs231n.definitions import (
+    FRESH,
+    cross_entropy,
+    deep_nets,
+    dropout_net,
+    masked,
+    net_scores,
+    positive,
+    two_layers,
+    two_steps,
+)
 from cs231n.problems import MEMORIES, NETS
 
 __all__ = ["net_rows", "rule_rows"]
@@ -156,6 +166,11 @@ def only_of(name):
     return lambda params, reg: 0.5 * reg * (params[name] ** 2).sum()
 
 
+def all_but(name):
+    return lambda params, reg: 0.5 * reg * sum(
+        (v**2).sum() for other, v in params.items() if other[0] == "W" and other != name)
+
+
 def softmax(scores):
     e = np.exp(scores - scores.max())
     return e / e.sum(axis=1)[:, None]
@@ -220,7 +235,24 @@ def net_rows(exercise):
     def in_mode(testing):
         return {"scores": lambda params, X, k, _, g, **rest: net_scores(params, X, k, testing, g, **rest)}
 
+    def as_plain(kind):
+        return lambda g, r: {f"{kind}.{name.partition('.')[2]}": value for name, value in r.items()
+                             if name.startswith("plain.")}
+
+    def dropped(drop):
+        return lambda g, r: {name: value for name, value in dropout_net(g, r, drop).items()
+                             if "mask" not in name}
+
     return rows + [
+        *[("reg-missing-in-one-layer", f"the regularization does not reach W{i}; it adds up over all layers.",
+           doc, altered(penalty=all_but(f"W{i}"))) for i in (1, 2, 3)],
+        ("dropout-left-out", "dropout is not applied: the net is the plain one.", "notebook 3, section 8",
+         as_plain("dropout")),
+        ("dropout-skipped-on-the-way-back", "the gradient goes past dropout as if it were not there.",
+         "notebook 3, section 8", dropped(lambda t, *mask: masked(t.real, *mask) + t - t.real)),
+        ("dropped-at-test", "without labels dropout still drops; then it is in mode 'test'.",
+         "notebook 3, section 9", dropped(lambda t, mask, testing: t * mask)),
+        ("smoothing-ignored", "label_smoothing is not handed on to softmax_loss.", doc, as_plain("smoothed")),
         ("reg-on-gamma", "gamma and beta are regularized; only the weights are.", doc,
          altered(penalty=penalty_of("W", "gamma", "beta"))),
         ("reg-on-gamma", "gamma is regularized; only the weights are.", doc,

@@ -57,10 +57,15 @@ ALTERED = [
 ]
 
 
+def of_columns(rows, source):
+    """source, an equation about the columns of batchnorm; for rows what says the same of them."""
+    return "the docstring of layernorm_forward" if rows else source
+
+
 def norm_forward_rows(rows):
     axis = ("along-the-wrong-axis", "the statistics run along the wrong axis: "
             + ("layernorm takes them over the features of one example, along each row." if rows else
-               "batchnorm takes them over the batch, down each column."), eq(1, 2))
+               "batchnorm takes them over the batch, down each column."), of_columns(rows, eq(1, 2)))
 
     def layer(g, **altered):
         return {"out": norm(g["x"], g["gamma"], g["beta"], g["eps"], **{"rows": rows, **altered})}
@@ -69,7 +74,7 @@ def norm_forward_rows(rows):
         x_hat = divide(g["x"] - g["running_mean"], g["running_var"], g["eps"])
         return {"out_in_test": g["gamma"] * x_hat + g["beta"]}
 
-    table = [(kind, sentence, source, lambda g, r, altered=altered: {
+    table = [(kind, sentence, of_columns(rows, source), lambda g, r, altered=altered: {
         **layer(g, **altered),
         **(in_test(g, altered["divide"]) if "divide" in altered and not rows else {})})
         for kind, sentence, source, altered in ALTERED]
@@ -181,6 +186,14 @@ def norm_backward_rows(rows):
     def x_hat(g):
         return norm(g["x"], 1, 0, g["eps"], rows=rows)
 
+    def down_columns(g, mean, variance):
+        """layernorm's dx if its ways through mean and variance are averaged over the batch; 0 for a row's."""
+        direct, by_mean, by_variance = norm_paths(g, rows)
+        h, s = x_hat(g), deviation(g)
+        pairs = np.stack([np.ones((len(h),) * 2 + h.shape[1:]), np.einsum("nd,kd->nkd", h, h)]) / len(h)
+        ways = [-np.einsum("nkd,kd->nd", pair, direct * s) / s for pair in pairs]
+        return {"dx": direct + (ways[0] if mean else by_mean) + (ways[1] if variance else by_variance)}
+
     def sums(name, what):
         return lambda g, r: {name: np.einsum("nd->d", what(g))}
 
@@ -242,7 +255,7 @@ def norm_backward_rows(rows):
          "notebook 2, exercise 9" if rows else eq(1, 2),
          lambda g, r: {"dx": gradients_of(
              lambda x: norm(x, g["gamma"], g["beta"], g["eps"], rows=not rows), g["dout"], x=g["x"])["dx"]}),
-        *[(kind, "as if in the forward: " + sentence, source,
+        *[(kind, "as if in the forward: " + sentence, of_columns(rows, source),
            lambda g, r, steps=steps: altered(g, **steps)) for kind, sentence, source, steps in ALTERED],
         (*UPSTREAM, lambda g, r: {"dbeta": np.full_like(g["beta"], len(g["x"])),
                                   "dgamma": np.einsum("nd->d", x_hat(g))}),
@@ -269,6 +282,12 @@ def norm_backward_rows(rows):
             ("gamma-outside-the-means", "gamma is taken out of the means, as batchnorm may: along a row it "
              "differs from entry to entry, so it stays inside.", "notebook 2, exercise 9",
              lambda g, r: with_gamma(g, np.ones_like(g["gamma"]), g["dout"], g["gamma"])),
+            *[("means-down-the-columns", f"the way back through {what} averages over the batch, down each "
+               "column: the statistics of layernorm belong to a row, and so does what comes back through "
+               "them.", "notebook 2, exercise 9",
+               lambda g, r, mean=mean, variance=variance: down_columns(g, mean, variance))
+              for what, mean, variance in [("mean and variance", 1, 1), ("the mean", 1, 0),
+                                           ("the variance", 0, 1)]],
             ("batch-size-for-features", "divided by the number of examples: a mean along a row divides by "
              "the number of features.", "notebook 2, exercise 9",
              lambda g, r: by_paths(lambda a, b, c, n: a + (b + c) * n / len(g["x"]))(g, r)),

@@ -4,11 +4,14 @@ run is the only part of the checks that runs a learner's code.
 """
 
 import importlib
+import inspect
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import numpy as np
 
-__all__ = ["AGAIN", "EXERCISES", "InputChanged", "WEIGHTS", "WrongReturn", "problems", "run"]
+__all__ = ["AGAIN", "EXERCISES", "InputChanged", "WEIGHTS", "WrongReturn", "problems", "run",
+           "standing_alone"]
 
 _LAYERS = ("affine_forward", "affine_backward", "relu_forward", "relu_backward", "softmax_loss",
            "batchnorm_forward", "batchnorm_backward", "batchnorm_backward_alt", "layernorm_forward",
@@ -22,7 +25,8 @@ EXERCISES = {       # in teaching order: the module that each one's function liv
     **dict.fromkeys(_NETS, "cs231n.classifiers.fc_net"),
 }
 
-NETS = ("plain", "batchnorm", "layernorm")      # the nets that FullyConnectedNet is tried as
+# The nets that FullyConnectedNet is tried as; a plain one also with dropout, and with label smoothing.
+NETS = ("plain", "batchnorm", "layernorm")
 MEMORIES = {"sgd_momentum": ("velocity",), "rmsprop": ("cache",), "adam": ("m", "v")}
 SETTINGS = {"sgd_momentum": ("learning_rate", "momentum"),
             "rmsprop": ("learning_rate", "decay_rate", "epsilon"),
@@ -31,8 +35,11 @@ SETTINGS = {"sgd_momentum": ("learning_rate", "momentum"),
 # What the second function of an exercise gives once more: {array: the same array of the first function}.
 AGAIN = {"affine_backward": {"dw_without_dx": "dw", "db_without_dx": "db"},
          "adam": {"next_w_of_adamw": "next_w"}}
-# Of the points of an exercise each array is worth an equal part, but for these, which are worth more of them.
-WEIGHTS = {name: {"dx": 2} for name in ("batchnorm_backward", "batchnorm_backward_alt", "layernorm_backward")}
+# Of the points of an exercise each array is worth an equal part, but for these. Only "bytes" belongs to all.
+WEIGHTS = {name: {"bytes": 0.25} for name in EXERCISES}
+for _name in ("batchnorm_backward", "batchnorm_backward_alt", "layernorm_backward"):
+    WEIGHTS[_name]["dx"] = 2
+WEIGHTS["FullyConnectedNet"].update({"dropout.mask1": 0, "dropout.mask2": 0})   # chosen, and not a result
 
 
 class WrongReturn(TypeError):
@@ -46,12 +53,17 @@ class InputChanged(ValueError):
 def problems(exercise, seed, shape=None):
     """The inputs of one problem: a dict of float64 arrays, labels and numbers, the same for the same seed.
 
+    Among them bytes, which a number has in the float32 that each function is called with once more.
+
     Args: exercise, a key of EXERCISES; seed; shape (N, D), default (7, 5): D features or classes, N > 2
           rows. Every other size follows; keep N and D apart, so that a swapped axis does not fit.
     """
     require_exercise(exercise)
+    return {**_inputs(exercise, seed, *(shape or (7, 5))), "bytes": np.array(4)}
+
+
+def _inputs(exercise, seed, N, D):
     rng = np.random.RandomState(seed)
-    N, D = shape or (7, 5)
     M = next(m for m in (3, 5, 4, 6) if m not in (N, D))
     normal = rng.normal
     # Columns of different mean and size, entries off zero, where relu has a kink.
@@ -61,9 +73,10 @@ def problems(exercise, seed, shape=None):
         inputs = {"x": normal(size=(N, 2, D)), "w": normal(size=(2 * D, M)), "b": normal(size=M)}
         return {**inputs, "dout": normal(size=(N, M))} if exercise == "affine_backward" else inputs
     if exercise.startswith("relu"):
+        x.flat[::6] = 0         # where nothing passes
         return {"x": x, "dout": normal(size=(N, D))} if exercise == "relu_backward" else {"x": x}
     if exercise == "softmax_loss":
-        return {"x": x, "y": rng.randint(D, size=N)}
+        return {"x": x, "y": rng.randint(D, size=N), "label_smoothing": 0.2}
     if "norm_" in exercise:
         inputs = {"x": x, "gamma": rng.uniform(0.4, 2, D), "beta": normal(size=D), "eps": 0.2}
         if exercise == "batchnorm_forward":
@@ -82,6 +95,8 @@ def problems(exercise, seed, shape=None):
         return {"w": normal(size=(N, D)), "dw": normal(size=(N, D)), **memory, **count,
                 **{name: settings[name] for name in SETTINGS[exercise]}}
     inputs = {"X": normal(size=(N, 2, D)), "y": rng.randint(M, size=N), "reg": 0.3}
+    if exercise == "FullyConnectedNet":
+        inputs.update({"p": 0.6, "seed": seed % 1000, "label_smoothing": 0.2})
     hidden = [M + 1] if exercise == "TwoLayerNet.loss" else [M + 1, M + 2]
     sizes = [2 * D, *hidden, M]
     for i, (fan_in, fan_out) in enumerate(zip(sizes, sizes[1:]), start=1):
@@ -102,6 +117,33 @@ def run(exercise, module, inputs):
     Raises: what the function raises, NotImplementedError among them; WrongReturn; InputChanged.
     """
     require_exercise(exercise)
+    single = {name: v.astype(np.float32) if isinstance(v, np.ndarray) and v.dtype.kind == "f" else v
+              for name, v in inputs.items()}
+    got, again = _run(exercise, module, inputs), _run(exercise, module, single)
+    sizes = [array.itemsize for array in again.values() if array.ndim and array.dtype.kind == "f"]
+    return {**got, "bytes": np.array(max(sizes, default=4))}
+
+
+@contextmanager
+def standing_alone(exercise, module):
+    """The closed form is an exercise of its own: while it is tried, the staged ones cannot be called.
+
+    It changes module, so it is for a process that no other thread shares.
+    """
+    def refused(*_):
+        raise RuntimeError("batchnorm_backward_alt calls another backward, but the closed form stands on its "
+                           "own: with pen and paper first; try notebook 2, sections 5 and 6")
+
+    names = ("batchnorm_backward", "layernorm_backward") if exercise == "batchnorm_backward_alt" else ()
+    own = {name: vars(module)[name] for name in names if name in vars(module)}
+    vars(module).update(dict.fromkeys(own, refused))
+    try:
+        yield
+    finally:
+        vars(module).update(own)
+
+
+def _run(exercise, module, inputs):
     given = SimpleNamespace(**{name: np.copy(v) if isinstance(v, np.ndarray) else v
                                for name, v in inputs.items()})
     if exercise in MEMORIES:
@@ -143,10 +185,17 @@ def _run_relu_backward(module, given, name):
 
 def _run_softmax_loss(module, given, name):
     loss, dx = _call(module, name, ("loss", "dx"), x=given.x, y=given.y)
+    offset = np.resize([1000, -1000], (len(given.x), 1)).astype(given.x.dtype)
     with np.errstate(all="ignore"):
-        loss_of_large, _ = _call(module, name, ("loss", "dx"), x=given.x + 1000, y=given.y)
+        loss_of_large, _ = _call(module, name, ("loss", "dx"), x=given.x + offset, y=given.y)
+    # One that has no such argument ignores it: a mistake in a part of the exercise, not in all of it.
+    takes = len(inspect.signature(getattr(module, name)).parameters) > 2
+    smoothing = {"label_smoothing": given.label_smoothing} if takes else {}
+    loss_smoothed, dx_smoothed = _call(module, name, ("loss", "dx"), x=given.x, y=given.y, **smoothing)
     return {"loss": _array(name, "loss", loss), "dx": _array(name, "dx", dx),
-            "loss_of_large": _array(name, "loss", loss_of_large)}
+            "loss_of_large": _array(name, "loss", loss_of_large),
+            "loss_smoothed": _array(name, "loss", loss_smoothed),
+            "dx_smoothed": _array(name, "dx", dx_smoothed)}
 
 
 def _run_batchnorm_forward(module, given, name):
@@ -182,11 +231,12 @@ def _run_layernorm_backward(module, given, name):
 
 
 def _run_dropout_forward(module, given, name):
-    got = {}
-    for what, mode, seed in [("out", "train", given.seed), ("out_again", "train", given.seed),
-                             ("out_in_test", "test", given.seed)]:
+    seeded, other, got = {"seed": given.seed}, {"seed": given.seed + 1}, {}
+    for what, mode, seed in [("out", "train", seeded), ("out_again", "train", seeded),
+                             ("out_of_other_seed", "train", other), ("out_unseeded", "train", {}),
+                             ("out_unseeded_again", "train", {}), ("out_in_test", "test", seeded)]:
         out, _ = _call(module, name, ("out", "cache"), x=given.x,
-                       dropout_param={"mode": mode, "p": given.p, "seed": seed})
+                       dropout_param={"mode": mode, "p": given.p, **seed})
         got[what] = _array(name, "out", out)
     return got
 
@@ -211,7 +261,7 @@ def _run_rule(name, module, given):
     got = {"next_w": _array(name, "next_w", next_w)}
     for memory in (*MEMORIES[name], *(["t"] if name == "adam" else [])):
         kept = config.get(memory) if isinstance(config, dict) else None
-        got[memory] = _array(name, f"config[{memory!r}]", kept, np.float64)
+        got[memory] = _array(name, f"config[{memory!r}]", kept)
     first, _ = _call(module, name, ("next_w", "config"), w=given.w, dw=given.dw, config=None)
     got["first_w"] = _array(name, "next_w", first)
     if name == "adam":      # adamw takes its step from _adam_step, without decay the same
@@ -225,15 +275,22 @@ def _run_net(exercise, module, given):
     if exercise == "TwoLayerNet.loss":
         net = module.TwoLayerNet(given.W1.shape[0], *given.W2.shape, reg=given.reg)
         return _losses("TwoLayerNet", net, given)
-    got = {}
-    for kind in NETS:
-        hidden = [given.W1.shape[1], given.W2.shape[1]]
+    got, hidden = {}, [given.W1.shape[1], given.W2.shape[1]]
+    options = {**{kind: {"normalization": kind} for kind in NETS}, "plain": {},
+               "dropout": {"dropout_keep_ratio": given.p, "seed": given.seed},
+               "smoothed": {"label_smoothing": given.label_smoothing}}
+    for kind, option in options.items():
         net = module.FullyConnectedNet(hidden, given.W1.shape[0], given.W3.shape[1], reg=given.reg,
-                                       normalization=None if kind == "plain" else kind, dtype=np.float64)
+                                       dtype=given.X.dtype.type, **option)
         if kind == "batchnorm":
             for i, bn_param in enumerate(net.bn_params, start=1):
                 bn_param.update({k: vars(given)[f"{k}{i}"].copy() for k in ("running_mean", "running_var")})
         got.update({f"{kind}.{what}": v for what, v in _losses("FullyConnectedNet", net, given).items()})
+    param = {"mode": "train", "p": given.p, "seed": given.seed}
+    for i, units in enumerate(hidden, start=1):     # the masks that the net drew from this seed
+        out, _ = _call(module, "dropout_forward", ("out", "cache"),
+                       x=np.ones((len(given.X), units), given.X.dtype), dropout_param=param)
+        got[f"dropout.mask{i}"] = _array("dropout_forward", "out", out)
     return got
 
 
@@ -280,12 +337,12 @@ def _call(module, name, gives, **arguments):
     return tuple(value)
 
 
-def _array(where, name, value, dtype=None):
+def _array(where, name, value):
     """value as an array of numbers, or an error that says what it is instead."""
     if value is None:
         raise WrongReturn(f"{where}: {name} is None; is it computed, and returned or written back?")
     try:
-        array = np.asarray(value, dtype)
+        array = np.asarray(value)
     except (TypeError, ValueError):
         array = None
     if array is None or array.dtype.kind not in "fiub":

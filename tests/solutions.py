@@ -22,7 +22,7 @@ def affine_forward(x, w, b):
         "loops": """
 def affine_forward(x, w, b):
     N, M = x.shape[0], w.shape[1]
-    out = np.zeros((N, M))
+    out = np.zeros((N, M), x.dtype)
     for i in range(N):
         row = x[i].ravel()
         for j in range(M):
@@ -53,7 +53,7 @@ def affine_backward(dout, cache):
         "examples": """
 def affine_backward(dout, cache):
     x, w, b = cache
-    dx, dw, db = np.zeros(x.shape), np.zeros(w.shape), np.zeros(b.shape)
+    dx, dw, db = np.zeros_like(x), np.zeros_like(w), np.zeros_like(b)
     for i in range(len(x)):
         dx[i] = (w @ dout[i]).reshape(x[i].shape)
         dw += np.outer(x[i].ravel(), dout[i])
@@ -95,8 +95,8 @@ def relu_backward(dout, cache):
     },
     "softmax_loss": {
         "probabilities": """
-def softmax_loss(x, y):
-    N = x.shape[0]
+def softmax_loss(x, y, label_smoothing=0.0):
+    (N, C), s = x.shape, label_smoothing
     shifted = x - np.max(x, axis=1, keepdims=True)
     e = np.exp(shifted)
     p = e / np.sum(e, axis=1, keepdims=True)
@@ -104,18 +104,22 @@ def softmax_loss(x, y):
     dx = p.copy()
     dx[np.arange(N), y] -= 1
     dx /= N
+    if s > 0:
+        loss = (1 - s) * loss - s * np.mean(np.log(p))
+        dx += (s * (np.eye(C)[y] - 1 / C) / N).astype(x.dtype)
     return loss, dx
 """,
         "loops": """
-def softmax_loss(x, y):
-    N, C = x.shape
+def softmax_loss(x, y, label_smoothing=0.0):
+    (N, C), s = x.shape, label_smoothing
     loss, dx = 0.0, np.zeros_like(x)
     for i in range(N):
         row = x[i] - x[i].max()
         total = np.exp(row).sum()
-        loss += (np.log(total) - row[y[i]]) / N
+        target = [(1 - s) * (j == y[i]) + s / C for j in range(C)]
         for j in range(C):
-            dx[i, j] = (np.exp(row[j]) / total - (j == y[i])) / N
+            loss += target[j] * (np.log(total) - row[j]) / N
+            dx[i, j] = (np.exp(row[j]) / total - target[j]) / N
     return loss, dx
 """,
     },
@@ -128,7 +132,7 @@ def dropout_forward(x, dropout_param):
         np.random.seed(dropout_param["seed"])
     mask = None
     if mode == "train":
-        mask = (np.random.rand(*x.shape) < p) / p
+        mask = ((np.random.rand(*x.shape) < p) / p).astype(x.dtype)
         out = x * mask
     else:
         out = x
@@ -139,7 +143,7 @@ def dropout_forward(x, dropout_param):
     p = dropout_param["p"]
     if dropout_param["mode"] == "test":
         return x, (dropout_param, None)
-    keep = np.random.default_rng(dropout_param.get("seed")).binomial(1, p, size=x.shape)
+    keep = np.random.default_rng(dropout_param.get("seed")).binomial(1, p, size=x.shape).astype(x.dtype)
     return x * keep / p, (dropout_param, keep / p)
 """,
     },
@@ -223,8 +227,8 @@ def adam(w, dw, config=None):
     config["t"] = t = config["t"] + 1
     config["m"] = config["m"] + (1 - b1) * (dw - config["m"])
     config["v"] = config["v"] + (1 - b2) * (dw * dw - config["v"])
-    rate = config["learning_rate"] * np.sqrt(1 - b2**t) / (1 - b1**t)
-    return w - rate * config["m"] / (np.sqrt(config["v"]) + config["epsilon"] * np.sqrt(1 - b2**t)), config
+    rate = config["learning_rate"] * (1 - b2**t) ** 0.5 / (1 - b1**t)
+    return w - rate * config["m"] / (np.sqrt(config["v"]) + config["epsilon"] * (1 - b2**t) ** 0.5), config
 """,
     },
     "TwoLayerNet.loss": {
@@ -274,7 +278,7 @@ class FullyConnectedNet(FullyConnectedNet):
 
     def _loss(self, scores, caches, y):
         L, grads = self.num_layers, {}
-        loss, dscores = softmax_loss(scores, y)
+        loss, dscores = softmax_loss(scores, y, self.label_smoothing)
         dh, grads[f"W{L}"], grads[f"b{L}"] = affine_backward(dscores, caches[L])
         for i in range(L - 1, 0, -1):
             fc, norm, relu, drop = caches[i]

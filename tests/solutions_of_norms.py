@@ -47,7 +47,7 @@ BATCHNORM_LOOPS = """
 def NAME(dout, cache):
     x, mu, var, std, x_hat, gamma, eps = cache
     N, D = x.shape
-    dx, dgamma, dbeta = np.zeros_like(x), np.zeros(D), np.zeros(D)
+    dx, dgamma, dbeta = np.zeros_like(x), np.zeros_like(gamma), np.zeros_like(gamma)
     for j in range(D):
         for i in range(N):
             dbeta[j] += dout[i, j]
@@ -80,11 +80,11 @@ def NAME(dout, cache):
     dxmu1 = dxhat * ivar
     dsqrtvar = -1. / sqrtvar**2 * divar
     dvar = 0.5 * 1. / sqrtvar * dsqrtvar
-    dsq = 1. / N * np.ones((N, D)) * dvar
+    dsq = 1. / N * np.ones((N, D), dout.dtype) * dvar
     dxmu2 = 2 * xmu * dsq
     dx1 = dxmu1 + dxmu2
     dmu = -1 * np.sum(dxmu1 + dxmu2, axis=0)
-    dx2 = 1. / N * np.ones((N, D)) * dmu
+    dx2 = 1. / N * np.ones((N, D), dout.dtype) * dmu
     dx = dx1 + dx2
     return dx, dgamma, dbeta
 """

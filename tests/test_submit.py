@@ -89,6 +89,18 @@ def test_what_does_not_pass_is_handed_in_and_said(kit):
     assert "not every exercise passes yet" in told.stderr
 
 
+def test_a_helper_that_is_not_packed_is_said(kit):
+    (kit / "cs231n" / "my_helpers.py").write_text("def zeros(): return 0\n")
+    with open(kit / "cs231n" / "layers.py", "a") as file:
+        file.write("\nfrom cs231n.my_helpers import zeros\n")
+    told = run(kit)
+    assert told.returncode == 1 and (kit / "submission.zip").exists(), told.stderr
+    assert "It imports what is not there when it is marked: see below." in told.stdout
+    assert "It is complete" not in told.stdout
+    said = " ".join(told.stdout.split())
+    assert said.count("cs231n.my_helpers is not handed in.") == 1 and "5 of 17 passed" in said
+
+
 def test_a_file_that_does_not_compile_is_handed_in_and_said(kit):
     with open(kit / "cs231n" / "layers.py", "a") as file:
         file.write("def f(:\n")

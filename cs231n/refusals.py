@@ -1,0 +1,58 @@
+"""What a file with exercises may import: where it is marked there is nothing else."""
+
+import ast
+import importlib.util
+import re
+import sys
+
+__all__ = ["ALLOWED", "refusal", "refusals"]
+
+# Of the kit: the files with exercises, and what these import.
+ALLOWED = ("cs231n", "cs231n.classifiers", "cs231n.classifiers.fc_net", "cs231n.contracts",
+           "cs231n.layer_utils", "cs231n.layers", "cs231n.optim", "cs231n.problems")
+# What could answer for an exercise.
+ANSWERS = re.compile(r"cs231n\.(checks|definitions|diagnosis|gradient_check|misconceptions\w*)")
+RULE = "An exercise may import numpy, the standard library and the other files with exercises"
+
+
+def refusal(name):
+    """What there is to say of an import of the module called name; empty if an exercise may import it."""
+    if name in ALLOWED or name.partition(".")[0] in ("numpy", *sys.stdlib_module_names):
+        return ""
+    if ANSWERS.fullmatch(name):
+        return f"{name} could give the answers. {RULE}; it is written, and marked, without this one."
+    if name.startswith("cs231n."):
+        return f"{name} is not handed in. {RULE}; functions of your own go into the file that uses them."
+    return f"{name} is not there when your work is marked. {RULE}; try without it."
+
+
+def refusals(root, file):
+    """What there is to say of the imports of a file below root, a sentence for each that may not be.
+
+    A file that does not compile has none: to import it says why. Raises: OSError if it cannot be read.
+    """
+    try:
+        tree = ast.parse((root / file).read_bytes())
+    except (SyntaxError, ValueError):
+        return []
+    package = file.removesuffix(".py").replace("/", ".").rpartition(".")[0]
+    found = []
+    for node in ast.walk(tree):
+        for name in _imported(node, package, root):
+            if refusal(name):
+                found.append(f"{file.rpartition('/')[2]}, line {node.lineno}: {refusal(name)}")
+    return found
+
+
+def _imported(node, package, root):
+    """The modules that a node imports, by their full names."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if not isinstance(node, ast.ImportFrom):
+        return []
+    try:
+        module = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
+    except ImportError:     # more dots than there are packages
+        return []
+    inner = [f"{module}.{alias.name}" for alias in node.names]
+    return [module, *(name for name in inner if (root / f"{name.replace('.', '/')}.py").is_file())]

@@ -1,0 +1,98 @@
+"""What a grader refuses the checks refuse too, for the exercises of that file alone, and say where it is."""
+
+import re
+
+import pytest
+from kit_copy import ROOT, kit_copied_to
+
+from classroom import manifest, marking
+from cs231n.checks import _files
+from cs231n.problems import EXERCISES
+from cs231n.refusals import ALLOWED, refusals
+
+
+def appended(folder, file, text):
+    with open(folder / "cs231n" / file, "a", encoding="utf-8") as opened:
+        opened.write(text)
+
+
+@pytest.mark.parametrize("line, words", [
+    ("from cs231n.definitions import two_steps", "cs231n.definitions could give the answers."),
+    ("import cs231n.diagnosis as d", "cs231n.diagnosis could give the answers."),
+    ("from cs231n import checks", "cs231n.checks could give the answers."),
+    ("from . import gradient_check", "cs231n.gradient_check could give the answers."),
+    ("from .misconceptions_of_norms import a", "cs231n.misconceptions_of_norms could give the answers."),
+    ("import matplotlib.pyplot as plt", "matplotlib.pyplot is not there when your work is marked."),
+    ("from cs231n.vis_utils import *", "cs231n.vis_utils is not handed in."),
+    ("from cs231n.my_helpers import f", "cs231n.my_helpers is not handed in."),
+    ("import my_helpers", "my_helpers is not there when your work is marked."),
+])
+def test_what_is_not_there_for_a_grader_may_not_be_imported(line, words, tmp_path):
+    folder, python = kit_copied_to(tmp_path)
+    (folder / "cs231n" / "my_helpers.py").write_text("def f(): pass\n")
+    appended(folder, "optim.py", f"\n\ndef lazy():\n    {line}\n")
+    done = python("from cs231n.checks import check; check('adam'); check('relu_forward')")
+    said = " ".join(done.stdout.split())
+    assert said.startswith(f"adam: wrong optim.py, line 179: {words} An exercise may import numpy, "), done
+    assert said.endswith("relu_forward: passed")    # in a file that imports nothing of the kind
+
+
+@pytest.mark.parametrize("line", [
+    "from __future__ import annotations", "import math, numpy.linalg as la", "from cs231n import layers",
+    "from cs231n.layers import affine_forward", "from .contracts import require", "from ... import nowhere"])
+def test_what_a_grader_has_may_be_imported(line, tmp_path):
+    (tmp_path / "cs231n").mkdir()
+    (tmp_path / "cs231n" / "optim.py").write_text(f"{line}\n")
+    assert refusals(tmp_path, "cs231n/optim.py") == []
+
+
+def test_the_kits_own_files_import_what_a_grader_has():
+    for file in {file for exercise in EXERCISES for file in _files(exercise)}:
+        assert refusals(ROOT, file) == []
+    graders = {file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+               for file in (*marking.NEEDED, *marking.imported(marking.wanted_files(manifest.load())))}
+    assert set(ALLOWED) == graders
+
+
+def test_the_closed_form_may_not_call_the_staged_one(tmp_path):
+    folder, python = kit_copied_to(tmp_path)
+    path = folder / "cs231n" / "layers.py"
+    line = "    dx = gamma * inv_std * (dout - dbeta / N -"
+    source = path.read_text(encoding="utf-8")
+    path.write_text(source.replace(line, f"    return batchnorm_backward(dout, cache)\n{line}"))
+    done = python("""
+from cs231n.checks import check
+check("batchnorm_backward_alt")
+check("batchnorm_backward")
+check("FullyConnectedNet")
+""")
+    said = " ".join(done.stdout.split())
+    assert "batchnorm_backward_alt calls another backward, but the closed form stands on its own" in said
+    assert "batchnorm_backward_alt: return batchnorm_backward(dout, cache) batchnorm_backward: passed" in said
+    assert said.endswith("FullyConnectedNet: passed")
+
+
+def test_a_file_that_is_missing_is_said_of_its_own_exercises(tmp_path):
+    folder, python = kit_copied_to(tmp_path)
+    (folder / "cs231n" / "optim.py").unlink()
+    done = python("from cs231n.checks import check; check('relu_forward'); check('adam')")
+    assert " ".join(done.stdout.split()) == (
+        "relu_forward: passed adam: wrong cs231n/optim.py cannot be read (No such file or directory); "
+        "try: take it from the kit again."), done.stderr
+
+
+def test_refused_arguments_show_the_line_that_gave_them(tmp_path):
+    """fill, and what it calls, are the kit's own; a net's call of a layer is the learner's."""
+    folder, python = kit_copied_to(tmp_path)
+    path = folder / "cs231n" / "optim.py"
+    source = path.read_text(encoding="utf-8")
+    path.write_text(source.replace("momentum=0.9, velocity=0)", "momentum=0.9)"), encoding="utf-8")
+    net = folder / "cs231n" / "classifiers" / "fc_net.py"
+    source = net.read_text(encoding="utf-8")
+    net.write_text(source.replace("affine_forward(hidden, W2, b2)", "affine_forward(hidden, W2.T, b2)"),
+                   encoding="utf-8")
+    done = python("from cs231n.checks import check; check('sgd_momentum'); check('TwoLayerNet.loss')")
+    momentum, loss = " ".join(done.stdout.split()).split("TwoLayerNet.loss: wrong")
+    assert "config has no option 'velocity'" in momentum
+    assert re.search(r"in optim.py, line \d+, sgd_momentum: config = fill\(", momentum), done
+    assert re.search(r"in fc_net.py, line \d+, loss: scores, scores_cache = affine_forward\(", loss), done
