@@ -1,7 +1,8 @@
 """The tests at both ends of what requirements.txt and pyproject.toml allow, each in its own environment.
 
     pip install "nox[uv]"
-    nox --list          what there is; nox alone runs all of it, in about an hour
+    nox --list          what there is; nox alone runs all of it, in an hour and a half
+    nox -s faults       the rows of docs/reliability.md, every case and not a sample
     nox -s ends         the oldest Python with the oldest packages, then the newest ones
 
 A Python that is not on the PATH is fetched by uv, or left out.
@@ -52,6 +53,14 @@ def extras(session, versions):
     """What [fast] and [cluster] add."""
     session.install(*versions, "-r", "pyproject.toml", "--extra", "fast", "--extra", "cluster")
     session.run("python", "-m", "pytest", "-m", "not slow", *EXTRAS, env=STRICT)
+
+
+@nox.session(python="3.13")
+def faults(session):
+    """Bad numbers, data, disks, kills and notebooks: it ends with the table of what was tried, and held."""
+    session.install(*NEWEST, "-r", "pyproject.toml", "--extra", "fast")
+    session.run("python", "-m", "pytest", "-m", "reliability", "--hypothesis-profile=many", *session.posargs,
+                env=STRICT)
 
 
 @nox.session(python="3.13")
