@@ -79,7 +79,10 @@ def verdict(exercise, module=None):
         try:
             module = _module(EXERCISES[exercise])
         except Exception as error:
-            return Verdict(exercise, WRONG, _said(error), "no-import")
+            said, place = _said(error)
+            if place.startswith("in <frozen "):     # Python could not compile it
+                place = f"in {EXERCISES[exercise].rpartition('.')[2]}.py"
+            return Verdict(exercise, WRONG, (said, place), "no-import")
     try:
         for seed in SEEDS:
             inputs = problems(exercise, seed)
@@ -115,7 +118,7 @@ def _doubt(exercise, module, inputs, got):
     forward = _forward_of(exercise)
     if found and found.kind == "not-float32" and forward != exercise:
         first = problems(forward, 0)
-        if run(forward, module, first)["bytes"] != first["bytes"]:
+        if run(forward, module, first)["itemsize"] != first["itemsize"]:
             return found._replace(sentence=f"Check {forward} first: for float32 it gives float64 already.")
     if found is None or "norm_backward" not in exercise:
         return found

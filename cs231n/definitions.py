@@ -254,7 +254,7 @@ def defined(exercise, given, got):
 def with_again(exercise, given, right):
     """right, and what the second function of the exercise, and a call in float32, have to give once more."""
     return {**right, **{again: right[name] for again, name in AGAIN.get(exercise, {}).items()},
-            "bytes": given["bytes"]}
+            "itemsize": given["itemsize"]}
 
 
 def _defined(exercise, given, got):

@@ -17,7 +17,7 @@ __all__ = ["Diagnosis", "diagnose"]
 SOFTMAX = "the docstring of softmax_loss"
 RTOL, ATOL = 1e-6, 1e-8     # as in gradient_check, for float64; atol here is relative to the largest entry
 # What a function is asked besides. It is told once all else is right: a mistake there spoils this as well.
-BESIDES = re.compile(r"bytes|(loss|dx)_smoothed|(dropout|smoothed)\..*")
+BESIDES = re.compile(r"itemsize|(loss|dx)_smoothed|(dropout|smoothed)\..*")
 
 
 class Diagnosis(NamedTuple):

@@ -267,7 +267,7 @@ def not_float32(exercise):
     source = "the docstring of FullyConnectedNet" if "Net" in exercise else f"the first lines of {file}.py"
     return ("not-float32", "for float32 something comes back as float64: an array is cast on the way, or "
             "made without a dtype, as zeros, ones and random numbers are; or a NumPy number is a factor.",
-            source, lambda g, r: {"bytes": np.array(8)})
+            source, lambda g, r: {"itemsize": np.array(8)})
 
 
 _ROWS = {

@@ -4,6 +4,7 @@ import ast
 import importlib.util
 import re
 import sys
+import warnings
 
 __all__ = ["ALLOWED", "refusal", "refusals"]
 
@@ -29,19 +30,49 @@ def refusal(name):
 def refusals(root, file):
     """What there is to say of the imports of a file below root, a sentence for each that may not be.
 
-    A file that does not compile has none: to import it says why. Raises: OSError if it cannot be read.
+    Nothing is said of an import under __name__ == "__main__" or TYPE_CHECKING, nor of one in a try that takes
+    its failure, unless that could give the answers: a check has it, and would judge by it. A file that
+    does not compile has no such sentence: to import it says why.
+
+    Raises: OSError if it cannot be read.
     """
     try:
-        tree = ast.parse((root / file).read_bytes())
-    except (SyntaxError, ValueError):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")     # those who import it get them, with its name
+            tree = ast.parse((root / file).read_bytes())
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
         return []
     package = file.removesuffix(".py").replace("/", ".").rpartition(".")[0]
     found = []
-    for node in ast.walk(tree):
+    for node, may_fail in _run(tree):
         for name in _imported(node, package, root):
-            if refusal(name):
+            if refusal(name) and (not may_fail or ANSWERS.fullmatch(name)):
                 found.append(f"{file.rpartition('/')[2]}, line {node.lineno}: {refusal(name)}")
     return found
+
+
+def _run(tree):
+    """[(node, whether it may fail)] of the nodes that are run, or can be, once the file is imported."""
+    nodes = [(tree, False)]
+    for node, may_fail in nodes:
+        unrun, tried = [], []
+        match node:
+            case ast.Try() if any(map(_takes_import_errors, node.handlers)):
+                tried = node.body
+            case ast.If(test=ast.Name(id="TYPE_CHECKING") | ast.Attribute(attr="TYPE_CHECKING")):
+                unrun = node.body
+            case ast.If(test=ast.Compare(left=ast.Name(id="__name__"), ops=[ast.Eq()],
+                                         comparators=[ast.Constant(value="__main__")])):
+                unrun = node.body
+        nodes += [(child, may_fail or child in tried) for child in ast.iter_child_nodes(node)
+                  if child not in unrun]
+    return nodes
+
+
+def _takes_import_errors(handler):
+    types = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    return None in types or bool({getattr(name, "id", None) for name in types} & {
+        "ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
 
 
 def _imported(node, package, root):

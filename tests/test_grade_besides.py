@@ -26,13 +26,30 @@ def test_what_is_asked_besides_is_marked(title, file, old, new, kind, share):
     assert wrong(attempts) == {title: kind} and attempts[title].share == pytest.approx(share)
 
 
+UNSMOOTHED = (LAYERS, "(N, C), s = x.shape, float(label_smoothing)",
+              "(N, C), s = x.shape, 0.0\n    if label_smoothing:\n        raise NotImplementedError('later')")
+
+
+def test_smoothing_left_to_be_written_costs_its_share_in_a_net_too():
+    titles = ["softmax_loss", "FullyConnectedNet"]
+    attempts = marked(changed(solved(), UNSMOOTHED), limits=BRIEF._replace(seconds=5), only=titles)
+    assert wrong(attempts) == {"softmax_loss": "smoothing-ignored"}
+    assert attempts["softmax_loss"].share == pytest.approx(3 / 5)
+    assert attempts["FullyConnectedNet"].followed == ("softmax_loss",)
+    refuses = (NET, "        self.label_smoothing = ", "        if label_smoothing:\n            "
+               "raise NotImplementedError\n        self.label_smoothing = ")
+    attempt = marked(changed(solved(), refuses), limits=BRIEF._replace(seconds=5), only=titles[1:])[titles[1]]
+    assert attempt.kind == "smoothing-ignored" and attempt.share == pytest.approx(41 / 48)
+
+
 def test_a_net_is_marked_by_the_masks_that_its_own_dropout_draws():
     other = "    rng = np.random.default_rng(dropout_param.get('seed'))\n"
     mine = changed(solved(), (LAYERS, MASK, other + MASK))
     titles = ["dropout_forward", "FullyConnectedNet"]
-    assert wrong(marked(mine, only=titles)) == {}
+    patient = BRIEF._replace(seconds=5)
+    assert wrong(marked(mine, limits=patient, only=titles)) == {}
     unregularized = changed(mine, (NET, "loss += 0.5 * reg * np.sum(W * W)", "pass"))
-    attempt = marked(unregularized, only=titles)["FullyConnectedNet"]
+    attempt = marked(unregularized, limits=patient, only=titles)["FullyConnectedNet"]
     assert attempt.kind == "reg-left-out" and attempt.share == 43 / 48      # but for the five losses
 
 

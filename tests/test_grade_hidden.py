@@ -1,9 +1,26 @@
 """What only looks right earns nothing, and no report carries a hidden problem or a solution out."""
 
+import importlib
+
 import numpy as np
-from grading_class import BRIEF, EXERCISES, FILES, LAYERS, blank, changed, marked, solved, wrong
+import pytest
+from grading_class import (
+    BRIEF,
+    EXERCISES,
+    FILES,
+    LAYERS,
+    blank,
+    changed,
+    hostile,
+    marked,
+    shares,
+    solved,
+    wrong,
+)
 
 from classroom import marking
+from cs231n.problems import EXERCISES as MODULES
+from cs231n.problems import problems, run
 
 
 def test_a_child_of_follow_through_holds_no_solution_of_what_it_marks():
@@ -31,9 +48,10 @@ def test_hidden_problems_differ_with_the_seed_and_no_shape_is_square():
     assert first.shape != other.shape or not np.array_equal(first, other)
 
 
-def test_a_closed_form_that_calls_the_staged_one_is_none():
+@pytest.mark.parametrize("arguments", ["dout, cache", "dout=dout, cache=cache"])
+def test_a_closed_form_that_calls_the_staged_one_is_none(arguments):
     called = (LAYERS, "dx = gamma * inv_std * (dout - dbeta / N -",
-              "return batchnorm_backward(dout, cache)\n    dx = gamma * inv_std * (dout - dbeta / N -")
+              f"return batchnorm_backward({arguments})\n    dx = gamma * inv_std * (dout - dbeta / N -")
     attempts = marked(changed(solved(), called))
     assert wrong(attempts) == {"batchnorm_backward_alt": "raised"}
     assert "calls another backward" in attempts["batchnorm_backward_alt"].text
@@ -110,6 +128,20 @@ def test_one_evaluation_for_all_rows_takes_too_long_too(monkeypatch):
     marking.trials.cache_clear()
 
 
+def test_the_time_of_a_large_problem_goes_to_one_call(monkeypatch):
+    """One in float32 besides would leave a slow but right backward half of it."""
+    for title, shape in marking.LARGE.items():
+        called, module = [], importlib.import_module(MODULES[title])
+        real = getattr(module, title)
+        monkeypatch.setattr(module, title, lambda *a, real=real, called=called:
+                            called.append(a[0].dtype) or real(*a))
+        once = 3 if title == "softmax_loss" else 1
+        run(title, module, problems(title, 0, shape))
+        assert called == [np.float64] * once
+        run(title, module, problems(title, 0))
+        assert called == [np.float64] * 2 * once + [np.float32] * once
+
+
 def test_a_large_problem_says_that_it_is_one():
     line = "    dx = gamma * inv_std * (dout - dbeta / N -"
     small = (LAYERS, line, f"    if N > 10:\n        return dout, dgamma, dbeta\n{line}")
@@ -168,6 +200,11 @@ def layernorm_backward(dout, cache):
 """
     for title, attempt in marked(files).items():
         assert "import" not in attempt.text and "30" not in attempt.text, (title, attempt)
+
+
+def test_an_expression_too_deep_to_write_out_is_marked():
+    attempts = marked(hostile("deep_expression"), only=["relu_forward", "relu_backward"])
+    assert shares(attempts) == {} and attempts["relu_forward"].kind != "unmarkable"
 
 
 def test_what_a_child_says_of_an_error_may_be_of_any_type():

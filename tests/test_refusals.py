@@ -31,19 +31,56 @@ def test_what_is_not_there_for_a_grader_may_not_be_imported(line, words, tmp_pat
     folder, python = kit_copied_to(tmp_path)
     (folder / "cs231n" / "my_helpers.py").write_text("def f(): pass\n")
     appended(folder, "optim.py", f"\n\ndef lazy():\n    {line}\n")
+    at = (folder / "cs231n" / "optim.py").read_text(encoding="utf-8").count("\n")
     done = python("from cs231n.checks import check; check('adam'); check('relu_forward')")
     said = " ".join(done.stdout.split())
-    assert said.startswith(f"adam: wrong optim.py, line 179: {words} An exercise may import numpy, "), done
+    assert said.startswith(f"adam: wrong optim.py, line {at}: {words} An exercise may import numpy, "), done
     assert said.endswith("relu_forward: passed")    # in a file that imports nothing of the kind
 
 
 @pytest.mark.parametrize("line", [
     "from __future__ import annotations", "import math, numpy.linalg as la", "from cs231n import layers",
-    "from cs231n.layers import affine_forward", "from .contracts import require", "from ... import nowhere"])
-def test_what_a_grader_has_may_be_imported(line, tmp_path):
-    (tmp_path / "cs231n").mkdir()
-    (tmp_path / "cs231n" / "optim.py").write_text(f"{line}\n")
-    assert refusals(tmp_path, "cs231n/optim.py") == []
+    "from cs231n.layers import affine_forward", "from .contracts import require", "from ... import nowhere",
+    "try:\n    import torch\nexcept ImportError:\n    torch = None",
+    "try:\n    import torch\nexcept (OSError, ModuleNotFoundError):\n    torch = None",
+    "try:\n    import torch\nexcept:\n    torch = None",
+    "if __name__ == '__main__':\n    from cs231n.gradient_check import rel_error",
+    "import typing\nif typing.TYPE_CHECKING:\n    import torch"])
+def test_what_a_grader_has_or_does_without_may_be_imported(line, tmp_path):
+    assert refused(tmp_path, line) == []
+
+
+@pytest.mark.parametrize("line, at", [
+    ("try:\n    import math\nexcept ImportError:\n    import torch", 4),
+    ("try:\n    import torch\nexcept ValueError:\n    torch = None", 2),
+    ("try:\n    import cs231n.gradient_check\nexcept ImportError:\n    pass", 2),     # a check has it
+    ("if __name__ == '__main__':\n    import math\nelse:\n    import torch", 4),
+    ("if __name__ != '__main__':\n    import torch", 2)])
+def test_what_is_run_or_helps_a_check_alone_may_not(line, at, tmp_path):
+    sentence, = refused(tmp_path, line)
+    assert sentence.startswith(f"optim.py, line {at}: ")
+
+
+def refused(folder, text):
+    (folder / "cs231n").mkdir()
+    (folder / "cs231n" / "optim.py").write_text(f"{text}\n")
+    return refusals(folder, "cs231n/optim.py")
+
+
+@pytest.mark.parametrize("text, error", [
+    (f"total = 0{'+1' * 100_000}", "(RecursionError|MemoryError): "),
+    ("nothing = '\0'", "(Value|Syntax)Error: ")],
+    ids=["too deep", "a null byte"])
+def test_a_file_that_python_cannot_parse_is_a_verdict(text, error, tmp_path):
+    folder, python = kit_copied_to(tmp_path)
+    appended(folder, "optim.py", f"\n\n{text}\n")
+    done = python("from cs231n.checks import check; check('adam'); check('relu_forward')")
+    said = " ".join(done.stdout.split())
+    assert re.fullmatch(f"adam: wrong {error}.* in optim.py.* relu_forward: passed", said), done
+
+
+def test_to_look_for_imports_warns_of_nothing(tmp_path, recwarn):
+    assert refused(tmp_path, r"pattern = '\d'") == [] and not recwarn.list
 
 
 def test_the_kits_own_files_import_what_a_grader_has():
@@ -54,12 +91,13 @@ def test_the_kits_own_files_import_what_a_grader_has():
     assert set(ALLOWED) == graders
 
 
-def test_the_closed_form_may_not_call_the_staged_one(tmp_path):
+@pytest.mark.parametrize("arguments", ["dout, cache", "dout=dout, cache=cache"])
+def test_the_closed_form_may_not_call_the_staged_one(arguments, tmp_path):
     folder, python = kit_copied_to(tmp_path)
     path = folder / "cs231n" / "layers.py"
     line = "    dx = gamma * inv_std * (dout - dbeta / N -"
     source = path.read_text(encoding="utf-8")
-    path.write_text(source.replace(line, f"    return batchnorm_backward(dout, cache)\n{line}"))
+    path.write_text(source.replace(line, f"    return batchnorm_backward({arguments})\n{line}"))
     done = python("""
 from cs231n.checks import check
 check("batchnorm_backward_alt")
@@ -68,7 +106,8 @@ check("FullyConnectedNet")
 """)
     said = " ".join(done.stdout.split())
     assert "batchnorm_backward_alt calls another backward, but the closed form stands on its own" in said
-    assert "batchnorm_backward_alt: return batchnorm_backward(dout, cache) batchnorm_backward: passed" in said
+    assert f"batchnorm_backward_alt: return batchnorm_backward({arguments}) batchnorm_backward: " in said
+    assert "batchnorm_backward: passed" in said
     assert said.endswith("FullyConnectedNet: passed")
 
 

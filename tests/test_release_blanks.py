@@ -87,8 +87,12 @@ STUB = f"def f(x):\n    \"\"\"One.\"\"\"\n{BLANK}"
 @pytest.mark.parametrize("more, blank", [
     ("", True), ("def g(x):\n    return f(x)\n", True), ("h = f\nf.note = 1\n", True),
     ("def f(x):\n    return x\n", False), ("f = abs\n", False), ("from numpy import abs as f\n", False),
-    ("class A:\n    def g(self): pass\nA.f = A.g\n", False), ("def g(:\n", False)],
-    ids=["alone", "called", "read", "again", "bound", "imported", "a method", "no program"])
+    ("class A:\n    def g(self): pass\nA.f = A.g\n", False), ("def g(:\n", False),
+    ("pattern = '\\d'\n", True), (f"def f(x): return 0{'+1' * 2000}\n", False),
+    (f"y = 0{'+1' * 100_000}\n", False)],
+    ids=["alone", "called", "read", "again", "bound", "imported", "a method", "no program", "an escape",
+         "too deep to write out", "too deep to parse"])
+@pytest.mark.filterwarnings("error")
 def test_a_blank_is_told_from_what_was_written(more, blank):
     assert is_blank(STUB + more, "f", EXERCISE) == blank
     assert not is_blank((STUB + more).replace("Exercise 3", "Exercise 4"), "f", EXERCISE)
