@@ -93,7 +93,7 @@ def mark(submission, setting, level=None):
             continue
         file, name = source_of(exercise.functions[0])
         if is_blank(submission.files.get(file, ""), name, exercise):
-            continue                        # with nobody's help would it be right
+            continue                        # blank: the reference's help cannot make it right
         if exercise.file in unusable and exercise.file in {needed.file for needed in weak}:
             continue                        # its own file is at fault, not one that it imports
         second = _with_reference(exercise, submission, level, setting, end)
@@ -172,11 +172,17 @@ class _Runner:
             self._child.close()
             self._child = None
 
-    def _ask(self, request, deadline):
+    def _start(self):
+        """A child, and in it what the one before it had loaded, unless there is one."""
         if self._child is None:
             self._child = Child(self._folder, self._level, self._setting.limits, self._setting.hidden)
             for load in self._loaded.values():
-                self._ask(load, deadline)
+                self._ask(load, self._deadline())
+
+    def _deadline(self):
+        return min(time.monotonic() + self._setting.limits.seconds, self._end)
+
+    def _ask(self, request, deadline):
         try:
             return self._child.ask(request, deadline)
         except Ended:
@@ -187,15 +193,18 @@ class _Runner:
         """What came back, or the Attempt that it makes of the exercise."""
         try:
             reply = self._ask(request, deadline)
-        except TimedOut as error:
-            return self._too_late() or \
-                Attempt(0.0, "timed-out", f"{str(error).capitalize()}: a loop without end?")
         except Ended as error:
-            return Attempt(0.0, "crashed", f"{str(error).capitalize()}.")
+            return self._ended(error)
         if "error" in reply:
             lines = () if self._followed else {Path(f).name for f in wanted_files(self._setting.exercises)}
             return _raised(reply["error"], exercise, self._setting.exercises, public, lines)
         return reply
+
+    def _ended(self, error):
+        if isinstance(error, TimedOut):
+            return self._too_late() or \
+                Attempt(0.0, "timed-out", f"{str(error).capitalize()}: a loop without end?")
+        return Attempt(0.0, "crashed", f"{str(error).capitalize()}.")
 
     def _too_late(self):
         if time.monotonic() >= self._end:
@@ -216,7 +225,11 @@ class _Runner:
                                               "ask for it to be looked at.")
 
     def _attempt(self, exercise, reference):
-        deadline = min(time.monotonic() + self._setting.limits.seconds, self._end)
+        try:
+            self._start()
+        except Ended as error:      # a file that could be imported before
+            return self._ended(error)
+        deadline = self._deadline()
         module = EXERCISES[exercise.title]
         if module not in self._loaded and module not in self._failed:
             request = {"load": module, "reference": reference}

@@ -142,18 +142,16 @@ def _cell(text):
 def _why(marked):
     """What is wrong, then what is absent, each [(exercises, why, how many, what one of them was told)], by
     how many. Exercises that the same students are told the same about are one row."""
-    students, example = {}, {}
+    told = {}
     for row in marked:
         for test in row.results["tests"]:
-            key = test["name"], test["tags"][0]
-            if key[1] != "right":
-                students.setdefault(key, []).append(row.student)
-                example.setdefault(key, test["output"])
+            if test["tags"][0] != "right":
+                told.setdefault((test["name"], test["tags"][0]), []).append((row.student, test["output"]))
     names = {}
-    for (name, kind), who in students.items():
-        names.setdefault((kind, tuple(who), example[name, kind]), []).append(name)
+    for (name, kind), texts in told.items():
+        names.setdefault((kind, tuple(texts)), []).append(name)
     most_first = sorted(names.items(), key=lambda item: (-len(item[0][1]), int(item[1][0].split()[0])))
-    rows = [(_exercises(found), kind, len(who), text) for (kind, who, text), found in most_first]
+    rows = [(_exercises(found), kind, len(texts), texts[0][1]) for (kind, texts), found in most_first]
     return [row for row in rows if row[1] not in ABSENT], [row for row in rows if row[1] in ABSENT]
 
 

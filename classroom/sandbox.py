@@ -94,15 +94,20 @@ class Child:
 
     def __init__(self, folder, level, limits, hidden=()):
         self._limits = limits
+        if level == "limits" and not seccomp.missing():
+            seccomp.hide_memory()
         argv, packages, home = _command(level, folder, [p for p in hidden if Path(p).is_dir()])
         settings = {"packages": packages, "user": _user(), "filter": not seccomp.missing(),
                     **limits._asdict()}
         with tempfile.TemporaryFile() as said:
-            self._process = subprocess.Popen(
-                [*argv, json.dumps(settings)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said,
-                bufsize=0, start_new_session=True, cwd=folder,
-                env={**ONE_THREAD, "PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "LANG": "C.UTF-8", "HOME": home,
-                     "TMPDIR": home})
+            try:
+                self._process = subprocess.Popen(
+                    [*argv, json.dumps(settings)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said,
+                    bufsize=0, start_new_session=True, cwd=folder,
+                    env={**ONE_THREAD, "PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "LANG": "C.UTF-8",
+                         "HOME": home, "TMPDIR": home})
+            except OSError as error:        # the level's command is not installed, say
+                raise NoSandbox(f"the sandbox ({level}) did not start: {error}") from None
             for pipe in (self._process.stdin, self._process.stdout):
                 os.set_blocking(pipe.fileno(), False)
             try:
@@ -255,7 +260,9 @@ def _command(level, folder, hidden):
     binds = {path: f"/sys/packages/{path.name}" for path in _numpy()} | {Path(folder): "/sys/kit"}
     if prefix:
         binds[prefix] = "/sys/python"
-        python[0] = str(Path("/sys/python", executable.relative_to(prefix)))
+        # Its library may be known by an absolute path, into the home folder, which is covered.
+        python[:1] = ["env", "LD_LIBRARY_PATH=/sys/python/lib",
+                      str(Path("/sys/python", executable.relative_to(prefix)))]
     mounts = [word for path, at in binds.items() for word in ("bind", str(path), at)]
     temporary = (tempfile.gettempdir(), "/tmp", "/var/tmp", "/dev/shm", "/dev/pts")
     for path in dict.fromkeys([str(ROOT), *map(str, hidden), os.path.expanduser("~"), *temporary]):
@@ -312,6 +319,9 @@ def _last_line(file):
 @functools.cache
 def best_level(least="limits"):
     """The first of LEVELS that works here. Raises: NoSandbox that says why, if that is weaker than least."""
+    if platform.system() != "Linux":
+        raise NoSandbox("grade: a student's code is confined by what only Linux has, not "
+                        f"{platform.system()}; try: a machine or a container with Linux")
     if least == LEVELS[0] and seccomp.missing():
         raise NoSandbox(f"grade: {seccomp.missing()}; try: Linux on {' or '.join(seccomp.MACHINES)}")
     reasons = []
@@ -321,5 +331,4 @@ def best_level(least="limits"):
                 return level
         except OSError as error:
             reasons.append(str(error))
-    hint = "try: sudo apt install bubblewrap" if platform.system() == "Linux" else "try: grade on Linux"
-    raise NoSandbox(f"grade: {'; '.join(reasons)}; {hint}")
+    raise NoSandbox(f"grade: {'; '.join(reasons)}; try: sudo apt install bubblewrap")

@@ -14,11 +14,12 @@ import platform
 import struct
 import sys
 
-__all__ = ["CALLS", "missing", "refuse_calls"]
+__all__ = ["CALLS", "hide_memory", "missing", "refuse_calls"]
 
 CALLS = {   # x86_64, aarch64
     # Memory that counts for no process, and lasts when its process has gone or given it back.
-    "shmget": (29, 194), "msgget": (68, 186), "memfd_create": (319, 279), "memfd_secret": (447, 447),
+    "shmget": (29, 194), "msgget": (68, 186), "semget": (64, 190), "mq_open": (240, 180),
+    "memfd_create": (319, 279), "memfd_secret": (447, 447),
     # Keys, which the next child of the same user could read.
     "add_key": (248, 217), "request_key": (249, 218), "keyctl": (250, 219),
     # A user namespace makes a student root there, who may mount memory.
@@ -26,10 +27,11 @@ CALLS = {   # x86_64, aarch64
     # The network, and other processes of the same user.
     "socket": (41, 198), "socketpair": (53, 199),
     "ptrace": (101, 117), "process_vm_readv": (310, 270), "process_vm_writev": (311, 271),
+    "pidfd_getfd": (438, 438),
     "io_uring_setup": (425, 425),       # it makes many of these calls past a filter
 }
 MACHINES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}        # AUDIT_ARCH
-PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, FILTER = 22, 38, 2
+PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, FILTER = 4, 22, 38, 2
 LOAD, EQUAL, AT_LEAST, RETURN = 0x20, 0x15, 0x35, 0x06      # of a word; of what was loaded; of that; a value
 ALLOW, REFUSE, KILL = 0x7FFF0000, 0x00050000 | errno.EPERM, 0x80000000
 X32 = 0x40000000    # from here on x86_64 takes a number for one of its 32-bit calls
@@ -62,6 +64,11 @@ def refuse_calls():
     failed = _prctl(PR_SET_NO_NEW_PRIVS, 1) or _prctl(PR_SET_SECCOMP, FILTER, ctypes.addressof(whole))
     if failed:
         raise OSError(failed, f"the filter of system calls: {os.strerror(failed)}")
+
+
+def hide_memory():
+    """Close this process's /proc/PID/mem to others of its user: to the filter it is a file as any other."""
+    _prctl(PR_SET_DUMPABLE, 0)
 
 
 def _prctl(what, one, two=0):

@@ -1,6 +1,7 @@
 """Marks: follow-through, partial credit, and whatever is right in another way."""
 
 import ast
+import time
 
 import pytest
 from grading_class import BRIEF, LAYERS, WRONG_ALT, blank, changed, marked, shares, solved, wrong
@@ -112,6 +113,22 @@ def test_what_cannot_be_marked_costs_one_exercise(monkeypatch):
     assert attempts["affine_forward"].kind == "unmarkable"
     assert "RecursionError" in attempts["affine_forward"].text
     assert attempts["relu_forward"].share == 1
+
+
+def test_the_start_of_a_child_is_not_of_the_students_time(monkeypatch):
+    """Nor is what the next child loads again after one has ended."""
+    real = marking.Child
+
+    class Late(real):
+        def __init__(self, *args):
+            super().__init__(*args)
+            time.sleep(2.2)
+
+    monkeypatch.setattr(marking, "Child", Late)
+    ends = "\n\ndef relu_forward(x):\n    import os\n    os._exit(3)\n"
+    files = {**solved(), LAYERS: solved()[LAYERS] + ends}
+    attempts = marked(files, only=["affine_forward", "relu_forward", "relu_backward"])
+    assert wrong(attempts) == {"relu_forward": "crashed"}
 
 
 @pytest.mark.slow

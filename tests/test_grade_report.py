@@ -92,6 +92,14 @@ def test_one_cause_of_many_failures_is_one_row(tmp_path):
     assert (tmp_path / "index.html").read_text().count("SyntaxError") == 1
 
 
+def test_those_who_are_told_different_things_are_not_one_row():
+    """Though the first of them is told the same about both exercises."""
+    rows = [row("ada", *[("raised", "It raised A")] * 2),
+            row("bob", ("raised", "It raised B"), ("raised", "It raised C"))]
+    assert report._why(rows)[0] == [("1 affine_forward", "raised", 2, "It raised A"),
+                                    ("2 affine_backward", "raised", 2, "It raised A")]
+
+
 def test_a_list_that_is_cut_says_so(tmp_path):
     rows = [row(f"s{i}", *[(f"mistake-{i}-{n}", "") for n in range(17)]) for i in range(3)]
     report.write_class(tmp_path, rows, EXERCISES)

@@ -67,8 +67,8 @@ def test_no_process_and_no_thread_can_be_started(level):
 def test_what_a_child_is_not(level):
     with probing(level) as probe:
         assert probe("os.getuid() == 0 and os.access('/proc/1/mem', os.W_OK)") == "False"
-        assert probe("sorted(set(os.environ) - {'PWD', 'OLDPWD', 'LANG', 'PATH', 'HOME', 'TMPDIR'})") == \
-            repr(sorted(sandbox.ONE_THREAD))
+        usual = {"PWD", "OLDPWD", "LANG", "PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH"}
+        assert set(literal_eval(probe("list(os.environ)"))) - usual == set(sandbox.ONE_THREAD)
         assert probe("os.listdir(os.environ['HOME'])") == "[]"
         for limit in ("NPROC", "AS", "CPU", "FSIZE", "NOFILE"):
             raised = f"(lambda r: r.setrlimit(r.RLIMIT_{limit}, (1 << 40, 1 << 40)))(__import__('resource'))"
@@ -79,9 +79,8 @@ def test_what_a_child_is_not(level):
 
 
 def test_a_child_sees_no_network_and_no_files_of_the_grader(level, tmp_path):
-    if level == "limits":       # said on every page that the grader then writes
-        assert "nothing is hidden" in sandbox.__doc__
-        return
+    if level == "limits":
+        pytest.skip("limits alone hide nothing, which every report says")
     (tmp_path / "ada").mkdir()
     with probing(level, [str(tmp_path)]) as probe:
         for folder in (ROOT, tmp_path):
@@ -92,7 +91,7 @@ def test_a_child_sees_no_network_and_no_files_of_the_grader(level, tmp_path):
             assert set(literal_eval(probe("os.listdir('/')"))) <= {
                 "bin", "dev", "etc", "kit", "lib", "lib32", "lib64", "packages", "proc", "sbin", "tmp", "usr",
                 Path(sandbox.sys.base_prefix).parts[1]}
-            assert literal_eval(probe("os.statvfs('/tmp').f_blocks * 4096")) == 16 << 20
+            assert probe("(lambda s: s.f_blocks * s.f_frsize)(os.statvfs('/tmp'))") == str(16 << 20)
 
 
 def test_all_is_read_only_but_a_little_space(level, tmp_path):
@@ -104,7 +103,8 @@ def test_all_is_read_only_but_a_little_space(level, tmp_path):
         rows = "[line.split() for line in open('/proc/self/mountinfo')]"
         writable = set(literal_eval(probe(f"[row[4] for row in {rows} if 'rw' in row[5].split(',')]")))
         home = literal_eval(probe("os.environ['HOME']"))
-        assert home in writable and literal_eval(probe(f"os.statvfs({home!r}).f_blocks * 4096")) == 16 << 20
+        assert home in writable
+        assert probe(f"(lambda s: s.f_blocks * s.f_frsize)(os.statvfs({home!r}))") == str(16 << 20)
         if level == "namespaces":       # bubblewrap has no option for it, which the docs say
             assert probe(f"os.statvfs({home!r}).f_files") == "4096"
         free = {"/proc", "/dev/shm", "/dev/pts"} if level == "bubblewrap" else set()
@@ -137,20 +137,28 @@ def test_calls_past_the_limits_are_refused(level):
             number = x86_64 if platform.machine() == "x86_64" else aarch64
             refused = f"({libc}.syscall({number}, 0, 0, 0, 0, 0), __import__('ctypes').get_errno())"
             assert probe(refused) == "(-1, 1)", name
-        assert probe("__import__('socket').socket()") == "PermissionError"
         assert probe("open('/proc/self/status').read().count('NoNewPrivs:\\t1')") == "1"
 
 
 @filtered
+def test_limits_alone_keep_a_child_from_the_memory_of_grader_and_children():
+    """Which no call tells from a file. The other levels show a child no other process."""
+    with probing("limits") as probe, probing("limits") as other:
+        for pid in (os.getpid(), other("os.getpid()")):
+            assert probe(f"open('/proc/{pid}/mem', 'rb')") == "PermissionError"
+
+
+@filtered
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="other machines have no second set of calls")
-@pytest.mark.parametrize("code", [
-    "ctypes.CDLL(None).syscall(0x40000000 | 39)",
+@pytest.mark.parametrize("code, signal", [
+    ("ctypes.CDLL(None).syscall(0x40000000 | 39)", "SIGSYS"),
     # mov eax, 20; int 0x80; ret: getpid as i386 numbers it
-    "map = ctypes.CDLL(None).mmap; map.restype = ctypes.c_void_p; page = map(None, 4096, 7, 0x22, -1, 0); "
+    ("map = ctypes.CDLL(None).mmap; map.restype = ctypes.c_void_p; page = map(None, 4096, 7, 0x22, -1, 0); "
     "ctypes.memmove(page, bytes.fromhex('b814000000cd80c3'), 8); ctypes.CFUNCTYPE(ctypes.c_int)(page)()",
+     "SIGSYS|SIGSEGV"),         # the second from a kernel that has no 32-bit calls
 ], ids=["x32", "i386"])
-def test_calls_of_another_kind_end_the_child(level, code):
-    with probing(level) as probe, pytest.raises(Ended, match="SIGSYS"):
+def test_calls_of_another_kind_end_the_child(level, code, signal):
+    with probing(level) as probe, pytest.raises(Ended, match=signal):
         probe(f"exec({'import ctypes; ' + code!r})")
 
 
@@ -158,12 +166,13 @@ def test_calls_of_another_kind_end_the_child(level, code):
 def test_where_no_filter_is_known_it_is_said(machine, monkeypatch):
     monkeypatch.setattr(platform, "machine", lambda: machine)
     best_level.cache_clear()
-    with pytest.raises(NoSandbox, match=f"no filter of system calls is known for Linux on {machine}"):
+    said = f"no filter of system calls is known for {platform.system()} on {machine}"
+    with pytest.raises(NoSandbox, match=said):
         best_level("bubblewrap")
     with folder_for({}) as folder, Child(folder, best_level(), BRIEF):
         pass
     found = report.results(Submission({}, {}, []), {}, (), best_level(), 0)
-    assert f"no filter of system calls is known for Linux on {machine}" in found["output"]
+    assert said in found["output"]
     best_level.cache_clear()
 
 
@@ -252,6 +261,8 @@ def test_the_solution_is_not_to_be_found():
 
 def test_the_search_for_the_solution_can_find_one():
     """The test above would see a leak: with the solution in the child's own folder it is found."""
+    if best_level() == "namespaces":
+        pytest.skip("namespaces lay that folder below /sys, which the search leaves out")
     files = hostile("reads_the_solution")
     files["reference/layers.py"] = solved()["cs231n/layers.py"]
     attempts = marked(files, best_level(), BRIEF._replace(seconds=60, cpu=60), ["affine_forward"])
@@ -268,14 +279,17 @@ def test_a_child_that_ends_or_does_not_answer_says_so():
     files = {"cs231n/__init__.py": "", "cs231n/layers.py": "", "cs231n/problems.py":
              ALONE + "import os, time\n\ndef run(exercise, module, inputs):\n    exec(inputs['code'])\n"}
 
+    # In namespaces it is process 1, which its own signals pass by, and unshare may not tell of a SIGKILL.
+    level = "bubblewrap" if works("bubblewrap") else "limits"
+
     def ask(code, limits=BRIEF):
-        with folder_for(files) as folder, Child(folder, best_level(), limits) as child:
+        with folder_for(files) as folder, Child(folder, level, limits) as child:
             return child.ask({**ASK, "inputs": {"code": code}})
 
     with pytest.raises(TimedOut, match="no answer after 0.5 seconds"):
         ask("time.sleep(30)", BRIEF._replace(seconds=0.5))
     with pytest.raises(TimedOut, match="seconds of CPU are used up"):
-        ask("while True: pass", BRIEF._replace(seconds=30, cpu=1))
+        ask("while True: pass", BRIEF._replace(seconds=30, cpu=3))      # the import of numpy counts
     with pytest.raises(Ended, match="without an answer"):
         ask("os._exit(3)")
     with pytest.raises(Ended, match="SIGSEGV"):
@@ -287,7 +301,23 @@ def test_a_weaker_sandbox_is_refused(monkeypatch):
     monkeypatch.setattr(sandbox, "_command", lambda level, *rest: (["no-such-command"], "", "")
                         if level == "bubblewrap" else real(level, *rest))
     best_level.cache_clear()
-    with pytest.raises(NoSandbox, match="no-such-command.*try: sudo apt install bubblewrap"):
+    with pytest.raises(NoSandbox, match="did not start: .*no-such-command.*try: sudo apt install bubblewrap"):
         best_level("bubblewrap")
     assert best_level() in LEVELS[1:]
     best_level.cache_clear()
+
+
+def test_python_starts_in_namespaces_wherever_it_lies():
+    """Its library may be known by an absolute path into the home folder, which is covered there."""
+    try:
+        with folder_for({}) as folder, Child(folder, "namespaces", BRIEF):
+            pass
+    except NoSandbox as error:      # this machine's reason
+        assert "shared librar" not in str(error)
+
+
+def test_grading_elsewhere_than_on_linux_is_refused(monkeypatch):
+    monkeypatch.setattr(platform, "system", lambda: "Darwin")
+    best_level.cache_clear()
+    with pytest.raises(NoSandbox, match="not Darwin; try: "):
+        best_level()
