@@ -6,7 +6,6 @@ A block is one batch as the content digest takes it: the pixels of its images, o
 
 import gzip
 import io
-import itertools
 import json
 import pickle
 import tarfile
@@ -32,7 +31,8 @@ def read_batch(f, where):
         raise DataError(f"{where} has more than {_LARGEST_MEMBER:,} bytes, so it is no CIFAR-10 batch")
     try:
         batch = load_pickle(io.BytesIO(content))
-        pixels, labels = batch["data"], bytes(list(batch["labels"]))    # bytes, since lists may hold lists
+        pixels, labels = batch["data"], batch["labels"]
+        count = len(labels)
     except pickle.UnpicklingError as e:
         raise DataError(f"{where}: {e}") from None
     except Exception as e:
@@ -40,9 +40,14 @@ def read_batch(f, where):
     if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape[1:] != (PIXELS,):
         got = f"{pixels.shape} {pixels.dtype}" if isinstance(pixels, np.ndarray) else type(pixels).__name__
         raise DataError(f"{where}: data must be (N, {PIXELS}) uint8, got {got}")
-    if len(labels) != len(pixels) or max(labels, default=0) > 9:
-        raise DataError(f"{where}: wants {len(pixels):,} labels from 0 to 9, got {len(labels):,} up to "
-                        f"{max(labels, default=0)}")
+    if count != len(pixels):                    # before a list is made of them: each takes 40 bytes there
+        raise DataError(f"{where}: wants {len(pixels):,} labels, one an image, got {count:,}")
+    try:
+        labels = bytes(list(labels))            # bytes, since lists may hold lists
+    except Exception as e:
+        raise DataError(f"{where}: its labels cannot be read ({type(e).__name__}: {e})") from None
+    if max(labels, default=0) > 9:
+        raise DataError(f"{where}: wants labels from 0 to 9, got {max(labels)}")
     return pixels, np.frombuffer(labels, np.uint8)
 
 
@@ -75,7 +80,7 @@ class _Unpacked(gzip.GzipFile):
 
     def read(self, size):
         if size > _LARGEST_MEMBER:
-            raise ValueError(f"a part of {size:,} bytes")
+            raise ValueError(f"a part of {size:,} bytes, not at most {_LARGEST_MEMBER:,}")
         self._check(self.tell() + size)
         return super().read(size)
 
@@ -93,7 +98,9 @@ def _members(path, names):
     found = {}
     try:
         with _Unpacked(path) as unpacked, tarfile.open(fileobj=unpacked, mode="r:") as tar:
-            for member in itertools.islice(tar, _MOST_MEMBERS):
+            for number, member in enumerate(tar):
+                if number == _MOST_MEMBERS:
+                    raise ValueError(f"it has more than {_MOST_MEMBERS} members")
                 if member.name in names and member.isreg() and member.size <= _LARGEST_MEMBER:
                     found[member.name] = tar.extractfile(member).read()
     except Exception as e:          # a damaged archive may raise anything

@@ -146,7 +146,7 @@ class Solver:
         if self._best is None:
             self._best = snapshot(self.model)
         per_epoch = max(len(self.X_train) // self.batch_size, 1)
-        if (getattr(self.model, "normalization", None) == "batchnorm"
+        if (self.num_epochs and getattr(self.model, "normalization", None) == "batchnorm"
                 and min(self.batch_size, len(self.X_train)) == 1):
             warnings.warn("Solver.train: a batch of one example is its own mean, so batchnorm turns it into "
                           "beta, whatever is in X_train; try more examples and a larger batch_size",
@@ -260,9 +260,9 @@ class Solver:
         try:
             save_checkpoint(path, self.model)
         except OSError as error:
-            raise OSError(f"Solver.train: cannot write {path} ({error.strerror or error}); the files of the "
-                          "epochs before are whole, and the model has its best parameters: make room, then "
-                          "train() goes on from those") from error
+            raise OSError(f"Solver.train: cannot write {path} ({error.strerror or error}); the model has its "
+                          "best parameters: make room, or try another checkpoint_name, then train() adds "
+                          "num_epochs to those") from error
 
     def _step(self, batch):
         X, y = self.X_train[batch], self.y_train[batch]
@@ -354,4 +354,4 @@ def _require_finite(name, X):
     i = next(i for i, example in enumerate(X) if not np.isfinite(example).all())
     found = X[i][~np.isfinite(X[i])].flat[0] if X.ndim > 1 else X[i]
     raise ValueError(f"Solver: data[{name!r}] must be finite, got {found} in example {i}; try to leave out "
-                     f"that example and its label, or what made it {found}")
+                     f"that example and its label, or to mend what made it {found}")

@@ -5,6 +5,7 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+FLOOD = 1 << 28                 # bytes, far more than sockets buffer
 HTML = b"<!DOCTYPE html><p>Sign in to the network"
 LENGTHS = {"longer": lambda n: n + 1000, "shorter": lambda n: n - 1000, "negative": lambda n: -n,
            "huge": lambda n: "9" * 5000, "word": lambda n: "\x1b[2Jmany"}
@@ -46,6 +47,8 @@ class Server:
             return handler.wfile.write(b"\x16\x03\x01\x02\x00" * 100)
         if way == "reason":
             return handler.wfile.write(b"HTTP/1.0 500 \x1b[31m" + b"no " * 9000 + b"\r\n\r\n")
+        if way == "silent":
+            return time.sleep(2)
         if way in ("slow-headers", "continue"):
             return self.never_begin(handler, way)
         content, status, headers = self.content, 200, {}
@@ -79,20 +82,25 @@ class Server:
                 time.sleep(pause)
             content = content[5000 + steps * each:] if way == "slow" else b""
         handler.wfile.write(content)
-        while way == "flood":           # until the other side hangs up
-            handler.wfile.write(content)
-            self.flooded += len(content)
+        if way == "flood":
+            self.flood(handler)
 
     def redirect(self, handler, to):
-        elsewhere = {"": self.address("good"), "loop": self.address("redirect:loop"), "file": "file:///etc/passwd",
-                     "ftp": "ftp://127.0.0.1/x", "nowhere": "http://127.0.0.1:9/x", "nonsense": "http://[::1",
+        elsewhere = {"": self.address("good"), "loop": self.address("redirect:loop"),
+                     "file": "file:///etc/passwd", "ftp": "ftp://127.0.0.1/x",
+                     "nowhere": "http://127.0.0.1:9/x", "nonsense": "http://[::1",
                      "flood": self.address("good")}
         handler.send_response(302)
         handler.send_header("Location", elsewhere[to])
         handler.end_headers()
-        while to == "flood":
-            handler.wfile.write(self.content)
-            self.flooded += len(self.content)
+        if to == "flood":
+            self.flood(handler)
+
+    def flood(self, handler):
+        """Until the other side hangs up, or will not."""
+        for _ in range(FLOOD >> 18):
+            handler.wfile.write(bytes(1 << 18))
+            self.flooded += 1 << 18
 
     def never_begin(self, handler, way):
         """Eight seconds of what comes before the file."""

@@ -131,7 +131,45 @@ def hostile_pickles(outside):
     yield "an array of 6 TB", lambda: batch.replace(b"K\x01M\x01\x00", b"K\x01J\xff\xff\xff\x7f")
     yield "an array of objects", lambda: batch.replace(b"U\x02u1", b"U\x02O8")
     yield "an array to count as objects", lambda: batch.replace(b"\xffK\x00tb\x89", b"\xffK\x3ftb\x89")
+    new, state = array_parts(np.repeat(array, 2000, 0))
+    encoded = text(b"x" * 5_000_000) + text(b"latin1") + b"\x86"
+    yield "5 MB of text, encoded 200 times", lambda: repeated(encoded, b"c_codecs\nencode\nh\1R", 200)
+    yield "6 MB of pixels in 200 arrays", lambda: repeated(state, new + b"h\1b", 200)
+    yield "a million arguments, 20,000 times", \
+        lambda: repeated(b"(" + b"N" * 1_000_000 + b"t", new.partition(b"cnumpy\nnd")[0] + b"h\1R", 20_000)
+    yield "a dtype of a million parts", lambda: b"cnumpy\ndtype\n" + text(b"u1," * 1_000_000) + b"NN\x87R."
+    deep = pickle.dumps(laughs, 2)[2:-1]            # whoever quotes it in a message never ends
+    yield "a dtype of 10^13 parts", lambda: b"\x80\x02cnumpy\ndtype\n" + deep + b"NN\x87R."
+    yield "an encoding of 10^13 parts", lambda: b"\x80\x02c_codecs\nencode\n" + text(b"x") + deep + b"\x86R."
+    yield "a buffer of a dtype of 10^13 parts", \
+        lambda: b"\x80\x03cnumpy.core.numeric\n_frombuffer\n(C\x01x" + deep + b"K\x01\x85U\x01CtR."
+    yield "30 million labels", lambda: pickle.dumps({"data": array, "labels": np.zeros(30_000_000, np.uint8)})
+    keys = [n * (2 ** 61 - 1) for n in range(100_000)]      # of one hash, so each is compared with each
+    numbers = [b"\x8a\x0a" + key.to_bytes(10, "little") for key in keys]
+    for what, before, each, after in (
+            ("a dict, key by key,", b"}", b"Ns", b""), ("a dict, filled at once,", b"}(", b"N", b"u"),
+            ("a dict", b"(", b"N", b"d"),
+            ("a set", b"\x8f(", b"", b"\x90"), ("a frozen set", b"(", b"", b"\x91")):
+        yield f"{what} of numbers with one hash", lambda before=before, each=each, after=after: \
+            before + b"".join(number + each for number in numbers) + after + b"."
+    yield "a memo of numbers with one hash", lambda: b"N" + b"".join(b"p%d\n" % key for key in keys) + b"."
     yield "an attribute of a function", lambda: b"c_codecs\nencode\n}(S'__doc__'\nS'x'\nub."
+
+
+def text(content):
+    return b"X" + struct.pack("<i", len(content)) + content
+
+
+def array_parts(pixels):
+    """As python2_pickle has them: what makes an array, and the state that fills it."""
+    whole = python2_pickle(pixels, [0])
+    new, state = whole.index(b"cnumpy.core"), whole.index(b"(K\x01M")
+    return whole[new:state], whole[state:-3]
+
+
+def repeated(made, each, times):
+    """A pickle of a list: made is at hand as h\\1 and each is done so many times."""
+    return b"\x80\x02" + made + b"q\x010(" + each * times + b"l."
 
 
 PNG, LABELS = "package/data_batch_1.png", "package/train_lables.json"

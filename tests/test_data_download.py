@@ -7,8 +7,8 @@ import sys
 import time
 
 import pytest
-from bad_server import Server
-from data_search import KEPT, QUICK, find, in_cache, install_npm
+from bad_server import FLOOD, Server
+from data_search import KEPT, QUICK, find, in_cache, install_npm, needs_sh
 
 from cs231n.data_cache import cache_folder
 from cs231n.data_sources import locate
@@ -22,8 +22,7 @@ def test_an_address_that_never_ends_is_left_at_the_larger_size(home, tiny, serve
     with pytest.raises(DataError, match="sent more than"):
         find(home, tiny)
     largest = max(tiny.archive.size, tiny.npm_archive.size)
-    # What a socket on this machine buffers comes on top of what was taken.
-    assert server.flooded < largest + 16e6
+    assert server.flooded < FLOOD / 4       # what the sockets buffer comes on top of what was taken
     left = [p.stat().st_size for p in cache_folder().glob("*.part")]
     assert all(size <= largest + (1 << 16) for size in left)
 
@@ -101,13 +100,13 @@ def test_a_machine_without_network_learns_so_at_once(home, tiny):
 
 def test_a_host_that_swallows_connections_is_given_up(home, monkeypatch):
     def silence(*args, **kwargs):
-        time.sleep(1)
+        time.sleep(10)
         raise TimeoutError
     monkeypatch.setattr("cs231n.download.socket.create_connection", silence)
     began = time.monotonic()
     with pytest.raises(DataError, match="no answer within 0.2 s"):
         download("http://127.0.0.1:9/x", home / "x", [1], patience=QUICK._replace(connect=0.2))
-    assert time.monotonic() - began < 0.9
+    assert time.monotonic() - began < 5
 
 
 def test_no_progress_bar_where_nobody_watches_and_one_on_a_terminal(home, tiny, server, monkeypatch, capsys):
@@ -134,6 +133,7 @@ def test_an_archive_that_a_killed_search_left_whole_is_verified_and_not_fetched_
     assert find(home, tiny, "good", server=server).real and in_cache() == KEPT
 
 
+@needs_sh
 def test_what_a_mirror_left_half_is_no_longer_kept_once_another_source_had_it_all(home, tiny, server):
     install_npm(home, home / "published" / tiny.npm_archive.name)
     assert find(home, tiny, "cut", server=server).source.startswith("npm") and in_cache() == KEPT

@@ -1,15 +1,18 @@
 """Batches as they are pickled, and pickles that are not to be trusted."""
 
+import gzip
 import io
 import os
 import pickle
 import subprocess
+import tarfile
 
 import numpy as np
 import pytest
+from bombs import header
 from tiny_cifar import python2_pickle, tiny_batches
 
-from cs231n.data_formats import read_batch
+from cs231n.data_formats import read_batch, read_batches_archive
 from cs231n.data_pickle import load_pickle
 from cs231n.download import DataError
 
@@ -67,10 +70,22 @@ def test_batches_written_by_any_python_are_read(protocol):
     ({"data": np.zeros((2, 3071), np.uint8), "labels": [1, 2]}, "3072"),
     ({"data": np.zeros((2, 3072), np.uint8), "labels": [1, 10]}, "0 to 9"),
     ({"data": np.zeros((2, 3072), np.uint8), "labels": [1]}, "2 labels"),
+    ({"data": np.zeros((2, 3072), np.uint8), "labels": [1, [2]]}, "labels cannot be read"),
 ])
 def test_a_batch_of_the_wrong_form_is_described(batch, says):
     with pytest.raises(DataError, match=says):
         read_batch(io.BytesIO(pickle.dumps(batch)), "batch_x")
+
+
+@pytest.mark.parametrize("make, says", [
+    (lambda: header("x") * 101, "it has more than 100 members"),
+    (lambda: header("x", (8 << 30) - 512, tarfile.XHDTYPE), "not at most 67,108,864"),
+], ids=["members", "a-part"])
+def test_what_a_tar_has_too_much_of_is_named(tmp_path, make, says):
+    path = tmp_path / "x.tar.gz"
+    path.write_bytes(gzip.compress(make()))
+    with pytest.raises(DataError, match=f"x.tar.gz cannot be read .*{says}"):
+        read_batches_archive(path, 1)
 
 
 def test_a_cut_pickle_is_described():

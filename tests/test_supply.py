@@ -251,6 +251,7 @@ def watched(folder, *command):
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths)), "WITNESS": str(folder / "seen"),
            "HOME": str(folder / "home"), "USERPROFILE": str(folder / "home"), "XDG_CACHE_HOME": cache,
            "LOCALAPPDATA": cache, "MPLCONFIGDIR": str(folder / "matplotlib"),
+           "PYTHONDONTWRITEBYTECODE": "1", "NUMBA_CACHE_DIR": str(folder / "temporary"),   # not ours
            **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder / "temporary"))}
     env.pop("CS231N_CIFAR10", None)
     run = subprocess.run([sys.executable, *command], cwd=folder / "work", env=env, capture_output=True,

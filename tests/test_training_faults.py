@@ -39,13 +39,15 @@ def setting(value, *where):
         return a
     return change
 
+
 @every_kind
 @pytest.mark.parametrize("part", ["X_train", "X_val"])
 def test_images_that_are_not_finite(part, layers, norm):
     for value in (np.nan, np.inf, -np.inf):
         for where in ((), (7, 2), (-1, -1)):
             with (tried("Training", "NaN or infinity in the data"),
-                  refused(ValueError, "Solver: ", part, str(value), "example")):
+                  refused(ValueError, "Solver: ", part, "in example",
+                          f"try to leave out that example and its label, or to mend what made it {value}")):
                 solver_for(blobs(**{part: setting(value, *where)}), layers, norm)
 
 
@@ -81,6 +83,7 @@ def test_nan_that_comes_up_at_a_step(layers, norm, many):
             else:
                 assert solver.check_accuracy(solver.X_val, solver.y_val) == solver.best_val_acc
 
+
 @every_kind
 def test_a_batch_larger_than_the_set_is_the_set(layers, norm):
     whole, larger = [solver_for(blobs(), layers, norm, batch_size=size) for size in (60, 10**9)]
@@ -108,12 +111,15 @@ def test_one_class_only(layers, norm):
 @every_kind
 def test_zero_epochs(layers, norm, tmp_path, monkeypatch):
     monkeypatch.setattr(runs.Run, "finish", no_picture)
-    solver = solver_for(blobs(), layers, norm, num_epochs=0, run=tmp_path / "run")
-    before = frozen(solver.model.params)
-    with tried("Training", "zero epochs"):
-        solver.train()
-        Solver.resume(tmp_path / "run", blobs()).train()
-        assert frozen(solver.model.params) == before and solver.loss_history == []
+    for batch_size in (20, 1):      # and no warning of a batch of one, for there is none
+        folder = tmp_path / str(batch_size)
+        solver = solver_for(blobs(), layers, norm, num_epochs=0, batch_size=batch_size, run=folder)
+        before = frozen(solver.model.params)
+        with tried("Training", "zero epochs"), warnings.catch_warnings():
+            warnings.simplefilter("error")
+            solver.train()
+            Solver.resume(folder, blobs()).train()
+            assert frozen(solver.model.params) == before and solver.loss_history == []
 
 
 @every_kind
