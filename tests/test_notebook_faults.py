@@ -145,8 +145,8 @@ def test_a_notebook_under_faults(kit, name, faults, tmp_path):
             stack.enter_context(tried("Notebooks", fault))
         strict = "--nbval-lax" if name == NAMES[3] else "--nbval"
         ran = under(faults, kit, sys.executable, "-m", "pytest", "-qx", "-p", "no:cacheprovider",
-                    "-c", os.devnull, "--rootdir", str(kit), strict, "--nbval-current-env",
-                    "--nbval-cell-timeout=300", str(path), LANDED=str(landed))
+                    "-c", os.devnull, "--rootdir", str(kit), "--confcutdir", str(kit), strict,
+                    "--nbval-current-env", "--nbval-cell-timeout=300", str(path), LANDED=str(landed))
         assert ran.returncode == 0 and f"{count} passed" in ran.stdout, ran.stdout[-3000:] + ran.stderr
         assert files(kit) == before, "a notebook wrote into the kit"    # or the next one might depend on it
     if "each cell interrupted, and run again" in faults:
