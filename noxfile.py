@@ -1,7 +1,7 @@
 """The tests at both ends of what requirements.txt and pyproject.toml allow, each in its own environment.
 
     pip install "nox[uv]"
-    nox --list          what there is; nox alone runs all of it, in an hour and a half
+    nox --list          what there is; nox alone runs all of it
     nox -s faults       the rows of docs/reliability.md, every case and not a sample
     nox -s ends         the oldest Python with the oldest packages, then the newest ones
 
