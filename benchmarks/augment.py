@@ -13,7 +13,8 @@ one_thread()
 import numpy as np  # noqa: E402
 from training import our_step  # noqa: E402
 
-from cs231n import augment, fast_layers, layer_utils, optim  # noqa: E402
+from cs231n import fast_layers, layer_utils, optim  # noqa: E402
+from cs231n.data import augment  # noqa: E402
 
 HIDDEN, BATCH = [1024, 512, 256], 128
 

@@ -22,11 +22,11 @@ from harness import one_thread, print_table, setting
 
 one_thread()
 
-from classroom.blanks import blank_functions, functions  # noqa: E402
-from classroom.grade import grade  # noqa: E402
+from classroom.grading.grade import grade  # noqa: E402
 from classroom.manifest import ROOT, by_file, load  # noqa: E402
-from classroom.sandbox import best_level  # noqa: E402
-from cs231n.executors import executor_for  # noqa: E402
+from classroom.releasing.blanks import blank_functions, functions  # noqa: E402
+from classroom.sandbox.process import best_level  # noqa: E402
+from cs231n.common.executors import executor_for  # noqa: E402
 
 SWAPPED = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult}
 

@@ -19,11 +19,11 @@ from harness import main, one_thread
 
 one_thread()
 
-from cs231n.data_sources import locate  # noqa: E402
-from cs231n.executors import executor_for  # noqa: E402
+from cs231n.common.executors import executor_for  # noqa: E402
+from cs231n.data.sources import locate  # noqa: E402
 from cs231n.search import search  # noqa: E402
-from cs231n.search_cifar10 import TrainOnCIFAR10, images  # noqa: E402
-from cs231n.space import choice, log_uniform  # noqa: E402
+from cs231n.search.cifar10 import TrainOnCIFAR10, images  # noqa: E402
+from cs231n.search.space import choice, log_uniform  # noqa: E402
 
 TRIALS, EMPTY = 12, 200
 SPACE = {"learning_rate": log_uniform(1e-4, 1e-2), "weight_decay": log_uniform(1e-4, 1), "depth": choice(2),

@@ -7,7 +7,8 @@ import sys
 def main(argv=None):
     parser = argparse.ArgumentParser(prog="python -m classroom", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    from classroom import grade, release
+    from classroom.grading import grade
+    from classroom.releasing import release
     jobs = {"release": (release, "make the learner's folder and zip from the solved kit"),
             "grade": (grade, "grade a folder of submissions")}
     for name, (job, said) in jobs.items():

@@ -18,10 +18,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cs231n.definitions import defined, with_again
-from cs231n.diagnosis import Diagnosis, diagnose
-from cs231n.gradient_check import eval_numerical_gradient_array
-from cs231n.problems import (
+from cs231n.checking.answers.definitions import defined, with_again
+from cs231n.checking.diagnosis import Diagnosis, diagnose
+from cs231n.checking.imports import refusals
+from cs231n.checking.problems import (
     EXERCISES,
     InputChanged,
     WrongReturn,
@@ -30,7 +30,7 @@ from cs231n.problems import (
     run,
     standing_alone,
 )
-from cs231n.refusals import refusals
+from cs231n.gradient_check import eval_numerical_gradient_array
 
 __all__ = ["Verdict", "add_arguments", "check", "diagnose", "main", "problems", "run", "verdict"]
 

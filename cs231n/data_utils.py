@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from cs231n import standin
-from cs231n.data_cache import kept_digest, pieces
-from cs231n.data_formats import BATCHES, PIXELS, read_batch
-from cs231n.data_pickle import load_pickle
-from cs231n.data_sources import locate
-from cs231n.download import DataError
+from cs231n.data import synthetic
+from cs231n.data.cache import kept_digest, pieces
+from cs231n.data.download import DataError
+from cs231n.data.formats import BATCHES, PIXELS, read_batch
+from cs231n.data.safe_pickle import load_pickle
+from cs231n.data.sources import locate
 
 __all__ = ["CLASSES", "class_names", "data_source", "get_CIFAR10_data", "load_CIFAR10", "load_CIFAR_batch",
            "load_pickle", "warn_of_stand_in"]
@@ -126,13 +126,13 @@ def data_source():
 
 def class_names():
     """The ten names in the order of the labels: CLASSES, or those of the stand-in where it stands in."""
-    return CLASSES if _in_use().real else standin.CLASSES
+    return CLASSES if _in_use().real else synthetic.CLASSES
 
 
 def warn_of_stand_in(file=None):
     """Print the banner if the stand-in is in use, else nothing: for the end of a report or a notebook."""
     if not _in_use().real:
-        print(standin.BANNER, file=file or sys.stderr, flush=True)
+        print(synthetic.BANNER, file=file or sys.stderr, flush=True)
 
 
 def _in_use():
@@ -142,8 +142,8 @@ def _in_use():
 def _announce(found):
     if not found.real and not _announced:
         _announced.append(True)
-        print(standin.BANNER, file=sys.stderr, flush=True)
-        atexit.register(print, standin.BANNER, file=sys.stderr, flush=True)
+        print(synthetic.BANNER, file=sys.stderr, flush=True)
+        atexit.register(print, synthetic.BANNER, file=sys.stderr, flush=True)
     return found
 
 

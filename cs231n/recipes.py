@@ -15,12 +15,12 @@ from typing import NamedTuple
 import numpy as np
 
 from cs231n import fast_layers
-from cs231n.augment import flip_and_shift, views
 from cs231n.classifiers.fc_net import FullyConnectedNet
 from cs231n.contracts import require_choice, require_count
+from cs231n.data.augment import flip_and_shift, views
+from cs231n.data.whitening import fit_whitening, whiten
 from cs231n.data_utils import get_CIFAR10_data
 from cs231n.solver import Solver
-from cs231n.whitening import fit_whitening, whiten
 
 __all__ = ["RECIPES", "Recipe", "moves_of", "predict", "prepare", "solver_for", "test_accuracy"]
 

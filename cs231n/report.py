@@ -184,7 +184,7 @@ def main(notebooks=ROOT / "notebooks", reports=ROOT / "reports"):
     if not paths:
         print(f"run: no notebook in {notebooks}; try a fresh clone", file=sys.stderr)
         return 1
-    from cs231n import pages
+    from cs231n.pages import render
     try:
         reports.mkdir(parents=True, exist_ok=True)
         (reports / "index.html").unlink(missing_ok=True)     # an old index must not pass for this run's
@@ -202,13 +202,13 @@ def main(notebooks=ROOT / "notebooks", reports=ROOT / "reports"):
             print(f"\nrun: interrupted in {path.name}; {kept}", file=sys.stderr)
             return 130
         outcomes.append(outcome)
-        cards.append(pages.write_page(outcome, reports))
+        cards.append(render.write_page(outcome, reports))
         verdict = "FAILED" if outcome.error else "ok"
         print(f"  {path.stem:<28}{minutes(outcome.seconds):>12}   {verdict}", flush=True)
 
     found = collect(outcome.notebook for outcome in outcomes)
     rows = table_rows(found, time.monotonic() - started)
-    pages.write_index(cards, rows, is_stand_in(found), reports)
+    render.write_index(cards, rows, is_stand_in(found), reports)
     print_table(rows, is_stand_in(found))
     print(f"\nThe pages: {reports / 'index.html'}")
     failed = [outcome for outcome in outcomes if outcome.error]

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cs231n import optim, run_state, runs
-from cs231n.checkpoint import load_checkpoint, load_model, require_folder, restore, save_checkpoint, snapshot
+from cs231n import optim
+from cs231n.common.terminal import Progress
 from cs231n.contracts import (
     instead,
     require_choice,
@@ -16,8 +16,16 @@ from cs231n.contracts import (
     require_rng,
     require_seed,
 )
-from cs231n.progress import Progress
-from cs231n.schedules import SCHEDULES, require_schedule
+from cs231n.training import run_folder, run_state
+from cs231n.training.checkpoint import (
+    load_checkpoint,
+    load_model,
+    require_folder,
+    restore,
+    save_checkpoint,
+    snapshot,
+)
+from cs231n.training.schedules import SCHEDULES, require_schedule
 
 __all__ = ["Solver", "load_checkpoint"]
 
@@ -47,8 +55,8 @@ class Solver:
             augment, a function (batch of images, rng) -> such a batch, for training batches alone;
             num_train_samples, num_val_samples, how many examples an accuracy is measured on (None: all);
             checkpoint_name, the stem of files NAME_epoch_E.npz written after each epoch for load_checkpoint;
-            run, a folder for all that the run writes (cs231n.runs lists it), from which Solver.resume goes on
-            bit for bit after whatever ended it, and Solver.load takes the model;
+            run, a folder for all that the run writes (cs231n.training.run_folder lists it), from which
+            Solver.resume goes on bit for bit after whatever ended it, and Solver.load takes the model;
             print_every, iterations between printed losses; verbose, print at all: lines, and on a
             terminal or in a notebook a progress bar under them;
             seed, an integer, or rng, a numpy Generator or RandomState, to draw batches from (default: the
@@ -84,7 +92,7 @@ class Solver:
         require_choice("Solver", "keep", keep, ("best", "last"))
         if augment is not None and not callable(augment):
             raise TypeError(f"Solver: augment must be a function (batch, rng) -> batch, got {augment!r}; "
-                            "try from cs231n.augment import flip_and_shift")
+                            "try from cs231n.data.augment import flip_and_shift")
         if not isinstance(optim_config, (dict, type(None))):
             raise TypeError(f"Solver: optim_config must be a dict, got {type(optim_config).__name__}; "
                             "try {'learning_rate': 1e-3}")
@@ -95,7 +103,7 @@ class Solver:
         if rng is not None:
             require_rng("Solver", rng)
         if run is not None:
-            runs.require_new(run)
+            run_folder.require_new(run)
 
         self.model = model
         self.X_train, self.y_train = data["X_train"], data["y_train"]
@@ -110,7 +118,7 @@ class Solver:
         self.num_train_samples = num_train_samples
         self.num_val_samples = num_val_samples
         self.checkpoint_name = checkpoint_name
-        self.run = None if run is None else runs.Run(run)
+        self.run = None if run is None else run_folder.Run(run)
         self.print_every = print_every
         self.verbose = verbose
         self.rng = rng if rng is not None else np.random if seed is None else np.random.RandomState(seed)
@@ -206,12 +214,12 @@ class Solver:
         Raises: FileNotFoundError; ValueError if the checkpoint is broken, foreign or of another version, with
                 the name of the one before it; ValueError if model, augment or data is not that of the run.
         """
-        state, folder = runs.read_checkpoint(path)
+        state, folder = run_folder.read_checkpoint(path)
         model = run_state.model_of(state) if model is None else model
         augment = run_state.augment_of(state) if augment is None else augment
         solver = cls(model, data, **{**state["settings"], "augment": augment})
         run_state.restore_state(solver, state)
-        solver.run = runs.Run(folder, state["rows"], state["data"])
+        solver.run = run_folder.Run(folder, state["rows"], state["data"])
         return solver
 
     @staticmethod

@@ -1,0 +1,341 @@
+"""The folder of a run: what is in it, who may resume from it, and what is refused without a trace."""
+
+import csv
+import json
+import shutil
+import sys
+from functools import partial
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from cs231n import fast_layers, layer_utils
+from cs231n.classifiers.fc_net import FullyConnectedNet, TwoLayerNet
+from cs231n.data.augment import shift
+from cs231n.solver import Solver
+from cs231n.training import run_folder, run_state
+from cs231n.training.checkpoint import load_checkpoint
+from cs231n.training.random_state import load_streams, save_streams
+from tests.support import make_blobs, refused
+from tests.support.resume_child import frozen, image_data, start
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A trained Solver and its folder, which tests copy before they spoil it."""
+    trained = start(tmp_path_factory.mktemp("finished") / "run")
+    trained.train()
+    return trained, trained.run.folder
+
+
+@pytest.fixture
+def copy(finished, tmp_path):
+    return shutil.copytree(finished[1], tmp_path / "copy")
+
+
+def test_the_files_of_a_run(finished):
+    trained, folder = finished
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "checkpoint_42.npz", "checkpoint_48.npz", "config.json", "curves.png", "history.csv", "model.npz"]
+    rows = list(csv.DictReader((folder / "history.csv").read_text().splitlines()))
+    assert [int(row["epoch"]) for row in rows] == list(range(1, 9))
+    assert [int(row["step"]) for row in rows] == list(range(6, 49, 6))
+    assert [float(row["val_acc"]) for row in rows] == trained.val_acc_history[1:]
+    assert [float(row["train_acc"]) for row in rows] == trained.train_acc_history[1:]
+    losses = np.array(trained.loss_history, np.float64).reshape(8, 6).mean(axis=1)
+    np.testing.assert_allclose([float(row["loss"]) for row in rows], losses, rtol=1e-15)
+    seconds = [float(row["seconds"]) for row in rows]
+    assert seconds == sorted(seconds) and seconds[0] >= 0
+    config = json.loads((folder / "config.json").read_text())
+    assert config["solver"]["update_rule"] == "adamw" and config["model"]["hidden_dims"] == [12, 11]
+    assert config["solver"]["augment"] == "cs231n.data.augment.flip_and_shift"
+    assert (folder / "curves.png").read_bytes()[1:4] == b"PNG"
+
+
+def test_no_file_holds_a_pickle(finished):
+    for path in finished[1].glob("*.npz"):
+        with np.load(path, allow_pickle=False) as file:
+            assert all(file[key].dtype.kind in "fiuU" for key in file.files)
+
+
+NETS = {
+    "plain": lambda: FullyConnectedNet([7], 48, 3),
+    "batchnorm-fast-float64": lambda: FullyConnectedNet([9, 7], 48, 3, normalization="batchnorm",
+                                                        dtype=np.float64, layers=fast_layers, reg=1e-3),
+    "layernorm-dropout-seeded": lambda: FullyConnectedNet([9, 7], 48, 3, normalization="layernorm",
+                                                          dropout_keep_ratio=0.7, seed=4),
+    "no-hidden-layer": lambda: FullyConnectedNet([], 48, 3, weight_scale=0.1),
+    "two-layer": lambda: TwoLayerNet(48, 8, 3, 0.1, reg=1e-3),
+}
+
+
+@pytest.mark.parametrize("make", NETS.values(), ids=NETS)
+def test_load_predicts_bit_for_bit(tmp_path, make):
+    data, model = image_data(), make()
+    Solver(model, data, num_epochs=2, batch_size=20, run=tmp_path / "run", verbose=False,
+           checkpoint_name=str(tmp_path / "named")).train()
+    stream = np.random.get_state()[1:3]
+    loaded = Solver.load(tmp_path / "run")
+    assert np.array_equal(stream[0], np.random.get_state()[1]) and stream[1] == np.random.get_state()[2]
+    assert loaded.loss(data["X_val"]).tobytes() == model.loss(data["X_val"]).tobytes()
+    assert type(loaded) is type(model) and getattr(loaded, "layers", None) is getattr(model, "layers", None)
+    again = make()
+    load_checkpoint(tmp_path / "run" / "model.npz", again)
+    assert again.loss(data["X_val"]).tobytes() == model.loss(data["X_val"]).tobytes()
+    assert type(Solver.load(tmp_path / "named_epoch_2.npz")) is type(model)
+
+
+def test_load_keeps_the_settings_of_a_norm(tmp_path):
+    model = FullyConnectedNet([9], 48, 3, normalization="batchnorm", weight_scale=0.1)
+    model.bn_params[0] |= {"eps": 0.1, "momentum": 0.5}
+    data = image_data()
+    Solver(model, data, num_epochs=1, run=tmp_path / "run", verbose=False).train()
+    loaded = Solver.load(tmp_path / "run")
+    assert loaded.bn_params[0]["momentum"] == 0.5
+    assert loaded.loss(data["X_val"]).tobytes() == model.loss(data["X_val"]).tobytes()
+
+
+def check_refused(path, *fragments, data=None, error=ValueError, **more):
+    """Solver.resume refuses in these words, and takes nothing from the global stream."""
+    with refused(error, "Solver.resume: ", *fragments):
+        Solver.resume(path, data or image_data(), **more)
+
+
+def rewrite(path, change):
+    """The checkpoint at path, its state as change has it."""
+    with np.load(path) as file:
+        arrays = dict(file)
+    state = json.loads(str(arrays.pop("state")))
+    change(state)
+    np.savez(path, state=json.dumps(state), **arrays)
+
+
+def test_a_truncated_checkpoint_names_the_one_before(copy):
+    whole = (copy / "checkpoint_48.npz").read_bytes()
+    for length in (0, 10, len(whole) // 2, len(whole) - 1):
+        (copy / "checkpoint_48.npz").write_bytes(whole[:length])
+        check_refused(copy, "checkpoint_48.npz is no checkpoint",
+                      f"try Solver.resume('{copy}/checkpoint_42.npz'")
+        assert (copy / "checkpoint_42.npz").exists()
+    assert Solver.resume(copy / "checkpoint_42.npz", image_data()).epoch == 7
+
+
+def test_a_flipped_bit_is_refused_or_harmless(copy):
+    """A few bytes of a zip file, such as dates, mean nothing; no flipped bit may change the state."""
+    path, rng = copy / "checkpoint_48.npz", np.random.RandomState(0)
+    whole = path.read_bytes()
+    wanted, refusals = frozen(run_folder.read_checkpoint(path)), 0
+    for position in rng.randint(len(whole), size=150):
+        spoilt = bytearray(whole)
+        spoilt[position] ^= 1 << rng.randint(8)
+        path.write_bytes(spoilt)
+        try:
+            found = run_folder.read_checkpoint(path)
+        except ValueError as error:
+            assert "checkpoint_48.npz is " in str(error) and "checkpoint_42.npz" in str(error)
+            refusals += 1
+        else:
+            assert frozen(found) == wanted
+    assert refusals > 75
+
+
+def test_another_version(copy):
+    rewrite(copy / "checkpoint_48.npz", lambda state: state.update(version=2))
+    check_refused(copy, "checkpoint_48.npz is of version 2", "reads version 1", "checkpoint_42.npz")
+
+
+def test_a_foreign_file(copy, tmp_path):
+    shutil.copy(copy / "model.npz", copy / "checkpoint_54.npz")
+    check_refused(copy, "checkpoint_54.npz is no checkpoint of a run", "checkpoint_48.npz")
+    np.savez(copy / "checkpoint_54.npz", state=np.array([{}], dtype=object))
+    check_refused(copy, "checkpoint_54.npz is no checkpoint", "checkpoint_48.npz")
+    np.savez(tmp_path / "checkpoint_1.npz", state="[1, 2")
+    check_refused(tmp_path, "there is none before it")
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        Solver.resume(tmp_path / "nowhere", image_data())
+    (tmp_path / "empty").mkdir()
+    check_refused(tmp_path / "empty", "no checkpoint_STEP.npz", error=FileNotFoundError)
+
+
+def change_one_number(data):
+    data["X_train"][3, 0, 1, 2] += 1e-3
+
+
+def change_one_label(data):
+    data["y_val"][-1] ^= 1
+
+
+def change_the_dtype(data):
+    data["X_val"] = data["X_val"].astype(np.float64)
+
+
+def swap_two_examples(data):
+    data["X_train"][[0, 1]] = data["X_train"][[1, 0]]
+
+
+@pytest.mark.parametrize("change", [change_one_number, change_one_label, change_the_dtype, swap_two_examples])
+def test_other_data(copy, change):
+    data = {name: a.copy() for name, a in image_data().items()}
+    Solver.resume(copy, data)
+    change(data)
+    check_refused(copy, "other data", "sha256", data=data)
+
+
+def test_the_digest_does_not_depend_on_the_memory_layout():
+    data = image_data()
+    views = {name: np.asfortranarray(a) for name, a in data.items()}
+    assert not views["X_train"].flags.c_contiguous
+    assert run_state.data_digest(SimpleNamespace(**views)) == run_state.data_digest(SimpleNamespace(**data))
+
+
+def test_a_file_cannot_name_a_module_to_import(copy):
+    for described in ({"layers": "antigravity"}, {"kind": "affine_forward"}, {"kind": "__import__"}):
+        rewrite(copy / "checkpoint_48.npz", lambda state, d=described: state["described"].update(d))
+        with refused(ValueError, "is not of this kit"):
+            Solver.resume(copy, image_data())
+    assert "antigravity" not in sys.modules
+
+
+class Linear:
+    """A model of somebody else's."""
+
+    def __init__(self):
+        self.params = {"w": np.zeros((6, 3))}
+
+    def loss(self, X, y=None):
+        scores = X @ self.params["w"]
+        if y is None:
+            return scores
+        loss, dscores = layer_utils.softmax_loss(scores, y)
+        return loss, {"w": X.T @ dscores}
+
+
+def noisy(X, rng):
+    return X + rng.normal(size=X.shape)
+
+
+def own_run(folder, model, epochs=4, augment=noisy):
+    return Solver(model, make_blobs()[0], num_epochs=epochs, batch_size=20, update_rule="adam", seed=3,
+                  augment=augment, run=folder, verbose=False)
+
+
+def test_a_model_and_an_augmentation_of_ones_own_are_handed_in(tmp_path):
+    straight = own_run(tmp_path / "straight", Linear())
+    straight.train()
+    first = own_run(tmp_path / "run", Linear())
+    first.num_epochs = 2            # it stops half-way, as far as the checkpoint after two epochs knows
+    first.train()
+    path, data = tmp_path / "run" / "checkpoint_6.npz", make_blobs()[0]
+    rewrite(path, lambda state: state["settings"].update(num_epochs=4))
+    check_refused(path, "test_runs.Linear", "model=...", data=data, augment=noisy)
+    check_refused(path, "test_runs.noisy", "augment=...", data=data, model=Linear())
+    other = Linear()
+    other.params["w"] = np.zeros((6, 4))
+    check_refused(path, "(6, 3)", "(6, 4)", data=data, model=other, augment=noisy)
+    resumed = Solver.resume(path, data, model=Linear(), augment=noisy)
+    resumed.train()
+    assert resumed.model.params["w"].tobytes() == straight.model.params["w"].tobytes()
+    assert resumed.loss_history == straight.loss_history
+    with refused(ValueError, "Solver.load: ", "load_checkpoint(path, model)"):
+        Solver.load(tmp_path / "run")
+
+
+def test_a_setting_of_a_function_of_the_kit_is_not_forgotten(tmp_path):
+    """shift by another number of pixels is handed in again, rather than replaced by shift."""
+    data, few = image_data(), partial(shift, pixels=1)
+    Solver(FullyConnectedNet([5], 48, 3), data, num_epochs=1, augment=few, run=tmp_path / "run",
+           verbose=False).train()
+    check_refused(tmp_path / "run", "functools.partial", "augment=...")
+    Solver.resume(tmp_path / "run", data, augment=few)
+
+
+def test_a_run_is_not_written_over(finished, tmp_path):
+    with pytest.raises(FileExistsError, match=r"Solver: .* holds a run already .*Solver.resume\("):
+        start(finished[1])
+    start(tmp_path / "new")         # what is not trained leaves no trace
+    assert not (tmp_path / "new").exists()
+
+
+def test_where_nothing_can_be_written_no_step_is_taken(tmp_path):
+    (tmp_path / "taken").write_text("not a folder")
+    trained = start(tmp_path / "taken" / "run")
+    before = {name: w.tobytes() for name, w in trained.model.params.items()}
+    with pytest.raises(OSError, match="Solver.train: cannot write step 0 .*taken.*try another run="):
+        trained.train()
+    assert trained.loss_history == [] and {n: w.tobytes() for n, w in trained.model.params.items()} == before
+
+
+def test_a_stream_that_cannot_be_saved_is_refused_before_the_first_step(tmp_path):
+    trained = start(tmp_path / "run", rng="RandomState")
+    trained.rng = SimpleNamespace(permutation=np.random.permutation)
+    with pytest.raises(TypeError, match="Generator or RandomState"):
+        trained.train()
+    assert trained.loss_history == []
+
+
+def test_pack_keeps_every_bit():
+    tree = {"npz": np.float32(0.1), "a": [np.zeros((0, 3)), {"npz": np.arange(6)[::-2]}, None],
+            "b": {"x": 0.1 + 0.2, "big": 2**127 + 1, "inf": float("inf"), "text": "npz", "flag": True}}
+    arrays = {}
+    text = json.dumps(run_state.pack(tree, arrays))
+    assert frozen(run_state.unpack(json.loads(text), arrays)) == frozen(tree)
+    with pytest.raises(TypeError, match="a text for its name, got 1 in state/a"):
+        run_state.pack({"a": {1: 2}}, {})
+
+
+@pytest.mark.parametrize("bits", ["MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64"])
+def test_streams_go_on(bits):
+    for kind in (np.random.Generator, np.random.RandomState):
+        rng, other = kind(getattr(np.random, bits)(5)), np.random.default_rng(1)
+        rng.normal(size=3)
+        arrays, standing = {}, save_streams(a=rng, b=other, c=rng, d=None)
+        saved = json.loads(json.dumps(run_state.pack(standing, arrays)))
+        wanted = rng.normal(size=5), rng.permutation(9), other.random(4), np.random.normal(size=3)
+        held = load_streams(run_state.unpack(saved, arrays))
+        assert held.keys() == {"a", "b", "c"} and held["a"] is held["c"] and type(held["a"]) is kind
+        found = (held["c"].normal(size=5), held["a"].permutation(9), held["b"].random(4),
+                 np.random.normal(size=3))
+        assert all(np.array_equal(f, w) for f, w in zip(found, wanted))
+
+
+def test_the_global_stream_under_its_other_name():
+    held = load_streams(save_streams(a=np.random, b=np.random.mtrand._rand))
+    assert held == {"a": np.random, "b": np.random}
+
+
+def test_training_twice_is_one_history(tmp_path):
+    trained = start(tmp_path / "run", num_epochs=2)
+    trained.train()
+    trained.train()
+    rows = list(csv.DictReader((tmp_path / "run" / "history.csv").read_text().splitlines()))
+    assert [row["epoch"] + " " + row["step"] for row in rows] == ["1 6", "2 12", "3 18", "4 24"]
+    assert [p.name for p in run_folder.checkpoints(tmp_path / "run")] == [
+        "checkpoint_18.npz", "checkpoint_24.npz"]
+
+
+def test_zero_epochs_are_a_run_without_a_model(tmp_path):
+    start(tmp_path / "run", num_epochs=0).train()
+    assert sorted(p.name for p in (tmp_path / "run").iterdir()) == [
+        "checkpoint_0.npz", "config.json", "curves.png", "history.csv"]
+    with pytest.raises(FileNotFoundError, match="model.npz"):
+        Solver.load(tmp_path / "run")
+
+
+def test_divergence_keeps_the_run(tmp_path):
+    model = FullyConnectedNet([8], 48, 3, weight_scale=0.3, dtype=np.float64)
+    trained = Solver(model, image_data(), optim_config={"learning_rate": 1e30}, batch_size=20, num_epochs=3,
+                     run=tmp_path / "run", verbose=False)
+    with pytest.warns(RuntimeWarning):
+        trained.train()
+    assert run_folder.checkpoints(tmp_path / "run") and (tmp_path / "run" / "curves.png").exists()
+    loaded, X = Solver.load(tmp_path / "run"), image_data()["X_val"]
+    assert np.array_equal(loaded.loss(X), model.loss(X)) and np.isfinite(loaded.loss(X)).all()
+
+
+def test_without_matplotlib_everything_but_the_picture(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.warns(RuntimeWarning, match="curves.png is not drawn.*no matplotlib") as caught:
+        start(tmp_path / "run", num_epochs=1).train()
+    assert caught[-1].filename == __file__
+    assert (tmp_path / "run" / "model.npz").exists() and not (tmp_path / "run" / "curves.png").exists()

@@ -1,0 +1,160 @@
+"""Training on bad numbers, and on sets of an odd size: the right result, or an error that says so."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+from cs231n import fast_layers, layer_utils
+from cs231n.classifiers.fc_net import FullyConnectedNet
+from cs231n.solver import Solver
+from cs231n.training import run_folder
+from tests.support import make_blobs, refused
+from tests.support.resume_child import frozen, no_picture
+from tests.support.tally import tried
+
+pytestmark = pytest.mark.reliability
+
+KINDS = [(layers, norm) for layers in (layer_utils, fast_layers) for norm in (None, "batchnorm", "layernorm")]
+every_kind = pytest.mark.parametrize("layers, norm", KINDS,
+                                     ids=[f"{layers.__name__[7:]}-{norm}" for layers, norm in KINDS])
+
+
+def blobs(**changed):
+    """The blobs, with some arrays as a function of theirs has it."""
+    data = make_blobs(dtype=np.float32)[0]
+    return data | {name: change(data[name].copy()) for name, change in changed.items()}
+
+
+def solver_for(data, layers=layer_utils, norm=None, num_classes=3, **more):
+    net = FullyConnectedNet([8, 7], input_dim=6, num_classes=num_classes, normalization=norm,
+                            weight_scale=0.3, layers=layers, rng=np.random.RandomState(1))
+    return Solver(net, data, **{"batch_size": 20, "num_epochs": 20, "seed": 0, "update_rule": "adam",
+                                "optim_config": {"learning_rate": 1e-2}, "verbose": False, **more})
+
+
+def setting(value, *where):
+    """A function that puts value there into an array."""
+    def change(a):
+        a[where or ...] = value
+        return a
+    return change
+
+
+@every_kind
+@pytest.mark.parametrize("part", ["X_train", "X_val"])
+def test_images_that_are_not_finite(part, layers, norm):
+    for value in (np.nan, np.inf, -np.inf):
+        for where in ((), (7, 2), (-1, -1)):
+            with (tried("Training", "NaN or infinity in the data"),
+                  refused(ValueError, "Solver: ", part, "in example",
+                          f"try to leave out that example and its label, or to mend what made it {value}")):
+                solver_for(blobs(**{part: setting(value, *where)}), layers, norm)
+
+
+@every_kind
+@pytest.mark.parametrize("part", ["y_train", "y_val"])
+def test_labels_that_mean_nothing(part, layers, norm):
+    for label in (lambda y: setting(np.nan, 5)(y.astype(float)), lambda y: y.astype(float), setting(-1, 7),
+                  lambda y: y.astype(str), lambda y: np.eye(3, dtype=int)[y]):
+        with tried("Training", "labels that mean nothing"), refused((TypeError, ValueError), part):
+            solver_for(blobs(**{part: label}), layers, norm)
+    for where in (0, 31, -1):       # how many classes there are shows in the first step
+        solver = solver_for(blobs(**{part: setting(3, where)}), layers, norm, num_train_samples=10)
+        before = frozen(solver.model.params)
+        with tried("Training", "labels that mean nothing"):
+            with pytest.raises(ValueError, match=r"labels must be in 0\.\.2, got y\[\d+\] = 3"):
+                solver.train()
+            assert frozen(solver.model.params) == before and len(solver.loss_history) <= 1
+
+
+@every_kind
+def test_nan_that_comes_up_at_a_step(layers, norm, many):
+    for step in range(1, 60) if many else (1, 2, 31):
+        calls = iter(range(1, 61))
+        solver = solver_for(blobs(), layers, norm, augment=lambda X, rng, calls=calls, step=step: X * (
+            np.nan if next(calls) == step else 1))
+        before = frozen(solver.model.params)
+        with tried("Training", "NaN at a step of training"):
+            with pytest.warns(RuntimeWarning, match=f"loss is nan at iteration {step}, so the run ends here"):
+                solver.train()
+            assert len(solver.loss_history) == step - 1
+            if step == 1:
+                assert frozen(solver.model.params) == before
+            else:
+                assert solver.check_accuracy(solver.X_val, solver.y_val) == solver.best_val_acc
+
+
+@every_kind
+def test_a_batch_larger_than_the_set_is_the_set(layers, norm):
+    whole, larger = [solver_for(blobs(), layers, norm, batch_size=size) for size in (60, 10**9)]
+    with tried("Training", "a batch larger than the set"):
+        whole.train()
+        larger.train()
+        assert frozen(whole.model.params) == frozen(larger.model.params)
+        assert whole.loss_history == larger.loss_history and len(whole.loss_history) == 20
+
+
+@every_kind
+def test_one_class_only(layers, norm):
+    solver = solver_for(blobs(y_train=setting(1), y_val=setting(1)), layers, norm)
+    with tried("Training", "one class only"):
+        solver.train()
+        assert solver.best_val_acc == 1 and solver.loss_history[-1] < 0.5 * solver.loss_history[0]
+    solver = solver_for(blobs(y_train=setting(0), y_val=setting(0)), layers, norm, num_classes=1)
+    before = frozen(solver.model.params)
+    with tried("Training", "one class only"):        # the only one there is: nothing to learn
+        solver.train()
+        assert solver.best_val_acc == 1 and set(solver.loss_history) == {0}
+        assert frozen(solver.model.params) == before
+
+
+@every_kind
+def test_zero_epochs(layers, norm, tmp_path, monkeypatch):
+    monkeypatch.setattr(run_folder.Run, "finish", no_picture)
+    for batch_size in (20, 1):      # and no warning of a batch of one, for there is none
+        folder = tmp_path / str(batch_size)
+        solver = solver_for(blobs(), layers, norm, num_epochs=0, batch_size=batch_size, run=folder)
+        before = frozen(solver.model.params)
+        with tried("Training", "zero epochs"), warnings.catch_warnings():
+            warnings.simplefilter("error")
+            solver.train()
+            Solver.resume(folder, blobs()).train()
+            assert frozen(solver.model.params) == before and solver.loss_history == []
+
+
+@every_kind
+def test_an_empty_set(layers, norm):
+    for part in ("train", "val"):
+        empty = {f"{name}_{part}": lambda a: a[:0] for name in "Xy"}
+        with tried("Training", "an empty set"), refused(ValueError, f"X_{part}", "at least one", "try"):
+            solver_for(blobs(**empty), layers, norm)
+
+
+@every_kind
+def test_one_image(layers, norm):
+    first = {name: lambda a: a[:1] for name in ("X_train", "y_train")}
+    solver = solver_for(blobs(**first), layers, norm, num_epochs=100)
+    with tried("Training", "one training image, batches of one"):
+        if norm == "batchnorm":
+            with pytest.warns(RuntimeWarning, match="Solver.train: a batch of one example .* try more"):
+                solver.train()
+        else:
+            solver.train()
+            assert solver.loss_history[-1] < 0.1 and solver.train_acc_history[-1] == 1
+        assert len(solver.loss_history) == 100
+
+
+@every_kind
+def test_batches_of_one(layers, norm):
+    """Under batchnorm each example becomes beta, so the losses are those of any other images: it warns."""
+    solvers = [solver_for(data, layers, norm, batch_size=1, num_epochs=2, update_rule="sgd")
+               for data in (blobs(), blobs(X_train=lambda X: X[::-1] - 3))]
+    with (tried("Training", "one training image, batches of one"),
+          warnings.catch_warnings(record=True) as told):
+        warnings.simplefilter("always")
+        for solver in solvers:
+            solver.train()
+        same = np.allclose(solvers[0].loss_history, solvers[1].loss_history, rtol=1e-6)
+        assert same == (norm == "batchnorm")
+        assert [w.filename for w in told] == [__file__] * 2 * same
