@@ -158,7 +158,7 @@ def test_the_command_prints_source_size_and_digest(cache, capsys):
 @pytest.fixture
 def stand_in(monkeypatch, tmp_path):
     blocks = np.zeros((6, 30_730_000), np.uint8)
-    monkeypatch.setattr(synthetic, "DIGEST", cache.content_digest(blocks))
+    monkeypatch.setattr(synthetic, "DIGEST", data_cache.content_digest(blocks))
     monkeypatch.setenv("LOCALAPPDATA" if os.name == "nt" else "XDG_CACHE_HOME", str(tmp_path))
     (tmp_path / "cs231n").mkdir()
     cache.write(tmp_path / "cs231n" / "stand-in.npy", lambda f: np.save(f, blocks))

@@ -73,7 +73,7 @@ ASKS = ("socket", "ssl", "http", "urllib.request", "urllib3", "requests", "httpx
 WHY_ASK = {
     "cs231n/data/download.py": {"socket", "http.client", "urllib.request"},      # what data_sources.py names
     "cs231n/data/location.py": {"urllib.request.url2pathname"},    # text to text
-    "cs231n/search/halving.py": {"socket.gethostname"},                 # says which worker it was, asks nobody
+    "cs231n/search/halving.py": {"socket.gethostname"},  # says which worker it was, asks nobody
     "cs231n/common/executors.py": {"distributed.Client"},              # at the address that the user gave
 }
 
