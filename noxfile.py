@@ -21,8 +21,11 @@ EXTRAS = ["tests/layers", "tests/search/test_search_cluster.py"]
 
 # Warnings of our own modules are errors, also in the processes that a test starts. Whole names: this
 # variable knows no prefixes.
-MODULES = [".".join(path.with_suffix("").parts).removesuffix(".__init__")
-           for folder in ("cs231n", "classroom") for path in sorted(Path(folder).rglob("*.py"))]
+MODULES = [
+    ".".join(path.with_suffix("").parts).removesuffix(".__init__")
+    for folder in ("cs231n", "classroom")
+    for path in sorted(Path(folder).rglob("*.py"))
+]
 STRICT = {"OPENBLAS_NUM_THREADS": "1", "PYTHONWARNINGS": ",".join(f"error:::{name}" for name in MODULES)}
 
 
@@ -31,11 +34,14 @@ def suite(session, **env):
 
 
 @nox.session
-@nox.parametrize("python, versions, hash_seed, locale", [
-    nox.param("3.10", OLDEST, "1", "C", id="oldest"),
-    nox.param("3.13", NEWEST, "random", "C.UTF-8", id="newest"),
-    nox.param("3.14", NEWEST, "2", "C.UTF-8", id="newest-3.14"),
-])
+@nox.parametrize(
+    "python, versions, hash_seed, locale",
+    [
+        nox.param("3.10", OLDEST, "1", "C", id="oldest"),
+        nox.param("3.13", NEWEST, "random", "C.UTF-8", id="newest"),
+        nox.param("3.14", NEWEST, "2", "C.UTF-8", id="newest-3.14"),
+    ],
+)
 def ends(session, versions, hash_seed, locale):
     """The suite, then notebooks 1 to 3 against their stored outputs."""
     env = {"PYTHONHASHSEED": hash_seed, "LC_ALL": locale}
@@ -45,8 +51,9 @@ def ends(session, versions, hash_seed, locale):
 
 
 @nox.session
-@nox.parametrize("python, versions", [nox.param("3.10", OLDEST, id="oldest"),
-                                      nox.param("3.13", NEWEST, id="newest")])
+@nox.parametrize(
+    "python, versions", [nox.param("3.10", OLDEST, id="oldest"), nox.param("3.13", NEWEST, id="newest")]
+)
 def extras(session, versions):
     """What [fast] and [cluster] add."""
     session.install(*versions, "-r", "pyproject.toml", "--extra", "fast", "--extra", "cluster")
@@ -57,8 +64,16 @@ def extras(session, versions):
 def faults(session):
     """Bad numbers, data, disks, kills and notebooks: it ends with the table of what was tried, and held."""
     session.install(*NEWEST, "-r", "pyproject.toml", "--extra", "fast")
-    session.run("python", "-m", "pytest", "-m", "reliability", "--hypothesis-profile=many", *session.posargs,
-                env=STRICT)
+    session.run(
+        "python",
+        "-m",
+        "pytest",
+        "-m",
+        "reliability",
+        "--hypothesis-profile=many",
+        *session.posargs,
+        env=STRICT,
+    )
 
 
 @nox.session(python="3.13")
@@ -73,5 +88,18 @@ def prerelease(session):
 def leaks(session):
     """The suite in Python's development mode: a file or a socket left open is an error."""
     session.install(*NEWEST, "-r", "requirements.txt")
-    session.run("python", "-X", "dev", "-W", "error::ResourceWarning", "-m", "pytest", "-m", "not slow",
-                "-W", "error::pytest.PytestUnraisableExceptionWarning", *session.posargs, env=STRICT)
+    session.run(
+        "python",
+        "-X",
+        "dev",
+        "-W",
+        "error::ResourceWarning",
+        "-m",
+        "pytest",
+        "-m",
+        "not slow",
+        "-W",
+        "error::pytest.PytestUnraisableExceptionWarning",
+        *session.posargs,
+        env=STRICT,
+    )

@@ -22,14 +22,23 @@ HIDDEN, BATCH = [1024, 512, 256], 128
 def measure():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(BATCH, 3, 32, 32)).astype(np.float32), rng.integers(10, size=BATCH)
-    calls = {one.__name__: lambda one=one: one(X, rng)
-             for one in (augment.flip, augment.shift, augment.flip_and_shift)}
+    calls = {
+        one.__name__: lambda one=one: one(X, rng)
+        for one in (augment.flip, augment.shift, augment.flip_and_shift)
+    }
     calls["a step, layers"] = our_step(HIDDEN, X, y, layer_utils, optim.adam)
     calls["a step, fast_layers"] = our_step(HIDDEN, X, y, fast_layers, fast_layers.adam)
     times = {name: median_and_spread(t) for name, t in race(calls, rounds=15, seconds=0.1).items()}
     step = times["a step, fast_layers"][0]
-    return [{"call": name, "ms": f"{1e3 * median:.2f}", "+-": f"{100 * spread:.0f} %",
-             "of a fast step": f"{100 * median / step:.1f} %"} for name, (median, spread) in times.items()]
+    return [
+        {
+            "call": name,
+            "ms": f"{1e3 * median:.2f}",
+            "+-": f"{100 * spread:.0f} %",
+            "of a fast step": f"{100 * median / step:.1f} %",
+        }
+        for name, (median, spread) in times.items()
+    ]
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Batch normalization, float32, one thread: each form over the staged pass, and over PyTorch's own kernel.
 
-    python benchmarks/batchnorm.py [--json FILE]
+python benchmarks/batchnorm.py [--json FILE]
 """
 
 from harness import main, median_and_spread, one_thread, race
@@ -29,8 +29,10 @@ def contenders(N, D):
         "layers, staged": lambda: layers.batchnorm_backward(dout, cache),
         "layers, closed": lambda: layers.batchnorm_backward_alt(dout, cache),
     }
-    forward = {"usual": lambda: baseline.batchnorm_forward(x, gamma, beta, {}),
-               "layers": lambda: layers.batchnorm_forward(x, gamma, beta, param)}
+    forward = {
+        "usual": lambda: baseline.batchnorm_forward(x, gamma, beta, {}),
+        "layers": lambda: layers.batchnorm_forward(x, gamma, beta, param),
+    }
     compiled = fast_layers.kernels
 
     def in_edition(kernels, call):
@@ -40,18 +42,21 @@ def contenders(N, D):
                 return call()
             finally:
                 fast_layers.kernels = compiled
+
         return run
 
     for edition, kernels in [("fast, NumPy", None), ("fast, numba", compiled)]:
         if edition == "fast, numba" and compiled is None:
             continue
+
         def forwards():
             return fast_layers.batchnorm_forward(x, gamma, beta, param)
 
         forward[edition] = in_edition(kernels, forwards)
         fused = forward[edition]()[1]
         backward[edition] = in_edition(
-            kernels, lambda fused=fused: fast_layers.batchnorm_backward(dout, fused))
+            kernels, lambda fused=fused: fast_layers.batchnorm_backward(dout, fused)
+        )
     try:
         import torch
     except ImportError:
@@ -63,7 +68,8 @@ def contenders(N, D):
     _, mu, rstd = aten.native_batch_norm(tx, tgamma, tbeta, mean, var, True, 0.1, 1e-5)
     forward["PyTorch"] = lambda: aten.native_batch_norm(tx, tgamma, tbeta, mean, var, True, 0.1, 1e-5)
     backward["PyTorch"] = lambda: aten.native_batch_norm_backward(
-        tdout, tx, tgamma, None, None, mu, rstd, True, 1e-5, [True] * 3)
+        tdout, tx, tgamma, None, None, mu, rstd, True, 1e-5, [True] * 3
+    )
     return {"backward": backward, "forward": forward}
 
 
@@ -76,9 +82,16 @@ def measure():
                 over = {"x usual": next(iter(times.values()))[0] / median}
                 if "PyTorch" in times:
                     over["x PyTorch"] = times["PyTorch"][0] / median
-                rows.append({"pass": direction, "shape": f"({N}, {D})", "form": name,
-                             "ms": f"{1e3 * median:.4f}", "+-": f"{100 * spread:.0f} %",
-                             **{k: f"{v:.2f}" for k, v in over.items()}})
+                rows.append(
+                    {
+                        "pass": direction,
+                        "shape": f"({N}, {D})",
+                        "form": name,
+                        "ms": f"{1e3 * median:.4f}",
+                        "+-": f"{100 * spread:.0f} %",
+                        **{k: f"{v:.2f}" for k, v in over.items()},
+                    }
+                )
     return rows
 
 

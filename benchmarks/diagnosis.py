@@ -51,8 +51,10 @@ def by_exercise():
 def lines():
     table, misnamed = by_kind()
     total = sum(table.values(), Counter())
-    yield (f"{total['all']} wrong solutions made by hand: {total['failed']} fail, {total['named']} "
-           f"({total['named'] / total['all']:.1%}) are named rightly.\n")
+    yield (
+        f"{total['all']} wrong solutions made by hand: {total['failed']} fail, {total['named']} "
+        f"({total['named'] / total['all']:.1%}) are named rightly.\n"
+    )
     yield "| misconception | solutions | fail | named rightly |\n|---|---|---|---|"
     for kind, count in sorted(table.items()):
         yield f"| {kind} | {count['all']} | {count['failed']} | {count['named']} |"
@@ -63,9 +65,11 @@ def lines():
     table = by_exercise()
     total = sum(table.values(), Counter())
     wrong = total["named"] + total["unknown"] + total["missed"]
-    yield (f"\n{total.total()} small edits made by machine: {total['no change']} change nothing, and of the "
-           f"{wrong} others {wrong - total['missed']} fail; {total['named'] / wrong:.0%} of these get a "
-           "name, which nobody has judged.\n")
+    yield (
+        f"\n{total.total()} small edits made by machine: {total['no change']} change nothing, and of the "
+        f"{wrong} others {wrong - total['missed']} fail; {total['named'] / wrong:.0%} of these get a "
+        "name, which nobody has judged.\n"
+    )
     yield "| exercise | edits | change nothing | fail | with a name |\n|---|---|---|---|---|"
     for exercise, count in table.items():
         failed = count["named"] + count["unknown"]
@@ -73,11 +77,12 @@ def lines():
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--write", metavar="FILE", help="put the tables between the marks in FILE")
     target = parser.parse_args().write
-    warnings.simplefilter("ignore")     # of the mutants' own arithmetic
+    warnings.simplefilter("ignore")  # of the mutants' own arithmetic
     text = "\n".join(lines())
     print(text)
     if target:

@@ -101,12 +101,18 @@ def measure(count, where):
         again = time.perf_counter() - start
     scores = [row.results["score"] for row in rows]
     each = sorted(row.results["execution_time"] for row in rows)
-    return {"students": count, "executor": where, "sandbox": best_level(), "s": f"{seconds:.1f}",
-            "s a student": f"{seconds / count:.2f}",
-            "median, slowest": f"{each[count // 2]:.2f}, {each[-1]:.1f}",
-            "s again": f"{again:.1f}", "mean score": f"{sum(scores) / count:.1f}",
-            "MB before, peak": f"{before / 1024:.0f}, {_peak(resource.RUSAGE_SELF)}",
-            "MB of a child": _peak(resource.RUSAGE_CHILDREN)}
+    return {
+        "students": count,
+        "executor": where,
+        "sandbox": best_level(),
+        "s": f"{seconds:.1f}",
+        "s a student": f"{seconds / count:.2f}",
+        "median, slowest": f"{each[count // 2]:.2f}, {each[-1]:.1f}",
+        "s again": f"{again:.1f}",
+        "mean score": f"{sum(scores) / count:.1f}",
+        "MB before, peak": f"{before / 1024:.0f}, {_peak(resource.RUSAGE_SELF)}",
+        "MB of a child": _peak(resource.RUSAGE_CHILDREN),
+    }
 
 
 def _peak(who):

@@ -18,7 +18,7 @@ def race(calls, rounds=15, seconds=0.02):
     timers = {name: timeit.Timer(call) for name, call in calls.items()}
     repeats = {}
     for name, timer in timers.items():
-        once = min(timer.repeat(3, 1))                      # the first may compile, or touch its memory
+        once = min(timer.repeat(3, 1))  # the first may compile, or touch its memory
         repeats[name] = max(1, round(seconds / once))
     times = {name: [] for name in calls}
     for _ in range(rounds):
@@ -68,8 +68,11 @@ def print_table(rows):
     cells = [columns, *([str(row[c]) for c in columns] for row in rows)]
     widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
     for line in cells:
-        print("  ".join(cell.ljust(w) if i == 0 else cell.rjust(w)
-                        for i, (cell, w) in enumerate(zip(line, widths))))
+        print(
+            "  ".join(
+                cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(line, widths))
+            )
+        )
 
 
 def one_thread():

@@ -53,8 +53,9 @@ def write_batches(folder):
         X, y = (data["X_train"], data["y_train"]) if i < 5 else (data["X_test"], data["y_test"])
         rows = slice(10_000 * (i % 5), 10_000 * (i % 5 + 1))
         name = f"data_batch_{i + 1}" if i < 5 else "test_batch"
-        (folder / name).write_bytes(pickle.dumps(
-            {"data": X[rows].reshape(10_000, -1).astype("uint8"), "labels": y[rows].tolist()}))
+        (folder / name).write_bytes(
+            pickle.dumps({"data": X[rows].reshape(10_000, -1).astype("uint8"), "labels": y[rows].tolist()})
+        )
 
 
 def measure():
@@ -64,12 +65,23 @@ def measure():
         for name, code in [("get_CIFAR10_data", OURS), ("the usual loader", USUAL)]:
             runs = []
             for _ in range(5):
-                done = subprocess.run([sys.executable, "-c", MEASURE.format(code=code), folder], cwd=ROOT,
-                                      capture_output=True, text=True, check=True)
+                done = subprocess.run(
+                    [sys.executable, "-c", MEASURE.format(code=code), folder],
+                    cwd=ROOT,
+                    capture_output=True,
+                    text=True,
+                    check=True,
+                )
                 runs.append([float(t) for t in done.stdout.split()])
             seconds, peaks = zip(*runs)
-            rows.append({"loader": name, "seconds, median": f"{statistics.median(seconds):.2f}",
-                         "slowest": f"{max(seconds):.2f}", "peak MB": f"{max(peaks):.0f}"})
+            rows.append(
+                {
+                    "loader": name,
+                    "seconds, median": f"{statistics.median(seconds):.2f}",
+                    "slowest": f"{max(seconds):.2f}",
+                    "peak MB": f"{max(peaks):.0f}",
+                }
+            )
     return rows
 
 

@@ -1,6 +1,6 @@
 """Memory of whole training runs on CIFAR-10, each in its own process: the peak, and what grows by epochs.
 
-    python benchmarks/memory.py [--json FILE]
+python benchmarks/memory.py [--json FILE]
 """
 
 import subprocess
@@ -38,13 +38,21 @@ def measure():
     rows = []
     for run in RUNS:
         hidden, batch, epochs = run
-        done = subprocess.run([sys.executable, "-c", TRAIN, repr(run)], cwd=ROOT, capture_output=True,
-                              text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", TRAIN, repr(run)], cwd=ROOT, capture_output=True, text=True, check=True
+        )
         loaded, first, second, last, peak = map(float, done.stdout.split())
-        rows.append({"net, batch": f"{hidden}, {batch}", "epochs": epochs,
-                     "peak while loading, MB": f"{loaded:.0f}", "peak, MB": f"{peak:.0f}",
-                     "after epoch 1": f"{first:.0f}", "after epoch 2": f"{second:.0f}",
-                     "after the last": f"{last:.0f}"})
+        rows.append(
+            {
+                "net, batch": f"{hidden}, {batch}",
+                "epochs": epochs,
+                "peak while loading, MB": f"{loaded:.0f}",
+                "peak, MB": f"{peak:.0f}",
+                "after epoch 1": f"{first:.0f}",
+                "after epoch 2": f"{second:.0f}",
+                "after the last": f"{last:.0f}",
+            }
+        )
     return rows
 
 

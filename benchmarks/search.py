@@ -26,8 +26,13 @@ from cs231n.search.cifar10 import TrainOnCIFAR10, images  # noqa: E402
 from cs231n.search.space import choice, log_uniform  # noqa: E402
 
 TRIALS, EMPTY = 12, 200
-SPACE = {"learning_rate": log_uniform(1e-4, 1e-2), "weight_decay": log_uniform(1e-4, 1), "depth": choice(2),
-         "width": choice(100), "batch_size": choice(100)}
+SPACE = {
+    "learning_rate": log_uniform(1e-4, 1e-2),
+    "weight_decay": log_uniform(1e-4, 1),
+    "depth": choice(2),
+    "width": choice(100),
+    "batch_size": choice(100),
+}
 
 
 def nothing(config, epochs, seed):
@@ -52,8 +57,9 @@ def executors(kind, workers):
     from distributed import LocalCluster
 
     os.environ.update(MALLOC_TRIM_THRESHOLD_="1000000000", MALLOC_MMAP_THRESHOLD_="33554432")
-    with LocalCluster(n_workers=workers, threads_per_worker=1, host="127.0.0.1",
-                      dashboard_address=None) as cluster:
+    with LocalCluster(
+        n_workers=workers, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
+    ) as cluster:
         with executor_for(f"dask:{cluster.scheduler_address}") as executor:
             yield executor
 
@@ -61,8 +67,15 @@ def executors(kind, workers):
 def seconds(executor, objective, trials):
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        rows = search(objective, SPACE, trials=trials, seed=0, epochs=1,
-                      results=Path(folder, "results.jsonl"), executor=executor)
+        rows = search(
+            objective,
+            SPACE,
+            trials=trials,
+            seed=0,
+            epochs=1,
+            results=Path(folder, "results.jsonl"),
+            executor=executor,
+        )
         taken = time.perf_counter() - start
     failed = [row["error"] for row in rows if row["score"] is None]
     if failed:
@@ -81,10 +94,16 @@ def measure():
                 taken = seconds(executor, TrainOnCIFAR10(digest), TRIALS)
                 empty = seconds(executor, nothing, EMPTY)
             alone = alone or taken
-            rows.append({"executor": kind, "workers": workers, "s a trial": f"{taken / TRIALS:.2f}",
-                         "efficiency": f"{alone / taken / workers:.2f}",
-                         "ms besides training": f"{1e3 * empty / EMPTY:.1f}",
-                         "s to load": f"{max(f.result() for f in loading):.1f}"})
+            rows.append(
+                {
+                    "executor": kind,
+                    "workers": workers,
+                    "s a trial": f"{taken / TRIALS:.2f}",
+                    "efficiency": f"{alone / taken / workers:.2f}",
+                    "ms besides training": f"{1e3 * empty / EMPTY:.1f}",
+                    "s to load": f"{max(f.result() for f in loading):.1f}",
+                }
+            )
     return rows
 
 

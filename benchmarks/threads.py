@@ -38,8 +38,14 @@ print(times[len(times) // 2])
 
 def run(net, threads):
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": str(threads)}
-    done = subprocess.run([sys.executable, "-c", STEP.format(net=net)], cwd=ROOT, env=environment, check=True,
-                          capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", STEP.format(net=net)],
+        cwd=ROOT,
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     return float(done.stdout)
 
 
@@ -49,16 +55,24 @@ def measure():
         for other in ("idle", "at work"):
             busy = None
             if other == "at work":
-                busy = subprocess.Popen([sys.executable, "-c", BUSY],
-                                        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"})
+                busy = subprocess.Popen(
+                    [sys.executable, "-c", BUSY], env={**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+                )
             try:
                 one, two = (statistics.median(run(net, threads) for _ in range(3)) for threads in (1, 2))
             finally:
                 if busy:
                     busy.kill()
                     busy.wait()
-            rows.append({"net, batch": net, "other core": other, "1 thread, ms": f"{1e3 * one:.2f}",
-                         "2 threads, ms": f"{1e3 * two:.2f}", "gain": f"{one / two:.2f}"})
+            rows.append(
+                {
+                    "net, batch": net,
+                    "other core": other,
+                    "1 thread, ms": f"{1e3 * one:.2f}",
+                    "2 threads, ms": f"{1e3 * two:.2f}",
+                    "gain": f"{one / two:.2f}",
+                }
+            )
     return rows
 
 

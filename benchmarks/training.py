@@ -28,19 +28,31 @@ def our_step(hidden, X, y, layers, rule):
         _, grads = net.loss(X, y)
         for name, w in net.params.items():
             net.params[name], configs[name] = rule(w, grads[name], configs[name])
+
     return step
 
 
 def usual_step(hidden, X, y):
     params = FullyConnectedNet(hidden, normalization="batchnorm", weight_scale=0.02).params
     net = baseline.Net(params, len(hidden) + 1)
-    configs = {name: {"learning_rate": 1e-3, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "t": 0,
-                      "m": np.zeros_like(w), "v": np.zeros_like(w)} for name, w in params.items()}
+    configs = {
+        name: {
+            "learning_rate": 1e-3,
+            "beta1": 0.9,
+            "beta2": 0.999,
+            "epsilon": 1e-8,
+            "t": 0,
+            "m": np.zeros_like(w),
+            "v": np.zeros_like(w),
+        }
+        for name, w in params.items()
+    }
 
     def step():
         _, grads = net.loss(X, y)
         for name, w in params.items():
             params[name], configs[name] = baseline.adam(w, grads[name], configs[name])
+
     return step
 
 
@@ -57,6 +69,7 @@ def floor_step(hidden, X):
             hs[i].T @ hs[i + 1]
             if i > 0:
                 hs[i + 1] @ w.T
+
     return step
 
 
@@ -77,14 +90,17 @@ def torch_step(hidden, X, y, fused):
         adam.zero_grad(set_to_none=True)
         loss_of(net(tX), ty).backward()
         adam.step()
+
     return step
 
 
 def contenders(hidden, batch):
     rng = np.random.RandomState(0)
     X, y = rng.randn(batch, 3, 32, 32).astype(np.float32), rng.randint(10, size=batch)
-    calls = {"usual solution": usual_step(hidden, X, y),
-             "layers": our_step(hidden, X, y, layer_utils, optim.adam)}
+    calls = {
+        "usual solution": usual_step(hidden, X, y),
+        "layers": our_step(hidden, X, y, layer_utils, optim.adam),
+    }
     compiled = fast_layers.kernels
 
     def in_edition(kernels, step):
@@ -92,6 +108,7 @@ def contenders(hidden, batch):
             fast_layers.kernels = kernels
             step()
             fast_layers.kernels = compiled
+
         return run
 
     calls["fast, NumPy"] = in_edition(None, our_step(hidden, X, y, fast_layers, fast_layers.adam))
@@ -109,14 +126,20 @@ def contenders(hidden, batch):
 def measure():
     rows = []
     for hidden, batch in NETS:
-        times = {name: median_and_spread(t)
-                 for name, t in race(contenders(hidden, batch), rounds=25, seconds=0.1).items()}
+        times = {
+            name: median_and_spread(t)
+            for name, t in race(contenders(hidden, batch), rounds=25, seconds=0.1).items()
+        }
         rivals = [median for name, (median, _) in times.items() if name.startswith("PyTorch")]
         for name, (median, spread) in times.items():
             shape = str(hidden) if len(set(hidden)) > 1 else f"[{hidden[0]}] * {len(hidden)}"
-            row = {"net, batch": f"{shape}, {batch}", "step": name,
-                   "ms": f"{1e3 * median:.3f}", "+-": f"{100 * spread:.0f} %",
-                   "x usual": f"{times['usual solution'][0] / median:.2f}"}
+            row = {
+                "net, batch": f"{shape}, {batch}",
+                "step": name,
+                "ms": f"{1e3 * median:.3f}",
+                "+-": f"{100 * spread:.0f} %",
+                "x usual": f"{times['usual solution'][0] / median:.2f}",
+            }
             if rivals:
                 row["x PyTorch"] = f"{min(rivals) / median:.2f}"
             rows.append({**row, "of floor": f"{times['matrix products alone'][0] / median:.2f}"})

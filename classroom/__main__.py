@@ -9,8 +9,11 @@ def main(argv=None):
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     from classroom.grading import grade
     from classroom.releasing import release
-    jobs = {"release": (release, "make the learner's folder and zip from the solved kit"),
-            "grade": (grade, "grade a folder of submissions")}
+
+    jobs = {
+        "release": (release, "make the learner's folder and zip from the solved kit"),
+        "grade": (grade, "grade a folder of submissions"),
+    }
     for name, (job, said) in jobs.items():
         job.add_arguments(commands.add_parser(name, help=said, description=job.__doc__))
     arguments = parser.parse_args(argv)

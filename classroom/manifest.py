@@ -17,11 +17,11 @@ class Exercise(NamedTuple):
     number: int
     title: str
     points: float
-    file: str               # of the first function, from the kit's folder
-    functions: tuple        # dotted names, "cs231n.layers.affine_backward"; the first is the one checked
+    file: str  # of the first function, from the kit's folder
+    functions: tuple  # dotted names, "cs231n.layers.affine_backward"; the first is the one checked
     hint: str
-    needs: tuple            # numbers of the exercises it builds on
-    given: tuple = ()       # code of its solution that the notebooks show on purpose: see leaks.py
+    needs: tuple  # numbers of the exercises it builds on
+    given: tuple = ()  # code of its solution that the notebooks show on purpose: see leaks.py
 
     @property
     def label(self):
@@ -34,8 +34,9 @@ def load(path=MANIFEST):
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ManifestError(f"cannot read the manifest {path}: {error}; "
-                            f"try {MANIFEST.relative_to(ROOT)} as a model") from None
+        raise ManifestError(
+            f"cannot read the manifest {path}: {error}; try {MANIFEST.relative_to(ROOT)} as a model"
+        ) from None
     if not isinstance(entries, list) or not entries:
         raise ManifestError(f"{path.name}: wanted a list of exercises, got {type(entries).__name__}")
     exercises = [_exercise(path.name, position, entry) for position, entry in enumerate(entries, start=1)]
@@ -52,8 +53,16 @@ def load(path=MANIFEST):
 
 
 def _exercise(manifest, position, entry):
-    wanted = {"number": int, "title": str, "points": (int, float), "file": str, "functions": list,
-              "hint": str, "needs": list, "given": list}
+    wanted = {
+        "number": int,
+        "title": str,
+        "points": (int, float),
+        "file": str,
+        "functions": list,
+        "hint": str,
+        "needs": list,
+        "given": list,
+    }
     where = f"{manifest}, entry {position}"
     if not isinstance(entry, dict):
         raise ManifestError(f"{where}: wanted an object with {', '.join(wanted)}, got {entry!r}")
@@ -67,11 +76,14 @@ def _exercise(manifest, position, entry):
         raise ManifestError(f"{where}: no field is called {min(unknown)!r}; it takes {', '.join(wanted)}")
     exercise = Exercise(**{k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()})
     if exercise.number < 1 or exercise.points < 0 or not exercise.functions:
-        raise ManifestError(f"{where}: wanted number >= 1, points >= 0 and at least one function, got "
-                            f"{exercise.number}, {exercise.points}, {exercise.functions}")
+        raise ManifestError(
+            f"{where}: wanted number >= 1, points >= 0 and at least one function, got "
+            f"{exercise.number}, {exercise.points}, {exercise.functions}"
+        )
     if any(line != line.strip() or not line.isprintable() for line in (exercise.title, exercise.hint)):
-        raise ManifestError(f"{where}: title and hint are one line each, got {exercise.title!r}, "
-                            f"{exercise.hint!r}")
+        raise ManifestError(
+            f"{where}: title and hint are one line each, got {exercise.title!r}, {exercise.hint!r}"
+        )
     return exercise
 
 
@@ -82,8 +94,10 @@ def source_of(name, root=ROOT):
         file = "/".join(parts[:cut]) + ".py"
         if (Path(root) / file).is_file():
             return file, ".".join(parts[cut:])
-    raise ManifestError(f"{name} lies in no file under {root}; try the dotted name from the kit's folder on, "
-                        "as in cs231n.layers.affine_forward")
+    raise ManifestError(
+        f"{name} lies in no file under {root}; try the dotted name from the kit's folder on, "
+        "as in cs231n.layers.affine_forward"
+    )
 
 
 def by_file(exercises, root=ROOT):
@@ -106,7 +120,13 @@ def nearest(name, names):
 
 def for_learners(exercises, root=ROOT):
     """The text of cs231n/exercises.json: a learner's copy knows by it what to check and what to hand in."""
-    entries = [{"number": exercise.number, "title": exercise.title, "functions": exercise.functions,
-                "files": sorted({source_of(name, root)[0] for name in exercise.functions})}
-               for exercise in exercises]
+    entries = [
+        {
+            "number": exercise.number,
+            "title": exercise.title,
+            "functions": exercise.functions,
+            "files": sorted({source_of(name, root)[0] for name in exercise.functions}),
+        }
+        for exercise in exercises
+    ]
     return "[\n" + ",\n".join(f"  {json.dumps(entry)}" for entry in entries) + "\n]\n"

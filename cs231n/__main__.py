@@ -5,7 +5,7 @@ import importlib
 import os
 import sys
 
-COMMANDS = {        # module, and what it does; a module with arguments of its own has add_arguments
+COMMANDS = {  # module, and what it does; a module with arguments of its own has add_arguments
     "data": ("cs231n.data_utils", "fetch and verify CIFAR-10; say where each byte came from"),
     "run": ("cs231n.report", "run the four notebooks and write them as pages under reports/"),
     "check": ("cs231n.checks", "check the exercises, and explain what is wrong"),
@@ -16,17 +16,18 @@ COMMANDS = {        # module, and what it does; a module with arguments of its o
 
 
 def main(argv=None):
-    if hasattr(sys.stdout, "reconfigure"):      # the name of a folder may hold what a terminal cannot show
+    if hasattr(sys.stdout, "reconfigure"):  # the name of a folder may hold what a terminal cannot show
         sys.stdout.reconfigure(errors="backslashreplace")
     parser = argparse.ArgumentParser(prog="python -m cs231n", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    parsers = {name: commands.add_parser(name, help=text, description=text)
-               for name, (_, text) in COMMANDS.items()}
+    parsers = {
+        name: commands.add_parser(name, help=text, description=text) for name, (_, text) in COMMANDS.items()
+    }
     argv = sys.argv[1:] if argv is None else argv
     command = argv[0] if argv and argv[0] in COMMANDS else None
     try:
         job = None
-        if command:     # one module alone: importing them all takes seconds, and some need what others do not
+        if command:  # one module alone: importing them all takes seconds, and some need what others do not
             job = importlib.import_module(COMMANDS[command][0])
             if hasattr(job, "add_arguments"):
                 job.add_arguments(parsers[command])
@@ -37,15 +38,18 @@ def main(argv=None):
     except ModuleNotFoundError as missing:
         if missing.name.split(".")[0] == "cs231n":
             raise
-        activate = r".venv\Scripts\activate (README.md says how to make .venv)" if os.name == "nt" else \
-            "source .venv/bin/activate (after ./setup.sh run)"
+        activate = (
+            r".venv\Scripts\activate (README.md says how to make .venv)"
+            if os.name == "nt"
+            else "source .venv/bin/activate (after ./setup.sh run)"
+        )
         print(f"{command}: no {missing.name} in this Python; try: {activate}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:                   # also while the imports run, which takes seconds
+    except KeyboardInterrupt:  # also while the imports run, which takes seconds
         print(f"\n{command}: interrupted; try the same command again", file=sys.stderr)
         return 130
-    except BrokenPipeError:                     # as in: python -m cs231n data | head -1
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())      # for the last flush, at exit
+    except BrokenPipeError:  # as in: python -m cs231n data | head -1
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the last flush, at exit
         return 141
 
 

@@ -44,9 +44,9 @@ ENDINGS = {name.rpartition(".")[2] for name in EDITED}
 
 class Verdict(NamedTuple):
     exercise: str
-    status: str         # PASSED, MISSING or WRONG
-    lines: tuple        # what there is to say, a paragraph each
-    kind: str = ""      # of the misconception, if there is one
+    status: str  # PASSED, MISSING or WRONG
+    lines: tuple  # what there is to say, a paragraph each
+    kind: str = ""  # of the misconception, if there is one
 
 
 def check(exercise):
@@ -80,7 +80,7 @@ def verdict(exercise, module=None):
             module = _module(EXERCISES[exercise])
         except Exception as error:
             said, place = _said(error)
-            if place.startswith("in <frozen "):     # Python could not compile it
+            if place.startswith("in <frozen "):  # Python could not compile it
                 place = f"in {EXERCISES[exercise].rpartition('.')[2]}.py"
             return Verdict(exercise, WRONG, (said, place), "no-import")
     try:
@@ -99,11 +99,18 @@ def verdict(exercise, module=None):
             return Verdict(exercise, MISSING, (f"It waits for {waits_for}.",))
         left = traceback.extract_tb(missing.__traceback__)[-1]
         also = Path(left.filename).stem in ENDINGS and left.name not in (exercise.split(".")[-1], "<lambda>")
-        return Verdict(exercise, MISSING,
-                       (f"{left.name} in {Path(left.filename).name} is left to write.",) if also else ())
+        return Verdict(
+            exercise,
+            MISSING,
+            (f"{left.name} in {Path(left.filename).name} is left to write.",) if also else (),
+        )
     except (InputChanged, WrongReturn) as misused:
-        return Verdict(exercise, WRONG, (f"{misused}.",),
-                       "writes-into-input" if isinstance(misused, InputChanged) else "wrong-return")
+        return Verdict(
+            exercise,
+            WRONG,
+            (f"{misused}.",),
+            "writes-into-input" if isinstance(misused, InputChanged) else "wrong-return",
+        )
     except KeyboardInterrupt as stopped:
         print(f"\n{exercise} was interrupted {_place(stopped)}", file=sys.stderr)
         raise
@@ -141,8 +148,11 @@ def _forward_of(exercise):
 
 def _wanted(exercise, module, inputs, got):
     """What is right: for a layer's backward differences of the learner's own forward, else the definition."""
-    names = ("x", "gamma", "beta") if "norm_backward" in exercise else \
-        {"affine_backward": ("x", "w", "b"), "relu_backward": ("x",)}.get(exercise)
+    names = (
+        ("x", "gamma", "beta")
+        if "norm_backward" in exercise
+        else {"affine_backward": ("x", "w", "b"), "relu_backward": ("x",)}.get(exercise)
+    )
     if names is None:
         return defined(exercise, inputs, got)
     forward = getattr(module, _forward_of(exercise))
@@ -152,14 +162,18 @@ def _wanted(exercise, module, inputs, got):
         param = [{"mode": "train", "eps": inputs["eps"]}] if "eps" in inputs else []
         return forward(*{**arguments, **moved}.values(), *param)[0]
 
-    grads = {f"d{name}": eval_numerical_gradient_array(
-        lambda v, name=name: out_of(**{name: v}), value, inputs["dout"]) for name, value in arguments.items()}
-    if exercise == "relu_backward":     # at its kink a difference finds half a slope; the docstring wants 0
+    grads = {
+        f"d{name}": eval_numerical_gradient_array(
+            lambda v, name=name: out_of(**{name: v}), value, inputs["dout"]
+        )
+        for name, value in arguments.items()
+    }
+    if exercise == "relu_backward":  # at its kink a difference finds half a slope; the docstring wants 0
         grads["dx"][inputs["x"] == 0] = 0
     return with_again(exercise, inputs, grads)
 
 
-_read = {}      # when each edited file was last read
+_read = {}  # when each edited file was last read
 
 
 def _module(name):
@@ -193,8 +207,11 @@ def _place(error):
     if isinstance(error, SyntaxError) and error.filename:
         return f"in {Path(error.filename).name}, line {error.lineno}: {(error.text or '').strip()}"
     frames = traceback.extract_tb(error.__traceback__)
-    edited = [f for f in frames if Path(f.filename).parent in (HERE, HERE / "classifiers")
-              and Path(f.filename).stem in ENDINGS]
+    edited = [
+        f
+        for f in frames
+        if Path(f.filename).parent in (HERE, HERE / "classifiers") and Path(f.filename).stem in ENDINGS
+    ]
     if not edited:
         return f"in {Path(frames[-1].filename).name}, line {frames[-1].lineno}"
     refused = [i for i, f in enumerate(edited) if str(error).startswith(f"{f.name}: ")]
@@ -203,8 +220,9 @@ def _place(error):
 
 
 def add_arguments(parser):
-    parser.add_argument("names", nargs="*", metavar="NAME", help="an exercise, as batchnorm_backward "
-                                                                 "(default: all)")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="an exercise, as batchnorm_backward (default: all)"
+    )
 
 
 def main(arguments):
@@ -219,7 +237,7 @@ def main(arguments):
     for name in names:
         found = verdict(name)
         passed += found.status == PASSED
-        if found.kind in ("no-import", "borrowed"):     # of a file: said once, whatever is in it
+        if found.kind in ("no-import", "borrowed"):  # of a file: said once, whatever is in it
             if found.lines in said:
                 found = found._replace(lines=("For the reason above.",))
             said.add(found.lines)
@@ -251,6 +269,8 @@ def _shown(head, found, indent):
     if sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
         status = f"\x1b[{COLORS[status]}m{status}\x1b[0m"
     space = " " * indent
-    said = [textwrap.fill(line, 79, initial_indent=space, subsequent_indent=space, break_long_words=False)
-            for line in found.lines]
+    said = [
+        textwrap.fill(line, 79, initial_indent=space, subsequent_indent=space, break_long_words=False)
+        for line in found.lines
+    ]
     return "\n".join([head + status, *said])

@@ -9,7 +9,7 @@ import numpy as np
 
 @cache
 def _parse(spec):
-    """"w (D, M), b (M,)" -> (("w", ("D", "M"), "(D, M)"), ("b", ("M",), "(M,)"))"""
+    """ "w (D, M), b (M,)" -> (("w", ("D", "M"), "(D, M)"), ("b", ("M",), "(M,)"))"""
     return tuple(
         (name, tuple(d.strip() for d in dims.split(",") if d.strip()), f"({dims})")
         for name, dims in re.findall(r"(\w+) \(([^)]*)\)", spec)
@@ -40,8 +40,10 @@ def require(where, spec, *arrays):
         if array.dtype.kind not in "fc":
             raise TypeError(f"{where}: {name} must be floating point, got {instead(name, array)}")
         if array.dtype == np.float16:
-            raise TypeError(f"{where}: {name} must have 32 bits or more, for float16 ends at 65504; "
-                            f"try {name}.astype(np.float32)")
+            raise TypeError(
+                f"{where}: {name} must have 32 bits or more, for float16 ends at 65504; "
+                f"try {name}.astype(np.float32)"
+            )
         shape = array.shape
         fixed = dims[:-1] if dims[-1:] == ("...",) else dims
         fits = len(shape) >= len(fixed) if fixed is not dims else len(shape) == len(fixed)
@@ -50,13 +52,15 @@ def require(where, spec, *arrays):
         if not fits:
             raise ValueError(_misfit(where, spec, name, dims, shown, shape, arrays))
         if array.size == 0:
-            raise ValueError(f"{where}: {name} {shown} is empty, its shape is {shape}; "
-                             "try a batch of at least one row and one column")
+            raise ValueError(
+                f"{where}: {name} {shown} is empty, its shape is {shape}; "
+                "try a batch of at least one row and one column"
+            )
     if len(_passed) < 4096:
         _passed.add(key)
 
 
-_passed = set()     # shapes and dtypes that passed a spec: a training step asks the same again and again
+_passed = set()  # shapes and dtypes that passed a spec: a training step asks the same again and again
 
 
 def is_plain_array(value):
@@ -111,8 +115,10 @@ def require_labels(where, y, num_rows, num_classes=np.inf):
     if outside.any():
         i = int(outside.argmax())
         wanted = "at least 0" if num_classes == np.inf else f"in 0..{num_classes - 1}"
-        raise ValueError(f"{where}: labels must be {wanted}, got y[{i}] = {y[i]} "
-                         f"({outside.sum()} of {num_rows} outside); try labels that start at 0")
+        raise ValueError(
+            f"{where}: labels must be {wanted}, got y[{i}] = {y[i]} "
+            f"({outside.sum()} of {num_rows} outside); try labels that start at 0"
+        )
 
 
 def require_cache(where, cache, kind):
@@ -126,8 +132,11 @@ def require_cache(where, cache, kind):
         wanted, fits = "a numpy array", isinstance(cache, np.ndarray)
     else:
         wanted = f"a tuple of {', '.join(fields)}"
-        fits = (isinstance(cache, tuple) and len(cache) == len(fields)
-                and getattr(cache, "_fields", None) == getattr(kind, "_fields", None))
+        fits = (
+            isinstance(cache, tuple)
+            and len(cache) == len(fields)
+            and getattr(cache, "_fields", None) == getattr(kind, "_fields", None)
+        )
     if not fits:
         got = type(cache).__name__ + (f" of {len(cache)}" if isinstance(cache, tuple) else "")
         forward = where.removesuffix("_alt").replace("backward", "forward")
@@ -148,7 +157,7 @@ def require_options(where, name, options, known):
 
 def require_choice(where, name, value, choices):
     """Check that value is one of choices. Raises: ValueError that lists them."""
-    if not isinstance(value, (str, type(None))) or value not in choices:    # an array has no one truth value
+    if not isinstance(value, (str, type(None))) or value not in choices:  # an array has no one truth value
         raise ValueError(f"{where}: {name} must be one of {', '.join(map(repr, choices))}; got {value!r}")
 
 
@@ -157,7 +166,7 @@ def require_number(where, name, value, low, high=np.inf, *, above=False, below=F
 
     Raises: TypeError if value is no real number; ValueError, also for NaN.
     """
-    if type(value) is float and low < value < high:     # the common case, and once for every layer of a step
+    if type(value) is float and low < value < high:  # the common case, and once for every layer of a step
         return
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(f"{where}: {name} must be a number, got {value!r}")
@@ -200,15 +209,21 @@ def require_scale(where, x, inv_std, eps):
     inv_std = np.abs(inv_std).reshape(-1)
     overflows, vanishes = inv_std == 0, inv_std > tiny**-0.5
     if overflows.any():
-        raise OverflowError(f"{where}: x has a {line}, {overflows.argmax()}, whose variance overflows "
-                            f"{x.dtype}; try a smaller learning_rate or weight_scale, or x in float64")
+        raise OverflowError(
+            f"{where}: x has a {line}, {overflows.argmax()}, whose variance overflows "
+            f"{x.dtype}; try a smaller learning_rate or weight_scale, or x in float64"
+        )
     if vanishes.any():
-        raise ValueError(f"{where}: x has a {line}, {vanishes.argmax()}, without variance, and eps is "
-                         f"{eps:g}; try eps=1e-5")
+        raise ValueError(
+            f"{where}: x has a {line}, {vanishes.argmax()}, without variance, and eps is "
+            f"{eps:g}; try eps=1e-5"
+        )
 
 
 def require_rng(where, rng):
     """Check that rng is a numpy Generator or RandomState (or the module np.random). Raises: TypeError."""
     if not callable(getattr(rng, "permutation", None)):
-        raise TypeError(f"{where}: rng must be a numpy Generator or RandomState, got {rng!r}; "
-                        "try np.random.default_rng(0)")
+        raise TypeError(
+            f"{where}: rng must be a numpy Generator or RandomState, got {rng!r}; "
+            "try np.random.default_rng(0)"
+        )

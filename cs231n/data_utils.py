@@ -14,13 +14,21 @@ from cs231n.data.formats import BATCHES, PIXELS, read_batch
 from cs231n.data.safe_pickle import load_pickle
 from cs231n.data.sources import locate
 
-__all__ = ["CLASSES", "class_names", "data_source", "get_CIFAR10_data", "load_CIFAR10", "load_CIFAR_batch",
-           "load_pickle", "warn_of_stand_in"]
+__all__ = [
+    "CLASSES",
+    "class_names",
+    "data_source",
+    "get_CIFAR10_data",
+    "load_CIFAR10",
+    "load_CIFAR_batch",
+    "load_pickle",
+    "warn_of_stand_in",
+]
 
 CLASSES = ("plane", "car", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 TRAIN, TEST = 50_000, 10_000
 _announced = []
-_loaded = []            # what get_CIFAR10_data read last, which a cache that changes later does not change
+_loaded = []  # what get_CIFAR10_data read last, which a cache that changes later does not change
 
 
 def load_CIFAR_batch(filename):
@@ -30,8 +38,10 @@ def load_CIFAR_batch(filename):
     """
     path = Path(filename)
     if not path.is_file():
-        raise FileNotFoundError(f"load_CIFAR_batch: no file {path.absolute()}; get_CIFAR10_data() finds or "
-                                "fetches the images by itself")
+        raise FileNotFoundError(
+            f"load_CIFAR_batch: no file {path.absolute()}; get_CIFAR10_data() finds or "
+            "fetches the images by itself"
+        )
     with open(path, "rb") as f:
         pixels, labels = read_batch(f, path.name)
     return pixels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1).astype(np.float32), labels.astype(np.int64)
@@ -42,8 +52,10 @@ def load_CIFAR10(ROOT):
     root = Path(ROOT)
     missing = [name for name in BATCHES if not (root / name).is_file()]
     if missing:
-        raise FileNotFoundError(f"load_CIFAR10: {root.absolute()} has no {', '.join(missing)}; "
-                                "get_CIFAR10_data() finds or fetches the images by itself")
+        raise FileNotFoundError(
+            f"load_CIFAR10: {root.absolute()} has no {', '.join(missing)}; "
+            "get_CIFAR10_data() finds or fetches the images by itself"
+        )
     Xtr, Ytr = np.empty((TRAIN, 32, 32, 3), np.float32), np.empty(TRAIN, np.int64)
     for i, name in enumerate(BATCHES[:5]):
         part = slice(i * TEST, (i + 1) * TEST)
@@ -54,8 +66,9 @@ def load_CIFAR10(ROOT):
     return Xtr, Ytr, *load_CIFAR_batch(root / BATCHES[5])
 
 
-def get_CIFAR10_data(num_training=49000, num_validation=1000, num_test=1000, subtract_mean=True,
-                     dtype=np.float32):
+def get_CIFAR10_data(
+    num_training=49000, num_validation=1000, num_test=1000, subtract_mean=True, dtype=np.float32
+):
     """The images of CIFAR-10 as a dict: X_train, y_train, X_val, y_val, X_test, y_test.
 
     The first num_training of the 50,000 training images, the num_validation after them, the first num_test of
@@ -69,17 +82,26 @@ def get_CIFAR10_data(num_training=49000, num_validation=1000, num_test=1000, sub
     Raises: ValueError for numbers out of range; DataError if CS231N_CIFAR10 is set and cannot be used.
     """
     num_training, num_validation, num_test = (
-        _count(name, value) for name, value in
-        (("num_training", num_training), ("num_validation", num_validation), ("num_test", num_test)))
+        _count(name, value)
+        for name, value in (
+            ("num_training", num_training),
+            ("num_validation", num_validation),
+            ("num_test", num_test),
+        )
+    )
     if num_training + num_validation > TRAIN:
-        raise ValueError(f"get_CIFAR10_data: num_training + num_validation is "
-                         f"{num_training + num_validation:,}, there are {TRAIN:,} training images; "
-                         f"try num_training={max(TRAIN - num_validation, 0)}")
+        raise ValueError(
+            f"get_CIFAR10_data: num_training + num_validation is "
+            f"{num_training + num_validation:,}, there are {TRAIN:,} training images; "
+            f"try num_training={max(TRAIN - num_validation, 0)}"
+        )
     if num_test > TEST:
         raise ValueError(f"get_CIFAR10_data: num_test is {num_test:,}, there are {TEST:,} test images")
     if subtract_mean and num_training == 0:
-        raise ValueError("get_CIFAR10_data: num_training is 0, so there is no mean image to subtract; "
-                         "try subtract_mean=False")
+        raise ValueError(
+            "get_CIFAR10_data: num_training is 0, so there is no mean image to subtract; "
+            "try subtract_mean=False"
+        )
     dtype = np.dtype(dtype)
     if dtype.kind != "f":
         raise ValueError(f"get_CIFAR10_data: dtype must be floating point, got {dtype}; try np.float32")
@@ -94,12 +116,15 @@ def get_CIFAR10_data(num_training=49000, num_validation=1000, num_test=1000, sub
         mean = (total / num_training).astype(dtype)
 
     data = {}
-    for name, start, count in (("train", 0, num_training), ("val", num_training, num_validation),
-                               ("test", TRAIN, num_test)):
+    for name, start, count in (
+        ("train", 0, num_training),
+        ("val", num_training, num_validation),
+        ("test", TRAIN, num_test),
+    ):
         X, y = np.empty((count, PIXELS), dtype), np.empty(count, np.int64)
         for at, images, labels in pieces(path, start, start + count):
-            np.subtract(images, mean, out=X[at:at + len(images)], dtype=dtype)
-            y[at:at + len(images)] = labels
+            np.subtract(images, mean, out=X[at : at + len(images)], dtype=dtype)
+            y[at : at + len(images)] = labels
         data[f"X_{name}"], data[f"y_{name}"] = X.reshape(count, 3, 32, 32), y
     return data
 
@@ -167,6 +192,8 @@ def main():
         print(f"  file     {name}, {size:,} bytes\n  sha256   {digest}")
     print(f"  kept as  {found.path}\n           {found.path.stat().st_size:,} bytes")
     print(f"  content  {kept_digest(found.path)}")
-    print(f"           {TRAIN:,} images to train on, {TEST:,} to test on; "
-          f"{'all as published' if found.real else 'NOT CIFAR-10'}")
+    print(
+        f"           {TRAIN:,} images to train on, {TEST:,} to test on; "
+        f"{'all as published' if found.real else 'NOT CIFAR-10'}"
+    )
     return 0

@@ -22,7 +22,7 @@ from cs231n.layers import affine_rows, batchnorm_options, dropout_options, requi
 
 try:
     from cs231n import kernels
-except (ImportError, RuntimeError, UnicodeError):       # no numba, or no folder for what it compiles
+except (ImportError, RuntimeError, UnicodeError):  # no numba, or no folder for what it compiles
     kernels = None
 
 __all__ = [*layers.__all__, *layer_utils.__all__, "adam", "adamw"]
@@ -30,10 +30,10 @@ __all__ = [*layers.__all__, *layer_utils.__all__, "adam", "adamw"]
 
 class FusedCache(NamedTuple):
     relu_out: np.ndarray  # (N, D)  what relu let through; x again where no relu follows
-    x: np.ndarray         # (N, D)  for a kernel; for NumPy, x less its first row
-    shift: np.ndarray     # (D,)    (mean of x, less origin) * inv_std
-    inv_std: np.ndarray   # (D,)
-    gamma: np.ndarray     # (D,)
+    x: np.ndarray  # (N, D)  for a kernel; for NumPy, x less its first row
+    shift: np.ndarray  # (D,)    (mean of x, less origin) * inv_std
+    inv_std: np.ndarray  # (D,)
+    gamma: np.ndarray  # (D,)
     with_relu: bool
     is_compiled: bool
 
@@ -71,8 +71,11 @@ def affine_norm_relu_forward(x, w, b, gamma, beta, norm_param, normalization):
 
     Batchnorm takes a bias out again, so b is added to the running mean alone, and db is zero.
     """
-    if not isinstance(normalization, str) or normalization != "batchnorm" \
-            or not _is_fused(norm_param, x, w, b, gamma, beta):
+    if (
+        not isinstance(normalization, str)
+        or normalization != "batchnorm"
+        or not _is_fused(norm_param, x, w, b, gamma, beta)
+    ):
         return layer_utils.affine_norm_relu_forward(x, w, b, gamma, beta, norm_param, normalization)
     rows = affine_rows(x, w, b)
     out, norm_cache = _forward(rows @ w, gamma, beta, norm_param, with_relu=True, bias=b)
@@ -94,8 +97,9 @@ def affine_norm_relu_dropout_forward(x, w, b, gamma, beta, norm_param, normaliza
     """As layer_utils.affine_norm_relu_dropout_forward."""
     if normalization is None:
         return layer_utils.affine_norm_relu_dropout_forward(
-            x, w, b, gamma, beta, norm_param, normalization, dropout_param)
-    if dropout_param:       # before the running statistics move
+            x, w, b, gamma, beta, norm_param, normalization, dropout_param
+        )
+    if dropout_param:  # before the running statistics move
         dropout_options("affine_norm_relu_dropout_forward", dropout_param)
     out, cache = affine_norm_relu_forward(x, w, b, gamma, beta, norm_param, normalization)
     return then_dropout(out, cache, normalization, dropout_param)
@@ -133,19 +137,30 @@ def _one_pass(rule, w, dw, config, defaults):
     if config is None or not defaults.keys() <= config.keys():
         config = optim.fill(rule.__name__, w, dw, config, **defaults)
     m, v = config["m"], config["v"]
-    if not (_is_one_dtype(w, dw, m, v) and w.shape == dw.shape == m.shape == v.shape
-            and w.flags.c_contiguous and dw.flags.c_contiguous
-            and m.flags.carray and v.flags.carray):     # which are written to as well
+    if not (
+        _is_one_dtype(w, dw, m, v)
+        and w.shape == dw.shape == m.shape == v.shape
+        and w.flags.c_contiguous
+        and dw.flags.c_contiguous
+        and m.flags.carray
+        and v.flags.carray
+    ):  # which are written to as well
         return rule(w, dw, config)
     if kernels is None:
         optim.require_squares(rule.__name__, dw)
     t = config["t"] = config["t"] + 1
     beta1, beta2, rate = config["beta1"], config["beta2"], config["learning_rate"]
-    settings = (beta1, beta2, rate / (1 - beta1**t), 1 / math.sqrt(1 - beta2**t), config["epsilon"],
-                1 - rate * config.get("weight_decay", 0))
+    settings = (
+        beta1,
+        beta2,
+        rate / (1 - beta1**t),
+        1 / math.sqrt(1 - beta2**t),
+        config["epsilon"],
+        1 - rate * config.get("weight_decay", 0),
+    )
     next_w = np.empty(w.shape, w.dtype)
     flat = [a.reshape(-1) for a in (w, dw, m, v, next_w)]
-    if kernels is not None:     # compiled once, for all shapes
+    if kernels is not None:  # compiled once, for all shapes
         if kernels.adam(*flat[:4], *settings, flat[4]):
             try:
                 optim.require_squares(rule.__name__, dw)
@@ -156,11 +171,11 @@ def _one_pass(rule, w, dw, config, defaults):
         _adam_block(*flat, *settings)
     else:
         for i in range(0, w.size, _BLOCK):
-            _adam_block(*(a[i:i + _BLOCK] for a in flat), *settings)
+            _adam_block(*(a[i : i + _BLOCK] for a in flat), *settings)
     return next_w, config
 
 
-_BLOCK = 2**16      # entries whose five arrays stay in the processor's cache from one line to the next
+_BLOCK = 2**16  # entries whose five arrays stay in the processor's cache from one line to the next
 
 
 def _adam_block(w, dw, m, v, out, beta1, beta2, rate, root, epsilon, keep):
@@ -184,7 +199,7 @@ _COMPILED = np.dtype(np.float32), np.dtype(np.float64)
 
 def _is_one_dtype(*arrays):
     for a in arrays:
-        if type(a) is not np.ndarray or a.dtype != arrays[0].dtype:     # no np.matrix, whose * is another
+        if type(a) is not np.ndarray or a.dtype != arrays[0].dtype:  # no np.matrix, whose * is another
             return False
     return arrays[0].dtype in _COMPILED
 
@@ -201,15 +216,16 @@ def _forward(x, gamma, beta, bn_param, with_relu, bias=None):
         x = np.ascontiguousarray(x)
         out, kept = np.empty(x.shape, x.dtype), np.empty((4, len(gamma)), x.dtype)
         bias = np.zeros(len(gamma), x.dtype) if bias is None else bias
-        if kernels.batchnorm_forward(x, gamma, beta, bias, eps, momentum, running_mean, running_var,
-                                     with_relu, out, kept):
+        if kernels.batchnorm_forward(
+            x, gamma, beta, bias, eps, momentum, running_mean, running_var, with_relu, out, kept
+        ):
             require_scale("batchnorm_forward", x, kept[2], eps)
         bn_param["running_mean"], bn_param["running_var"] = kept[0], kept[1]
         cache = FusedCache(out if with_relu else x, x, kept[3], kept[2], gamma, with_relu, True)
     else:
-        ones = np.full(len(x), 1 / len(x), x.dtype)     # ones @ x is a mean, by BLAS
-        centered = x - x[0]             # a large mean would cost float32 its digits
-        left = ones @ centered          # the mean, less x[0]
+        ones = np.full(len(x), 1 / len(x), x.dtype)  # ones @ x is a mean, by BLAS
+        centered = x - x[0]  # a large mean would cost float32 its digits
+        left = ones @ centered  # the mean, less x[0]
         mu = x[0] + left
         squares = np.einsum("nd,nd->d", centered, centered) / len(x)
         # Never below 0 by rounding; infinite, not NaN, if squares overflow, but NaN if x is infinite.
@@ -220,7 +236,7 @@ def _forward(x, gamma, beta, bn_param, with_relu, bias=None):
         out = centered * scale
         out += beta - left * scale
         if with_relu:
-            np.maximum(out, np.zeros(len(gamma), x.dtype), out=out)     # a row is faster here than a number
+            np.maximum(out, np.zeros(len(gamma), x.dtype), out=out)  # a row is faster here than a number
         relu_out = out if with_relu else centered
         cache = FusedCache(relu_out, centered, left * inv_std, inv_std, gamma, with_relu, False)
         if bias is not None:

@@ -12,8 +12,14 @@ import numpy as np
 from cs231n.contracts import instead, require_count, require_number
 
 __all__ = [
-    "rel_error", "assert_gradient", "assert_directional", "complex_step_gradient", "eval_numerical_gradient",
-    "eval_numerical_gradient_array", "eval_numerical_gradient_blobs", "eval_numerical_gradient_net",
+    "rel_error",
+    "assert_gradient",
+    "assert_directional",
+    "complex_step_gradient",
+    "eval_numerical_gradient",
+    "eval_numerical_gradient_array",
+    "eval_numerical_gradient_blobs",
+    "eval_numerical_gradient_net",
     "grad_check_sparse",
 ]
 
@@ -49,8 +55,10 @@ def eval_numerical_gradient(f, x, verbose=True, h=1e-5):
     for index in _indices("eval_numerical_gradient", x, h):
         up, down = _both_sides(f, x, index, h)
         if up.ndim:
-            raise ValueError(f"eval_numerical_gradient: f must return one number, got an array {up.shape}; "
-                             "try eval_numerical_gradient_array")
+            raise ValueError(
+                f"eval_numerical_gradient: f must return one number, got an array {up.shape}; "
+                "try eval_numerical_gradient_array"
+            )
         grad[index] = (up - down) / (2 * h)
         if verbose:
             print(index, grad[index])
@@ -80,6 +88,7 @@ def eval_numerical_gradient_blobs(f, inputs, output, h=1e-5):
              output, a blob whose diffs hold the upstream gradient.
     Returns: a list of gradients, one for each input, of the shape of its vals.
     """
+
     def values(_):
         f(*inputs, output)
         return output.vals
@@ -98,14 +107,18 @@ def grad_check_sparse(f, x, analytic_grad, num_checks=10, h=1e-5):
     require_count("grad_check_sparse", "num_checks", num_checks, 0)
     _require_numbers("grad_check_sparse", "analytic_grad", analytic_grad)
     if np.shape(analytic_grad) != x.shape:
-        raise ValueError(f"grad_check_sparse: analytic_grad must have the shape of x, {x.shape}, "
-                         f"got {np.shape(analytic_grad)}")
+        raise ValueError(
+            f"grad_check_sparse: analytic_grad must have the shape of x, {x.shape}, "
+            f"got {np.shape(analytic_grad)}"
+        )
     for _ in range(num_checks):
         index = indices[np.random.randint(len(indices))]
         up, down = _both_sides(f, x, index, h)
         numerical, analytic = (up - down) / (2 * h), analytic_grad[index]
-        print(f"numerical: {numerical:f} analytic: {analytic:f}, "
-              f"relative error: {rel_error(numerical, analytic):e}")
+        print(
+            f"numerical: {numerical:f} analytic: {analytic:f}, "
+            f"relative error: {rel_error(numerical, analytic):e}"
+        )
 
 
 def complex_step_gradient(f, x, df=1.0, h=1e-30):
@@ -128,8 +141,10 @@ def complex_step_gradient(f, x, df=1.0, h=1e-30):
         moved[index] += 1j * h
         out = np.asarray(f(moved))
         if out.dtype.kind != "c":
-            raise TypeError(f"complex_step_gradient: f returned {out.dtype} for a complex argument, so the "
-                            "step was lost; try eval_numerical_gradient_array, or look for astype in f")
+            raise TypeError(
+                f"complex_step_gradient: f returned {out.dtype} for a complex argument, so the "
+                "step was lost; try eval_numerical_gradient_array, or look for astype in f"
+            )
         _require_upstream("complex_step_gradient", df, out)
         grad[index] = np.sum(out.imag * df) / h
     return grad
@@ -169,7 +184,8 @@ def assert_gradient(name, analytic, f, x, dout=1.0, h=1e-5, rtol=1e-6, atol=1e-8
         f"  {off.sum()} of {x.size} entries off; "
         f"worst at ({place}): yours {yours:.4g}, numeric {theirs:.4g}{ratio}\n"
         f"  compared in float64, h={h:g}, rtol={rtol:g}, atol={atol:g}; x {x.shape}\n"
-        + textwrap.fill(f"Try: {advice}", 78, initial_indent="  ", subsequent_indent="       "))
+        + textwrap.fill(f"Try: {advice}", 78, initial_indent="  ", subsequent_indent="       ")
+    )
 
 
 def assert_directional(name, analytic, f, x, dout=1.0, rng=None, h=1e-5, rtol=1e-6, atol=1e-8):
@@ -205,7 +221,8 @@ def assert_directional(name, analytic, f, x, dout=1.0, rng=None, h=1e-5, rtol=1e
             f"{name} disagrees with central differences along a random direction\n"
             f"  slope: yours {yours:.6g}, numeric {numeric:.6g}\n"
             f"  compared in float64, h={h:g}, rtol={rtol:g}, atol={atol:g}; x {x.shape}\n"
-            "  Try: assert_gradient on a smaller x, which names the entries that are off.")
+            "  Try: assert_gradient on a smaller x, which names the entries that are off."
+        )
 
 
 def _untouched(name, f, x):
@@ -214,8 +231,10 @@ def _untouched(name, f, x):
     out = np.copy(f(x))
     if not np.array_equal(x, before, equal_nan=True):
         x[...] = before
-        raise AssertionError(f"{name} cannot be checked: f writes into its argument x\n"
-                             "  Try: out = x - mu in place of x -= mu, or x = x.copy() as its first line.")
+        raise AssertionError(
+            f"{name} cannot be checked: f writes into its argument x\n"
+            "  Try: out = x - mu in place of x -= mu, or x = x.copy() as its first line."
+        )
     return out
 
 
@@ -227,15 +246,16 @@ def _indices(where, x, h):
 
 def _require_movable(where, x):
     if not isinstance(x, np.ndarray) or x.dtype.kind != "f":
-        raise TypeError(f"{where}: x must be a floating-point array, for its entries move by h; "
-                        f"got {instead('x', x)}")
+        raise TypeError(
+            f"{where}: x must be a floating-point array, for its entries move by h; got {instead('x', x)}"
+        )
     if not x.flags.writeable:
         raise ValueError(f"{where}: x is read-only, but its entries are moved in place; try x.copy()")
 
 
 def _both_sides(f, x, index, h):
     """f with x[index] moved up and down by h; x is put back whatever f does."""
-    before = x.copy()           # all of it: f may write into its argument
+    before = x.copy()  # all of it: f may write into its argument
     value = x[index]
     try:
         x[index] = value + h
@@ -259,8 +279,10 @@ def _values(f, x):
 
 def _require_step(moved, value, dtype, h):
     if moved == value or abs(moved - value - h) > 0.1 * h:
-        raise ValueError(f"h={h:g} is lost in the rounding of x, {value:g} in {dtype}: an entry moves by "
-                         f"{moved - value:g}; try a larger h, or x in float64 and of size about 1")
+        raise ValueError(
+            f"h={h:g} is lost in the rounding of x, {value:g} in {dtype}: an entry moves by "
+            f"{moved - value:g}; try a larger h, or x in float64 and of size about 1"
+        )
 
 
 def _require_numbers(where, name, values):
@@ -271,21 +293,26 @@ def _require_numbers(where, name, values):
 
 def _require_float64(where, name, x):
     if not isinstance(x, np.ndarray) or x.dtype != np.float64:
-        raise TypeError(f"{where}: {name} must be float64, for at h=1e-5 a float32 difference is off by "
-                        f"percents; got {instead(name, x)}")
+        raise TypeError(
+            f"{where}: {name} must be float64, for at h=1e-5 a float32 difference is off by "
+            f"percents; got {instead(name, x)}"
+        )
 
 
 def _require_upstream(where, df, out):
     _require_numbers(where, "the upstream gradient", df)
     if np.ndim(df) > 0 and np.shape(df) != np.shape(out):
-        raise ValueError(f"{where}: the upstream gradient must have the shape of f(x), {np.shape(out)}, "
-                         f"got {np.shape(df)}")
+        raise ValueError(
+            f"{where}: the upstream gradient must have the shape of f(x), {np.shape(out)}, got {np.shape(df)}"
+        )
 
 
 def _require_dout(where, dout, out):
     if np.ndim(dout) == 0 < np.ndim(out):
-        raise ValueError(f"{where}: f returns an array {np.shape(out)}, so dout must be one too, and random, "
-                         f"for all ones hide mistakes; try dout=np.random.randn{np.shape(out)}")
+        raise ValueError(
+            f"{where}: f returns an array {np.shape(out)}, so dout must be one too, and random, "
+            f"for all ones hide mistakes; try dout=np.random.randn{np.shape(out)}"
+        )
     _require_upstream(where, dout, out)
 
 
@@ -296,8 +323,9 @@ def _as_gradient(name, analytic, x):
         hint = "a gradient has the shape of what it is taken with respect to"
         if np.shape(analytic)[::-1] == x.shape:
             hint += "; here the transpose has it"
-        raise AssertionError(f"{name} has the wrong shape\n  yours {np.shape(analytic)}, wanted {x.shape}\n"
-                             f"  Try: {hint}.")
+        raise AssertionError(
+            f"{name} has the wrong shape\n  yours {np.shape(analytic)}, wanted {x.shape}\n  Try: {hint}."
+        )
     return np.asarray(analytic)
 
 
@@ -312,20 +340,24 @@ def advice_on(analytic, numeric, off, atol):
     if np.abs(numeric).max() <= atol:
         return "the numeric gradient is zero: does f use its argument, and is dout random, not all ones?"
     error = analytic - numeric
-    like_none = atol + 0.01 * np.abs(error).max()       # what is left where a pattern explains it
+    like_none = atol + 0.01 * np.abs(error).max()  # what is left where a pattern explains it
     scale = np.sum(analytic * numeric) / np.sum(numeric * numeric)
     if np.abs(analytic - scale * numeric).max() <= like_none:
         if abs(scale + 1) < 1e-3:
             return "right up to the sign."
         for n in numeric.shape:
             if n > 1 and min(abs(scale - n), abs(scale - 1 / n)) < 1e-3 * scale:
-                return (f"a constant ratio equal to {n} or 1/{n}, a size of x, often means a sum where the "
-                        "equation has a mean, or the other way round.")
+                return (
+                    f"a constant ratio equal to {n} or 1/{n}, a size of x, often means a sum where the "
+                    "equation has a mean, or the other way round."
+                )
         return f"right up to a constant factor, {scale:.4g}: a factor was left out or used twice."
     if numeric.ndim == 2:
         if len(error) > 1 and np.ptp(error, axis=0).max() <= like_none:
-            return ("the error is the same in every row: a term that reaches every row through a sum over "
-                    "the batch is missing, or counted twice.")
+            return (
+                "the error is the same in every row: a term that reaches every row through a sum over "
+                "the batch is missing, or counted twice."
+            )
         for axis, what in [(0, "columns"), (1, "rows")]:
             lines = np.flatnonzero(off.any(axis=axis))
             if len(lines) < off.shape[1 - axis]:

@@ -9,7 +9,7 @@ from numba import njit
 
 compiled = njit(cache=True, nogil=True, error_model="numpy")
 
-CACHED = 2**15      # entries that a processor's own cache holds from one loop to the next
+CACHED = 2**15  # entries that a processor's own cache holds from one loop to the next
 
 
 @compiled
@@ -61,7 +61,7 @@ def batchnorm_forward(x, gamma, beta, bias, eps, momentum, running_mean, running
     for i in range(N):
         for j in range(D):
             y = (x[i, j] - x[0, j]) * scale[j] + offset[j]
-            out[i, j] = zero if with_relu and y <= zero else y      # NaN stays NaN
+            out[i, j] = zero if with_relu and y <= zero else y  # NaN stays NaN
     return doubtful
 
 

@@ -5,8 +5,12 @@ from cs231n.layers import *
 from cs231n.layers import dropout_options
 
 __all__ = [
-    "affine_relu_forward", "affine_relu_backward", "affine_norm_relu_forward", "affine_norm_relu_backward",
-    "affine_norm_relu_dropout_forward", "affine_norm_relu_dropout_backward",
+    "affine_relu_forward",
+    "affine_relu_backward",
+    "affine_norm_relu_forward",
+    "affine_norm_relu_backward",
+    "affine_norm_relu_dropout_forward",
+    "affine_norm_relu_dropout_backward",
 ]
 
 
@@ -57,7 +61,7 @@ def affine_norm_relu_dropout_forward(x, w, b, gamma, beta, norm_param, normaliza
              are not read; dropout_param None or {} leaves dropout out.
     Returns: out (N, M); cache.
     """
-    if dropout_param:       # before the running statistics move
+    if dropout_param:  # before the running statistics move
         dropout_options("affine_norm_relu_dropout_forward", dropout_param)
     if normalization is None:
         out, cache = affine_relu_forward(x, w, b)

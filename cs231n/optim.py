@@ -61,8 +61,9 @@ def adam(w, dw, config=None):
     steps taken.
     Source: Kingma and Ba 2015, arXiv:1412.6980, algorithm 1.
     """
-    config = fill("adam", w, dw, config, learning_rate=1e-3, beta1=0.9, beta2=0.999, epsilon=1e-8,
-                  m=0, v=0, t=0)
+    config = fill(
+        "adam", w, dw, config, learning_rate=1e-3, beta1=0.9, beta2=0.999, epsilon=1e-8, m=0, v=0, t=0
+    )
     return _adam_step(w, dw, config), config
 
 
@@ -75,8 +76,20 @@ def adamw(w, dw, config=None):
     Source: Loshchilov and Hutter 2019, arXiv:1711.05101, algorithm 2; weight_decay is multiplied by the
     learning rate as well, which makes a schedule the same for both.
     """
-    config = fill("adamw", w, dw, config, learning_rate=1e-3, beta1=0.9, beta2=0.999, epsilon=1e-8,
-                  weight_decay=1e-2, m=0, v=0, t=0)
+    config = fill(
+        "adamw",
+        w,
+        dw,
+        config,
+        learning_rate=1e-3,
+        beta1=0.9,
+        beta2=0.999,
+        epsilon=1e-8,
+        weight_decay=1e-2,
+        m=0,
+        v=0,
+        t=0,
+    )
     return _adam_step(w, dw, config) - config["learning_rate"] * config["weight_decay"] * w, config
 
 
@@ -102,7 +115,7 @@ def clip_by_norm(grads, norm):
     require_number("clip_by_norm", "norm", norm, 0, above=True)
     with np.errstate(over="ignore", under="ignore"):
         found = math.hypot(*(np.linalg.norm(g) for g in grads.values()))
-    if not 1e-15 < found < 1e15:    # a square that float32 cannot hold, or float64
+    if not 1e-15 < found < 1e15:  # a square that float32 cannot hold, or float64
         largest = max((float(np.max(np.abs(g))) for g in grads.values()), default=0.0)
         if 0 < largest < np.inf:
             found = largest * math.hypot(*(np.linalg.norm(g / np.float64(largest)) for g in grads.values()))
@@ -129,13 +142,21 @@ def fill(rule, w, dw, config, **defaults):
         if name in MEMORY:
             _require_array(rule, f"config[{name!r}]", value)
             if np.shape(value) != np.shape(w):
-                raise ValueError(f"{rule}: config[{name!r}] must have the shape of w, {np.shape(w)}, got "
-                                 f"{np.shape(value)}; try a new config for each parameter")
+                raise ValueError(
+                    f"{rule}: config[{name!r}] must have the shape of w, {np.shape(w)}, got "
+                    f"{np.shape(value)}; try a new config for each parameter"
+                )
             config[name] = as_dtype_of(w, value)
         elif type(value) is not float or not 0 <= value < 1:
             share = name in ("momentum", "decay_rate", "beta1", "beta2")
-            require_number(rule, f"config[{name!r}]", value, 0, 1 if share else np.inf,
-                           below=share and rule in ("adam", "adamw"))  # which divide by 1 - beta
+            require_number(
+                rule,
+                f"config[{name!r}]",
+                value,
+                0,
+                1 if share else np.inf,
+                below=share and rule in ("adam", "adamw"),
+            )  # which divide by 1 - beta
             # A float64 scalar, like 10 ** np.random.uniform(-4, -2), would turn float32 weights into float64.
             config[name] = value.item() if isinstance(value, np.generic) else value
     if "epsilon" in defaults:
@@ -151,14 +172,16 @@ def require_squares(rule, dw):
 
     An infinite or NaN entry passes, for the next w shows it. Raises: OverflowError.
     """
-    if np.vdot(dw, dw) < np.inf:    # one fast pass, and no square exceeds their sum
+    if np.vdot(dw, dw) < np.inf:  # one fast pass, and no square exceeds their sum
         return
     with np.errstate(over="ignore"):
         lost = np.isfinite(dw) & np.isinf(np.square(dw))
     if lost.any():
         largest = np.max(np.abs(dw), where=lost, initial=0)
-        raise OverflowError(f"{rule}: dw holds {largest:g}, whose square overflows {np.result_type(dw)}; "
-                            "try a smaller learning_rate, or clip_by_norm")
+        raise OverflowError(
+            f"{rule}: dw holds {largest:g}, whose square overflows {np.result_type(dw)}; "
+            "try a smaller learning_rate, or clip_by_norm"
+        )
 
 
 def as_dtype_of(w, array):

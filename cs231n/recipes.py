@@ -28,7 +28,7 @@ __all__ = ["RECIPES", "Recipe", "moves_of", "predict", "prepare", "solver_for", 
 class Recipe(NamedTuple):
     hidden_dims: list
     epochs: int
-    pixels: int     # how far images are shifted: further, the longer the net sees them
+    pixels: int  # how far images are shifted: further, the longer the net sees them
 
 
 RECIPES = {
@@ -37,7 +37,7 @@ RECIPES = {
     "best": Recipe([1024, 512, 256], epochs=60, pixels=3),
 }
 
-FITTED_TO = 20_000      # images that the whitening is fitted to
+FITTED_TO = 20_000  # images that the whitening is fitted to
 
 
 def prepare(whitening=None):
@@ -62,13 +62,25 @@ def solver_for(name, data, seed, run=None, verbose=True):
     require_choice("solver_for", "name", name, tuple(RECIPES))
     require_count("solver_for", "seed", seed, 0)
     recipe, rng = RECIPES[name], np.random.RandomState(seed)
-    net = FullyConnectedNet(recipe.hidden_dims, normalization="batchnorm", weight_scale=0.03, rng=rng,
-                            layers=fast_layers)
-    return Solver(net, data, update_rule="adamw",
-                  optim_config={"learning_rate": 8e-3, "weight_decay": 0.1, "beta2": 0.99},
-                  schedule="one_cycle", schedule_config={"warm_up": 0.2}, augment=moves_of(name),
-                  batch_size=512, num_epochs=recipe.epochs, keep="last", print_every=10**9, rng=rng, run=run,
-                  verbose=verbose)
+    net = FullyConnectedNet(
+        recipe.hidden_dims, normalization="batchnorm", weight_scale=0.03, rng=rng, layers=fast_layers
+    )
+    return Solver(
+        net,
+        data,
+        update_rule="adamw",
+        optim_config={"learning_rate": 8e-3, "weight_decay": 0.1, "beta2": 0.99},
+        schedule="one_cycle",
+        schedule_config={"warm_up": 0.2},
+        augment=moves_of(name),
+        batch_size=512,
+        num_epochs=recipe.epochs,
+        keep="last",
+        print_every=10**9,
+        rng=rng,
+        run=run,
+        verbose=verbose,
+    )
 
 
 def moves_of(name):
@@ -85,7 +97,7 @@ def predict(model, X):
     for view in views(X):
         for_view = []
         for start in range(0, len(X), 1000):
-            scores = model.loss(view[start:start + 1000])
+            scores = model.loss(view[start : start + 1000])
             odds = np.exp(scores - scores.max(axis=1, keepdims=True))
             for_view.append(odds / odds.sum(axis=1, keepdims=True))
         total += np.concatenate(for_view)

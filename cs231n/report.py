@@ -3,6 +3,7 @@
 A notebook hands a number over with `record`. `run` executes every notebook in a kernel of its own, leaves the
 files on disk as they are, collects what was recorded, and writes one page each and an index under reports/.
 """
+
 import asyncio
 import contextlib
 import math
@@ -14,8 +15,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
-SIGN_OF_LIFE = 30            # seconds between the lines that a log gets while a notebook runs
-GRACE = 5                    # seconds in which an interrupted cell may end itself
+SIGN_OF_LIFE = 30  # seconds between the lines that a log gets while a notebook runs
+GRACE = 5  # seconds in which an interrupted cell may end itself
 
 
 def _percent(value):
@@ -37,6 +38,7 @@ RESULTS = {
 
 class Outcome(NamedTuple):
     """What came of one notebook; `error` is None where every cell ran."""
+
     path: Path
     notebook: dict
     seconds: float
@@ -61,6 +63,7 @@ def record(name, value, text):
         raise ValueError(f"record: {name!r} must be finite, got {value}; did the training diverge?")
     if "IPython" in sys.modules and sys.modules["IPython"].get_ipython() is not None:
         from IPython.display import display
+
         display({"text/plain": text}, metadata={"cs231n": {"name": name, "value": value}}, raw=True)
     else:
         print(text)
@@ -122,18 +125,30 @@ def execute(path):
     for cell in code:
         cell.outputs, cell.execution_count = [], None
     started, error, number, interrupted = time.monotonic(), None, 0, False
-    bar = tqdm(total=len(code), desc=path.stem, disable=not sys.stderr.isatty(), ncols=79, leave=False,
-               bar_format="{desc} |{bar}| {n_fmt} of {total_fmt} cells, {elapsed}")
+    bar = tqdm(
+        total=len(code),
+        desc=path.stem,
+        disable=not sys.stderr.isatty(),
+        ncols=79,
+        leave=False,
+        bar_format="{desc} |{bar}| {n_fmt} of {total_fmt} cells, {elapsed}",
+    )
 
     def starts(**_):
         nonlocal number
         number += 1
 
     # Streams are coalesced so that a progress bar inside a cell leaves its last state, not each of them.
-    client = NotebookClient(notebook, timeout=None, kernel_name="python3", coalesce_streams=True,
-                            resources={"metadata": {"path": str(path.parent)}},
-                            extra_arguments=["--log-level=ERROR"],
-                            on_cell_execute=starts, on_cell_executed=lambda **_: bar.update())
+    client = NotebookClient(
+        notebook,
+        timeout=None,
+        kernel_name="python3",
+        coalesce_streams=True,
+        resources={"metadata": {"path": str(path.parent)}},
+        extra_arguments=["--log-level=ERROR"],
+        on_cell_execute=starts,
+        on_cell_executed=lambda **_: bar.update(),
+    )
 
     async def watched():
         loop, job, said = asyncio.get_running_loop(), asyncio.ensure_future(client.async_execute()), started
@@ -141,24 +156,24 @@ def execute(path):
         def interrupt():
             nonlocal interrupted
             if number and not interrupted:
-                asyncio.ensure_future(client.km.interrupt_kernel())     # the cell can end itself
+                asyncio.ensure_future(client.km.interrupt_kernel())  # the cell can end itself
                 loop.call_later(GRACE, job.cancel)
             else:
                 job.cancel()
             interrupted = True
 
-        await asyncio.sleep(0)      # nbclient puts up its handler, which trips over a kernel not yet there
-        with contextlib.suppress(NotImplementedError):          # on Windows nobody has a handler
+        await asyncio.sleep(0)  # nbclient puts up its handler, which trips over a kernel not yet there
+        with contextlib.suppress(NotImplementedError):  # on Windows nobody has a handler
             loop.add_signal_handler(signal.SIGINT, interrupt)
         while not job.done():
             await asyncio.wait({job}, timeout=1)
-            bar.refresh()                           # the clock goes on while a long cell runs
+            bar.refresh()  # the clock goes on while a long cell runs
             now = time.monotonic()
             if bar.disable and now - said >= SIGN_OF_LIFE and not job.done():
                 said = now
                 print(f"  {path.stem}: cell {number} of {len(code)}, {minutes(now - started)}", flush=True)
         if interrupted and client.km is not None and client.km.has_kernel:
-            await client.km.shutdown_kernel(now=True)           # it was about to start
+            await client.km.shutdown_kernel(now=True)  # it was about to start
         job.result()
 
     try:
@@ -185,9 +200,10 @@ def main(notebooks=ROOT / "notebooks", reports=ROOT / "reports"):
         print(f"run: no notebook in {notebooks}; try a fresh clone", file=sys.stderr)
         return 1
     from cs231n.pages import render
+
     try:
         reports.mkdir(parents=True, exist_ok=True)
-        (reports / "index.html").unlink(missing_ok=True)     # an old index must not pass for this run's
+        (reports / "index.html").unlink(missing_ok=True)  # an old index must not pass for this run's
     except OSError as refused:
         print(f"run: cannot write {reports}: {refused.strerror}; try another folder", file=sys.stderr)
         return 1

@@ -68,22 +68,49 @@ class Solver:
     entry at the first iteration and one at the end of each epoch; best_val_acc; best_params; epoch.
     """
 
-    def __init__(self, model, data, *, update_rule="sgd", optim_config=None, lr_decay=1.0,
-                 schedule="constant", schedule_config=None, batch_size=100, num_epochs=10, patience=None,
-                 keep="best", clip_norm=None, augment=None, num_train_samples=1000, num_val_samples=None,
-                 checkpoint_name=None, run=None, print_every=10, verbose=True, seed=None, rng=None,
-                 **unknown):
+    def __init__(
+        self,
+        model,
+        data,
+        *,
+        update_rule="sgd",
+        optim_config=None,
+        lr_decay=1.0,
+        schedule="constant",
+        schedule_config=None,
+        batch_size=100,
+        num_epochs=10,
+        patience=None,
+        keep="best",
+        clip_norm=None,
+        augment=None,
+        num_train_samples=1000,
+        num_val_samples=None,
+        checkpoint_name=None,
+        run=None,
+        print_every=10,
+        verbose=True,
+        seed=None,
+        rng=None,
+        **unknown,
+    ):
         if unknown:
             raise ValueError(f"Solver: unknown argument {', '.join(map(repr, unknown))}; try help(Solver)")
         _require_data(model, data)
         rules = optim.UPDATE_RULES | getattr(getattr(model, "layers", None), "UPDATE_RULES", {})
         require_choice("Solver", "update_rule", update_rule, tuple(rules))
         require_number("Solver", "lr_decay", lr_decay, 0, above=True)
-        for name, value, low in [("batch_size", batch_size, 1), ("num_epochs", num_epochs, 0),
-                                 ("print_every", print_every, 1)]:
+        for name, value, low in [
+            ("batch_size", batch_size, 1),
+            ("num_epochs", num_epochs, 0),
+            ("print_every", print_every, 1),
+        ]:
             require_count("Solver", name, value, low)
-        for name, value in [("num_train_samples", num_train_samples), ("num_val_samples", num_val_samples),
-                            ("patience", patience)]:
+        for name, value in [
+            ("num_train_samples", num_train_samples),
+            ("num_val_samples", num_val_samples),
+            ("patience", patience),
+        ]:
             if value is not None:
                 require_count("Solver", name, value, 1)
         if clip_norm is not None:
@@ -91,11 +118,15 @@ class Solver:
         require_schedule("Solver", schedule, schedule_config)
         require_choice("Solver", "keep", keep, ("best", "last"))
         if augment is not None and not callable(augment):
-            raise TypeError(f"Solver: augment must be a function (batch, rng) -> batch, got {augment!r}; "
-                            "try from cs231n.data.augment import flip_and_shift")
+            raise TypeError(
+                f"Solver: augment must be a function (batch, rng) -> batch, got {augment!r}; "
+                "try from cs231n.data.augment import flip_and_shift"
+            )
         if not isinstance(optim_config, (dict, type(None))):
-            raise TypeError(f"Solver: optim_config must be a dict, got {type(optim_config).__name__}; "
-                            "try {'learning_rate': 1e-3}")
+            raise TypeError(
+                f"Solver: optim_config must be a dict, got {type(optim_config).__name__}; "
+                "try {'learning_rate': 1e-3}"
+            )
         if seed is not None and rng is not None:
             raise ValueError("Solver: seed and rng are two ways to say one thing; give one of them")
         if seed is not None:
@@ -124,7 +155,7 @@ class Solver:
         self.rng = rng if rng is not None else np.random if seed is None else np.random.RandomState(seed)
 
         w, filled = next(iter(model.params.values())), dict(self.optim_config)
-        self.update_rule(w, np.zeros_like(w), filled)   # a bad setting fails here and now
+        self.update_rule(w, np.zeros_like(w), filled)  # a bad setting fails here and now
         self.optim_configs = {name: dict(self.optim_config) for name in model.params}
         for name, config in self.optim_configs.items():
             if "weight_decay" in filled and np.ndim(model.params[name]) < 2:
@@ -132,8 +163,8 @@ class Solver:
         self.epoch = self.best_epoch = self.best_val_acc = 0
         self.loss_history, self.train_acc_history, self.val_acc_history = [], [], []
         self._best = None
-        self._rate = filled["learning_rate"]    # of the epoch, before the schedule
-        self._done = 0                          # steps of the call of train under way
+        self._rate = filled["learning_rate"]  # of the epoch, before the schedule
+        self._done = 0  # steps of the call of train under way
 
     @property
     def best_params(self):
@@ -154,11 +185,17 @@ class Solver:
         if self._best is None:
             self._best = snapshot(self.model)
         per_epoch = max(len(self.X_train) // self.batch_size, 1)
-        if (self.num_epochs and getattr(self.model, "normalization", None) == "batchnorm"
-                and min(self.batch_size, len(self.X_train)) == 1):
-            warnings.warn("Solver.train: a batch of one example is its own mean, so batchnorm turns it into "
-                          "beta, whatever is in X_train; try more examples and a larger batch_size",
-                          RuntimeWarning, stacklevel=2)
+        if (
+            self.num_epochs
+            and getattr(self.model, "normalization", None) == "batchnorm"
+            and min(self.batch_size, len(self.X_train)) == 1
+        ):
+            warnings.warn(
+                "Solver.train: a batch of one example is its own mean, so batchnorm turns it into "
+                "beta, whatever is in X_train; try more examples and a larger batch_size",
+                RuntimeWarning,
+                stacklevel=2,
+            )
         total, first_epoch = self.num_epochs * per_epoch, self.epoch - self._done // per_epoch
         if self.run is not None:
             self.run.start(self)
@@ -172,7 +209,7 @@ class Solver:
                         order = self.rng.permutation(len(self.X_train))
                     self._set_rate(t / total)
                     start = t % per_epoch * self.batch_size
-                    if not self._step(order[start:start + self.batch_size]):
+                    if not self._step(order[start : start + self.batch_size]):
                         break
                     self._done = t + 1
                     if t % self.print_every == 0:
@@ -183,9 +220,11 @@ class Solver:
                         rate = self._decay_rate()
                     if t == 0 or end_of_epoch:
                         self._measure()
-                        bar.say(f"(Epoch {self.epoch} / {first_epoch + self.num_epochs}) "
-                                f"train acc: {self.train_acc_history[-1]:f}; "
-                                f"val_acc: {self.val_acc_history[-1]:f}")
+                        bar.say(
+                            f"(Epoch {self.epoch} / {first_epoch + self.num_epochs}) "
+                            f"train acc: {self.train_acc_history[-1]:f}; "
+                            f"val_acc: {self.val_acc_history[-1]:f}"
+                        )
                     if end_of_epoch and self.checkpoint_name is not None:
                         self._save_epoch()
                     if end_of_epoch and self.run is not None:
@@ -243,8 +282,10 @@ class Solver:
         if num_samples is not None:
             require_count("check_accuracy", "num_samples", num_samples, 1)
         if np.ndim(X) == 0 or len(X) == 0 or np.shape(y) != (len(X),):
-            raise ValueError("check_accuracy: X must hold at least one example, and y one label each, got "
-                             f"X {np.shape(X)} and y {np.shape(y)}; try an X and a y of one split")
+            raise ValueError(
+                "check_accuracy: X must hold at least one example, and y one label each, got "
+                f"X {np.shape(X)} and y {np.shape(y)}; try an X and a y of one split"
+            )
         return self._accuracy(X, y, num_samples, batch_size)[0]
 
     def _accuracy(self, X, y, num_samples, batch_size=100):
@@ -255,11 +296,11 @@ class Solver:
             X, y = X[chosen], y[chosen]
         right = finite = 0
         for i in range(0, len(X), batch_size):
-            scores = self.model.loss(X[i:i + batch_size])
+            scores = self.model.loss(X[i : i + batch_size])
             if i == 0:
                 require_labels("check_accuracy", labels, len(labels), scores.shape[1])
             valid = np.isfinite(scores).all(axis=1)
-            right += np.sum(valid & (scores.argmax(axis=1) == y[i:i + batch_size]))
+            right += np.sum(valid & (scores.argmax(axis=1) == y[i : i + batch_size]))
             finite += valid.sum()
         return right / len(X), finite > 0
 
@@ -268,9 +309,11 @@ class Solver:
         try:
             save_checkpoint(path, self.model)
         except OSError as error:
-            raise OSError(f"Solver.train: cannot write {path} ({error.strerror or error}); the model has its "
-                          "best parameters: make room, or try another checkpoint_name, then train() adds "
-                          "num_epochs to those") from error
+            raise OSError(
+                f"Solver.train: cannot write {path} ({error.strerror or error}); the model has its "
+                "best parameters: make room, or try another checkpoint_name, then train() adds "
+                "num_epochs to those"
+            ) from error
 
     def _step(self, batch):
         X, y = self.X_train[batch], self.y_train[batch]
@@ -284,18 +327,23 @@ class Solver:
             if self.clip_norm is not None:
                 grads = optim.clip_by_norm(grads, self.clip_norm)
             for name, w in self.model.params.items():
-                self.model.params[name], self.optim_configs[name] = \
-                    self.update_rule(w, grads[name], self.optim_configs[name])
+                self.model.params[name], self.optim_configs[name] = self.update_rule(
+                    w, grads[name], self.optim_configs[name]
+                )
         except OverflowError as error:
-            warnings.warn(f"Solver.train: the run ends at iteration {len(self.loss_history) + 1}: {error}; "
-                          f"the best parameters so far are kept (validation accuracy "
-                          f"{self.best_val_acc:.3f})", RuntimeWarning, stacklevel=3)
+            warnings.warn(
+                f"Solver.train: the run ends at iteration {len(self.loss_history) + 1}: {error}; "
+                f"the best parameters so far are kept (validation accuracy "
+                f"{self.best_val_acc:.3f})",
+                RuntimeWarning,
+                stacklevel=3,
+            )
             return False
         self.loss_history.append(loss)
         return True
 
     def _set_rate(self, progress):
-        if self.schedule != "constant":     # which leaves optim_configs to whoever changes them by hand
+        if self.schedule != "constant":  # which leaves optim_configs to whoever changes them by hand
             factor = SCHEDULES[self.schedule](progress, **self.schedule_config)
             for config in self.optim_configs.values():
                 config["learning_rate"] = self._rate * factor
@@ -313,17 +361,23 @@ class Solver:
         broken = [name for name, size in largest.items() if not np.isfinite(size)]
         name = broken[0] if broken else max(largest, key=largest.get)
         rate = self.optim_configs[name].get("learning_rate", "the default")
-        return (f"Solver.train: the loss is {loss} at iteration {len(self.loss_history) + 1}, so the run "
-                f"ends here; the largest gradient is {largest[name]:g}, in {name}; the best parameters so "
-                f"far are kept (validation accuracy {self.best_val_acc:.3f}). Try a smaller learning_rate "
-                f"(it is {rate}) or a smaller weight_scale")
+        return (
+            f"Solver.train: the loss is {loss} at iteration {len(self.loss_history) + 1}, so the run "
+            f"ends here; the largest gradient is {largest[name]:g}, in {name}; the best parameters so "
+            f"far are kept (validation accuracy {self.best_val_acc:.3f}). Try a smaller learning_rate "
+            f"(it is {rate}) or a smaller weight_scale"
+        )
 
     def _measure(self):
         self.train_acc_history.append(self.check_accuracy(self.X_train, self.y_train, self.num_train_samples))
         val_acc, finite = self._accuracy(self.X_val, self.y_val, self.num_val_samples)
         if not finite:
-            warnings.warn("Solver.train: no score on X_val is finite, so these parameters cannot be the "
-                          "best; try a smaller learning_rate", RuntimeWarning, stacklevel=3)
+            warnings.warn(
+                "Solver.train: no score on X_val is finite, so these parameters cannot be the "
+                "best; try a smaller learning_rate",
+                RuntimeWarning,
+                stacklevel=3,
+            )
         first_or_last = self.keep == "last" or not self.val_acc_history
         if val_acc > self.best_val_acc or finite and first_or_last:
             self.best_val_acc, self.best_epoch = val_acc, self.epoch
@@ -333,25 +387,33 @@ class Solver:
 
 def _require_data(model, data):
     if not hasattr(data, "keys"):
-        raise TypeError("Solver: data must be a dict of the arrays X_train, y_train, X_val, y_val, got "
-                        f"{type(data).__name__}; try get_CIFAR10_data()")
+        raise TypeError(
+            "Solver: data must be a dict of the arrays X_train, y_train, X_val, y_val, got "
+            f"{type(data).__name__}; try get_CIFAR10_data()"
+        )
     for part in ("train", "val"):
         X, y = f"X_{part}", f"y_{part}"
         for name in (X, y):
             if name not in data:
                 raise ValueError(f"Solver: data has no {name!r}; it needs X_train, y_train, X_val, y_val")
         if not isinstance(data[X], np.ndarray):
-            raise TypeError(f"Solver: data[{X!r}] must be a numpy array, "
-                            f"got {instead(f'data[{X!r}]', data[X], 'float32')}")
+            raise TypeError(
+                f"Solver: data[{X!r}] must be a numpy array, "
+                f"got {instead(f'data[{X!r}]', data[X], 'float32')}"
+            )
         if data[X].ndim == 0 or len(data[X]) == 0:
-            raise ValueError(f"Solver: data[{X!r}] must hold at least one example, "
-                             f"its shape is {data[X].shape}; try a split that leaves it some")
+            raise ValueError(
+                f"Solver: data[{X!r}] must hold at least one example, "
+                f"its shape is {data[X].shape}; try a split that leaves it some"
+            )
         require_labels(f"Solver, data[{y!r}]", data[y], len(data[X]))
         _require_finite(X, data[X])
     if data["X_val"][:1].size != data["X_train"][:1].size:
-        raise ValueError("Solver: data['X_val'] must hold examples as large as those in data['X_train'], "
-                         f"{data['X_train'].shape[1:]}, got {data['X_val'].shape[1:]}; "
-                         "try X_val and X_train of one get_CIFAR10_data()")
+        raise ValueError(
+            "Solver: data['X_val'] must hold examples as large as those in data['X_train'], "
+            f"{data['X_train'].shape[1:]}, got {data['X_val'].shape[1:]}; "
+            "try X_val and X_train of one get_CIFAR10_data()"
+        )
     if not getattr(model, "params", None) or not callable(getattr(model, "loss", None)):
         raise TypeError(f"Solver: model must have params and loss(X, y), got {type(model).__name__}")
 
@@ -361,5 +423,7 @@ def _require_finite(name, X):
         return
     i = next(i for i, example in enumerate(X) if not np.isfinite(example).all())
     found = X[i][~np.isfinite(X[i])].flat[0] if X.ndim > 1 else X[i]
-    raise ValueError(f"Solver: data[{name!r}] must be finite, got {found} in example {i}; try to leave out "
-                     f"that example and its label, or to mend what made it {found}")
+    raise ValueError(
+        f"Solver: data[{name!r}] must be finite, got {found} in example {i}; try to leave out "
+        f"that example and its label, or to mend what made it {found}"
+    )

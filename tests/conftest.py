@@ -15,11 +15,14 @@ from tests.support import make_blobs  # noqa: E402
 from tests.support.tally import table  # noqa: E402
 
 # Grading is for Linux: its children need setrlimit, namespaces and /proc, and its zips names of any bytes.
-collect_ignore_glob = [] if sys.platform == "linux" else \
-    ["classroom/test_sandbox.py", "classroom/test_grade*.py", "classroom/test_release_platforms.py"]
+collect_ignore_glob = (
+    []
+    if sys.platform == "linux"
+    else ["classroom/test_sandbox.py", "classroom/test_grade*.py", "classroom/test_release_platforms.py"]
+)
 
 settings.register_profile("kit", derandomize=True, max_examples=20, deadline=None)
-settings.register_profile("many", settings.get_profile("kit"), max_examples=250)   # docs/reliability.md
+settings.register_profile("many", settings.get_profile("kit"), max_examples=250)  # docs/reliability.md
 settings.load_profile("kit")
 
 

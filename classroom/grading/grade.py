@@ -33,7 +33,7 @@ from cs231n.training.checkpoint import beside
 
 __all__ = ["add_arguments", "grade", "main"]
 
-IN_FLIGHT = 64      # submissions handed to the executor at a time: memory does not grow with the class
+IN_FLIGHT = 64  # submissions handed to the executor at a time: memory does not grow with the class
 
 
 def add_arguments(parser):
@@ -41,10 +41,19 @@ def add_arguments(parser):
     add = parser.add_argument
     add("submissions", type=Path, metavar="SUBMISSIONS", help="a zip or a folder for each student")
     add("-o", "--out", type=Path, required=True, metavar="OUT", help="where the results go")
-    add("--manifest", type=Path, default=MANIFEST, metavar="FILE",
-        help=f"the list of exercises (default: classroom/{MANIFEST.name})")
-    add("--executor", default="processes:2", metavar="WHERE",
-        help="serial, processes:N or dask:ADDRESS (default: %(default)s)")
+    add(
+        "--manifest",
+        type=Path,
+        default=MANIFEST,
+        metavar="FILE",
+        help=f"the list of exercises (default: classroom/{MANIFEST.name})",
+    )
+    add(
+        "--executor",
+        default="processes:2",
+        metavar="WHERE",
+        help="serial, processes:N or dask:ADDRESS (default: %(default)s)",
+    )
     add("--require-sandbox", action="store_true", help="refuse anything weaker than bubblewrap")
     add("--seed", type=int, help="of the hidden problems (default: the one OUT knows, or a new one)")
 
@@ -55,16 +64,24 @@ def main(arguments):
         if arguments.executor.partition(":")[0] != "dask":
             print(f"Sandbox: {best_level(least)}", *filter(None, [seccomp.missing()]), sep="; ")
         with executor_for(arguments.executor) as executor:
-            rows = grade(arguments.submissions, arguments.out, manifest=arguments.manifest, executor=executor,
-                         least=least, seed=arguments.seed)
+            rows = grade(
+                arguments.submissions,
+                arguments.out,
+                manifest=arguments.manifest,
+                executor=executor,
+                least=least,
+                seed=arguments.seed,
+            )
     except (OSError, ValueError, ManifestError, ModuleNotFoundError) as error:
-        said = clean(str(error), 2000)      # it may name a file that a student named
+        said = clean(str(error), 2000)  # it may name a file that a student named
         print(said if said.startswith("grade") else f"grade: {said}", file=sys.stderr)
         return 1
     failed = [row for row in rows if row.error]
     for row in failed:
-        print(f"grade: {clean(row.student)} is not marked: {clean(row.error)}; try: the same command again",
-              file=sys.stderr)
+        print(
+            f"grade: {clean(row.student)} is not marked: {clean(row.error)}; try: the same command again",
+            file=sys.stderr,
+        )
     print(f"The class: {arguments.out / 'index.html'}   marks: {arguments.out / 'grades.csv'}")
     return 1 if failed else 0
 
@@ -78,20 +95,29 @@ def grade(submissions, out, *, manifest=MANIFEST, executor, least="limits", seed
     exercises = tuple(load(manifest))
     for exercise in exercises:
         if exercise.title not in EXERCISES:
-            raise ManifestError(f"{Path(manifest).name}: no problem is known for {exercise.title}; there are "
-                                f"{', '.join(EXERCISES)}")
+            raise ManifestError(
+                f"{Path(manifest).name}: no problem is known for {exercise.title}; there are "
+                f"{', '.join(EXERCISES)}"
+            )
     found = students(submissions)
     out = Path(out)
     if out.resolve().is_relative_to(Path(submissions).resolve()):
-        raise ValueError(f"grade: {out} is within {submissions}, where every folder is a student's; "
-                         "try: -o a folder beside it")
+        raise ValueError(
+            f"grade: {out} is within {submissions}, where every folder is a student's; "
+            "try: -o a folder beside it"
+        )
     out.mkdir(parents=True, exist_ok=True)
-    setting = Setting(exercises, _seed(out, seed), least=least,
-                      hidden=(str(Path(submissions).resolve()), str(out.resolve())))
+    setting = Setting(
+        exercises,
+        _seed(out, seed),
+        least=least,
+        hidden=(str(Path(submissions).resolve()), str(out.resolve())),
+    )
     version = _digest(exercises, setting.seed, _source(exercises))
     rows, pending, before = {}, {}, 0
     try:
         with Progress(len(found)) as bar:
+
             def settle(future):
                 student, digest = pending.pop(future)
                 try:

@@ -30,37 +30,49 @@ from cs231n.checking.problems import EXERCISES, WEIGHTS, problems, run
 
 __all__ = ["Attempt", "Setting", "imported", "mark", "wanted_files"]
 
-PUBLIC_SEEDS = (0, 1)       # those of a learner's own check begin so
-HIDDEN = 3                  # problems of other seeds and shapes
+PUBLIC_SEEDS = (0, 1)  # those of a learner's own check begin so
+HIDDEN = 3  # problems of other seeds and shapes
 # Another hidden one, so large that to difference the student's own forward, entry by entry, takes too long:
 # and long where entries hang on each other, so that one evaluation for many of them is little help.
-LARGE = {"affine_backward": (4, 20000), "softmax_loss": (48, 2000), "batchnorm_backward": (2000, 48),
-         "batchnorm_backward_alt": (2000, 48), "layernorm_backward": (48, 2000)}
+LARGE = {
+    "affine_backward": (4, 20000),
+    "softmax_loss": (48, 2000),
+    "batchnorm_backward": (2000, 48),
+    "batchnorm_backward_alt": (2000, 48),
+    "layernorm_backward": (48, 2000),
+}
 # Beside the files with exercises: nothing that could differentiate numerically, and no definition.
-NEEDED = ("cs231n/__init__.py", "cs231n/classifiers/__init__.py", "cs231n/contracts.py",
-          "cs231n/checking/__init__.py", "cs231n/checking/problems.py")
-RTOL, ATOL = 1e-6, 1e-8     # as cs231n.checking.diagnosis has them; ATOL is relative to the largest entry
+NEEDED = (
+    "cs231n/__init__.py",
+    "cs231n/classifiers/__init__.py",
+    "cs231n/contracts.py",
+    "cs231n/checking/__init__.py",
+    "cs231n/checking/problems.py",
+)
+RTOL, ATOL = 1e-6, 1e-8  # as cs231n.checking.diagnosis has them; ATOL is relative to the largest entry
 
 # As cs231n.checks says it, and what is said where the student's own words are not to be shown.
-MISUSES = {"InputChanged": ("writes-into-input", "It writes into one of its arguments"),
-           "WrongReturn": ("wrong-return", "It returns something other than the arrays it should")}
+MISUSES = {
+    "InputChanged": ("writes-into-input", "It writes into one of its arguments"),
+    "WrongReturn": ("wrong-return", "It returns something other than the arrays it should"),
+}
 # What Python says of an import that finds nothing.
 NOT_THERE = re.compile(r"No module named '([\w.]+)'$|cannot import name '(\w+)' from 'cs231n' ")
 
 
 class Setting(NamedTuple):
-    exercises: tuple            # of manifest.Exercise
-    seed: int                   # of the hidden problems
+    exercises: tuple  # of manifest.Exercise
+    seed: int  # of the hidden problems
     limits: Limits = Limits()
-    least: str = "limits"       # the weakest level of sandbox.LEVELS that will do
-    hidden: tuple = ()          # folders that no student may see
+    least: str = "limits"  # the weakest level of sandbox.LEVELS that will do
+    hidden: tuple = ()  # folders that no student may see
 
 
 class Attempt(NamedTuple):
-    share: float                # of the points, 0 to 1
-    kind: str = "right"         # or why not: "not-implemented", "timed-out", ..., or a misconception's
-    text: str = ""              # the same for a person
-    followed: tuple = ()        # the titles of exercises for which the reference's stood in
+    share: float  # of the points, 0 to 1
+    kind: str = "right"  # or why not: "not-implemented", "timed-out", ..., or a misconception's
+    text: str = ""  # the same for a person
+    followed: tuple = ()  # the titles of exercises for which the reference's stood in
 
 
 def wanted_files(exercises):
@@ -74,14 +86,15 @@ def mark(submission, setting, level=None):
     Raises: OSError if there is no sandbox as strong as the setting asks for.
     """
     level = level or best_level(setting.least)
-    attempts, unusable = {}, set()          # unusable: files that are not there, or cannot be imported
+    attempts, unusable = {}, set()  # unusable: files that are not there, or cannot be imported
     end = time.monotonic() + setting.limits.total
     own = _Runner(edition(setting.exercises, ()) | submission.files, level, setting, end)
     try:
         for exercise in setting.exercises:
             unread = submission.problems.get("") or submission.problems.get(exercise.file)
-            attempts[exercise.number] = Attempt(0.0, "missing", unread) if unread else \
-                own.attempt(exercise, {})
+            attempts[exercise.number] = (
+                Attempt(0.0, "missing", unread) if unread else own.attempt(exercise, {})
+            )
             if unread or own.cannot_import(exercise.file):
                 unusable.add(exercise.file)
     finally:
@@ -94,9 +107,9 @@ def mark(submission, setting, level=None):
             continue
         file, name = source_of(exercise.functions[0])
         if is_blank(submission.files.get(file, ""), name, exercise):
-            continue                        # blank: the reference's help cannot make it right
+            continue  # blank: the reference's help cannot make it right
         if exercise.file in unusable and exercise.file in {needed.file for needed in weak}:
-            continue                        # its own file is at fault, not one that it imports
+            continue  # its own file is at fault, not one that it imports
         second = _with_reference(exercise, submission, level, setting, end)
         if second.share > first.share:
             attempts[exercise.number] = second._replace(followed=tuple(needed.title for needed in weak))
@@ -203,14 +216,18 @@ class _Runner:
 
     def _ended(self, error):
         if isinstance(error, TimedOut):
-            return self._too_late() or \
-                Attempt(0.0, "timed-out", f"{str(error).capitalize()}: a loop without end?")
+            return self._too_late() or Attempt(
+                0.0, "timed-out", f"{str(error).capitalize()}: a loop without end?"
+            )
         return Attempt(0.0, "crashed", f"{str(error).capitalize()}.")
 
     def _too_late(self):
         if time.monotonic() >= self._end:
-            return Attempt(0.0, "timed-out", f"The {self._setting.limits.total:g} seconds for all of the "
-                                             "submission were used up.")
+            return Attempt(
+                0.0,
+                "timed-out",
+                f"The {self._setting.limits.total:g} seconds for all of the submission were used up.",
+            )
 
     def cannot_import(self, file):
         return file.removesuffix(".py").replace("/", ".") in self._failed
@@ -219,16 +236,19 @@ class _Runner:
         """One exercise tried -> Attempt. What the grader cannot cope with costs this exercise alone."""
         try:
             return self._too_late() or self._attempt(exercise, reference)
-        except OSError:         # no child could be started: not the student's fault
+        except OSError:  # no child could be started: not the student's fault
             raise
         except Exception as error:
-            return Attempt(0.0, "unmarkable", f"It could not be marked ({type(error).__name__}); "
-                                              "ask for it to be looked at.")
+            return Attempt(
+                0.0,
+                "unmarkable",
+                f"It could not be marked ({type(error).__name__}); ask for it to be looked at.",
+            )
 
     def _attempt(self, exercise, reference):
         try:
             self._start()
-        except Ended as error:      # a file that could be imported before
+        except Ended as error:  # a file that could be imported before
             return self._ended(error)
         deadline = self._deadline()
         module = EXERCISES[exercise.title]
@@ -257,8 +277,12 @@ class _Runner:
             right = as_chosen(exercise.title, inputs, got, right) if "Net" in exercise.title else right
             for name, value in right.items():
                 # The arrays of dropout hang on one mask, which is the student's choice: all of them or none.
-                good = doubt is None or not exercise.title.startswith("dropout") and \
-                    name in got and agrees(got[name], value)
+                good = (
+                    doubt is None
+                    or not exercise.title.startswith("dropout")
+                    and name in got
+                    and agrees(got[name], value)
+                )
                 earned[name] = earned.get(name, True) and good
                 if any(agrees(value, given) for given in inputs.values()):
                     repeats.add(name)
@@ -307,27 +331,35 @@ def explain(title, inputs, got, right, public=True):
     try:
         with np.errstate(all="ignore"):
             found = diagnose(title, inputs, got, right)
-    except Exception as error:      # whatever a student sends, the others are still to be marked
+    except Exception as error:  # whatever a student sends, the others are still to be marked
         return "unknown", f"Wrong, and in a way that cannot be compared ({type(error).__name__})."
     if found and not public:
-        found = found._replace(sentence=re.sub(r"\d[\d.e+-]{2,}", "(not shown)", found.sentence),
-                               worst="The entries of this problem are not shown")
+        found = found._replace(
+            sentence=re.sub(r"\d[\d.e+-]{2,}", "(not shown)", found.sentence),
+            worst="The entries of this problem are not shown",
+        )
     return found and (found.kind, clean(str(found), 2000))
 
 
 def _large(title, inputs, got, right, public=False):
     """As explain, but only whether it is right: to look for a misconception there would take too long."""
     wrong = [name for name in right if name not in got or not agrees(got[name], right[name])]
-    return ("unknown", f"{', '.join(wrong)}: right on small problems, wrong on one of shape "
-                       f"{LARGE[title]}.") if wrong else None
+    return (
+        ("unknown", f"{', '.join(wrong)}: right on small problems, wrong on one of shape {LARGE[title]}.")
+        if wrong
+        else None
+    )
 
 
 def _arrays(got, reference_gives):
     """Of what a child sent, the arrays that are asked for."""
     if not isinstance(got, dict):
         return {}
-    return {name: got[name] for name in reference_gives
-            if isinstance(got.get(name), np.ndarray) and got[name].dtype.kind in "biuf"}
+    return {
+        name: got[name]
+        for name in reference_gives
+        if isinstance(got.get(name), np.ndarray) and got[name].dtype.kind in "biuf"
+    }
 
 
 def _raised(error, exercise, exercises, public, files):
@@ -335,8 +367,9 @@ def _raised(error, exercise, exercises, public, files):
 
     Unless the problem is a public one, the type and a line of files is all that is passed on.
     """
-    kind, message, file, line = (error.get(k) if isinstance(error, dict) else None
-                                 for k in ("type", "message", "file", "line"))
+    kind, message, file, line = (
+        error.get(k) if isinstance(error, dict) else None for k in ("type", "message", "file", "line")
+    )
     kind = kind if isinstance(kind, str) else "an error"
     message = message if isinstance(message, str) else ""
     if kind == "NotImplementedError":

@@ -20,38 +20,68 @@ __all__ = ["Row", "line", "read_student", "results", "write_class", "write_stude
 
 TEMPLATES = Path(__file__).with_name("templates")
 STYLE = ROOT / "cs231n" / "pages" / "templates" / "style.css"
-KINDS = {"right": "right", "not-implemented": "not implemented", "waits": "waits for another exercise",
-         "raised": "raises an error",
-         "no-import": "file cannot be imported", "missing": "file missing or unreadable",
-         "timed-out": "no answer in time", "crashed": "process ended", "unknown": "wrong, not recognized",
-         "unmarkable": "could not be marked"}
-ABSENT = ("not-implemented", "waits", "missing", "no-import")      # nothing there that could be wrong
-COLOURS = {"right": "#1b7837", "not-implemented": "0.94", "waits": "0.82", "missing": "0.7",
-           "no-import": "0.57", "raised": "#d62728", "timed-out": "#a9744f", "crashed": "#4d2a22",
-           "unmarkable": "black", "unknown": "#ff7f0e", "other": "0.4"}
+KINDS = {
+    "right": "right",
+    "not-implemented": "not implemented",
+    "waits": "waits for another exercise",
+    "raised": "raises an error",
+    "no-import": "file cannot be imported",
+    "missing": "file missing or unreadable",
+    "timed-out": "no answer in time",
+    "crashed": "process ended",
+    "unknown": "wrong, not recognized",
+    "unmarkable": "could not be marked",
+}
+ABSENT = ("not-implemented", "waits", "missing", "no-import")  # nothing there that could be wrong
+COLOURS = {
+    "right": "#1b7837",
+    "not-implemented": "0.94",
+    "waits": "0.82",
+    "missing": "0.7",
+    "no-import": "0.57",
+    "raised": "#d62728",
+    "timed-out": "#a9744f",
+    "crashed": "#4d2a22",
+    "unmarkable": "black",
+    "unknown": "#ff7f0e",
+    "other": "0.4",
+}
 PALETTE = ("#1f77b4", "#e377c2", "#f2d13c", "#6a3d9a", "#22d3e0", "#8a0a4f", "#a6bdf5", "#12206b")
-SHOWN = len(PALETTE)        # kinds of mistakes with a colour in one picture; the others are one
-SANDBOX = {"bubblewrap": "bubblewrap: no network, no files but its own, limits",
-           "namespaces": "namespaces: no network, all files read-only and this class's covered, limits",
-           "limits": "limits alone: the files that the grader may read, or anyone, were within reach"}
+SHOWN = len(PALETTE)  # kinds of mistakes with a colour in one picture; the others are one
+SANDBOX = {
+    "bubblewrap": "bubblewrap: no network, no files but its own, limits",
+    "namespaces": "namespaces: no network, all files read-only and this class's covered, limits",
+    "limits": "limits alone: the files that the grader may read, or anyone, were within reach",
+}
 
 
 class Row(NamedTuple):
     student: str
     results: dict | None
-    error: str | None       # why there are no results
+    error: str | None  # why there are no results
 
 
 def results(submission, attempts, exercises, level, seconds):
     """results.json of one student, as Gradescope reads it; extra_data is for ourselves."""
     tests = [_test(exercise, attempts[exercise.number], exercises) for exercise in exercises]
-    said = [*map(clean, [*submission.problems.values(), *submission.notes]),
-            f"Sandbox: {sandbox(level, seccomp.missing())}."]
-    return {"score": _rounded(sum(test["score"] for test in tests)), "execution_time": round(seconds, 2),
-            "output": "\n".join(said), "output_format": "text", "visibility": "visible",
-            "stdout_visibility": "hidden", "tests": tests,
-            "extra_data": {"points": sum(exercise.points for exercise in exercises), "sandbox": level,
-                           "unfiltered": seccomp.missing()}}
+    said = [
+        *map(clean, [*submission.problems.values(), *submission.notes]),
+        f"Sandbox: {sandbox(level, seccomp.missing())}.",
+    ]
+    return {
+        "score": _rounded(sum(test["score"] for test in tests)),
+        "execution_time": round(seconds, 2),
+        "output": "\n".join(said),
+        "output_format": "text",
+        "visibility": "visible",
+        "stdout_visibility": "hidden",
+        "tests": tests,
+        "extra_data": {
+            "points": sum(exercise.points for exercise in exercises),
+            "sandbox": level,
+            "unfiltered": seccomp.missing(),
+        },
+    }
 
 
 def sandbox(level, unfiltered):
@@ -64,11 +94,18 @@ def _test(exercise, attempt, exercises):
     text = attempt.text or "Right."
     if attempt.followed:
         text += f" (Marked with the reference's {', '.join(attempt.followed)}: yours is not all right yet.)"
-    return {"name": f"{exercise.number} {exercise.title}", "number": str(exercise.number),
-            "score": _rounded(exercise.points * attempt.share), "max_score": exercise.points,
-            "status": "passed" if attempt.share == 1 else "failed", "output": text, "output_format": "text",
-            "visibility": "visible", "tags": [attempt.kind],
-            "extra_data": {"kind": attempt.kind, "followed": list(attempt.followed)}}
+    return {
+        "name": f"{exercise.number} {exercise.title}",
+        "number": str(exercise.number),
+        "score": _rounded(exercise.points * attempt.share),
+        "max_score": exercise.points,
+        "status": "passed" if attempt.share == 1 else "failed",
+        "output": text,
+        "output_format": "text",
+        "visibility": "visible",
+        "tags": [attempt.kind],
+        "extra_data": {"kind": attempt.kind, "followed": list(attempt.followed)},
+    }
 
 
 def _rounded(points):
@@ -97,8 +134,10 @@ def line(row):
     if row.error:
         return f"{name}  not marked: {clean(row.error)}"[:110]
     passed = sum(test["status"] == "passed" for test in row.results["tests"])
-    return (f"{name}{row.results['score']:>8.2f} of {row.results['extra_data']['points']:g}"
-            f"   {passed} of {len(row.results['tests'])} right")
+    return (
+        f"{name}{row.results['score']:>8.2f} of {row.results['extra_data']['points']:g}"
+        f"   {passed} of {len(row.results['tests'])} right"
+    )
 
 
 def write_class(out, rows, exercises):
@@ -109,13 +148,24 @@ def write_class(out, rows, exercises):
     if marked:
         with beside(out / "class.png") as file:
             _draw(file, [f"{e.number} {e.title}" for e in exercises], causes)
-    levels = Counter((row.results["extra_data"]["sandbox"], row.results["extra_data"]["unfiltered"])
-                     for row in marked)
-    _write(out / "index.html", _page(
-        "class.html.j2", rows=rows, marked=len(marked), points=sum(exercise.points for exercise in exercises),
-        why=_why(marked), exercises=exercises, shown=shown, address=lambda name: quote(os.fsencode(name)),
-        mean=sum(row.results["score"] for row in marked) / max(1, len(marked)),
-        levels=[(sandbox(*level), count) for level, count in sorted(levels.items())]))
+    levels = Counter(
+        (row.results["extra_data"]["sandbox"], row.results["extra_data"]["unfiltered"]) for row in marked
+    )
+    _write(
+        out / "index.html",
+        _page(
+            "class.html.j2",
+            rows=rows,
+            marked=len(marked),
+            points=sum(exercise.points for exercise in exercises),
+            why=_why(marked),
+            exercises=exercises,
+            shown=shown,
+            address=lambda name: quote(os.fsencode(name)),
+            mean=sum(row.results["score"] for row in marked) / max(1, len(marked)),
+            levels=[(sandbox(*level), count) for level, count in sorted(levels.items())],
+        ),
+    )
 
 
 def _grades(rows, exercises):
@@ -128,9 +178,16 @@ def _grades(rows, exercises):
             writer.writerow([_cell(row.student), *[""] * (len(names) + 3), _cell(row.error)])
         else:
             extra = row.results["extra_data"]
-            writer.writerow([_cell(row.student), row.results["score"], extra["points"],
-                             *(test["score"] for test in row.results["tests"]), extra["sandbox"],
-                             _cell(" ".join(row.results["output"].splitlines()[:-1]))])
+            writer.writerow(
+                [
+                    _cell(row.student),
+                    row.results["score"],
+                    extra["points"],
+                    *(test["score"] for test in row.results["tests"]),
+                    extra["sandbox"],
+                    _cell(" ".join(row.results["output"].splitlines()[:-1])),
+                ]
+            )
     return text.getvalue()
 
 
@@ -188,8 +245,16 @@ def _draw(file, names, causes):
     for kind in order:
         widths = [sum(cause[k] for k in (wrong[SHOWN:] if kind == "other" else [kind])) for cause in causes]
         if sum(widths):
-            axes.barh(names, widths, 0.8, left, color=colours[kind], edgecolor="white", linewidth=0.5,
-                      label=shown(kind))
+            axes.barh(
+                names,
+                widths,
+                0.8,
+                left,
+                color=colours[kind],
+                edgecolor="white",
+                linewidth=0.5,
+                label=shown(kind),
+            )
             left = [a + b for a, b in zip(left, widths)]
     axes.invert_yaxis()
     axes.set(xlabel="students", xlim=(0, max(left)))
@@ -200,8 +265,13 @@ def _draw(file, names, causes):
 
 
 def _page(template, **values):
-    loader = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True,
-                                undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    loader = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     style = jinja2.utils.markupsafe.Markup(STYLE.read_text(encoding="utf-8"))
     return loader.get_template(template).render(style=style, **values)
 

@@ -14,16 +14,16 @@ from typing import NamedTuple
 
 __all__ = ["Submission", "read_submission", "students"]
 
-LARGEST = 1 << 20           # bytes of one source file; the longest of the kit has 20,000
-LARGEST_ZIP = 64 << 20      # bytes of a zip within a folder or a zip
-MANY = 10_000               # entries of a zip or a folder: more is a mistake
+LARGEST = 1 << 20  # bytes of one source file; the longest of the kit has 20,000
+LARGEST_ZIP = 64 << 20  # bytes of a zip within a folder or a zip
+MANY = 10_000  # entries of a zip or a folder: more is a mistake
 CHUNK = 1 << 16
 
 
 class Submission(NamedTuple):
-    files: dict         # path -> source, as str
-    problems: dict      # path -> why it could not be read; "" for the submission as a whole
-    notes: list         # what was strange and did no harm
+    files: dict  # path -> source, as str
+    problems: dict  # path -> why it could not be read; "" for the submission as a whole
+    notes: list  # what was strange and did no harm
 
     def digest(self):
         return hashlib.sha256(json.dumps(self[:], sort_keys=True).encode()).hexdigest()
@@ -46,12 +46,14 @@ def students(folder):
             continue
         name = path.stem if path.suffix.lower() == ".zip" else path.name
         if name in found:
-            raise ValueError(f"grade: {found[name].name} and {path.name} are both of {name}; "
-                             "try: move one of them away")
+            raise ValueError(
+                f"grade: {found[name].name} and {path.name} are both of {name}; try: move one of them away"
+            )
         found[name] = path
     if not found:
-        raise ValueError(f"grade: no .zip and no folder in {folder}; "
-                         "try: the folder that holds the submissions")
+        raise ValueError(
+            f"grade: no .zip and no folder in {folder}; try: the folder that holds the submissions"
+        )
     return found
 
 
@@ -68,7 +70,7 @@ def read_submission(path, wanted):
             _read(source, wanted, files, problems, notes)
     except Refused as refused:
         problems[""] = f"{Path(path).name}: {refused}"
-    except Exception as error:      # what a zip makes zipfile raise is not to be listed: one byte will do
+    except Exception as error:  # what a zip makes zipfile raise is not to be listed: one byte will do
         problems[""] = f"{Path(path).name} cannot be read as a zip ({error}); try: python -m cs231n submit"
     return Submission(files, problems, notes)
 
@@ -84,25 +86,31 @@ def _read(source, wanted, files, problems, notes, within=False):
     top = _top(names, wanted)
     usable = [name for name in names if not _leads_out(name) and "__MACOSX" not in name]
     places = {name: [str(top / name)] for name in wanted}
-    if not any(place in names or source.is_link(place) for place, in places.values()):
+    if not any(place in names or source.is_link(place) for (place,) in places.values()):
         zips = [name for name in usable if name.lower().endswith(".zip")]
         if len(zips) == 1 and not within:
             notes.append(f"the files were read from {zips[0][:80]!r} in it")
             with _Zip(io.BytesIO(source.read(zips[0], LARGEST_ZIP))) as inner:
                 return _read(inner, wanted, files, problems, notes, within=True)
-        places = {name: [n for n in usable if PurePosixPath(n).name == PurePosixPath(name).name]
-                  for name in wanted}
+        places = {
+            name: [n for n in usable if PurePosixPath(n).name == PurePosixPath(name).name] for name in wanted
+        }
         if not any(places.values()):
             shown = ", ".join(name[:60] for name in sorted(usable)[:4]) + (", ..." if usable[4:] else "")
-            raise Refused(f"none of {', '.join(wanted)} is in it, but {shown or 'nothing'}; "
-                          "try: python -m cs231n submit")
+            raise Refused(
+                f"none of {', '.join(wanted)} is in it, but {shown or 'nothing'}; "
+                "try: python -m cs231n submit"
+            )
         notes.append(f"no file is at its place, such as {wanted[0]}; they were read by their names alone")
     digests = _digests(source, str(top / "manifest.json"))
     for name, found in places.items():
         try:
             if len(found) != 1:
-                raise Refused("is missing" if not found else f"is there {len(found)} times, as "
-                              f"{' and '.join(n[:60] for n in found[:2])}")
+                raise Refused(
+                    "is missing"
+                    if not found
+                    else f"is there {len(found)} times, as {' and '.join(n[:60] for n in found[:2])}"
+                )
             content = source.read(found[0])
             files[name] = _text(content)
             if digests.get(name, _digest(content)) != _digest(content):
@@ -115,7 +123,7 @@ def _digests(source, name):
     """{path: SHA-256} as submit wrote them into its manifest; of one that is no such, none."""
     try:
         return {path: entry["sha256"] for path, entry in json.loads(source.read(name))["files"].items()}
-    except Exception:       # not there, or not read: the files may be good all the same
+    except Exception:  # not there, or not read: the files may be good all the same
         return {}
 
 
@@ -128,12 +136,11 @@ def _open(path):
 
 
 class _Zip(zipfile.ZipFile):
-
     def names(self):
         return [info.filename for info in self.infolist()]
 
     def is_link(self, name):
-        return False        # links have names in a zip
+        return False  # links have names in a zip
 
     def read(self, name, most=LARGEST):
         infos = [info for info in self.infolist() if info.filename == name]
@@ -141,7 +148,7 @@ class _Zip(zipfile.ZipFile):
             raise Refused("is missing")
         if len(infos) > 1:
             raise Refused(f"is in the zip {len(infos)} times")
-        info, = infos
+        (info,) = infos
         if stat.S_ISLNK(info.external_attr >> 16):
             raise Refused("is a link, not a file")
         if info.flag_bits & 1:
@@ -153,7 +160,6 @@ class _Zip(zipfile.ZipFile):
 
 
 class _Folder:
-
     def __init__(self, path):
         self.path = path
 
@@ -204,9 +210,10 @@ def _top(names, wanted):
     for name in names:
         for w in wanted:
             if name.endswith("/" + w) and "__MACOSX" not in name and not _leads_out(name):
-                tops.add(PurePosixPath(name[:-len(w) - 1]))
-    return max(tops, key=lambda top: (sum(str(top / w) in present for w in wanted), -len(top.parts),
-                                      str(top)))
+                tops.add(PurePosixPath(name[: -len(w) - 1]))
+    return max(
+        tops, key=lambda top: (sum(str(top / w) in present for w in wanted), -len(top.parts), str(top))
+    )
 
 
 def _leads_out(name):

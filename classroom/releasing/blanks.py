@@ -53,13 +53,16 @@ def blank_functions(file, source, exercises):
     """
     end = b"\r\n" if b"\r\n" in source else b"\n"
     lines = source.splitlines(keepends=True)
-    cuts = [(*_span(node, lines), _blank(node, exercises[name], end))
-            for name, nodes in find(file, source, exercises).items() for node in nodes]
+    cuts = [
+        (*_span(node, lines), _blank(node, exercises[name], end))
+        for name, nodes in find(file, source, exercises).items()
+        for node in nodes
+    ]
     starts = [0]
     for line in lines:
         starts.append(starts[-1] + len(line))
     for first, column, last, blank in sorted(cuts, reverse=True):
-        head, tail = source[:starts[first - 1] + column], source[starts[last]:]
+        head, tail = source[: starts[first - 1] + column], source[starts[last] :]
         source = head.rstrip(b" \t") + end + blank + tail
     return source
 
@@ -68,7 +71,7 @@ def _span(node, lines):
     """Where a body starts, behind the docstring or the signature, as line and column, and its last line."""
     statements = body(node)
     last = node.end_lineno
-    for number in range(last + 1, len(lines) + 1):      # comments behind the last statement are body too
+    for number in range(last + 1, len(lines) + 1):  # comments behind the last statement are body too
         line = lines[number - 1]
         if line.strip() and not (line.lstrip().startswith(b"#") and _indent(line) > node.col_offset):
             break
@@ -77,7 +80,7 @@ def _span(node, lines):
         return node.body[0].end_lineno, node.body[0].end_col_offset, last
     first = statements[0]
     line = min([first.lineno, *(d.lineno for d in getattr(first, "decorator_list", []))])
-    if lines[line - 1][:first.col_offset].strip():      # def f(x): return x
+    if lines[line - 1][: first.col_offset].strip():  # def f(x): return x
         return line, first.col_offset, last
     while not lines[line - 2].strip() or lines[line - 2].lstrip().startswith(b"#"):
         line -= 1
@@ -103,14 +106,18 @@ def is_blank(source, name, exercise):
     stub = ast.unparse(ast.parse(blank_lines(exercise)[-1]))
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")     # they would name no file
+            warnings.simplefilter("ignore")  # they would name no file
             tree = ast.parse(source)
-        bound = [getattr(node, "id", None) or getattr(node, "attr", None) for node in ast.walk(tree)
-                 if isinstance(getattr(node, "ctx", None), ast.Store)]              # f = mine, Net.f = mine
+        bound = [
+            getattr(node, "id", None) or getattr(node, "attr", None)
+            for node in ast.walk(tree)
+            if isinstance(getattr(node, "ctx", None), ast.Store)
+        ]  # f = mine, Net.f = mine
         bound += [node.asname or node.name for node in ast.walk(tree) if isinstance(node, ast.alias)]
-        return name.rpartition(".")[2] not in bound and \
-            ["\n".join(map(ast.unparse, body(node))) for node in functions(tree).get(name, [])] == [stub]
-    except (SyntaxError, ValueError, MemoryError, RecursionError):      # the last also of what can be run
+        return name.rpartition(".")[2] not in bound and [
+            "\n".join(map(ast.unparse, body(node))) for node in functions(tree).get(name, [])
+        ] == [stub]
+    except (SyntaxError, ValueError, MemoryError, RecursionError):  # the last also of what can be run
         return False
 
 
@@ -140,7 +147,7 @@ def blank_notebook(name, text, exercises):
     Of a tagged cell its checks stay, behind the error: asserts, and calls whose result nobody takes.
     """
     notebook = json.loads(text)
-    notebook["metadata"].pop("widgets", None)           # the state of sliders is an output too
+    notebook["metadata"].pop("widgets", None)  # the state of sliders is an output too
     cells = notebook["cells"]
     blanked = [cell_exercises(name, cell, exercises) for cell in cells]
     trees = [_tree(cell) for cell in cells]
@@ -151,19 +158,25 @@ def blank_notebook(name, text, exercises):
             continue
         lines = [f"*{blanked[i][0].label}.* {blanked[i][0].hint}"]
         if cell["cell_type"] == "code":
-            lines = _blank_cell("".join(cell["source"]), trees[i], trees[i + 1:], blanked[i][0])
+            lines = _blank_cell("".join(cell["source"]), trees[i], trees[i + 1 :], blanked[i][0])
         cell["source"] = "\n".join(lines).splitlines(keepends=True)
         cell.pop("attachments", None)
     return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
 
 
 def _blank_cell(source, tree, later, exercise):
-    checks = [node for node in tree.body if isinstance(node, ast.Assert) or isinstance(node, ast.Expr)
-              and isinstance(node.value, ast.Call) and getattr(node.value.func, "id", "print") != "print"]
+    checks = [
+        node
+        for node in tree.body
+        if isinstance(node, ast.Assert)
+        or isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Call)
+        and getattr(node.value.func, "id", "print") != "print"
+    ]
     stored, wanted = _bound(tree.body), set()
     for node in checks:
         wanted |= stored & _read(node)
-    for other in later:     # up to the cell that binds a name anew
+    for other in later:  # up to the cell that binds a name anew
         bound = _bound(other.body)
         wanted |= stored & _read(other)
         stored -= bound
@@ -172,8 +185,11 @@ def _blank_cell(source, tree, later, exercise):
         lines += comment(f"To be defined: {', '.join(sorted(wanted))}.")
     lines.append(blank_lines(exercise)[-1])
     kept = source.splitlines()
-    return lines + [""] * bool(checks) + [
-        line for node in checks for line in kept[node.lineno - 1:node.end_lineno]]
+    return (
+        lines
+        + [""] * bool(checks)
+        + [line for node in checks for line in kept[node.lineno - 1 : node.end_lineno]]
+    )
 
 
 def _tree(cell):

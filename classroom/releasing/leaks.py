@@ -32,13 +32,15 @@ OWN_STATEMENT, OWN_EXPRESSION, ANY_NAMES, NODES = 1, 2, 3, 12
 
 class Leak(NamedTuple):
     file: str
-    place: str          # "line 12", "cell 7, line 3", "cell 7, output"
-    text: str           # the first line of what was found
+    place: str  # "line 12", "cell 7, line 3", "cell 7, output"
+    text: str  # the first line of what was found
     exercise: object
 
     def __str__(self):
-        return (f"{self.file}, {self.place}: {self.text!r} is of exercise {self.exercise.number}, "
-                f"{self.exercise.title}")
+        return (
+            f"{self.file}, {self.place}: {self.text!r} is of exercise {self.exercise.number}, "
+            f"{self.exercise.title}"
+        )
 
 
 class _Form:
@@ -60,7 +62,7 @@ class _Form:
             return f"${self.numbers.setdefault(name, len(self.numbers))}" if self.rename else name
         if isinstance(node, ast.AnnAssign) and node.value is not None:
             node = ast.Assign([node.target], node.value)
-        if isinstance(node, ast.AugAssign):             # a += b is as good as a = a + b
+        if isinstance(node, ast.AugAssign):  # a += b is as good as a = a + b
             node = ast.Assign([node.target], ast.BinOp(node.target, node.op, node.value))
         for kind, operators in (("sum", (ast.Add, ast.Sub)), ("product", (ast.Mult, ast.Div))):
             if isinstance(node, ast.BinOp) and isinstance(node.op, operators):
@@ -76,8 +78,11 @@ class _Form:
             called = getattr(func, "attr", None) or getattr(func, "id", None) or self.of(func, names)
             return f"{called}({self.of([*given, *node.keywords], names)})"
         if isinstance(node, ast.AST):
-            parts = [self.of(getattr(node, field, None), names) for field in node._fields
-                     if field not in ("ctx", "kind", "type_comment", "returns")]
+            parts = [
+                self.of(getattr(node, field, None), names)
+                for field in node._fields
+                if field not in ("ctx", "kind", "type_comment", "returns")
+            ]
             return f"{type(node).__name__}({', '.join(parts)})"
         if isinstance(node, list):
             return "[" + ", ".join(self.of(item, names) for item in node) + "]"
@@ -146,8 +151,9 @@ def secrets(sources, by_file):
         for code in exercise.given:
             given = {form for piece in _pieces(ast.parse(code).body) for form in forms(piece)} & found.keys()
             if not given:
-                raise ManifestError(f"{exercise.label}: given {code!r} is in none of the bodies, or no "
-                                    "secret; try without it")
+                raise ManifestError(
+                    f"{exercise.label}: given {code!r} is in none of the bodies, or no secret; try without it"
+                )
             for form in given:
                 del found[form]
     return found
@@ -163,7 +169,7 @@ def _of_file(path, content, secret):
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             inside = {f"{path}/{name}": archive.read(name) for name in archive.namelist()}
         return leaks(inside, secret)
-    if b"\0" in content:            # no text: a picture, an array
+    if b"\0" in content:  # no text: a picture, an array
         return []
     text = content.decode("utf-8", errors="replace")
     if path.endswith(".ipynb"):
@@ -214,7 +220,7 @@ def _of_code(path, where, text, secret):
 
 def _of_tree(path, where, tree, lines, secret):
     seen = set()
-    for piece in _pieces(tree.body):        # a statement comes before the expressions in it
+    for piece in _pieces(tree.body):  # a statement comes before the expressions in it
         exercise = next((secret[form] for form in forms(piece) if form in secret), None)
         if exercise is not None and piece.lineno not in seen:
             seen.update(range(piece.lineno, piece.end_lineno + 1))
@@ -228,18 +234,22 @@ TRAIL = re.compile(r"[\s.,;:|]+$")
 
 def _of_prose(path, where, text, secret, first=1):
     """Code in text that is no program: a line, lines that a bracket joins, what stands between backticks."""
-    if len(text) > 4000 and not re.search(r"\s", text[:4000]):      # the base64 of a picture
+    if len(text) > 4000 and not re.search(r"\s", text[:4000]):  # the base64 of a picture
         return
     plain = html.unescape(re.sub(r"\x1b\[[0-9;]*m|</?[a-zA-Z][^<>]*>", "", text)) + "\n"
     raw = plain.splitlines()
     clean = [TRAIL.sub("", MARKS.sub("", line)) for line in raw]
     for start in range(len(raw)):
         # A minus at the start of the line after an open bracket may be the mark of a list, or not.
-        joined = {_joined([clean[start], *rest[start + 1:start + 8]]) for rest in (clean, raw)}
+        joined = {_joined([clean[start], *rest[start + 1 : start + 8]]) for rest in (clean, raw)}
         candidates = {clean[start]}
         for line in joined:
-            candidates |= {line, *line.split(";"), *re.findall(r"`([^`]+)`", line),
-                           *re.findall(r"  +(\S.*?)(?=  |$)", line)}
+            candidates |= {
+                line,
+                *line.split(";"),
+                *re.findall(r"`([^`]+)`", line),
+                *re.findall(r"  +(\S.*?)(?=  |$)", line),
+            }
         for candidate in sorted(candidates):
             for code in {candidate, candidate.strip().rstrip(":"), candidate.partition("=")[2]}:
                 if operations_in(code):

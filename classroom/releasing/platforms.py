@@ -16,9 +16,11 @@ def github(exercises, files, name, root=ROOT):
         steps.append(_STEP.format(step=step, title=exercise.title, points=exercise.points))
         results.append(f'          {step.upper()}_RESULTS: "${{{{ steps.{step}.outputs.result }}}}"')
     runners = ",".join(f"exercise-{exercise.number}" for exercise in exercises)
-    return {".github/workflows/classroom.yml":
-            (_WORKFLOW + "".join(steps)
-             + _REPORTER.format(results="\n".join(results), runners=runners)).encode()}
+    return {
+        ".github/workflows/classroom.yml": (
+            _WORKFLOW + "".join(steps) + _REPORTER.format(results="\n".join(results), runners=runners)
+        ).encode()
+    }
 
 
 _WORKFLOW = """name: Autograding Tests
@@ -63,13 +65,22 @@ _REPORTER = """      - name: Autograding Reporter
 
 def gradescope(exercises, files, name, root=ROOT):
     """The autograder: the solved kit with the classroom, what installs it, and what grades one submission."""
-    kit = [path for pattern in ("cs231n/**/*", "classroom/**/*") for path in root.glob(pattern)
-           if path.is_file() and "__pycache__" not in path.parts]
+    kit = [
+        path
+        for pattern in ("cs231n/**/*", "classroom/**/*")
+        for path in root.glob(pattern)
+        if path.is_file() and "__pycache__" not in path.parts
+    ]
     packed = {f"kit/{path.relative_to(root).as_posix()}": path.read_bytes() for path in kit}
     packed["kit/manifest.json"] = _manifest(exercises)
-    packed["requirements.txt"] = "".join(
-        f"{line}\n" for line in (root / "requirements.txt").read_text(encoding="utf-8").splitlines()
-        if re.match(r"(numpy|matplotlib|tqdm)\b", line)).encode() + b"jinja2>=3,<4\n"
+    packed["requirements.txt"] = (
+        "".join(
+            f"{line}\n"
+            for line in (root / "requirements.txt").read_text(encoding="utf-8").splitlines()
+            if re.match(r"(numpy|matplotlib|tqdm)\b", line)
+        ).encode()
+        + b"jinja2>=3,<4\n"
+    )
     packed["config.json"] = json.dumps({"seed": secrets.randbelow(2**32)}).encode() + b"\n"
     packed["setup.sh"], packed["run_autograder"] = _SETUP.encode(), _RUN.encode()
     return packed
@@ -124,26 +135,51 @@ c.ExecutePreprocessor.timeout = 120
 
 
 def _checks_notebook(exercises):
-    cells = [_cell("markdown", "about", "# Checks\n\nWrite your functions in `cs231n/`, then run this "
-                   "notebook. Each cell checks one exercise, and says what seems to be wrong with it.")]
+    cells = [
+        _cell(
+            "markdown",
+            "about",
+            "# Checks\n\nWrite your functions in `cs231n/`, then run this "
+            "notebook. Each cell checks one exercise, and says what seems to be wrong with it.",
+        )
+    ]
     for exercise in exercises:
-        cells.append(_cell("code", f"exercise-{exercise.number}",
-                           f'from cs231n.checks import check\n\nassert check("{exercise.title}")',
-                           grade=True, points=exercise.points))
+        cells.append(
+            _cell(
+                "code",
+                f"exercise-{exercise.number}",
+                f'from cs231n.checks import check\n\nassert check("{exercise.title}")',
+                grade=True,
+                points=exercise.points,
+            )
+        )
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     notebook = {"cells": cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
     return json.dumps(notebook, indent=1).encode() + b"\n"
 
 
 def _cell(kind, grade_id, source, grade=False, points=0):
-    marks = {"grade": grade, "grade_id": grade_id, "locked": True, "schema_version": 3,
-             "solution": False, "task": False}
-    cell = {"cell_type": kind, "id": grade_id, "source": source.splitlines(keepends=True),
-            "metadata": {"nbgrader": marks | ({"points": points} if grade else {})}}
+    marks = {
+        "grade": grade,
+        "grade_id": grade_id,
+        "locked": True,
+        "schema_version": 3,
+        "solution": False,
+        "task": False,
+    }
+    cell = {
+        "cell_type": kind,
+        "id": grade_id,
+        "source": source.splitlines(keepends=True),
+        "metadata": {"nbgrader": marks | ({"points": points} if grade else {})},
+    }
     return cell | ({"outputs": [], "execution_count": None} if kind == "code" else {})
 
 
 # Where each one's files go: into the learner's folder, into a zip beside it, into a folder beside it.
-PLATFORMS = {"github": (github, "inside"), "gradescope": (gradescope, "zip"),
-             "nbgrader": (nbgrader, "folder")}
+PLATFORMS = {
+    "github": (github, "inside"),
+    "gradescope": (gradescope, "zip"),
+    "nbgrader": (nbgrader, "folder"),
+}
 EXECUTABLE = ("setup.sh", "run_autograder")

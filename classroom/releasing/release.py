@@ -15,12 +15,24 @@ from classroom.releasing.platforms import EXECUTABLE, PLATFORMS
 from cs231n.checking.submission import zip_of
 
 # What a learner gets. Whatever is not named here stays with the instructor.
-SHIPPED = ("cs231n/**/*.py", "cs231n/pages/templates/*", "notebooks/*.ipynb", "datasets/README.md",
-           "setup.sh", "requirements.txt", "requirements.lock", "pyproject.toml", "LICENSE", ".gitignore")
-WITHHELD = ("cs231n/kernels.py",)               # it holds the closed form, as does the fused fast_layers
-INSTEAD = {"README.md": "classroom/releasing/learner_readme.md",
-           "cs231n/fast_layers.py": "classroom/releasing/learner_fast_layers.py"}
-SHOWN = 20      # leaks in a message
+SHIPPED = (
+    "cs231n/**/*.py",
+    "cs231n/pages/templates/*",
+    "notebooks/*.ipynb",
+    "datasets/README.md",
+    "setup.sh",
+    "requirements.txt",
+    "requirements.lock",
+    "pyproject.toml",
+    "LICENSE",
+    ".gitignore",
+)
+WITHHELD = ("cs231n/kernels.py",)  # it holds the closed form, as does the fused fast_layers
+INSTEAD = {
+    "README.md": "classroom/releasing/learner_readme.md",
+    "cs231n/fast_layers.py": "classroom/releasing/learner_fast_layers.py",
+}
+SHOWN = 20  # leaks in a message
 
 
 class LeakError(Exception):
@@ -33,8 +45,12 @@ def learner_edition(exercises, root=ROOT):
     Raises: ManifestError if a name is missing or a file would not compile.
     """
     blanks = by_file(exercises, root)
-    paths = {path.relative_to(root).as_posix(): path for pattern in SHIPPED for path in root.glob(pattern)
-             if path.is_file()}
+    paths = {
+        path.relative_to(root).as_posix(): path
+        for pattern in SHIPPED
+        for path in root.glob(pattern)
+        if path.is_file()
+    }
     paths |= {name: root / source for name, source in INSTEAD.items()}
     solved = {name: path.read_bytes() for name, path in sorted(paths.items()) if name not in WITHHELD}
     files = {}
@@ -68,9 +84,12 @@ def refuse_leaks(files, secret):
         if len(found) > SHOWN:
             lines.append(f"  and {len(found) - SHOWN} more")
         places = "1 place" if len(found) == 1 else f"{len(found)} places"
-        raise LeakError(f"{places} would give a solution away:\n" + "\n".join(lines) +
-                        "\nTry: tag the notebook cell exercise-N, make the function an exercise too, or, if "
-                        "it is shown on purpose, name it under given in the manifest.")
+        raise LeakError(
+            f"{places} would give a solution away:\n"
+            + "\n".join(lines)
+            + "\nTry: tag the notebook cell exercise-N, make the function an exercise too, or, if "
+            "it is shown on purpose, name it under given in the manifest."
+        )
 
 
 def release(exercises, out, platform=None, replace=False, root=ROOT):
@@ -140,11 +159,18 @@ def write(targets, replace=False):
 
 def add_arguments(parser):
     parser.add_argument("out", metavar="OUT", help="the folder to make; OUT.zip appears beside it")
-    parser.add_argument("--manifest", default=MANIFEST, metavar="FILE",
-                        help="the exercises (default: classroom/exercises.json; beside it, "
-                             "exercises_short.json has fewer)")
-    parser.add_argument("--for", dest="platform", choices=sorted(PLATFORMS),
-                        help="also make what this platform needs: see docs/platforms.md")
+    parser.add_argument(
+        "--manifest",
+        default=MANIFEST,
+        metavar="FILE",
+        help="the exercises (default: classroom/exercises.json; beside it, exercises_short.json has fewer)",
+    )
+    parser.add_argument(
+        "--for",
+        dest="platform",
+        choices=sorted(PLATFORMS),
+        help="also make what this platform needs: see docs/platforms.md",
+    )
     parser.add_argument("--replace", action="store_true", help="put the release in the place of an old one")
 
 

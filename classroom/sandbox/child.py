@@ -35,11 +35,11 @@ def main():
     confine(settings)
     if settings["filter"]:
         seccomp.refuse_calls()
-        seccomp.hide_memory()       # from another student's child
+        seccomp.hide_memory()  # from another student's child
     answers.write(wire.encode({"ready": True}))
     answers.flush()
     nowhere = os.open(os.devnull, os.O_RDWR)
-    for fd in (0, 1, 2):            # what a student prints goes nowhere, however much it is
+    for fd in (0, 1, 2):  # what a student prints goes nowhere, however much it is
         os.dup2(nowhere, fd)
     while start := requests.read(wire.LENGTHS.size):
         head, body = wire.lengths(start)
@@ -55,7 +55,7 @@ def main():
                     got = problems.run(request["exercise"], module, request["inputs"])
                 reply = {"got": {name: as_array(np, name, value) for name, value in got.items()}}
             message = wire.encode(reply)
-        except BaseException as error:      # a student's code may well raise SystemExit
+        except BaseException as error:  # a student's code may well raise SystemExit
             message = wire.encode({"error": describe(error)})
         answers.write(message)
         answers.flush()
@@ -67,9 +67,14 @@ def confine(settings):
         os.setgroups([])
         os.setgid(settings["user"])
         os.setuid(settings["user"])
-    limits = {"RLIMIT_CORE": 0, "RLIMIT_CPU": settings["cpu"], "RLIMIT_AS": settings["memory"],
-              "RLIMIT_FSIZE": settings["file"], "RLIMIT_NOFILE": 64,
-              "RLIMIT_NPROC": 0}        # this process runs, and nothing can start another, nor a thread
+    limits = {
+        "RLIMIT_CORE": 0,
+        "RLIMIT_CPU": settings["cpu"],
+        "RLIMIT_AS": settings["memory"],
+        "RLIMIT_FSIZE": settings["file"],
+        "RLIMIT_NOFILE": 64,
+        "RLIMIT_NPROC": 0,
+    }  # this process runs, and nothing can start another, nor a thread
     for name, value in limits.items():
         hard = resource.getrlimit(getattr(resource, name))[1]
         value = value if hard == resource.RLIM_INFINITY else min(value, hard)
@@ -111,7 +116,7 @@ def describe(error):
         else:
             message = str(error)
         return {"type": type(error).__name__[:80], "message": message[:500], "file": file, "line": line}
-    except BaseException:       # of an error whose message is a trap
+    except BaseException:  # of an error whose message is a trap
         return {"type": "error", "message": "", "file": None, "line": None}
 
 

@@ -44,11 +44,11 @@ LEVELS = ("bubblewrap", "namespaces", "limits")
 
 
 class Limits(NamedTuple):
-    seconds: float = 10         # of wall time, for one exercise
-    total: float = 120          # of wall time, for one submission
-    cpu: int = 60               # seconds, for one child
-    memory: int = 1 << 30       # bytes of address space
-    file: int = 1 << 20         # bytes of one file
+    seconds: float = 10  # of wall time, for one exercise
+    total: float = 120  # of wall time, for one submission
+    cpu: int = 60  # seconds, for one child
+    memory: int = 1 << 30  # bytes of address space
+    file: int = 1 << 20  # bytes of one file
 
 
 class NoSandbox(OSError):
@@ -75,7 +75,7 @@ def folder_for(files):
             (folder / path).write_bytes(source if isinstance(source, bytes) else source.encode())
         (folder / "home").mkdir()
         (folder / "packages").mkdir()
-        if _user() is not None:         # no other child may read it, should nothing else hide it
+        if _user() is not None:  # no other child may read it, should nothing else hide it
             os.chown(folder, -1, _user())
             folder.chmod(0o750)
             os.chown(folder / "home", _user(), -1)
@@ -97,21 +97,36 @@ class Child:
         if level == "limits" and not seccomp.missing():
             seccomp.hide_memory()
         argv, packages, home = _command(level, folder, [p for p in hidden if Path(p).is_dir()])
-        settings = {"packages": packages, "user": _user(), "filter": not seccomp.missing(),
-                    **limits._asdict()}
+        settings = {
+            "packages": packages,
+            "user": _user(),
+            "filter": not seccomp.missing(),
+            **limits._asdict(),
+        }
         with tempfile.TemporaryFile() as said:
             try:
                 self._process = subprocess.Popen(
-                    [*argv, json.dumps(settings)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said,
-                    bufsize=0, start_new_session=True, cwd=folder,
-                    env={**ONE_THREAD, "PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "LANG": "C.UTF-8",
-                         "HOME": home, "TMPDIR": home})
-            except OSError as error:        # the level's command is not installed, say
+                    [*argv, json.dumps(settings)],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=said,
+                    bufsize=0,
+                    start_new_session=True,
+                    cwd=folder,
+                    env={
+                        **ONE_THREAD,
+                        "PATH": "/usr/bin:/bin:/usr/sbin:/sbin",
+                        "LANG": "C.UTF-8",
+                        "HOME": home,
+                        "TMPDIR": home,
+                    },
+                )
+            except OSError as error:  # the level's command is not installed, say
                 raise NoSandbox(f"the sandbox ({level}) did not start: {error}") from None
             for pipe in (self._process.stdin, self._process.stdout):
                 os.set_blocking(pipe.fileno(), False)
             try:
-                self._answer(time.monotonic() + 60)     # Python and numpy start, maybe on a busy machine
+                self._answer(time.monotonic() + 60)  # Python and numpy start, maybe on a busy machine
             except BaseException as failed:
                 self.close()
                 if not isinstance(failed, Ended):
@@ -128,7 +143,7 @@ class Child:
         message = memoryview(wire.encode(request))
         while message:
             try:
-                message = message[self._wait(self._process.stdin, select.POLLOUT, deadline, message):]
+                message = message[self._wait(self._process.stdin, select.POLLOUT, deadline, message) :]
             except BrokenPipeError:
                 raise self._ended() from None
         return self._answer(deadline)
@@ -168,9 +183,9 @@ class Child:
     def _ended(self):
         try:
             status = self._process.wait(2)
-        except subprocess.TimeoutExpired:       # a student's code can close what it finds open, and go on
+        except subprocess.TimeoutExpired:  # a student's code can close what it finds open, and go on
             return Ended("it closed the pipe to the grader")
-        status = -status if status < 0 else status - 128 if status > 128 else None      # bwrap adds 128
+        status = -status if status < 0 else status - 128 if status > 128 else None  # bwrap adds 128
         name = signal.Signals(status).name if status in set(signal.Signals) else None
         if name in ("SIGXCPU", "SIGKILL"):
             return TimedOut(f"ended by {name}: its {self._limits.cpu} seconds of CPU are used up")
@@ -213,8 +228,13 @@ def _python():
 def _packages_of_others():
     """Folders of installed packages that Python may bring along: a solved cs231n may be among them."""
     version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
-    folders = [sysconfig.get_path("purelib"), *site.getsitepackages(), "/usr/lib/python3/dist-packages",
-               f"/usr/local/lib/{version}/dist-packages", f"{sys.base_prefix}/lib/{version}/site-packages"]
+    folders = [
+        sysconfig.get_path("purelib"),
+        *site.getsitepackages(),
+        "/usr/lib/python3/dist-packages",
+        f"/usr/local/lib/{version}/dist-packages",
+        f"{sys.base_prefix}/lib/{version}/site-packages",
+    ]
     return [folder for folder in dict.fromkeys(folders) if Path(folder).is_dir()]
 
 
@@ -223,10 +243,24 @@ def _command(level, folder, hidden):
     executable, prefix = _python()
     python, root = [str(executable), "-I", "-S", "-B"], os.geteuid() == 0
     if level == "bubblewrap":
-        argv = ["bwrap", "--unshare-net", "--unshare-pid", "--unshare-ipc", "--unshare-uts",
-                "--unshare-cgroup-try", "--die-with-parent", "--new-session", "--ro-bind", "/usr", "/usr"]
-        argv += ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"] if root else \
-                ["--unshare-user"]
+        argv = [
+            "bwrap",
+            "--unshare-net",
+            "--unshare-pid",
+            "--unshare-ipc",
+            "--unshare-uts",
+            "--unshare-cgroup-try",
+            "--die-with-parent",
+            "--new-session",
+            "--ro-bind",
+            "/usr",
+            "/usr",
+        ]
+        argv += (
+            ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
+            if root
+            else ["--unshare-user"]
+        )
         for name in ("/bin", "/lib", "/lib32", "/lib64", "/sbin"):
             if os.path.islink(name):
                 argv += ["--symlink", os.readlink(name), name]
@@ -238,16 +272,39 @@ def _command(level, folder, hidden):
         binds |= {path: Path("/packages", path.name) for path in _numpy()}
         above = [folder for at in binds.values() for folder in reversed(at.parents) if folder != Path("/")]
         for name in dict.fromkeys(above):
-            argv += ["--perms", "0755", "--dir", str(name)]     # left to bwrap, only root could pass through
+            argv += ["--perms", "0755", "--dir", str(name)]  # left to bwrap, only root could pass through
         for path, at in binds.items():
             argv += ["--ro-bind", str(path), str(at)]
         for name in _packages_of_others():
             if Path(name).resolve().is_relative_to("/usr") or prefix and Path(name).is_relative_to(prefix):
                 argv += ["--tmpfs", name, "--remount-ro", name]
-        argv += ["--proc", "/proc", "--dev", "/dev", "--size", "4096", "--tmpfs", "/dev/shm",
-                 "--perms", "1777", "--size", str(16 << 20), "--tmpfs", "/tmp",
-                 "--ro-bind", str(folder), "/kit", "--remount-ro", "/dev", "--remount-ro", "/",
-                 "--chdir", "/tmp", *python, "/kit/child.py"]
+        argv += [
+            "--proc",
+            "/proc",
+            "--dev",
+            "/dev",
+            "--size",
+            "4096",
+            "--tmpfs",
+            "/dev/shm",
+            "--perms",
+            "1777",
+            "--size",
+            str(16 << 20),
+            "--tmpfs",
+            "/tmp",
+            "--ro-bind",
+            str(folder),
+            "/kit",
+            "--remount-ro",
+            "/dev",
+            "--remount-ro",
+            "/",
+            "--chdir",
+            "/tmp",
+            *python,
+            "/kit/child.py",
+        ]
         return argv, "/packages", "/tmp"
 
     packages, home = folder / "packages", str(folder / "home")
@@ -261,17 +318,36 @@ def _command(level, folder, hidden):
     if prefix:
         binds[prefix] = "/sys/python"
         # Its library may be known by an absolute path, into the home folder, which is covered.
-        python[:1] = ["env", "LD_LIBRARY_PATH=/sys/python/lib",
-                      str(Path("/sys/python", executable.relative_to(prefix)))]
+        python[:1] = [
+            "env",
+            "LD_LIBRARY_PATH=/sys/python/lib",
+            str(Path("/sys/python", executable.relative_to(prefix))),
+        ]
     mounts = [word for path, at in binds.items() for word in ("bind", str(path), at)]
     temporary = (tempfile.gettempdir(), "/tmp", "/var/tmp", "/dev/shm", "/dev/pts")
     for path in dict.fromkeys([str(ROOT), *map(str, hidden), os.path.expanduser("~"), *temporary]):
         if path != "/":
             mounts += ["hide", path]
-    argv = ["unshare", *([] if root else ["--user", "--map-root-user"]), "--mount", "--pid", "--net", "--ipc",
-            "--uts", "--fork", "--kill-child", "sh", "-c", MOUNTS, "sh", str(executable), READ_ONLY, *mounts,
-            "--"]
-    if not root:        # root within the namespace could uncover what is covered
+    argv = [
+        "unshare",
+        *([] if root else ["--user", "--map-root-user"]),
+        "--mount",
+        "--pid",
+        "--net",
+        "--ipc",
+        "--uts",
+        "--fork",
+        "--kill-child",
+        "sh",
+        "-c",
+        MOUNTS,
+        "sh",
+        str(executable),
+        READ_ONLY,
+        *mounts,
+        "--",
+    ]
+    if not root:  # root within the namespace could uncover what is covered
         argv += ["setpriv", "--no-new-privs", "--bounding-set=-all", "--inh-caps=-all"]
     return [*argv, *python, "/sys/kit/child.py"], "/sys/packages", "/sys/home"
 
@@ -313,19 +389,21 @@ if libc.syscall(442, -100, b"/", 0x8000, struct.pack("4Q", 1, 0, 0, 0), ctypes.c
 def _last_line(file):
     file.seek(0)
     said = file.read(2000).decode(errors="replace").strip().splitlines()
-    return next((line for line in reversed(said) if "dmesg(1)" not in line), "")      # mount's last word
+    return next((line for line in reversed(said) if "dmesg(1)" not in line), "")  # mount's last word
 
 
 @functools.cache
 def best_level(least="limits"):
     """The first of LEVELS that works here. Raises: NoSandbox that says why, if that is weaker than least."""
     if platform.system() != "Linux":
-        raise NoSandbox("grade: a student's code is confined by what only Linux has, not "
-                        f"{platform.system()}; try: a machine or a container with Linux")
+        raise NoSandbox(
+            "grade: a student's code is confined by what only Linux has, not "
+            f"{platform.system()}; try: a machine or a container with Linux"
+        )
     if least == LEVELS[0] and seccomp.missing():
         raise NoSandbox(f"grade: {seccomp.missing()}; try: Linux on {' or '.join(seccomp.MACHINES)}")
     reasons = []
-    for level in LEVELS[:LEVELS.index(least) + 1]:
+    for level in LEVELS[: LEVELS.index(least) + 1]:
         try:
             with folder_for({}) as folder, Child(folder, level, Limits()):
                 return level

@@ -16,25 +16,36 @@ import sys
 
 __all__ = ["CALLS", "hide_memory", "missing", "refuse_calls"]
 
-CALLS = {   # x86_64, aarch64
+CALLS = {  # x86_64, aarch64
     # Memory that counts for no process, and lasts when its process has gone or given it back.
-    "shmget": (29, 194), "msgget": (68, 186), "semget": (64, 190), "mq_open": (240, 180),
-    "memfd_create": (319, 279), "memfd_secret": (447, 447),
+    "shmget": (29, 194),
+    "msgget": (68, 186),
+    "semget": (64, 190),
+    "mq_open": (240, 180),
+    "memfd_create": (319, 279),
+    "memfd_secret": (447, 447),
     # Keys, which the next child of the same user could read.
-    "add_key": (248, 217), "request_key": (249, 218), "keyctl": (250, 219),
+    "add_key": (248, 217),
+    "request_key": (249, 218),
+    "keyctl": (250, 219),
     # A user namespace makes a student root there, who may mount memory.
-    "unshare": (272, 97), "setns": (308, 268), "mount": (165, 40),
+    "unshare": (272, 97),
+    "setns": (308, 268),
+    "mount": (165, 40),
     # The network, and other processes of the same user.
-    "socket": (41, 198), "socketpair": (53, 199),
-    "ptrace": (101, 117), "process_vm_readv": (310, 270), "process_vm_writev": (311, 271),
+    "socket": (41, 198),
+    "socketpair": (53, 199),
+    "ptrace": (101, 117),
+    "process_vm_readv": (310, 270),
+    "process_vm_writev": (311, 271),
     "pidfd_getfd": (438, 438),
-    "io_uring_setup": (425, 425),       # it makes many of these calls past a filter
+    "io_uring_setup": (425, 425),  # it makes many of these calls past a filter
 }
-MACHINES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}        # AUDIT_ARCH
+MACHINES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}  # AUDIT_ARCH
 PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, FILTER = 4, 22, 38, 2
-LOAD, EQUAL, AT_LEAST, RETURN = 0x20, 0x15, 0x35, 0x06      # of a word; of what was loaded; of that; a value
+LOAD, EQUAL, AT_LEAST, RETURN = 0x20, 0x15, 0x35, 0x06  # of a word; of what was loaded; of that; a value
 ALLOW, REFUSE, KILL = 0x7FFF0000, 0x00050000 | errno.EPERM, 0x80000000
-X32 = 0x40000000    # from here on x86_64 takes a number for one of its 32-bit calls
+X32 = 0x40000000  # from here on x86_64 takes a number for one of its 32-bit calls
 
 
 def missing():
@@ -55,10 +66,16 @@ def refuse_calls():
     """
     numbers = [pair[list(MACHINES).index(platform.machine())] for pair in CALLS.values()]
     last = len(numbers)
-    program = [(LOAD, 0, 0, 4), (EQUAL, 0, last + 4, MACHINES[platform.machine()]),     # else KILL
-               (LOAD, 0, 0, 0), (AT_LEAST, last + 2, 0, X32),
-               *((EQUAL, last - i, 0, number) for i, number in enumerate(numbers)),
-               (RETURN, 0, 0, ALLOW), (RETURN, 0, 0, REFUSE), (RETURN, 0, 0, KILL)]
+    program = [
+        (LOAD, 0, 0, 4),
+        (EQUAL, 0, last + 4, MACHINES[platform.machine()]),  # else KILL
+        (LOAD, 0, 0, 0),
+        (AT_LEAST, last + 2, 0, X32),
+        *((EQUAL, last - i, 0, number) for i, number in enumerate(numbers)),
+        (RETURN, 0, 0, ALLOW),
+        (RETURN, 0, 0, REFUSE),
+        (RETURN, 0, 0, KILL),
+    ]
     code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in program))
     whole = ctypes.create_string_buffer(struct.pack("HP", len(program), ctypes.addressof(code)))
     failed = _prctl(PR_SET_NO_NEW_PRIVS, 1) or _prctl(PR_SET_SECCOMP, FILTER, ctypes.addressof(whole))

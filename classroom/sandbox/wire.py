@@ -15,7 +15,7 @@ import numpy as np
 
 __all__ = ["LARGEST", "Malformed", "decode", "encode", "lengths"]
 
-LARGEST = 16 << 20          # bytes of arrays in one message
+LARGEST = 16 << 20  # bytes of arrays in one message
 LARGEST_HEAD = 64 << 10
 LENGTHS = struct.Struct(">QQ")
 DTYPE = re.compile(r"[<|]([biuf][1248]|c8|c16)")
@@ -75,7 +75,7 @@ def decode(text, body):
             return [value(item) for item in h]
         if not isinstance(h, dict):
             return h
-        (kind, content), = h.items()
+        ((kind, content),) = h.items()
         if kind == "dict":
             return {k: value(item) for k, item in content.items()}
         dtype, *shape = content

@@ -15,17 +15,17 @@ from cs231n.gradient_check import advice_on
 __all__ = ["Diagnosis", "diagnose"]
 
 SOFTMAX = "the docstring of softmax_loss"
-RTOL, ATOL = 1e-6, 1e-8     # as in gradient_check, for float64; atol here is relative to the largest entry
+RTOL, ATOL = 1e-6, 1e-8  # as in gradient_check, for float64; atol here is relative to the largest entry
 # What a function is asked besides. It is told once all else is right: a mistake there spoils this as well.
 BESIDES = re.compile(r"itemsize|(loss|dx)_smoothed|(dropout|smoothed)\..*")
 
 
 class Diagnosis(NamedTuple):
-    kind: str           # of the misconception; or "unknown", "shape", "dtype", "not-finite", "missing"
-    sentence: str       # what is wrong, as an idea; never what to write
-    equation: str       # where the idea is explained; empty if nothing is known
-    worst: str          # which array, how many of its entries, and the worst of them
-    sure: bool = True   # False where a wrong array is only described, and no known misconception gives it
+    kind: str  # of the misconception; or "unknown", "shape", "dtype", "not-finite", "missing"
+    sentence: str  # what is wrong, as an idea; never what to write
+    equation: str  # where the idea is explained; empty if nothing is known
+    worst: str  # which array, how many of its entries, and the worst of them
+    sure: bool = True  # False where a wrong array is only described, and no known misconception gives it
 
     def __str__(self):
         source = f" See {self.equation}." if self.equation else ""
@@ -71,9 +71,13 @@ def _told(exercise, inputs, got, expected, wrong):
     sources = dict.fromkeys(source for (_, source), _ in shown if source)
     first = wrong[0]
     known = {row.kind for row in MISCONCEPTIONS[exercise]}
-    return Diagnosis((kinds or ["unknown"])[0], sentence, "; ".join(sources),
-                     _worst(first, got[first], expected[first]),
-                     sure={kind for kind, _, _ in found.values()} <= known)
+    return Diagnosis(
+        (kinds or ["unknown"])[0],
+        sentence,
+        "; ".join(sources),
+        _worst(first, got[first], expected[first]),
+        sure={kind for kind, _, _ in found.values()} <= known,
+    )
 
 
 def _listed(names):
@@ -94,14 +98,25 @@ def _form(name, value, right):
         elif value.size == right.size:
             hint = "the right number of entries in another shape"
         elif value.ndim != right.ndim:
-            hint = "an axis is summed that should stay" if value.ndim < right.ndim else \
-                "an axis stays that should be summed"
-        return Diagnosis(kind, f"{name} has the wrong shape: {hint}.", "",
-                         f"{name}: yours {value.shape}, wanted {right.shape}")
+            hint = (
+                "an axis is summed that should stay"
+                if value.ndim < right.ndim
+                else "an axis stays that should be summed"
+            )
+        return Diagnosis(
+            kind,
+            f"{name} has the wrong shape: {hint}.",
+            "",
+            f"{name}: yours {value.shape}, wanted {right.shape}",
+        )
     if right.ndim and value.dtype != np.float64:
-        return Diagnosis("dtype", f"{name} is {value.dtype} though the inputs are float64: an array is "
-                         "cast, or made with another dtype, on the way.", "",
-                         f"{name}: yours {value.dtype}, wanted float64")
+        return Diagnosis(
+            "dtype",
+            f"{name} is {value.dtype} though the inputs are float64: an array is "
+            "cast, or made with another dtype, on the way.",
+            "",
+            f"{name}: yours {value.dtype}, wanted float64",
+        )
     return None
 
 
@@ -111,7 +126,7 @@ def _mask(given, got):
     if out.shape != x.shape:
         return _form("out", out, x)
     kept = out != 0
-    share, sure = kept.mean(), 6 * np.sqrt(p * (1 - p) / kept.size)      # 6 deviations: one seed in 10^8
+    share, sure = kept.mean(), 6 * np.sqrt(p * (1 - p) / kept.size)  # 6 deviations: one seed in 10^8
     lines = {"row": (kept.all(axis=1) | ~kept.any(axis=1)).all(), "column": (kept == kept[0]).all()}
     source = "notebook 3, section 8"
     if kept.all():
@@ -133,16 +148,22 @@ def _mask(given, got):
 
 def _alike(p, got):
     """A doubt about two masks that are to have nothing to do with each other."""
-    for first, other, said in [("out", "out_of_other_seed", "another seed gives"),
-                               ("out_unseeded", "out_unseeded_again", "without a seed two calls give")]:
+    for first, other, said in [
+        ("out", "out_of_other_seed", "another seed gives"),
+        ("out_unseeded", "out_unseeded_again", "without a seed two calls give"),
+    ]:
         if other not in got:
             continue
         both = kept_by(np.asarray(got[first])) & kept_by(np.asarray(got[other]))
         if abs(both.mean() - p * p) > 6 * p * np.sqrt((1 - p * p) / both.size):
-            return Diagnosis("one-mask", f"{said} the same mask, or one like it; only the same seed, given "
-                             "again, gives the same mask.", "the docstring of dropout_forward",
-                             f"{other}: {both.mean():.0%} of {both.size} entries are kept by both masks, "
-                             f"wanted about {p * p:.0%}")
+            return Diagnosis(
+                "one-mask",
+                f"{said} the same mask, or one like it; only the same seed, given "
+                "again, gives the same mask.",
+                "the docstring of dropout_forward",
+                f"{other}: {both.mean():.0%} of {both.size} entries are kept by both masks, "
+                f"wanted about {p * p:.0%}",
+            )
     return None
 
 
@@ -155,22 +176,31 @@ def _close(a, b):
 def _explained(exercise, given, got, expected, wrong):
     """{name of a wrong array: (kind, sentence, source)}, from as few misconceptions as it takes."""
     rows, content = [], []
-    for name, value in [*given.items(), *expected.items()]:     # rounded: differences carry noise
+    for name, value in [*given.items(), *expected.items()]:  # rounded: differences carry noise
         content += name, np.shape(value), np.round(value, 6).tobytes()
     kept = _predictions(exercise, *content)
     with np.errstate(all="ignore"):
         for i, row in enumerate(MISCONCEPTIONS[exercise]):
             if i not in kept:
-                kept[i] = {name: np.asarray(value, np.float64)
-                           for name, value in row.predict(given, expected).items() if name in expected}
-                kept[i] |= {again: kept[i][name] for again, name in AGAIN.get(exercise, {}).items()
-                            if name in kept[i]}
+                kept[i] = {
+                    name: np.asarray(value, np.float64)
+                    for name, value in row.predict(given, expected).items()
+                    if name in expected
+                }
+                kept[i] |= {
+                    again: kept[i][name] for again, name in AGAIN.get(exercise, {}).items() if name in kept[i]
+                }
             predicted = kept[i]
             hits = [name for name in wrong if name in predicted and _close(got[name], predicted[name])]
             # One that would also have spoiled an array which is right explains less well; but a second
             # function may well be right where the first is not.
-            misses = [name for name in predicted if name not in hits
-                      and name not in AGAIN.get(exercise, ()) and not _close(predicted[name], expected[name])]
+            misses = [
+                name
+                for name in predicted
+                if name not in hits
+                and name not in AGAIN.get(exercise, ())
+                and not _close(predicted[name], expected[name])
+            ]
             if hits:
                 rows.append((len(hits), -len(misses), row, hits))
             if len(hits) == len(wrong) and not misses:
@@ -180,11 +210,13 @@ def _explained(exercise, given, got, expected, wrong):
         for name in hits:
             found.setdefault(name, row[:3])
     with np.errstate(all="ignore"):
-        return {name: found.get(name) or _in_general(exercise, given, name, got[name], expected[name])
-                for name in wrong}
+        return {
+            name: found.get(name) or _in_general(exercise, given, name, got[name], expected[name])
+            for name in wrong
+        }
 
 
-@lru_cache(64)      # a class is asked the same problems, and what misconceptions make of them stays the same
+@lru_cache(64)  # a class is asked the same problems, and what misconceptions make of them stays the same
 def _predictions(exercise, *content):
     """What the misconceptions of an exercise make of one problem, by their number: filled as it is asked."""
     return {}
@@ -194,11 +226,20 @@ def _in_general(exercise, given, name, yours, right):
     """What can be said of an array that no misconception of its exercise explains."""
     if not np.isfinite(yours).all():
         if name == "loss_of_large":
-            return "overflow", ("NaN or infinite for rows of scores around 1000 and around -1000: exp "
-                                "overflows, or gives 0 for a whole row. A softmax stays the same when one "
-                                "number is subtracted from a whole row, for each row its own."), SOFTMAX
-        return "not-finite", ("NaN or infinite: look for a division by zero, or a log or root of a negative "
-                              "number."), ""
+            return (
+                "overflow",
+                (
+                    "NaN or infinite for rows of scores around 1000 and around -1000: exp "
+                    "overflows, or gives 0 for a whole row. A softmax stays the same when one "
+                    "number is subtracted from a whole row, for each row its own."
+                ),
+                SOFTMAX,
+            )
+        return (
+            "not-finite",
+            ("NaN or infinite: look for a division by zero, or a log or root of a negative number."),
+            "",
+        )
     for kind, sentence, predicted in in_any_array(right):
         if _close(yours, predicted):
             return kind, sentence, ""
@@ -207,8 +248,11 @@ def _in_general(exercise, given, name, yours, right):
         if said:
             return said
     if right.ndim == 0:
-        return "unknown", (f"no known mistake fits; the ratio is {yours / right:.6g}, the difference "
-                           f"{yours - right:.6g}."), ""
+        return (
+            "unknown",
+            (f"no known mistake fits; the ratio is {yours / right:.6g}, the difference {yours - right:.6g}."),
+            "",
+        )
     off = np.abs(yours - right) > ATOL + RTOL * np.abs(right)
     advice = advice_on(yours, right, off, ATOL)
     if advice.startswith("check one step") and "backward" not in exercise:
@@ -220,8 +264,13 @@ def _by_paths(given, yours, rows):
     """dx as a sum of its three paths, each with a factor for every column (layernorm: row), if it is one."""
     turn = np.transpose if rows else np.asarray
     yours, paths = turn(yours), [turn(path) for path in norm_paths(given, rows)]
-    factors = np.stack([np.linalg.lstsq(np.stack(columns, axis=1), mine, rcond=None)[0]
-                        for *columns, mine in zip(*(path.T for path in paths), yours.T)], axis=1)
+    factors = np.stack(
+        [
+            np.linalg.lstsq(np.stack(columns, axis=1), mine, rcond=None)[0]
+            for *columns, mine in zip(*(path.T for path in paths), yours.T)
+        ],
+        axis=1,
+    )
     if not _close(sum(factor * path for factor, path in zip(factors, paths)), yours):
         return None
     t = turn(given["x"])
@@ -243,19 +292,31 @@ def _factor(factor, n, deviation, gamma):
     slips = [
         {0: (1, ""), 1: (-1, "of the wrong sign")},
         {0: (1, ""), -1: (1 / gamma, "without gamma"), 1: (gamma, "with gamma twice")},
-        {0: (1, ""), 1: (n, "without its 1/N"), -1: (1 / n, "with 1/N twice"),
-         2: (n / (n - 1), "divided by N - 1 in place of N")},
-        {0: (1, ""), 1: (deviation, "without a 1/s"), 2: (deviation**2, "without 1/s^2"),
-         3: (deviation**3, "without 1/s^3"), -1: (1 / deviation, "with a 1/s too many"),
-         -2: (deviation**-2, "with 1/s^2 too many")},
+        {
+            0: (1, ""),
+            1: (n, "without its 1/N"),
+            -1: (1 / n, "with 1/N twice"),
+            2: (n / (n - 1), "divided by N - 1 in place of N"),
+        },
+        {
+            0: (1, ""),
+            1: (deviation, "without a 1/s"),
+            2: (deviation**2, "without 1/s^2"),
+            3: (deviation**3, "without 1/s^3"),
+            -1: (1 / deviation, "with a 1/s too many"),
+            -2: (deviation**-2, "with 1/s^2 too many"),
+        },
         {0: (1, ""), 1: (2, "twice too large"), -1: (0.5, "half of what it should be")},
     ]
     for count, choice in sorted(((sum(k != 0 for k in c), c) for c in product(*slips)), key=lambda c: c[0]):
         value = np.prod(np.broadcast_arrays(*(slip[k][0] for slip, k in zip(slips, choice))), axis=0)
         if np.allclose(factor, value, rtol=1e-5, atol=1e-6):
             return ", ".join(slip[k][1] for slip, k in zip(slips, choice) if k) if count else "right"
-    return f"off by a factor of {factor[0]:.4g}" if np.ptp(factor) < 1e-5 else \
-        "off by a factor that differs from line to line"
+    return (
+        f"off by a factor of {factor[0]:.4g}"
+        if np.ptp(factor) < 1e-5
+        else "off by a factor that differs from line to line"
+    )
 
 
 def _worst(name, yours, right):

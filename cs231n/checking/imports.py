@@ -9,9 +9,17 @@ import warnings
 __all__ = ["ALLOWED", "refusal", "refusals"]
 
 # Of the kit: the files with exercises, and what these import.
-ALLOWED = ("cs231n", "cs231n.classifiers", "cs231n.classifiers.fc_net", "cs231n.contracts",
-           "cs231n.layer_utils", "cs231n.layers", "cs231n.optim",
-           "cs231n.checking", "cs231n.checking.problems")
+ALLOWED = (
+    "cs231n",
+    "cs231n.classifiers",
+    "cs231n.classifiers.fc_net",
+    "cs231n.contracts",
+    "cs231n.layer_utils",
+    "cs231n.layers",
+    "cs231n.optim",
+    "cs231n.checking",
+    "cs231n.checking.problems",
+)
 # What could answer for an exercise.
 ANSWERS = re.compile(r"cs231n\.(checks|gradient_check|checking\.(diagnosis|answers(\.\w+)?))")
 RULE = "An exercise may import numpy, the standard library and the other files with exercises"
@@ -39,7 +47,7 @@ def refusals(root, file):
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")     # those who import it get them, with its name
+            warnings.simplefilter("ignore")  # those who import it get them, with its name
             tree = ast.parse((root / file).read_bytes())
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         return []
@@ -62,18 +70,24 @@ def _run(tree):
                 tried = node.body
             case ast.If(test=ast.Name(id="TYPE_CHECKING") | ast.Attribute(attr="TYPE_CHECKING")):
                 unrun = node.body
-            case ast.If(test=ast.Compare(left=ast.Name(id="__name__"), ops=[ast.Eq()],
-                                         comparators=[ast.Constant(value="__main__")])):
+            case ast.If(
+                test=ast.Compare(
+                    left=ast.Name(id="__name__"), ops=[ast.Eq()], comparators=[ast.Constant(value="__main__")]
+                )
+            ):
                 unrun = node.body
-        nodes += [(child, may_fail or child in tried) for child in ast.iter_child_nodes(node)
-                  if child not in unrun]
+        nodes += [
+            (child, may_fail or child in tried) for child in ast.iter_child_nodes(node) if child not in unrun
+        ]
     return nodes
 
 
 def _takes_import_errors(handler):
     types = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
-    return None in types or bool({getattr(name, "id", None) for name in types} & {
-        "ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
+    return None in types or bool(
+        {getattr(name, "id", None) for name in types}
+        & {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
+    )
 
 
 def _imported(node, package, root):
@@ -84,7 +98,7 @@ def _imported(node, package, root):
         return []
     try:
         module = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
-    except ImportError:     # more dots than there are packages
+    except ImportError:  # more dots than there are packages
         return []
     inner = [f"{module}.{alias.name}" for alias in node.names]
     return [module, *(name for name in inner if (root / f"{name.replace('.', '/')}.py").is_file())]

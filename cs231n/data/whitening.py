@@ -17,7 +17,7 @@ __all__ = ["Whitening", "fit_whitening", "whiten"]
 
 
 class Whitening(NamedTuple):
-    mean: np.ndarray    # (D,)
+    mean: np.ndarray  # (D,)
     matrix: np.ndarray  # (D, D), symmetric
 
 
@@ -37,21 +37,25 @@ def fit_whitening(X, softening):
     """
     require("fit_whitening", "X (N, ...)", X)
     require_number("fit_whitening", "softening", softening, 0)
-    rows = X.reshape(len(X), -1)                                        # (N, D)
-    mean = rows.mean(axis=0, dtype=np.float64).astype(X.dtype)          # (D,)
-    covariance = np.zeros((len(mean),) * 2)                             # (D, D)
+    rows = X.reshape(len(X), -1)  # (N, D)
+    mean = rows.mean(axis=0, dtype=np.float64).astype(X.dtype)  # (D,)
+    covariance = np.zeros((len(mean),) * 2)  # (D, D)
     for start in range(0, len(rows), 5000):
-        centered = rows[start:start + 5000] - mean
+        centered = rows[start : start + 5000] - mean
         covariance += centered.T @ centered
     if not np.isfinite(covariance).all():
-        raise ValueError("fit_whitening: X holds NaN, infinity, or numbers whose squares overflow "
-                         f"{X.dtype}; try X[np.isfinite(rows).all(axis=1)] with rows = X.reshape(len(X), -1)")
-    variances, axes = np.linalg.eigh(covariance / len(rows))            # (D,), (D, D)
-    variances = np.maximum(variances, 0)    # rounding can leave one just below
+        raise ValueError(
+            "fit_whitening: X holds NaN, infinity, or numbers whose squares overflow "
+            f"{X.dtype}; try X[np.isfinite(rows).all(axis=1)] with rows = X.reshape(len(X), -1)"
+        )
+    variances, axes = np.linalg.eigh(covariance / len(rows))  # (D,), (D, D)
+    variances = np.maximum(variances, 0)  # rounding can leave one just below
     level = variances + softening * variances.mean()
     if not level.min() > max(1e-7 * level.max(), np.finfo(X.dtype).tiny):
-        raise ValueError("fit_whitening: some direction of X has no variance to scale; "
-                         "try softening=1.0, or more examples than the numbers in one")
+        raise ValueError(
+            "fit_whitening: some direction of X has no variance to scale; "
+            "try softening=1.0, or more examples than the numbers in one"
+        )
     scale = 1 / np.sqrt(level * np.mean(variances / level))
     return Whitening(mean, ((axes * scale) @ axes.T).astype(X.dtype))
 
@@ -63,19 +67,25 @@ def whiten(X, whitening, out=None):
     """
     require("whiten", "X (N, ...)", X)
     if not isinstance(whitening, tuple) or len(whitening) != 2:
-        raise TypeError(f"whiten: whitening must be a Whitening, got {type(whitening).__name__}; "
-                        "try fit_whitening(X, softening=1.0)")
+        raise TypeError(
+            f"whiten: whitening must be a Whitening, got {type(whitening).__name__}; "
+            "try fit_whitening(X, softening=1.0)"
+        )
     mean, matrix = whitening
     require("whiten", "mean (D,), matrix (D, D)", mean, matrix)
     if X[0].size != len(mean):
-        raise ValueError(f"whiten: the map takes {len(mean)} numbers an example, X {X.shape} has "
-                         f"{X[0].size}; try images like those it was fitted to")
+        raise ValueError(
+            f"whiten: the map takes {len(mean)} numbers an example, X {X.shape} has "
+            f"{X[0].size}; try images like those it was fitted to"
+        )
     out = np.empty_like(X) if out is None else out
     if getattr(out, "shape", None) != X.shape or out.dtype != X.dtype:
-        raise ValueError(f"whiten: out must be an array like X, {X.shape} of {X.dtype}, got "
-                         f"{getattr(out, 'shape', None)} of {getattr(out, 'dtype', type(out).__name__)}; "
-                         "try out=X")
+        raise ValueError(
+            f"whiten: out must be an array like X, {X.shape} of {X.dtype}, got "
+            f"{getattr(out, 'shape', None)} of {getattr(out, 'dtype', type(out).__name__)}; "
+            "try out=X"
+        )
     for start in range(0, len(X), 1000):
-        part = X[start:start + 1000]
-        out[start:start + 1000] = ((part.reshape(len(part), -1) - mean) @ matrix).reshape(part.shape)
+        part = X[start : start + 1000]
+        out[start : start + 1000] = ((part.reshape(len(part), -1) - mean) @ matrix).reshape(part.shape)
     return out

@@ -4,6 +4,7 @@ LaTeX becomes MathML when the page is written. Browsers draw MathML themselves, 
 made for mathematics, which a phone or a bare Linux may lack: so each page carries those glyphs of STIX Two
 Math that it uses.
 """
+
 import base64
 import io
 import re
@@ -21,7 +22,7 @@ from pygments.formatters import HtmlFormatter
 from cs231n.report import collect, is_stand_in, minutes
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
-NUMBERED = "align|equation|gather|multline"     # environments that LaTeX numbers unless starred
+NUMBERED = "align|equation|gather|multline"  # environments that LaTeX numbers unless starred
 CONVERTER = LatexToMathML(fancy_error=False, allow_unreliable_rendering=True)
 
 
@@ -82,15 +83,18 @@ def without_widgets(notebook):
     """The notebook less the widgets: they need a script, and a progress bar that is done says nothing."""
     for cell in notebook.cells:
         if "outputs" in cell:
-            cell.outputs = [output for output in cell.outputs
-                            if "application/vnd.jupyter.widget-view+json" not in output.get("data", {})]
+            cell.outputs = [
+                output
+                for output in cell.outputs
+                if "application/vnd.jupyter.widget-view+json" not in output.get("data", {})
+            ]
     notebook.metadata.pop("widgets", None)
     return notebook
 
 
 def font(html):
     """The glyphs of STIX Two Math that `html` needs, as a data address."""
-    package = find_spec("ziamath").submodule_search_locations[0]      # only its font is wanted: not imported
+    package = find_spec("ziamath").submodule_search_locations[0]  # only its font is wanted: not imported
     options = subset.Options(flavor="woff")
     glyphs = subset.Subsetter(options)
     # A browser takes a lone letter from the italic blocks, h from another place, and adds the sign of a root.
@@ -117,18 +121,24 @@ def title_and_summary(notebook, stem):
     heading = re.search(r"^# +(.+)$", text, re.M)
     if not heading:
         return stem.replace("_", " "), ""
-    return heading[1].strip(), markdown(text[heading.end():].strip().split("\n\n")[0])
+    return heading[1].strip(), markdown(text[heading.end() :].strip().split("\n\n")[0])
 
 
 def write_page(outcome, reports):
     """Write the page of one notebook into `reports`; returns its card, which is what the index says of it."""
-    exporter = PageExporter(template_file="page.html.j2", extra_template_paths=[str(TEMPLATES)],
-                            exclude_output_prompt=True)
+    exporter = PageExporter(
+        template_file="page.html.j2", extra_template_paths=[str(TEMPLATES)], exclude_output_prompt=True
+    )
     notebook = without_widgets(outcome.notebook)
     title, summary = title_and_summary(notebook, outcome.path.stem)
-    card = {"page": f"{outcome.path.stem}.html", "title": title, "summary": summary,
-            "time": minutes(outcome.seconds), "error": outcome.error,
-            "stand_in": is_stand_in(collect([notebook]))}
+    card = {
+        "page": f"{outcome.path.stem}.html",
+        "title": title,
+        "summary": summary,
+        "time": minutes(outcome.seconds),
+        "error": outcome.error,
+        "stand_in": is_stand_in(collect([notebook])),
+    }
     resources = {"metadata": {"path": str(outcome.path.parent), "name": title}, "card": card}
     html, _ = exporter.from_notebook_node(notebook, resources)
     (reports / card["page"]).write_text(html.replace("/*style*/", style(html)), encoding="utf-8")

@@ -19,8 +19,8 @@ __all__ = ["SPACE", "TrainOnCIFAR10"]
 SPACE = {
     "learning_rate": log_uniform(1e-4, 1e-2),
     "weight_decay": log_uniform(1e-4, 1),
-    "depth": integer(1, 5),                     # hidden layers
-    "width": choice(64, 128, 256, 512),         # units in each
+    "depth": integer(1, 5),  # hidden layers
+    "width": choice(64, 128, 256, 512),  # units in each
     "batch_size": choice(50, 100, 200, 400),
 }
 
@@ -33,16 +33,26 @@ class TrainOnCIFAR10:
     Pickled it is a digest: each worker process loads the images once, from the cache of its own machine, and
     keeps them, 610 MB, for its next trial.
     """
+
     digest: str
 
     def __call__(self, config, epochs, seed):
         """Raises: DataError if this machine has other images; FloatingPointError if the loss diverged."""
         rng = np.random.RandomState(seed)
-        net = FullyConnectedNet([config["width"]] * config["depth"], normalization="batchnorm",
-                                rng=rng, layers=fast_layers)
-        solver = Solver(net, images(self.digest), update_rule="adamw", schedule="one_cycle",
-                        optim_config={name: config[name] for name in ("learning_rate", "weight_decay")},
-                        batch_size=config["batch_size"], num_epochs=epochs, verbose=False, rng=rng)
+        net = FullyConnectedNet(
+            [config["width"]] * config["depth"], normalization="batchnorm", rng=rng, layers=fast_layers
+        )
+        solver = Solver(
+            net,
+            images(self.digest),
+            update_rule="adamw",
+            schedule="one_cycle",
+            optim_config={name: config[name] for name in ("learning_rate", "weight_decay")},
+            batch_size=config["batch_size"],
+            num_epochs=epochs,
+            verbose=False,
+            rng=rng,
+        )
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
             solver.train()
@@ -55,6 +65,8 @@ class TrainOnCIFAR10:
 def images(digest):
     found = locate()
     if found.digest != digest:
-        raise DataError(f"this worker has {data_source()}, the search runs on the images of digest "
-                        f"{digest[:8]}; try python -m cs231n data on its machine")
+        raise DataError(
+            f"this worker has {data_source()}, the search runs on the images of digest "
+            f"{digest[:8]}; try python -m cs231n data on its machine"
+        )
     return get_CIFAR10_data(num_training=45_000, num_validation=5_000, num_test=0)

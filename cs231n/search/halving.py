@@ -59,9 +59,14 @@ def search(objective, space, *, trials, seed, epochs, results, eta=None, executo
         raise ValueError(f"search: seed must be below 2**32, got {seed}")
     if eta is not None:
         require_count("search", "eta", eta, 2)
-    header = {"objective": re.sub(" at 0x[0-9a-fA-F]+", "", repr(objective)), "seed": seed, "epochs": epochs,
-              "eta": eta, "space": {name: repr(dimension) for name, dimension in sorted(space.items())}}
-    if eta is not None:                 # the size of a rung decides who is promoted
+    header = {
+        "objective": re.sub(" at 0x[0-9a-fA-F]+", "", repr(objective)),
+        "seed": seed,
+        "epochs": epochs,
+        "eta": eta,
+        "space": {name: repr(dimension) for name, dimension in sorted(space.items())},
+    }
+    if eta is not None:  # the size of a rung decides who is promoted
         header["trials"] = trials
     steps = rungs(trials, epochs, eta)
     executor = executor or Serial()
@@ -84,7 +89,7 @@ def rungs(trials, epochs, eta=None):
     last = 0
     while eta and trials >= eta ** (last + 1) and epochs >= eta ** (last + 1):
         last += 1
-    return [(trials // (eta or 1)**k, round(epochs / (eta or 1)**(last - k))) for k in range(last + 1)]
+    return [(trials // (eta or 1) ** k, round(epochs / (eta or 1) ** (last - k))) for k in range(last + 1)]
 
 
 def _run_rung(objective, space, seed, entered, epochs, file, executor, bar):
@@ -92,14 +97,19 @@ def _run_rung(objective, space, seed, entered, epochs, file, executor, bar):
     missing = [trial for trial in entered if (trial, epochs) not in file.rows]
     bar.update(len(entered) - len(missing))
     configs = {trial: propose(space, seed, trial) for trial in missing}
-    tasks = {trial: (_attempt, objective, config, epochs, _seed_of(seed, trial))
-             for trial, config in configs.items()}
+    tasks = {
+        trial: (_attempt, objective, config, epochs, _seed_of(seed, trial))
+        for trial, config in configs.items()
+    }
     for trial, future in _as_they_end(executor, tasks):
         outcome = _outcome(future)
         if not outcome.pop("one_thread") and outcome["worker"] != _name():
-            warnings.warn(f"search: worker {outcome['worker']} may run several BLAS threads, which get into "
-                          "each other's way; start it with OPENBLAS_NUM_THREADS=1 in its environment",
-                          RuntimeWarning, stacklevel=3)
+            warnings.warn(
+                f"search: worker {outcome['worker']} may run several BLAS threads, which get into "
+                "each other's way; start it with OPENBLAS_NUM_THREADS=1 in its environment",
+                RuntimeWarning,
+                stacklevel=3,
+            )
         file.add({"trial": trial, "epochs": epochs, "config": configs[trial], **outcome})
         bar.update()
     return [file.rows[trial, epochs] for trial in entered]
@@ -111,12 +121,12 @@ def _as_they_end(executor, tasks):
     try:
         for trial, task in tasks.items():
             future = executor.submit(*task)
-            if future.done():           # as under Serial, where the next one must not begin yet
+            if future.done():  # as under Serial, where the next one must not begin yet
                 yield trial, future
             else:
                 waiting[future] = trial
         for future in as_completed(waiting):
-            yield waiting.pop(future), future       # dask trains again what a dead worker held, if kept
+            yield waiting.pop(future), future  # dask trains again what a dead worker held, if kept
     finally:
         for future in waiting:
             future.cancel()
@@ -132,12 +142,16 @@ def _attempt(objective, config, epochs, seed):
             result["score"] = score
         else:
             result["error"] = f"the score is {score}"
-    except DataError:                   # no fault of the trial: it may run where the data are
+    except DataError:  # no fault of the trial: it may run where the data are
         raise
     except Exception as error:
         result["error"] = " ".join(f"{type(error).__name__}: {error}".split())
-    return {**result, "seconds": round(time.monotonic() - start, 2), "worker": _name(),
-            "one_thread": any(os.environ.get(name) == "1" for name in ONE_THREAD)}
+    return {
+        **result,
+        "seconds": round(time.monotonic() - start, 2),
+        "worker": _name(),
+        "one_thread": any(os.environ.get(name) == "1" for name in ONE_THREAD),
+    }
 
 
 def _name():
@@ -150,16 +164,25 @@ def _outcome(future):
     try:
         return future.result()
     except CancelledError:
-        raise RuntimeError("search: the executor cancelled a trial; is the scheduler still there? the same "
-                           "search goes on where it stopped") from None
+        raise RuntimeError(
+            "search: the executor cancelled a trial; is the scheduler still there? the same "
+            "search goes on where it stopped"
+        ) from None
     except BrokenExecutor as error:
-        raise RuntimeError(f"search: the executor broke ({error}); the same search goes on where it stopped; "
-                           "try executor_for('processes:N'), which outlives its workers") from None
+        raise RuntimeError(
+            f"search: the executor broke ({error}); the same search goes on where it stopped; "
+            "try executor_for('processes:N'), which outlives its workers"
+        ) from None
     except Exception as error:
-        if not isinstance(error, WorkerLost) and type(error).__name__ != "KilledWorker":    # what dask says
+        if not isinstance(error, WorkerLost) and type(error).__name__ != "KilledWorker":  # what dask says
             raise
-        return {"score": None, "error": f"its worker was lost: {' '.join(str(error).split())}",
-                "seconds": None, "worker": None, "one_thread": True}
+        return {
+            "score": None,
+            "error": f"its worker was lost: {' '.join(str(error).split())}",
+            "seconds": None,
+            "worker": None,
+            "one_thread": True,
+        }
 
 
 def _seed_of(seed, trial):
@@ -175,17 +198,33 @@ def _bar(total):
 
 
 def add_arguments(parser):
-    parser.add_argument("--executor", default="serial", metavar="WHERE",
-                        help="serial, processes:N or dask:ADDRESS (default: serial)")
+    parser.add_argument(
+        "--executor",
+        default="serial",
+        metavar="WHERE",
+        help="serial, processes:N or dask:ADDRESS (default: serial)",
+    )
     parser.add_argument("--trials", type=int, default=20, metavar="N", help="how many (default: 20)")
-    parser.add_argument("--epochs", type=int, default=3, metavar="E",
-                        help="how long a trial lasts (default: 3); with --halving, the longest")
-    parser.add_argument("--halving", action="store_true",
-                        help=f"successive halving: the best 1/{ETA} train again, {ETA} times longer")
+    parser.add_argument(
+        "--epochs",
+        type=int,
+        default=3,
+        metavar="E",
+        help="how long a trial lasts (default: 3); with --halving, the longest",
+    )
+    parser.add_argument(
+        "--halving",
+        action="store_true",
+        help=f"successive halving: the best 1/{ETA} train again, {ETA} times longer",
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="sets the trials (default: 0)")
-    parser.add_argument("--results", type=Path, default=Path("runs/search.jsonl"), metavar="FILE",
-                        help="where results are kept, and a search started again goes on "
-                             "(default: runs/search.jsonl)")
+    parser.add_argument(
+        "--results",
+        type=Path,
+        default=Path("runs/search.jsonl"),
+        metavar="FILE",
+        help="where results are kept, and a search started again goes on (default: runs/search.jsonl)",
+    )
 
 
 def main(arguments):
@@ -195,9 +234,16 @@ def main(arguments):
     try:
         data, objective = data_source(), TrainOnCIFAR10(locate().digest)
         with executor_for(arguments.executor) as executor:
-            rows = search(objective, SPACE, trials=arguments.trials, seed=arguments.seed,
-                          epochs=arguments.epochs, results=arguments.results,
-                          eta=ETA if arguments.halving else None, executor=executor)
+            rows = search(
+                objective,
+                SPACE,
+                trials=arguments.trials,
+                seed=arguments.seed,
+                epochs=arguments.epochs,
+                results=arguments.results,
+                eta=ETA if arguments.halving else None,
+                executor=executor,
+            )
     except KeyboardInterrupt:
         say(f"\nsearch: interrupted; {arguments.results} keeps what ended, and the same command goes on")
         return 130

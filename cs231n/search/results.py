@@ -29,8 +29,9 @@ class Results:
         self._file = open(self.path, "a+b")
         try:
             if lock(self._file) is False:
-                raise OSError(f"search: another search is writing {self.path}; wait for it, or try another "
-                              "results file")
+                raise OSError(
+                    f"search: another search is writing {self.path}; wait for it, or try another results file"
+                )
             self._file.seek(0)
             whole, torn = _split(self._file.read())
             lines = [self._parse(i, line) for i, line in enumerate(whole.splitlines(), start=1)]
@@ -66,16 +67,20 @@ class Results:
                 row["trial"], row["epochs"], row["config"], row["score"]
             return row
         except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"search: line {i} of {self.path} is no result of a search ({error!r}); "
-                             "mend or remove that line, or try another file") from None
+            raise ValueError(
+                f"search: line {i} of {self.path} is no result of a search ({error!r}); "
+                "mend or remove that line, or try another file"
+            ) from None
 
     def _require_same(self, found, header):
         found = found if isinstance(found, dict) else {}
         for key in header | found:
             if found.get(key) != header.get(key):
-                raise ValueError(f"search: {self.path} holds another search: its {key} is "
-                                 f"{_shown(found.get(key))}, this one's {_shown(header.get(key))}; "
-                                 "try another results file")
+                raise ValueError(
+                    f"search: {self.path} holds another search: its {key} is "
+                    f"{_shown(found.get(key))}, this one's {_shown(header.get(key))}; "
+                    "try another results file"
+                )
 
     def close(self):
         self._file.close()
@@ -93,8 +98,8 @@ def _line(row):
 
 def _split(content):
     """The whole lines of content, and what a crash left of a last one."""
-    whole = content[:content.rfind(b"\n") + 1]
-    return whole, content[len(whole):]
+    whole = content[: content.rfind(b"\n") + 1]
+    return whole, content[len(whole) :]
 
 
 def _shown(value):
@@ -107,19 +112,27 @@ def ranked(rows):
     for row in rows:
         if row["trial"] not in last or row["epochs"] > last[row["trial"]]["epochs"]:
             last[row["trial"]] = row
-    return sorted(last.values(), key=lambda row: (row["score"] is None, -row["epochs"], -(row["score"] or 0),
-                                                  row["trial"]))
+    return sorted(
+        last.values(),
+        key=lambda row: (row["score"] is None, -row["epochs"], -(row["score"] or 0), row["trial"]),
+    )
 
 
 def table(rows, names, width=80, most=20):
     """The ranked rows as lines of at most width characters, with the hyper-parameters called names."""
     rows = ranked(rows)
     head = ["trial", "epochs", "score", *names]
-    cells = [[str(row["trial"]), str(row["epochs"]),
-              "failed" if row["score"] is None else f"{row['score']:.4f}",
-              *(_cell(row["config"][name]) for name in names)] for row in rows[:most]]
+    cells = [
+        [
+            str(row["trial"]),
+            str(row["epochs"]),
+            "failed" if row["score"] is None else f"{row['score']:.4f}",
+            *(_cell(row["config"][name]) for name in names),
+        ]
+        for row in rows[:most]
+    ]
     widths = [max(map(len, column)) for column in zip(head, *cells)]
-    while sum(widths) + 2 * len(widths) - 2 > width and max(widths) > 6:    # cut the longest names
+    while sum(widths) + 2 * len(widths) - 2 > width and max(widths) > 6:  # cut the longest names
         widths[widths.index(max(widths))] -= 1
     lines = ["  ".join(cell[:w].rjust(w) for cell, w in zip(line, widths)) for line in [head, *cells]]
     if len(rows) > most:
@@ -156,8 +169,11 @@ def draw(rows, space, path):
             axes.plot(heights, "--", color="0.7", lw=1)
             continue
         height = (row["score"] - low) / (high - low) if high > low else 1.0
-        axes.plot([*heights, height], lw=3.5 if rank == 0 else 1.3,
-                  color="#d55e00" if rank == 0 else colormaps["Blues"](0.95 - 0.7 * rank / len(rows)))
+        axes.plot(
+            [*heights, height],
+            lw=3.5 if rank == 0 else 1.3,
+            color="#d55e00" if rank == 0 else colormaps["Blues"](0.95 - 0.7 * rank / len(rows)),
+        )
     ends = [dimension.ends() for dimension in space.values()] + [(f"{low:.3f}", f"{high:.3f}")]
     for i, (bottom, top) in enumerate(ends):
         axes.axvline(i, color="0.4", lw=0.8, zorder=0)
@@ -169,6 +185,7 @@ def draw(rows, space, path):
     axes.spines[:].set_visible(False)
     failed = sum(row["score"] is None for row in rows)
     dashed = f"; dashed: {failed} failed" if failed else ""
-    axes.set_title(f"{len(rows)} trials: the better, the darker; the best orange{dashed}", pad=26,
-                   fontsize=12)
+    axes.set_title(
+        f"{len(rows)} trials: the better, the darker; the best orange{dashed}", pad=26, fontsize=12
+    )
     figure.savefig(path, dpi=100)

@@ -1,7 +1,7 @@
 """A space of named hyper-parameters, and the points that a seed draws from it.
 
-    space = {"learning_rate": log_uniform(1e-4, 1e-2), "depth": integer(1, 5), "batch_size": choice(50, 100)}
-    propose(space, seed=0, trial=7)
+space = {"learning_rate": log_uniform(1e-4, 1e-2), "depth": integer(1, 5), "batch_size": choice(50, 100)}
+propose(space, seed=0, trial=7)
 """
 
 import math
@@ -17,6 +17,7 @@ __all__ = ["choice", "integer", "log_uniform", "propose", "require_space", "unif
 @dataclass(frozen=True)
 class uniform:
     """A number between low and high, every one as likely."""
+
     low: float
     high: float
 
@@ -53,6 +54,7 @@ class log_uniform(uniform):
 @dataclass(frozen=True)
 class integer(uniform):
     """A whole number from low to high, both included, every one as likely."""
+
     low: int
     high: int
 
@@ -68,6 +70,7 @@ class integer(uniform):
 @dataclass(frozen=True, init=False)
 class choice:
     """One of the options: numbers, strings, True, False or None, every one as likely."""
+
     options: tuple
 
     def __init__(self, *options):
@@ -75,8 +78,10 @@ class choice:
             raise ValueError("choice: there is nothing to choose from; try choice(50, 100, 200)")
         for option in options:
             if not isinstance(option, (int, float, str, type(None))):
-                raise TypeError(f"choice: an option must be a number, a string, True, False or None, got "
-                                f"{option!r}; try its name, and let the objective look it up")
+                raise TypeError(
+                    f"choice: an option must be a number, a string, True, False or None, got "
+                    f"{option!r}; try its name, and let the objective look it up"
+                )
         object.__setattr__(self, "options", options)
 
     def draw(self, rng):
@@ -103,14 +108,18 @@ def propose(space, seed, trial):
 def require_space(where, space):
     """Check that space is a dict of names to dimensions. Raises: TypeError; ValueError if it is empty."""
     if not isinstance(space, dict):
-        raise TypeError(f"{where}: space must be a dict, got {type(space).__name__}; "
-                        'try {"learning_rate": log_uniform(1e-4, 1e-2)}')
+        raise TypeError(
+            f"{where}: space must be a dict, got {type(space).__name__}; "
+            'try {"learning_rate": log_uniform(1e-4, 1e-2)}'
+        )
     if not space:
         raise ValueError(f'{where}: space is empty; try {{"learning_rate": log_uniform(1e-4, 1e-2)}}')
     for name, dimension in space.items():
         if not isinstance(name, str) or not isinstance(dimension, (uniform, choice)):
-            raise TypeError(f"{where}: space[{name!r}] must be log_uniform, uniform, integer or choice, got "
-                            f"{dimension!r}; try choice({dimension!r}) for a fixed value")
+            raise TypeError(
+                f"{where}: space[{name!r}] must be log_uniform, uniform, integer or choice, got "
+                f"{dimension!r}; try choice({dimension!r}) for a fixed value"
+            )
 
 
 def _short(value):

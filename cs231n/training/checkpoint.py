@@ -17,21 +17,23 @@ __all__ = ["load_checkpoint", "load_model", "require_folder", "restore", "save_c
 
 STATISTICS = ("running_mean", "running_var")
 
-LAYERS = ("cs231n.layer_utils", "cs231n.fast_layers")   # what a file may name: no other module is imported
+LAYERS = ("cs231n.layer_utils", "cs231n.fast_layers")  # what a file may name: no other module is imported
 
 
 def snapshot(model):
     """A copy of the model's params, and of the running statistics in its bn_params if it has any."""
     params = {name: w.copy() for name, w in model.params.items()}
-    statistics = [{name: bn_param[name].copy() for name in STATISTICS if name in bn_param}
-                  for bn_param in getattr(model, "bn_params", [])]
+    statistics = [
+        {name: bn_param[name].copy() for name in STATISTICS if name in bn_param}
+        for bn_param in getattr(model, "bn_params", [])
+    ]
     return params, statistics
 
 
 def restore(model, kept):
     """Put a snapshot back, in the dtypes that the model's parameters have."""
     params, statistics = kept
-    for name, w in params.items():      # into the same dict: a model may read it under another name as well
+    for name, w in params.items():  # into the same dict: a model may read it under another name as well
         model.params[name] = w.astype(model.params[name].dtype if name in model.params else w.dtype)
     dtype = next(iter(model.params.values())).dtype
     for bn_param, stored in zip(getattr(model, "bn_params", []), statistics):
@@ -49,8 +51,12 @@ def save_checkpoint(path, model, kept=None):
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with beside(path) as file:
-        np.savez(file, normalization=str(getattr(model, "normalization", None)),
-                 model=json.dumps(describe(model), default=float), **arrays)
+        np.savez(
+            file,
+            normalization=str(getattr(model, "normalization", None)),
+            model=json.dumps(describe(model), default=float),
+            **arrays,
+        )
 
 
 @contextlib.contextmanager
@@ -66,7 +72,7 @@ def beside(path):
         os.replace(draft, path)
     except OSError as error:
         if error.errno and not error.filename:
-            error.filename = str(path)      # of a full disk the system does not say where
+            error.filename = str(path)  # of a full disk the system does not say where
         raise
     finally:
         draft.unlink(missing_ok=True)
@@ -77,15 +83,24 @@ def read_arrays(where, path):
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
             return {key: stored[key] for key in stored.files}
-    except (ValueError, EOFError, TypeError, AttributeError, MemoryError, RuntimeError, zipfile.BadZipFile,
-            zlib.error) as error:       # what a file cut short, or one with a flipped bit, can lead to
-        raise ValueError(f"{where}: {path} is no checkpoint ({error}); "
-                         "try a file that a Solver wrote") from None
+    except (
+        ValueError,
+        EOFError,
+        TypeError,
+        AttributeError,
+        MemoryError,
+        RuntimeError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:  # what a file cut short, or one with a flipped bit, can lead to
+        raise ValueError(
+            f"{where}: {path} is no checkpoint ({error}); try a file that a Solver wrote"
+        ) from None
 
 
 def describe(model):
     """The arguments that build a net of this kit again, as JSON has them; None for any other model."""
-    if type(model).__module__ != fc_net.__name__:       # by name: a class is another one after a reload
+    if type(model).__module__ != fc_net.__name__:  # by name: a class is another one after a reload
         return None
     kind, weights = type(model).__name__, [w.shape for name, w in model.params.items() if name[0] == "W"]
     described = {"kind": kind, "input_dim": weights[0][0], "num_classes": weights[-1][1], "reg": model.reg}
@@ -93,12 +108,20 @@ def describe(model):
         return {**described, "hidden_dim": weights[0][1]}
     if model.layers.__name__ not in LAYERS:
         return None
-    return {**described, "hidden_dims": [size for _, size in weights[:-1]],
-            "normalization": model.normalization, "dtype": np.dtype(model.dtype).name,
-            "dropout_keep_ratio": model.dropout_param.get("p", 1), "seed": model.dropout_param.get("seed"),
-            "label_smoothing": model.label_smoothing, "layers": model.layers.__name__,
-            "bn_params": [{name: value for name, value in p.items() if name not in ("mode", *STATISTICS)}
-                          for p in model.bn_params]}
+    return {
+        **described,
+        "hidden_dims": [size for _, size in weights[:-1]],
+        "normalization": model.normalization,
+        "dtype": np.dtype(model.dtype).name,
+        "dropout_keep_ratio": model.dropout_param.get("p", 1),
+        "seed": model.dropout_param.get("seed"),
+        "label_smoothing": model.label_smoothing,
+        "layers": model.layers.__name__,
+        "bn_params": [
+            {name: value for name, value in p.items() if name not in ("mode", *STATISTICS)}
+            for p in model.bn_params
+        ],
+    }
 
 
 def build(described):
@@ -129,8 +152,10 @@ def load_model(path):
     try:
         model = build(json.loads(str(arrays["model"])))
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise ValueError(f"Solver.load: {path} holds no net of this kit; try the folder of a run, or "
-                         "load_checkpoint(path, model) with a model that you build") from None
+        raise ValueError(
+            f"Solver.load: {path} holds no net of this kit; try the folder of a run, or "
+            "load_checkpoint(path, model) with a model that you build"
+        ) from None
     load_checkpoint(path, model)
     return model
 
@@ -142,8 +167,9 @@ def require_folder(where, stem):
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
-        raise OSError(f"{where}: cannot write checkpoints into {folder} ({error}); "
-                      "try another checkpoint_name") from None
+        raise OSError(
+            f"{where}: cannot write checkpoints into {folder} ({error}); try another checkpoint_name"
+        ) from None
 
 
 def load_checkpoint(path, model):
@@ -155,8 +181,10 @@ def load_checkpoint(path, model):
     arrays = read_arrays("load_checkpoint", path)
     arrays.pop("model", None)
     if "normalization" not in arrays:
-        raise ValueError(f"load_checkpoint: {path} is no checkpoint of a model; "
-                         "try the model.npz of a run, or NAME_epoch_E.npz")
+        raise ValueError(
+            f"load_checkpoint: {path} is no checkpoint of a model; "
+            "try the model.npz of a run, or NAME_epoch_E.npz"
+        )
     normalization = str(arrays.pop("normalization"))
     found = {key: a.shape if a.dtype.kind == "f" else a.dtype for key, a in arrays.items()}
     found["normalization"] = normalization
@@ -169,8 +197,10 @@ def load_checkpoint(path, model):
             wanted[key] = found.get(key) if gamma is None else gamma.shape
     for key in {**wanted, **found}:
         if found.get(key) != wanted.get(key):
-            raise ValueError(f"load_checkpoint: {path} has {key} {found.get(key, 'missing')}, the model "
-                             f"has {wanted.get(key, 'none')}; try the model it was written by")
-    params = {key[len("params/"):]: a for key, a in arrays.items() if key.startswith("params/")}
+            raise ValueError(
+                f"load_checkpoint: {path} has {key} {found.get(key, 'missing')}, the model "
+                f"has {wanted.get(key, 'none')}; try the model it was written by"
+            )
+    params = {key[len("params/") :]: a for key, a in arrays.items() if key.startswith("params/")}
     statistics = [{name: arrays[i + name] for name in STATISTICS if i + name in arrays} for i in layers]
     restore(model, (params, statistics))

@@ -6,7 +6,7 @@ __all__ = ["save_streams", "load_streams"]
 
 BIT_GENERATORS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
 
-_GLOBAL = np.random.mtrand._rand    # the RandomState whose methods the module np.random offers
+_GLOBAL = np.random.mtrand._rand  # the RandomState whose methods the module np.random offers
 
 
 def save_streams(**holders):

@@ -43,10 +43,17 @@ class Run:
     def end_epoch(self, solver, learning_rate):
         """A line of history.csv, with the mean loss of the epoch; model.npz if there is a better one."""
         before = self.rows[-1][COLUMNS.index("step")] if self.rows else 0
-        self.rows.append([solver.epoch, len(solver.loss_history), round(time.monotonic() - self.began, 1),
-                          float(np.mean(solver.loss_history[before:], dtype=np.float64)),
-                          float(solver.train_acc_history[-1]), float(solver.val_acc_history[-1]),
-                          learning_rate])
+        self.rows.append(
+            [
+                solver.epoch,
+                len(solver.loss_history),
+                round(time.monotonic() - self.began, 1),
+                float(np.mean(solver.loss_history[before:], dtype=np.float64)),
+                float(solver.train_acc_history[-1]),
+                float(solver.val_acc_history[-1]),
+                learning_rate,
+            ]
+        )
         self._save(solver)
 
     def finish(self, solver):
@@ -55,8 +62,12 @@ class Run:
             self._draw(solver)
         except (ImportError, OSError) as error:
             why = "there is no matplotlib in this Python" if isinstance(error, ImportError) else error
-            warnings.warn(f"Solver.train: {self.folder / 'curves.png'} is not drawn ({why}); history.csv has "
-                          "its numbers", RuntimeWarning, stacklevel=3)
+            warnings.warn(
+                f"Solver.train: {self.folder / 'curves.png'} is not drawn ({why}); history.csv has "
+                "its numbers",
+                RuntimeWarning,
+                stacklevel=3,
+            )
 
     def _draw(self, solver):
         from matplotlib.figure import Figure
@@ -65,8 +76,11 @@ class Run:
         figure = Figure(figsize=(7, 8), layout="constrained")
         loss, accuracy, rate = figure.subplots(3, 1, sharex=True)
         loss.plot(columns["epoch"], columns["loss"], "o-", color="#0072b2", ms=4)
-        loss.set(title=f"{self.folder.name}: best validation accuracy {solver.best_val_acc:.3f}, "
-                       f"after epoch {solver.best_epoch}", ylabel="training loss")
+        loss.set(
+            title=f"{self.folder.name}: best validation accuracy {solver.best_val_acc:.3f}, "
+            f"after epoch {solver.best_epoch}",
+            ylabel="training loss",
+        )
         for name, label, color in [("train", "training", "#0072b2"), ("val", "validation", "#d55e00")]:
             accuracy.plot(columns["epoch"], columns[f"{name}_acc"], "o-", color=color, label=label, ms=4)
         accuracy.set(ylabel="accuracy")
@@ -101,17 +115,29 @@ class Run:
             with beside(self.folder / f"checkpoint_{step}.npz") as file:
                 np.savez(file, state=text, **arrays)
             described = describe(solver.model) or {"kind": name_of(solver.model)}
-            self._write("config.json", json.dumps({"solver": settings(solver), "model": described,
-                                                   "data": self.digest}, indent=1, default=str) + "\n")
+            self._write(
+                "config.json",
+                json.dumps(
+                    {"solver": settings(solver), "model": described, "data": self.digest},
+                    indent=1,
+                    default=str,
+                )
+                + "\n",
+            )
         except OSError as error:
             kept = checkpoints(self.folder)
-            hint = f"{kept[-1].name} is still there: make room, or copy the folder, then Solver.resume(" \
-                   f"{str(self.folder)!r}, data)" if kept else "try another run="
-            raise OSError(f"Solver.train: cannot write step {step} of the run into {self.folder} ({error}); "
-                          f"{hint}") from error
+            hint = (
+                f"{kept[-1].name} is still there: make room, or copy the folder, then Solver.resume("
+                f"{str(self.folder)!r}, data)"
+                if kept
+                else "try another run="
+            )
+            raise OSError(
+                f"Solver.train: cannot write step {step} of the run into {self.folder} ({error}); {hint}"
+            ) from error
         for path in [p for p in checkpoints(self.folder) if _step(p) < step][:-1]:
             path.unlink(missing_ok=True)
-        for path in self.folder.glob(".*.*.[0-9]*"):    # drafts that a killed process left
+        for path in self.folder.glob(".*.*.[0-9]*"):  # drafts that a killed process left
             path.unlink(missing_ok=True)
 
     def _write(self, name, content):
@@ -123,8 +149,10 @@ def require_new(folder):
     """Raises: FileExistsError if there is a run in folder already, so that none is written over."""
     found = [*checkpoints(folder), *Path(folder).glob("config.json")]
     if found:
-        raise FileExistsError(f"Solver: {folder} holds a run already ({found[0].name}); to go on with it, "
-                              f"try Solver.resume({str(folder)!r}, data); to start anew, another run=")
+        raise FileExistsError(
+            f"Solver: {folder} holds a run already ({found[0].name}); to go on with it, "
+            f"try Solver.resume({str(folder)!r}, data); to start anew, another run="
+        )
 
 
 def checkpoints(folder):
@@ -146,15 +174,20 @@ def read_checkpoint(path):
     path = Path(path)
     if path.is_dir():
         if not checkpoints(path):
-            raise FileNotFoundError(f"Solver.resume: there is no checkpoint_STEP.npz in {path}; try the "
-                                    "folder that was given as run=")
+            raise FileNotFoundError(
+                f"Solver.resume: there is no checkpoint_STEP.npz in {path}; try the "
+                "folder that was given as run="
+            )
         path = checkpoints(path)[-1]
     try:
         return _read_state(path), path.parent
     except ValueError as error:
         earlier = [p for p in checkpoints(path.parent) if _step(path) is None or _step(p) < _step(path)]
-        hint = f"the one before it is still there: try Solver.resume({str(earlier[-1])!r}, data)" if earlier \
+        hint = (
+            f"the one before it is still there: try Solver.resume({str(earlier[-1])!r}, data)"
+            if earlier
             else "there is none before it"
+        )
         raise ValueError(f"{error}; {hint}") from None
 
 
@@ -168,8 +201,9 @@ def _read_state(path):
     if found is None or found["format"] != FORMAT:
         raise ValueError(f"Solver.resume: {path} is no checkpoint of a run")
     if found["version"] != VERSION:
-        raise ValueError(f"Solver.resume: {path} is of version {found['version']}, and this kit reads "
-                         f"version {VERSION}")
+        raise ValueError(
+            f"Solver.resume: {path} is of version {found['version']}, and this kit reads version {VERSION}"
+        )
     try:
         return unpack(state, arrays)
     except KeyError as missing:

@@ -12,9 +12,22 @@ __all__ = ["capture", "restore_state", "model_of", "augment_of", "data_digest", 
 
 FORMAT, VERSION = "cs231n run", 1
 
-SETTINGS = ("optim_config", "lr_decay", "schedule", "schedule_config", "batch_size", "num_epochs",
-            "num_train_samples", "num_val_samples", "patience", "keep", "clip_norm", "checkpoint_name",
-            "print_every", "verbose")
+SETTINGS = (
+    "optim_config",
+    "lr_decay",
+    "schedule",
+    "schedule_config",
+    "batch_size",
+    "num_epochs",
+    "num_train_samples",
+    "num_val_samples",
+    "patience",
+    "keep",
+    "clip_norm",
+    "checkpoint_name",
+    "print_every",
+    "verbose",
+)
 COUNTERS = ("epoch", "best_epoch", "best_val_acc", "_done", "_rate")
 HISTORIES = ("loss_history", "train_acc_history", "val_acc_history")
 
@@ -25,15 +38,18 @@ def data_digest(solver):
     for name in ("X_train", "y_train", "X_val", "y_val"):
         array = getattr(solver, name)
         digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
-        for i in range(0, len(array), 1000):    # a view need not be contiguous, and a copy of all is large
-            digest.update(np.ascontiguousarray(array[i:i + 1000]).data)
+        for i in range(0, len(array), 1000):  # a view need not be contiguous, and a copy of all is large
+            digest.update(np.ascontiguousarray(array[i : i + 1000]).data)
     return digest.hexdigest()
 
 
 def settings(solver):
     """The arguments that make solver again, but for model, data, augment and rng; and augment's name."""
-    return {"update_rule": solver.update_rule.__name__, **{name: getattr(solver, name) for name in SETTINGS},
-            "augment": None if solver.augment is None else name_of(solver.augment)}
+    return {
+        "update_rule": solver.update_rule.__name__,
+        **{name: getattr(solver, name) for name in SETTINGS},
+        "augment": None if solver.augment is None else name_of(solver.augment),
+    }
 
 
 def name_of(thing):
@@ -45,12 +61,19 @@ def capture(solver, rows, digest):
     """The state of a run, as nested dicts and lists of arrays, numbers and texts."""
     model = solver.model
     return {
-        "format": FORMAT, "version": VERSION, "data": digest, "rows": rows,
-        "settings": settings(solver), "described": describe(model), "kind": name_of(model),
+        "format": FORMAT,
+        "version": VERSION,
+        "data": digest,
+        "rows": rows,
+        "settings": settings(solver),
+        "described": describe(model),
+        "kind": name_of(model),
         "counters": {name: getattr(solver, name) for name in COUNTERS},
         "histories": {name: np.array(getattr(solver, name)) for name in HISTORIES},
-        "params": model.params, "bn_params": getattr(model, "bn_params", []),
-        "optim_configs": solver.optim_configs, "best": solver._best,
+        "params": model.params,
+        "bn_params": getattr(model, "bn_params", []),
+        "optim_configs": solver.optim_configs,
+        "best": solver._best,
         "streams": save_streams(solver=solver.rng, model=getattr(model, "dropout_param", {}).get("rng")),
     }
 
@@ -62,13 +85,17 @@ def restore_state(solver, state):
     """
     model, digest = solver.model, data_digest(solver)
     if digest != state["data"]:
-        raise ValueError(f"Solver.resume: the run was trained on other data (sha256 {state['data'][:12]}..., "
-                         f"here {digest[:12]}...); try the arrays that it began with")
+        raise ValueError(
+            f"Solver.resume: the run was trained on other data (sha256 {state['data'][:12]}..., "
+            f"here {digest[:12]}...); try the arrays that it began with"
+        )
     found = {name: np.shape(w) for name, w in model.params.items()}
     wanted = {name: w.shape for name, w in state["params"].items()}
     if found != wanted or len(getattr(model, "bn_params", [])) != len(state["bn_params"]):
-        raise ValueError(f"Solver.resume: the checkpoint has parameters {wanted}, the model {found}; try the "
-                         "model that the run began with")
+        raise ValueError(
+            f"Solver.resume: the checkpoint has parameters {wanted}, the model {found}; try the "
+            "model that the run began with"
+        )
     model.params.update(state["params"])
     for bn_param, stored in zip(getattr(model, "bn_params", []), state["bn_params"]):
         bn_param.clear()
@@ -87,8 +114,10 @@ def restore_state(solver, state):
 def model_of(state):
     """The net that the state is of. Raises: ValueError if that is no net of this kit."""
     if state["described"] is None:
-        raise ValueError(f"Solver.resume: the run trains a {state['kind']}, which is not of this kit; try "
-                         "Solver.resume(path, data, model=...) with one like it")
+        raise ValueError(
+            f"Solver.resume: the run trains a {state['kind']}, which is not of this kit; try "
+            "Solver.resume(path, data, model=...) with one like it"
+        )
     return build(state["described"])
 
 
@@ -97,8 +126,10 @@ def augment_of(state):
     name = state["settings"]["augment"]
     known = {None: None, **{f"{augment.__name__}.{n}": getattr(augment, n) for n in augment.__all__}}
     if name not in known:
-        raise ValueError(f"Solver.resume: the run augments its batches by {name}, which is not of this kit; "
-                         "try Solver.resume(path, data, augment=...) with that function")
+        raise ValueError(
+            f"Solver.resume: the run augments its batches by {name}, which is not of this kit; "
+            "try Solver.resume(path, data, augment=...) with that function"
+        )
     return known[name]
 
 

@@ -68,8 +68,11 @@ def test_the_oracle_of_a_backward_is_the_learners_own_forward():
     unbiased = "batchnorm_backward", "staged", "np.var(x, axis=0)", "np.var(x, axis=0, ddof=1)"
     found = verdict("batchnorm_backward", with_edit(*unbiased))
     assert found.status == "wrong" and "Check batchnorm_forward first: yours differs" in found.lines[0]
-    source = SOLUTIONS["batchnorm_backward"]["staged"].replace(*unbiased[2:]).replace(
-        "(x - mu) / N +", "(x - mu) / (N - 1) +")
+    source = (
+        SOLUTIONS["batchnorm_backward"]["staged"]
+        .replace(*unbiased[2:])
+        .replace("(x - mu) / N +", "(x - mu) / (N - 1) +")
+    )
     assert verdict("batchnorm_backward", built("batchnorm_backward", source)).status == "passed"
 
 
@@ -95,11 +98,19 @@ def test_a_backward_behind_a_forward_that_casts_is_told_so():
     assert found.kind == "not-float32" and "first:" not in found.lines[0]
 
 
-@pytest.mark.parametrize("spoil, kind, words", [
-    (lambda dx: dx + np.arange(35).reshape(7, 5) ** 2, "another-forward", "this is the gradient of neither"),
-    (lambda dx: -dx, "sign-of-both|sign|another-forward", "Check batchnorm_forward first"),
-    (lambda dx: dx.T, "transposed", "dx has the wrong shape"),
-], ids=["unknown", "sign", "shape"])
+@pytest.mark.parametrize(
+    "spoil, kind, words",
+    [
+        (
+            lambda dx: dx + np.arange(35).reshape(7, 5) ** 2,
+            "another-forward",
+            "this is the gradient of neither",
+        ),
+        (lambda dx: -dx, "sign-of-both|sign|another-forward", "Check batchnorm_forward first"),
+        (lambda dx: dx.T, "transposed", "dx has the wrong shape"),
+    ],
+    ids=["unknown", "sign", "shape"],
+)
 def test_behind_another_forward_only_what_is_certain_is_said(spoil, kind, words):
     def backward(dout, cache):
         dx, *rest = layers.batchnorm_backward(dout, cache)
@@ -120,6 +131,7 @@ def test_behind_another_forward_only_what_is_certain_is_said(spoil, kind, words)
 def raising(error):
     def function(*_):
         raise error
+
     return function
 
 
@@ -130,8 +142,9 @@ def with_backward(function):
 
 
 def test_what_is_not_implemented_is_told_from_what_is_wrong():
-    own = verdict("batchnorm_backward", with_backward(
-        raising(NotImplementedError("Exercise 7: batchnorm_backward"))))
+    own = verdict(
+        "batchnorm_backward", with_backward(raising(NotImplementedError("Exercise 7: batchnorm_backward")))
+    )
     assert own == ("batchnorm_backward", "not implemented yet", (), "")
     module = with_backward(layers.batchnorm_backward)
     module.batchnorm_forward = raising(NotImplementedError("Exercise 6: batchnorm_forward"))
@@ -141,25 +154,32 @@ def test_what_is_not_implemented_is_told_from_what_is_wrong():
 
 
 def test_a_net_left_to_write_does_not_wait_for_a_layer_that_it_would_call():
-    module = built("FullyConnectedNet", """
+    module = built(
+        "FullyConnectedNet",
+        """
 class FullyConnectedNet(FullyConnectedNet):
     def _scores(self, X):
         raise NotImplementedError("Exercise 17: FullyConnectedNet")
 
 def dropout_forward(x, dropout_param):
     raise NotImplementedError("Exercise 11: dropout_forward")
-""")
+""",
+    )
     assert verdict("FullyConnectedNet", module) == ("FullyConnectedNet", "not implemented yet", (), "")
 
 
-@pytest.mark.parametrize("value, words", [
-    (None, "must return dx, dgamma, dbeta; got NoneType"),
-    ((1, 2), "got 2 values"),
-    ((None, 1, 2), "dx is None"),
-    (("a", 1, 2), "dx must be a numpy array, got str"),
-    (([[1], [1, 2]], 1, 2), "dx must be a numpy array, got list"),
-    ((np.array([{}]), 1, 2), "dx must be a numpy array, got ndarray"),
-], ids=str)
+@pytest.mark.parametrize(
+    "value, words",
+    [
+        (None, "must return dx, dgamma, dbeta; got NoneType"),
+        ((1, 2), "got 2 values"),
+        ((None, 1, 2), "dx is None"),
+        (("a", 1, 2), "dx must be a numpy array, got str"),
+        (([[1], [1, 2]], 1, 2), "dx must be a numpy array, got list"),
+        ((np.array([{}]), 1, 2), "dx must be a numpy array, got ndarray"),
+    ],
+    ids=str,
+)
 def test_a_wrong_return_says_what_came_and_what_should(value, words):
     found = verdict("batchnorm_backward", with_backward(lambda dout, cache: value))
     assert (found.status, found.kind) == ("wrong", "wrong-return") and words in found.lines[0]
@@ -178,13 +198,35 @@ def test_writing_into_an_argument_is_named():
         run("batchnorm_backward", with_backward(backward), problems("batchnorm_backward", 0))
 
 
-@pytest.mark.parametrize("spoil, kind", [
-    (lambda dx: dx.T, "transposed"), (lambda dx: dx[0], "shape"), (lambda dx: dx[None], "shape"),
-    (lambda dx: dx.astype(np.float32), "dtype"), (lambda dx: dx.astype(complex), "wrong-return"),
-    (lambda dx: dx * np.nan, "not-finite"), (lambda dx: dx / 0, "not-finite"), (lambda dx: 0 * dx, "zero"),
-    (lambda dx: dx + 1e-5, "mean-path"), (lambda dx: 1.0001 * dx, "unknown|several-paths"),
-    (lambda dx: dx.tolist(), "not-float32"),
-], ids=["transposed", "row", "axis", "float32", "complex", "nan", "inf", "zero", "shifted", "scaled", "list"])
+@pytest.mark.parametrize(
+    "spoil, kind",
+    [
+        (lambda dx: dx.T, "transposed"),
+        (lambda dx: dx[0], "shape"),
+        (lambda dx: dx[None], "shape"),
+        (lambda dx: dx.astype(np.float32), "dtype"),
+        (lambda dx: dx.astype(complex), "wrong-return"),
+        (lambda dx: dx * np.nan, "not-finite"),
+        (lambda dx: dx / 0, "not-finite"),
+        (lambda dx: 0 * dx, "zero"),
+        (lambda dx: dx + 1e-5, "mean-path"),
+        (lambda dx: 1.0001 * dx, "unknown|several-paths"),
+        (lambda dx: dx.tolist(), "not-float32"),
+    ],
+    ids=[
+        "transposed",
+        "row",
+        "axis",
+        "float32",
+        "complex",
+        "nan",
+        "inf",
+        "zero",
+        "shifted",
+        "scaled",
+        "list",
+    ],
+)
 def test_whatever_comes_back_has_a_verdict(spoil, kind):
     def backward(dout, cache):
         dx, *rest = layers.batchnorm_backward(dout, cache)
@@ -254,18 +296,29 @@ check("TwoLayerNet.loss")
     assert "TwoLayerNet.loss: wrong" in said and "relu" in said.split("TwoLayerNet.loss: wrong")[1]
 
 
-@pytest.mark.parametrize("exercise, file, old", [
-    ("affine_backward", "layer_utils.py", "    if needs_dx:\n        return affine_backward(dout, cache)\n"),
-    ("adam", "optim.py", "    dw = as_dtype_of(w, dw)\n    beta1")], ids=["affine_backward_if", "_adam_step"])
+@pytest.mark.parametrize(
+    "exercise, file, old",
+    [
+        (
+            "affine_backward",
+            "layer_utils.py",
+            "    if needs_dx:\n        return affine_backward(dout, cache)\n",
+        ),
+        ("adam", "optim.py", "    dw = as_dtype_of(w, dw)\n    beta1"),
+    ],
+    ids=["affine_backward_if", "_adam_step"],
+)
 def test_every_function_of_an_exercise_has_to_be_written(exercise, file, old, tmp_path):
     folder, python = kit_copied_to(tmp_path)
     path = folder / "cs231n" / file
     source = path.read_text(encoding="utf-8")
     assert source.count(old) == 1
-    if exercise == "adam":      # all of it in adam, and nothing where adamw looks
-        source = source.replace("    return _adam_step(w, dw, config), config\n\n\ndef adamw",
-                                "    return _own(w, dw, config), config\n\n\ndef adamw")
-        whole = source[source.index("def _adam_step"):source.index("def clip_by_norm")]
+    if exercise == "adam":  # all of it in adam, and nothing where adamw looks
+        source = source.replace(
+            "    return _adam_step(w, dw, config), config\n\n\ndef adamw",
+            "    return _own(w, dw, config), config\n\n\ndef adamw",
+        )
+        whole = source[source.index("def _adam_step") : source.index("def clip_by_norm")]
         source += "\n\n" + whole.replace("_adam_step", "_own")
     number = {"affine_backward": 2, "adam": 15}[exercise]
     blank = f"    raise NotImplementedError('Exercise {number}: {exercise}')\n"

@@ -36,16 +36,19 @@ def test_right_arrays_are_not_doubted(exercise, shape):
     assert diagnose(exercise, inputs, right, defined(exercise, inputs, right)) is None
 
 
-@pytest.mark.parametrize("exercise", [
-    pytest.param(name, marks=pytest.mark.slow if name == "FullyConnectedNet" else ()) for name in EXERCISES])
+@pytest.mark.parametrize(
+    "exercise",
+    [pytest.param(name, marks=pytest.mark.slow if name == "FullyConnectedNet" else ()) for name in EXERCISES],
+)
 def test_each_misconception_is_recognized_by_its_arrays(exercise):
     inputs, right = solved(exercise, 1)
     with np.errstate(all="ignore"):
         for row in MISCONCEPTIONS[exercise]:
             predicted = row.predict(inputs, right)
             assert predicted.keys() <= right.keys(), row.kind
-            assert any(not np.allclose(value, right[name], rtol=1e-6) for name,
-                       value in predicted.items()), row
+            assert any(not np.allclose(value, right[name], rtol=1e-6) for name, value in predicted.items()), (
+                row
+            )
             found = diagnose(exercise, inputs, {**right, **predicted}, right)
             assert found is not None and found.kind == row.kind, (row, found)
 
@@ -76,8 +79,9 @@ def test_several_reasons_are_each_named():
 
 
 def test_a_mixture_within_one_array_is_taken_apart_by_its_paths():
-    found = wrong("batchnorm_backward", dx=lambda g,
-                  r: (lambda a, b, c: a / g["gamma"] - 7 * b)(*norm_paths(g)))
+    found = wrong(
+        "batchnorm_backward", dx=lambda g, r: (lambda a, b, c: a / g["gamma"] - 7 * b)(*norm_paths(g))
+    )
     assert found.kind == "several-paths"
     assert "the direct way is without gamma" in found.sentence
     assert "the way through the mean is of the wrong sign, without its 1/N" in found.sentence
@@ -86,19 +90,28 @@ def test_a_mixture_within_one_array_is_taken_apart_by_its_paths():
 
 
 def test_layernorm_is_taken_apart_along_its_rows():
-    found = wrong("layernorm_backward",
-                  dx=lambda g, r: np.einsum("k,knd->nd", [1, 0.2, 2], norm_paths(g, True)))
+    found = wrong(
+        "layernorm_backward", dx=lambda g, r: np.einsum("k,knd->nd", [1, 0.2, 2], norm_paths(g, True))
+    )
     assert "through the mean is with 1/N twice; the way through the variance is twice" in found.sentence
 
 
-@pytest.mark.parametrize("exercise, change, kind, words", [
-    ("affine_backward", lambda g, r: r["dw"] * np.where(np.arange(3) == 1, 2, 1), "unknown",
-     "only columns 1"),
-    ("affine_backward", lambda g, r: r["dw"] * 1.7, "unknown", "constant factor, 1.7"),
-    ("affine_backward", lambda g, r: -r["dw"], "sign", "right up to the sign"),
-    ("affine_backward", lambda g, r: r["dw"] * 3, "sum-for-mean", "exactly 3"),
-    ("affine_backward", lambda g, r: r["dw"][::-1], "unknown", ""),
-], ids=["columns", "ratio", "sign", "size", "reversed"])
+@pytest.mark.parametrize(
+    "exercise, change, kind, words",
+    [
+        (
+            "affine_backward",
+            lambda g, r: r["dw"] * np.where(np.arange(3) == 1, 2, 1),
+            "unknown",
+            "only columns 1",
+        ),
+        ("affine_backward", lambda g, r: r["dw"] * 1.7, "unknown", "constant factor, 1.7"),
+        ("affine_backward", lambda g, r: -r["dw"], "sign", "right up to the sign"),
+        ("affine_backward", lambda g, r: r["dw"] * 3, "sum-for-mean", "exactly 3"),
+        ("affine_backward", lambda g, r: r["dw"][::-1], "unknown", ""),
+    ],
+    ids=["columns", "ratio", "sign", "size", "reversed"],
+)
 def test_the_unknown_is_described(exercise, change, kind, words):
     found = wrong(exercise, dw=change)
     assert found.kind == kind and words in found.sentence and found.worst.startswith("dw: ")
@@ -109,9 +122,11 @@ def test_the_worst_entry_is_shown_and_nan_is_the_worst():
         out = r["out"].copy()
         out[2, 1], out[3, 2] = out[2, 1] + 5, np.nan
         return out
+
     assert "worst at (3, 2): yours nan" in wrong("affine_forward", out=spoil).worst
-    found = wrong("affine_forward", out=lambda g,
-                  r: r["out"] + 2.0 * (np.arange(r["out"].size) == 7).reshape(7, 3))
+    found = wrong(
+        "affine_forward", out=lambda g, r: r["out"] + 2.0 * (np.arange(r["out"].size) == 7).reshape(7, 3)
+    )
     assert "out: 1 of 21 entries off; worst at (2, 1): yours" in found.worst
 
 
@@ -119,8 +134,9 @@ def test_the_worst_entry_is_shown_and_nan_is_the_worst():
 def test_dx_of_a_normalization_is_worth_half_of_its_points(exercise):
     _, right = solved(exercise)
     assert WEIGHTS[exercise].keys() <= right.keys()
-    weights = {name: WEIGHTS[exercise].get(name, 1)
-               for name in right if name != "itemsize"}     # it earns nothing
+    weights = {
+        name: WEIGHTS[exercise].get(name, 1) for name in right if name != "itemsize"
+    }  # it earns nothing
     if exercise.endswith(("norm_backward", "norm_backward_alt")):
         assert weights["dx"] == sum(weights.values()) / 2
     else:
@@ -138,8 +154,10 @@ def test_a_backward_of_dropout_is_judged_by_the_mask_of_its_own_forward():
 def test_the_masks_of_a_net_are_free_and_what_follows_from_them_is_not():
     inputs, right = solved("FullyConnectedNet")
     rng = np.random.default_rng(0)
-    masks = {f"dropout.mask{i}": (rng.random(right[f"dropout.mask{i}"].shape) < inputs["p"]) / inputs["p"]
-             for i in (1, 2)}
+    masks = {
+        f"dropout.mask{i}": (rng.random(right[f"dropout.mask{i}"].shape) < inputs["p"]) / inputs["p"]
+        for i in (1, 2)
+    }
     chosen = as_chosen("FullyConnectedNet", inputs, masks, right)
     assert np.array_equal(chosen["dropout.mask2"], masks["dropout.mask2"])
     assert not np.allclose(chosen["dropout.W1"], right["dropout.W1"])
@@ -189,8 +207,10 @@ def test_the_mask_of_dropout_is_free_but_its_share_is_not():
         assert diagnose("dropout_forward", inputs, {**same, other: out}, right).kind == "one-mask"
         assert diagnose("dropout_forward", inputs, {**same, other: nearly}, right).kind == "one-mask"
     rare = inputs["x"] * (np.random.default_rng(0).random(mask.shape) < 0.6) / inputs["p"]
-    assert diagnose("dropout_forward", inputs, {**right, "out": rare, "out_again": rare},
-                    right).kind == "share-kept"
+    assert (
+        diagnose("dropout_forward", inputs, {**right, "out": rare, "out_again": rare}, right).kind
+        == "share-kept"
+    )
 
 
 def share_named(rows):
@@ -204,12 +224,12 @@ def share_named(rows):
 
 def test_wrong_solutions_fail_and_are_named_a_sample():
     assert len(LABELLED) >= 200 and len({source for _, _, source, _ in LABELLED}) >= 200
-    assert share_named(LABELLED[::20]) >= 0.9       # of 20
+    assert share_named(LABELLED[::20]) >= 0.9  # of 20
 
 
 @pytest.mark.slow
 def test_wrong_solutions_fail_and_are_named():
-    assert share_named(LABELLED) >= 0.97            # 418 of 420 when written
+    assert share_named(LABELLED) >= 0.97  # 418 of 420 when written
 
 
 def missed(exercise, every):

@@ -17,18 +17,23 @@ def appended(folder, file, text):
         opened.write(text)
 
 
-@pytest.mark.parametrize("line, words", [
-    ("from cs231n.checking.answers.definitions import two_steps",
-     "cs231n.checking.answers.definitions could give the answers."),
-    ("import cs231n.checking.diagnosis as d", "cs231n.checking.diagnosis could give the answers."),
-    ("from cs231n import checks", "cs231n.checks could give the answers."),
-    ("from . import gradient_check", "cs231n.gradient_check could give the answers."),
-    ("from .checking.answers.norms import a", "cs231n.checking.answers.norms could give the answers."),
-    ("import matplotlib.pyplot as plt", "matplotlib.pyplot is not there when your work is marked."),
-    ("from cs231n.vis_utils import *", "cs231n.vis_utils is not handed in."),
-    ("from cs231n.my_helpers import f", "cs231n.my_helpers is not handed in."),
-    ("import my_helpers", "my_helpers is not there when your work is marked."),
-])
+@pytest.mark.parametrize(
+    "line, words",
+    [
+        (
+            "from cs231n.checking.answers.definitions import two_steps",
+            "cs231n.checking.answers.definitions could give the answers.",
+        ),
+        ("import cs231n.checking.diagnosis as d", "cs231n.checking.diagnosis could give the answers."),
+        ("from cs231n import checks", "cs231n.checks could give the answers."),
+        ("from . import gradient_check", "cs231n.gradient_check could give the answers."),
+        ("from .checking.answers.norms import a", "cs231n.checking.answers.norms could give the answers."),
+        ("import matplotlib.pyplot as plt", "matplotlib.pyplot is not there when your work is marked."),
+        ("from cs231n.vis_utils import *", "cs231n.vis_utils is not handed in."),
+        ("from cs231n.my_helpers import f", "cs231n.my_helpers is not handed in."),
+        ("import my_helpers", "my_helpers is not there when your work is marked."),
+    ],
+)
 def test_what_is_not_there_for_a_grader_may_not_be_imported(line, words, tmp_path):
     folder, python = kit_copied_to(tmp_path)
     (folder / "cs231n" / "my_helpers.py").write_text("def f(): pass\n")
@@ -37,29 +42,41 @@ def test_what_is_not_there_for_a_grader_may_not_be_imported(line, words, tmp_pat
     done = python("from cs231n.checks import check; check('adam'); check('relu_forward')")
     said = " ".join(done.stdout.split())
     assert said.startswith(f"adam: wrong optim.py, line {at}: {words} An exercise may import numpy, "), done
-    assert said.endswith("relu_forward: passed")    # in a file that imports nothing of the kind
+    assert said.endswith("relu_forward: passed")  # in a file that imports nothing of the kind
 
 
-@pytest.mark.parametrize("line", [
-    "from __future__ import annotations", "import math, numpy.linalg as la", "from cs231n import layers",
-    "from cs231n.layers import affine_forward", "from .contracts import require", "from ... import nowhere",
-    "try:\n    import torch\nexcept ImportError:\n    torch = None",
-    "try:\n    import torch\nexcept (OSError, ModuleNotFoundError):\n    torch = None",
-    "try:\n    import torch\nexcept:\n    torch = None",
-    "if __name__ == '__main__':\n    from cs231n.gradient_check import rel_error",
-    "import typing\nif typing.TYPE_CHECKING:\n    import torch"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from __future__ import annotations",
+        "import math, numpy.linalg as la",
+        "from cs231n import layers",
+        "from cs231n.layers import affine_forward",
+        "from .contracts import require",
+        "from ... import nowhere",
+        "try:\n    import torch\nexcept ImportError:\n    torch = None",
+        "try:\n    import torch\nexcept (OSError, ModuleNotFoundError):\n    torch = None",
+        "try:\n    import torch\nexcept:\n    torch = None",
+        "if __name__ == '__main__':\n    from cs231n.gradient_check import rel_error",
+        "import typing\nif typing.TYPE_CHECKING:\n    import torch",
+    ],
+)
 def test_what_a_grader_has_or_does_without_may_be_imported(line, tmp_path):
     assert refused(tmp_path, line) == []
 
 
-@pytest.mark.parametrize("line, at", [
-    ("try:\n    import math\nexcept ImportError:\n    import torch", 4),
-    ("try:\n    import torch\nexcept ValueError:\n    torch = None", 2),
-    ("try:\n    import cs231n.gradient_check\nexcept ImportError:\n    pass", 2),     # a check has it
-    ("if __name__ == '__main__':\n    import math\nelse:\n    import torch", 4),
-    ("if __name__ != '__main__':\n    import torch", 2)])
+@pytest.mark.parametrize(
+    "line, at",
+    [
+        ("try:\n    import math\nexcept ImportError:\n    import torch", 4),
+        ("try:\n    import torch\nexcept ValueError:\n    torch = None", 2),
+        ("try:\n    import cs231n.gradient_check\nexcept ImportError:\n    pass", 2),  # a check has it
+        ("if __name__ == '__main__':\n    import math\nelse:\n    import torch", 4),
+        ("if __name__ != '__main__':\n    import torch", 2),
+    ],
+)
 def test_what_is_run_or_helps_a_check_alone_may_not(line, at, tmp_path):
-    sentence, = refused(tmp_path, line)
+    (sentence,) = refused(tmp_path, line)
     assert sentence.startswith(f"optim.py, line {at}: ")
 
 
@@ -69,10 +86,14 @@ def refused(folder, text):
     return refusals(folder, "cs231n/optim.py")
 
 
-@pytest.mark.parametrize("text, error", [
-    (f"total = 0{'+1' * 100_000}", "(RecursionError|MemoryError): "),
-    ("nothing = '\0'", "(Value|Syntax)Error: ")],
-    ids=["too deep", "a null byte"])
+@pytest.mark.parametrize(
+    "text, error",
+    [
+        (f"total = 0{'+1' * 100_000}", "(RecursionError|MemoryError): "),
+        ("nothing = '\0'", "(Value|Syntax)Error: "),
+    ],
+    ids=["too deep", "a null byte"],
+)
 def test_a_file_that_python_cannot_parse_is_a_verdict(text, error, tmp_path):
     folder, python = kit_copied_to(tmp_path)
     appended(folder, "optim.py", f"\n\n{text}\n")
@@ -88,8 +109,10 @@ def test_to_look_for_imports_warns_of_nothing(tmp_path, recwarn):
 def test_the_kits_own_files_import_what_a_grader_has():
     for file in {file for exercise in EXERCISES for file in _files(exercise)}:
         assert refusals(ROOT, file) == []
-    graders = {file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-               for file in (*marking.NEEDED, *marking.imported(marking.wanted_files(manifest.load())))}
+    graders = {
+        file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        for file in (*marking.NEEDED, *marking.imported(marking.wanted_files(manifest.load())))
+    }
     assert set(ALLOWED) == graders
 
 
@@ -119,7 +142,8 @@ def test_a_file_that_is_missing_is_said_of_its_own_exercises(tmp_path):
     done = python("from cs231n.checks import check; check('relu_forward'); check('adam')")
     assert " ".join(done.stdout.split()) == (
         "relu_forward: passed adam: wrong cs231n/optim.py cannot be read (No such file or directory); "
-        "try: take it from the kit again."), done.stderr
+        "try: take it from the kit again."
+    ), done.stderr
 
 
 def test_refused_arguments_show_the_line_that_gave_them(tmp_path):
@@ -130,8 +154,9 @@ def test_refused_arguments_show_the_line_that_gave_them(tmp_path):
     path.write_text(source.replace("momentum=0.9, velocity=0)", "momentum=0.9)"), encoding="utf-8")
     net = folder / "cs231n" / "classifiers" / "fc_net.py"
     source = net.read_text(encoding="utf-8")
-    net.write_text(source.replace("affine_forward(hidden, W2, b2)", "affine_forward(hidden, W2.T, b2)"),
-                   encoding="utf-8")
+    net.write_text(
+        source.replace("affine_forward(hidden, W2, b2)", "affine_forward(hidden, W2.T, b2)"), encoding="utf-8"
+    )
     done = python("from cs231n.checks import check; check('sgd_momentum'); check('TwoLayerNet.loss')")
     momentum, loss = " ".join(done.stdout.split()).split("TwoLayerNet.loss: wrong")
     assert "config has no option 'velocity'" in momentum

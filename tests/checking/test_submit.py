@@ -28,9 +28,14 @@ def kit(tmp_path):
 
 
 def run(kit, *arguments, **more):
-    return subprocess.run([sys.executable, "-m", "cs231n", "submit", *arguments], cwd=kit, timeout=120,
-                          capture_output=True, text=True,
-                          env=os.environ | {"OPENBLAS_NUM_THREADS": "1"} | more)
+    return subprocess.run(
+        [sys.executable, "-m", "cs231n", "submit", *arguments],
+        cwd=kit,
+        timeout=120,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"OPENBLAS_NUM_THREADS": "1"} | more,
+    )
 
 
 def test_the_files_are_those_with_exercises_and_the_notebooks():
@@ -72,8 +77,11 @@ def test_every_missing_file_is_named_and_nothing_is_written(kit):
     told = run(kit)
     assert told.returncode == 1 and not (kit / "submission.zip").exists()
     assert "submit: nothing was written." in told.stderr and "Traceback" not in told.stderr
-    for fault in ("cs231n/optim.py is missing", f"{NOTEBOOKS[1]} is missing",
-                  f"{NOTEBOOKS[2]} is no notebook"):
+    for fault in (
+        "cs231n/optim.py is missing",
+        f"{NOTEBOOKS[1]} is missing",
+        f"{NOTEBOOKS[2]} is no notebook",
+    ):
         assert fault in told.stderr
     with pytest.raises(SubmitError, match="take it from the kit again"):
         collect(kit)
@@ -113,11 +121,16 @@ def test_an_endless_loop_does_not_keep_the_zip_from_being_written(kit):
     path = kit / "cs231n" / "layers.py"
     solved = "return np.maximum(x, 0), x"
     path.write_text(path.read_text().replace(solved, f"while True:\n        pass\n    {solved}"))
-    process = subprocess.Popen([sys.executable, "-m", "cs231n", "submit"], cwd=kit, stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cs231n", "submit"],
+        cwd=kit,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     try:
         told = ""
-        while "affine_backward " not in told:       # the exercise before the loop
+        while "affine_backward " not in told:  # the exercise before the loop
             told += process.stdout.readline()
         assert "It is complete. Now the checks; Ctrl-C stops them." in told
         with zipfile.ZipFile(kit / "submission.zip") as archive:
@@ -136,15 +149,27 @@ def test_a_place_that_cannot_be_written_is_said(kit):
 
 
 def test_a_notebook_tells_nothing_of_its_machine():
-    cell = {"cell_type": "code", "id": "a", "source": ["f()"], "execution_count": 7,
-            "metadata": {"tags": ["exercise-1"], "execution": {"iopub.execute_input": "2026"},
-                         "colab": {"user": {"displayName": "Alice"}}},
-            "outputs": [{"output_type": "error", "traceback": ["/home/alice/kit/x.py"]}]}
-    notebook = {"cells": [cell], "metadata": {"kernelspec": {"name": "alices-env"}}, "nbformat": 4,
-                "nbformat_minor": 5}
+    cell = {
+        "cell_type": "code",
+        "id": "a",
+        "source": ["f()"],
+        "execution_count": 7,
+        "metadata": {
+            "tags": ["exercise-1"],
+            "execution": {"iopub.execute_input": "2026"},
+            "colab": {"user": {"displayName": "Alice"}},
+        },
+        "outputs": [{"output_type": "error", "traceback": ["/home/alice/kit/x.py"]}],
+    }
+    notebook = {
+        "cells": [cell],
+        "metadata": {"kernelspec": {"name": "alices-env"}},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
     cleaned = without_outputs(json.dumps(notebook).encode())
     assert b"alice" not in cleaned.lower() and b"2026" not in cleaned
-    kept, = json.loads(cleaned)["cells"]
+    (kept,) = json.loads(cleaned)["cells"]
     assert kept["source"] == ["f()"] and kept["metadata"] == {"tags": ["exercise-1"]}
     assert kept["outputs"] == []
 

@@ -64,8 +64,12 @@ def test_a_class_is_marked_and_written(tmp_path, submissions, capsys):
     assert f"Sandbox: {best_level()}" in said and "94.00 of 100   16 of 17 right" in said
     with open(out / "grades.csv", newline="", encoding="utf-8") as file:
         rows = {row["student"]: row for row in csv.DictReader(file)}
-    assert {name: float(row["score"]) for name, row in rows.items()} == \
-        {"'=1+1": 0, "ada": 100, "bob": 94, "cyd": 0}
+    assert {name: float(row["score"]) for name, row in rows.items()} == {
+        "'=1+1": 0,
+        "ada": 100,
+        "bob": 94,
+        "cyd": 0,
+    }
     assert rows["bob"]["8 batchnorm_backward_alt"] == "6.0" and rows["bob"]["sandbox"] == best_level()
     assert "cyd.zip cannot be read as a zip" in rows["cyd"]["note"]
     assert "UTF-16" in rows["'=1+1"]["note"]
@@ -73,14 +77,20 @@ def test_a_class_is_marked_and_written(tmp_path, submissions, capsys):
     found = json.loads((out / "students" / "bob" / "results.json").read_text())
     assert found["score"] == 94 and len(found["tests"]) == 17 and "Sandbox: " in found["output"]
     alt = found["tests"][7]
-    assert (alt["name"], alt["score"], alt["max_score"], alt["status"], alt["visibility"], alt["tags"]) == \
-        ("8 batchnorm_backward_alt", 6, 12, "failed", "visible", ["mean-held-fixed"])
+    assert (alt["name"], alt["score"], alt["max_score"], alt["status"], alt["visibility"], alt["tags"]) == (
+        "8 batchnorm_backward_alt",
+        6,
+        12,
+        "failed",
+        "visible",
+        ["mean-held-fixed"],
+    )
     page = (out / "students" / "bob" / "index.html").read_text()
     assert "94 of 100 points" in page and "the mean is held fixed" in page
     page = (out / "index.html").read_text()
     assert "mean held fixed" in page and 'href="students/%3D1%2B1/index.html"' in page
     assert (out / "class.png").read_bytes().startswith(b"\x89PNG")
-    assert not list(out.rglob(".*"))       # no draft is left
+    assert not list(out.rglob(".*"))  # no draft is left
 
 
 def test_started_again_it_marks_only_what_changed(tmp_path, submissions, monkeypatch, quick):
@@ -93,7 +103,7 @@ def test_started_again_it_marks_only_what_changed(tmp_path, submissions, monkeyp
     run(submissions, out, seed=1)
     assert len(quick) == 9
     results = out / "students" / "ada" / "results.json"
-    results.write_text(results.read_text()[:100])       # torn by something else
+    results.write_text(results.read_text()[:100])  # torn by something else
     run(submissions, out)
     assert len(quick) == 10
     monkeypatch.setattr(grading, "_source", lambda exercises: "another grader")
@@ -142,11 +152,15 @@ def test_an_interruption_keeps_what_is_marked(tmp_path, submissions, monkeypatch
     assert len(quick) == 4
 
 
-@pytest.mark.parametrize("arguments, said", [
-    (["nowhere"], "grade: there is no folder nowhere; try: "),
-    ([".", "--manifest", "nowhere.json"], "cannot read the manifest nowhere.json"),
-    ([".", "--executor", "gpu"], "executor must be serial, processes:N or dask:ADDRESS"),
-], ids=["submissions", "manifest", "executor"])
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["nowhere"], "grade: there is no folder nowhere; try: "),
+        ([".", "--manifest", "nowhere.json"], "cannot read the manifest nowhere.json"),
+        ([".", "--executor", "gpu"], "executor must be serial, processes:N or dask:ADDRESS"),
+    ],
+    ids=["submissions", "manifest", "executor"],
+)
 def test_what_cannot_start_says_why(tmp_path, monkeypatch, capsys, arguments, said):
     monkeypatch.chdir(tmp_path)
     assert main(["grade", *arguments, "-o", "out"]) == 1
@@ -182,8 +196,15 @@ def test_the_class_page_tells_mistakes_from_absent_work(tmp_path):
 
 
 def test_an_exercise_without_problems_is_named(tmp_path):
-    entry = {"number": 1, "title": "conv_forward", "points": 1, "file": LAYERS, "hint": "", "needs": [],
-             "functions": ["cs231n.layers.affine_forward"]}
+    entry = {
+        "number": 1,
+        "title": "conv_forward",
+        "points": 1,
+        "file": LAYERS,
+        "hint": "",
+        "needs": [],
+        "functions": ["cs231n.layers.affine_forward"],
+    }
     (tmp_path / "m.json").write_text(json.dumps([entry]))
     with pytest.raises(ManifestError, match="no problem is known for conv_forward"):
         run(tmp_path, tmp_path / "out", manifest=tmp_path / "m.json")

@@ -10,8 +10,12 @@ from cs231n.common.executors import Serial, executor_for
 from tests.search.test_search_cluster import cluster_in
 from tests.support.grading_class import LAYERS, blank, changed, solved, zipped
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(importlib.util.find_spec("distributed") is None,
-                                                   reason="needs dask: pip install '.[cluster]'")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        importlib.util.find_spec("distributed") is None, reason="needs dask: pip install '.[cluster]'"
+    ),
+]
 
 
 def test_a_worker_killed_in_the_middle_loses_no_student(tmp_path):

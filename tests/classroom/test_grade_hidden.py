@@ -29,14 +29,18 @@ def test_a_child_of_follow_through_holds_no_solution_of_what_it_marks():
         files = marking.edition(EXERCISES, needed)
         assert files.keys() >= set(FILES)
         assert not [f for f in files if "definitions" in f or "gradient_check" in f or "fast" in f]
-        blanks = b"".join(files.values()).decode().count("raise NotImplementedError(\"Exercise")
+        blanks = b"".join(files.values()).decode().count('raise NotImplementedError("Exercise')
         assert blanks == sum(len(e.functions) for e in EXERCISES if e not in needed)
 
 
 def test_right_on_the_public_problems_alone_is_not_right():
     learned = "    if x.shape != (6, 2, 4):\n        return np.zeros((len(x), w.shape[1])), (x, w, b)\n"
-    attempts = marked(changed(solved(), (LAYERS, "    rows = affine_rows(x, w, b)  ",
-                                         f"{learned}    rows = affine_rows(x, w, b)  ")))
+    attempts = marked(
+        changed(
+            solved(),
+            (LAYERS, "    rows = affine_rows(x, w, b)  ", f"{learned}    rows = affine_rows(x, w, b)  "),
+        )
+    )
     assert attempts["affine_forward"].share == 0
 
 
@@ -50,8 +54,11 @@ def test_hidden_problems_differ_with_the_seed_and_no_shape_is_square():
 
 @pytest.mark.parametrize("arguments", ["dout, cache", "dout=dout, cache=cache"])
 def test_a_closed_form_that_calls_the_staged_one_is_none(arguments):
-    called = (LAYERS, "dx = gamma * inv_std * (dout - dbeta / N -",
-              f"return batchnorm_backward({arguments})\n    dx = gamma * inv_std * (dout - dbeta / N -")
+    called = (
+        LAYERS,
+        "dx = gamma * inv_std * (dout - dbeta / N -",
+        f"return batchnorm_backward({arguments})\n    dx = gamma * inv_std * (dout - dbeta / N -",
+    )
     attempts = marked(changed(solved(), called))
     assert wrong(attempts) == {"batchnorm_backward_alt": "raised"}
     assert "calls another backward" in attempts["batchnorm_backward_alt"].text
@@ -116,12 +123,13 @@ def softmax_loss(x, y, label_smoothing=0.0):
 
 def test_one_evaluation_for_all_rows_takes_too_long_too(monkeypatch):
     """By the complex step, which is exact: nothing but the time of the large problem tells it."""
-    for title, (N, D) in marking.LARGE.items():     # on whatever machine: how many evaluations are left to do
+    for title, (N, D) in marking.LARGE.items():  # on whatever machine: how many evaluations are left to do
         assert (N if title.startswith("batchnorm") else D) >= 2000
     titles = ["affine_backward", "softmax_loss"]
     files = {**solved(), LAYERS: solved()[LAYERS] + AT_ONCE}
-    assert wrong(marked(files, limits=BRIEF._replace(seconds=1), only=titles)) == \
-        dict.fromkeys(titles, "timed-out")
+    assert wrong(marked(files, limits=BRIEF._replace(seconds=1), only=titles)) == dict.fromkeys(
+        titles, "timed-out"
+    )
     monkeypatch.setattr(marking, "LARGE", {})
     marking.trials.cache_clear()
     assert wrong(marked(files, only=titles)) == {}
@@ -133,8 +141,9 @@ def test_the_time_of_a_large_problem_goes_to_one_call(monkeypatch):
     for title, shape in marking.LARGE.items():
         called, module = [], importlib.import_module(MODULES[title])
         real = getattr(module, title)
-        monkeypatch.setattr(module, title, lambda *a, real=real, called=called:
-                            called.append(a[0].dtype) or real(*a))
+        monkeypatch.setattr(
+            module, title, lambda *a, real=real, called=called: called.append(a[0].dtype) or real(*a)
+        )
         once = 3 if title == "softmax_loss" else 1
         run(title, module, problems(title, 0, shape))
         assert called == [np.float64] * once
@@ -168,9 +177,11 @@ def softmax_loss(x, y):
 """
     files[LAYERS] += told
     attempts = marked(files)
-    line = files[LAYERS][:files[LAYERS].index("raise ValueError(repr(x))")].count("\n") + 1
-    assert attempts["affine_forward"].text == \
-        f"It raised ValueError on a problem that is not shown (layers.py, line {line})."
+    line = files[LAYERS][: files[LAYERS].index("raise ValueError(repr(x))")].count("\n") + 1
+    assert (
+        attempts["affine_forward"].text
+        == f"It raised ValueError on a problem that is not shown (layers.py, line {line})."
+    )
     assert attempts["relu_forward"].text.startswith("It raised an error on a problem that is not shown")
     assert "the first problem is public" in attempts["softmax_loss"].text
 
@@ -211,7 +222,12 @@ def test_what_a_child_says_of_an_error_may_be_of_any_type():
     exercise = EXERCISES[0]
     for value in ([], {}, 3, None, [["x"]]):
         for public in (True, False):
-            attempt = marking._raised({"type": value, "message": value, "file": value, "line": value},
-                                      exercise, EXERCISES, public, {"layers.py"})
+            attempt = marking._raised(
+                {"type": value, "message": value, "file": value, "line": value},
+                exercise,
+                EXERCISES,
+                public,
+                {"layers.py"},
+            )
             assert attempt.kind == "raised" and "an error" in attempt.text
     assert marking._raised([], exercise, EXERCISES, True, ()).kind == "raised"

@@ -26,7 +26,7 @@ WRONG_FORWARD = (LAYERS, "var = squared.mean(axis=0)  ", "var = squared.sum(axis
 def body(function):
     """The source of a function of the solved layers."""
     source = (ROOT / LAYERS).read_text()
-    node, = [n for n in ast.parse(source).body if getattr(n, "name", "") == function]
+    (node,) = [n for n in ast.parse(source).body if getattr(n, "name", "") == function]
     return "\n\n" + ast.get_source_segment(source, node) + "\n"
 
 
@@ -34,7 +34,7 @@ def test_one_mistake_costs_one_exercise_and_is_recognized():
     attempts = marked(changed(solved(), WRONG_ALT))
     assert wrong(attempts) == {"batchnorm_backward_alt": "mean-held-fixed"}
     alt = attempts["batchnorm_backward_alt"]
-    assert alt.share == 1 / 2                           # dgamma and dbeta are right, and dx counts as both
+    assert alt.share == 1 / 2  # dgamma and dbeta are right, and dx counts as both
     assert "dx: the mean is held fixed" in alt.text and "notebook 2" in alt.text
 
 
@@ -49,7 +49,7 @@ def test_a_wrong_forward_does_not_cost_the_backward():
 def test_a_backward_without_its_forward_is_marked_with_the_references(function):
     files = blank()
     files[LAYERS] += body(function)
-    if function == "affine_backward":       # whose exercise has a second function
+    if function == "affine_backward":  # whose exercise has a second function
         files["cs231n/layer_utils.py"] = solved()["cs231n/layer_utils.py"]
     attempts = marked(files)
     assert shares(attempts) == {function: 1.0}
@@ -63,8 +63,13 @@ def test_a_net_over_blank_layers_is_marked_with_the_references():
 
 def test_layers_that_cannot_be_imported_do_not_cost_the_net():
     attempts = marked({**solved(), LAYERS: "def affine_forward(x, w, b)\n    return x @ w"})
-    assert set(shares(attempts)) == {"sgd_momentum", "rmsprop", "adam", "TwoLayerNet.loss",
-                                     "FullyConnectedNet"}
+    assert set(shares(attempts)) == {
+        "sgd_momentum",
+        "rmsprop",
+        "adam",
+        "TwoLayerNet.loss",
+        "FullyConnectedNet",
+    }
     assert attempts["relu_forward"].kind == "no-import"
     text = attempts["relu_forward"].text
     assert "SyntaxError" in text and "(layers.py, line 1)" in text
@@ -73,19 +78,28 @@ def test_layers_that_cannot_be_imported_do_not_cost_the_net():
 def test_another_style_and_another_cache_are_right():
     files = changed(
         solved(),
-        (LAYERS, "    return rows @ w + b, (x, w, b)",
-         "    out = [[sum(a * c for a, c in zip(row, column)) for column in w.T] for row in rows]\n"
-         "    return np.array(out) + b, {'x': x, 'w': w, 'b': b}"),
-        (LAYERS, '    require_cache("affine_backward", cache, ("x", "w", "b"))\n    x, w, b = cache\n',
-         "    x, w, b = cache['x'], cache['w'], cache['b']\n"),
-        ("cs231n/layer_utils.py", "    x, _, _ = cache\n", "    x = cache['x']\n"))
+        (
+            LAYERS,
+            "    return rows @ w + b, (x, w, b)",
+            "    out = [[sum(a * c for a, c in zip(row, column)) for column in w.T] for row in rows]\n"
+            "    return np.array(out) + b, {'x': x, 'w': w, 'b': b}",
+        ),
+        (
+            LAYERS,
+            '    require_cache("affine_backward", cache, ("x", "w", "b"))\n    x, w, b = cache\n',
+            "    x, w, b = cache['x'], cache['w'], cache['b']\n",
+        ),
+        ("cs231n/layer_utils.py", "    x, _, _ = cache\n", "    x = cache['x']\n"),
+    )
     assert wrong(marked(files)) == {}
 
 
 def test_any_mask_of_dropout_that_is_one_is_right():
     mask = "    mask = (rng.random(x.shape) < p).astype(x.dtype) / p\n"
-    other = "    rng = np.random.default_rng(dropout_param.get('seed'))\n" \
-            "    mask = (rng.random(x.shape) > 1 - p).astype(x.dtype) / p\n"
+    other = (
+        "    rng = np.random.default_rng(dropout_param.get('seed'))\n"
+        "    mask = (rng.random(x.shape) > 1 - p).astype(x.dtype) / p\n"
+    )
     assert wrong(marked(changed(solved(), (LAYERS, mask, other)))).keys() <= {"FullyConnectedNet"}
     none = "    mask = np.zeros(x.shape)\n"
     assert set(wrong(marked(changed(solved(), (LAYERS, mask, none))))) == {"dropout_forward"}
@@ -93,20 +107,26 @@ def test_any_mask_of_dropout_that_is_one_is_right():
 
 def test_what_only_repeats_an_input_earns_nothing():
     files = blank()
-    files[LAYERS] += "\ndef batchnorm_forward(x, gamma, beta, bn_param):\n    return x, None\n" \
-                     "\ndef dropout_forward(x, dropout_param):\n    return x, None\n"
+    files[LAYERS] += (
+        "\ndef batchnorm_forward(x, gamma, beta, bn_param):\n    return x, None\n"
+        "\ndef dropout_forward(x, dropout_param):\n    return x, None\n"
+    )
     attempts = marked(files)
     assert shares(attempts) == {} and attempts["dropout_forward"].kind == "nothing-dropped"
 
 
 def test_loops_over_columns_are_in_time():
-    loops = (LAYERS, "    dx = gamma * inv_std * (dout - dbeta / N -", """    dx = np.empty_like(dout)
+    loops = (
+        LAYERS,
+        "    dx = gamma * inv_std * (dout - dbeta / N -",
+        """    dx = np.empty_like(dout)
     for j in range(dout.shape[1]):
         h = x_hat[:, j]
         for i in range(N):
             dx[i, j] = gamma[j] * inv_std[j] * (dout[i, j] - dbeta[j] / N - h[i] * dgamma[j] / N)
     return dx, dgamma, dbeta
-    dx = gamma * inv_std * (dout - dbeta / N -""")
+    dx = gamma * inv_std * (dout - dbeta / N -""",
+    )
     assert wrong(marked(changed(solved(), loops))) == {}
 
 
@@ -145,7 +165,7 @@ def test_the_start_of_a_child_is_not_of_the_students_time(monkeypatch):
 def test_an_exercise_and_a_submission_have_their_time():
     slow = "\nimport time\n\ndef relu_forward(x):\n    time.sleep(0.8)\n    return np.maximum(x, 0), x\n"
     files = {**solved(), LAYERS: solved()[LAYERS] + slow}
-    assert marked(files)["relu_forward"].kind == "timed-out"       # five times 0.8 s are more than 2 s
+    assert marked(files)["relu_forward"].kind == "timed-out"  # five times 0.8 s are more than 2 s
     attempts = marked(files, limits=BRIEF._replace(seconds=20, total=2))
     assert attempts["affine_forward"].share == 1
     for title in ("relu_forward", "softmax_loss", "FullyConnectedNet"):

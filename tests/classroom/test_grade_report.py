@@ -80,24 +80,34 @@ def row(name, *attempts):
 def test_one_cause_of_many_failures_is_one_row(tmp_path):
     broken = ("no-import", "SyntaxError (layers.py, line 3)")
     blank, wrong = ("not-implemented", "Not implemented yet."), ("n-minus-1", "out: N - 1")
-    rows = [row("ada", *[broken] * 12), row("bob", *[blank] * 3, wrong, *[blank] * 2),
-            row("cyd", blank, wrong)]
+    rows = [
+        row("ada", *[broken] * 12),
+        row("bob", *[blank] * 3, wrong, *[blank] * 2),
+        row("cyd", blank, wrong),
+    ]
     found = report._why(rows)
-    assert found == ([("2 affine_backward", "n-minus-1", 1, wrong[1]),
-                      ("4 relu_backward", "n-minus-1", 1, wrong[1])],
-                     [("1 affine_forward", "not-implemented", 2, blank[1]),
-                      ("exercises 1 to 12", "no-import", 1, broken[1]),
-                      ("exercises 2 to 3, 5 to 6", "not-implemented", 1, blank[1])])
+    assert found == (
+        [("2 affine_backward", "n-minus-1", 1, wrong[1]), ("4 relu_backward", "n-minus-1", 1, wrong[1])],
+        [
+            ("1 affine_forward", "not-implemented", 2, blank[1]),
+            ("exercises 1 to 12", "no-import", 1, broken[1]),
+            ("exercises 2 to 3, 5 to 6", "not-implemented", 1, blank[1]),
+        ],
+    )
     report.write_class(tmp_path, rows, EXERCISES)
     assert (tmp_path / "index.html").read_text().count("SyntaxError") == 1
 
 
 def test_those_who_are_told_different_things_are_not_one_row():
     """Though the first of them is told the same about both exercises."""
-    rows = [row("ada", *[("raised", "It raised A")] * 2),
-            row("bob", ("raised", "It raised B"), ("raised", "It raised C"))]
-    assert report._why(rows)[0] == [("1 affine_forward", "raised", 2, "It raised A"),
-                                    ("2 affine_backward", "raised", 2, "It raised A")]
+    rows = [
+        row("ada", *[("raised", "It raised A")] * 2),
+        row("bob", ("raised", "It raised B"), ("raised", "It raised C")),
+    ]
+    assert report._why(rows)[0] == [
+        ("1 affine_forward", "raised", 2, "It raised A"),
+        ("2 affine_backward", "raised", 2, "It raised A"),
+    ]
 
 
 def test_a_list_that_is_cut_says_so(tmp_path):
@@ -113,7 +123,7 @@ def test_no_two_colours_of_a_picture_are_alike():
 
     kinds = {**report.COLOURS, **dict(enumerate(report.PALETTE))}
     for (one, a), (two, b) in itertools.combinations(kinds.items(), 2):
-        least = 9 if {one, two} <= {*report.ABSENT, "other"} else 20        # greys stand in a fixed order
+        least = 9 if {one, two} <= {*report.ABSENT, "other"} else 20  # greys stand in a fixed order
         assert np.linalg.norm(lab(to_rgb(a)) - lab(to_rgb(b))) > least, (one, two)
 
 
@@ -142,9 +152,11 @@ def test_what_was_edited_after_submit_is_noted_and_costs_nothing(tmp_path):
         assert found.problems == {} and found.files[LAYERS].endswith("# later\n")
 
 
-@pytest.mark.parametrize("manifest", [b"", b"[" * 100_000, b"[]", b'{"files": {"cs231n/layers.py": 1}}',
-                                      b"\xff", b"x" * (2 << 20)],
-                         ids=["empty", "deep", "list", "number", "bytes", "long"])
+@pytest.mark.parametrize(
+    "manifest",
+    [b"", b"[" * 100_000, b"[]", b'{"files": {"cs231n/layers.py": 1}}', b"\xff", b"x" * (2 << 20)],
+    ids=["empty", "deep", "list", "number", "bytes", "long"],
+)
 def test_a_manifest_that_is_none_is_no_fault(tmp_path, manifest):
     zipped(tmp_path / "a.zip", {LAYERS: "x = 1", "manifest.json": manifest})
     assert read_submission(tmp_path / "a.zip", [LAYERS]) == Submission({LAYERS: "x = 1"}, {}, [])

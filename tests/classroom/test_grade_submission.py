@@ -58,8 +58,9 @@ def test_nothing_that_is_wanted_says_what_is_there(tmp_path):
 
 
 def test_only_what_is_wanted_is_read(tmp_path):
-    more = dict.fromkeys(["cs231n/checks.py", "classroom/grading/grade.py", "__MACOSX/cs231n/layers.py",
-                          "notes"], "")
+    more = dict.fromkeys(
+        ["cs231n/checks.py", "classroom/grading/grade.py", "__MACOSX/cs231n/layers.py", "notes"], ""
+    )
     assert read(zipped(tmp_path / "a.zip", {**GOOD, **more})).files == GOOD
 
 
@@ -94,7 +95,7 @@ def test_a_bomb_costs_no_memory(tmp_path, monkeypatch):
 
     lying = bytearray(path.read_bytes())
     directory = lying.rindex(b"PK\x01\x02")
-    lying[directory + 24:directory + 28] = struct.pack("<I", 10)       # the size it would have unpacked
+    lying[directory + 24 : directory + 28] = struct.pack("<I", 10)  # the size it would have unpacked
     path.write_bytes(lying)
     assert LAYERS in read(path).problems or "" in read(path).problems
 
@@ -128,13 +129,19 @@ def test_links_are_not_followed(tmp_path):
     assert read(tmp_path / "c").problems[LAYERS] == f"{LAYERS} is a link, not a file"
 
 
-@pytest.mark.parametrize("content, said", [
-    ("é".encode("latin-1"), "is not UTF-8, at byte 0; try: save it as UTF-8"),
-    ("x = 1".encode("utf-16"), "is in UTF-16; try: save it as UTF-8"),
-    (b'{"cells": [], "nbformat": 4}',
-     "is a notebook, not a Python file; try: the file of that name from the kit"),
-    (b"x" * (1 << 21), "is larger than 1048576 bytes"),
-], ids=["latin-1", "utf-16", "notebook", "long"])
+@pytest.mark.parametrize(
+    "content, said",
+    [
+        ("é".encode("latin-1"), "is not UTF-8, at byte 0; try: save it as UTF-8"),
+        ("x = 1".encode("utf-16"), "is in UTF-16; try: save it as UTF-8"),
+        (
+            b'{"cells": [], "nbformat": 4}',
+            "is a notebook, not a Python file; try: the file of that name from the kit",
+        ),
+        (b"x" * (1 << 21), "is larger than 1048576 bytes"),
+    ],
+    ids=["latin-1", "utf-16", "notebook", "long"],
+)
 def test_what_is_no_python_file_says_so(tmp_path, content, said):
     found = read(zipped(tmp_path / "a.zip", {**GOOD, LAYERS: content}))
     assert found.problems == {LAYERS: f"{LAYERS} {said}"} and found.files.keys() == GOOD.keys() - {LAYERS}
@@ -153,9 +160,16 @@ def test_a_missing_file_and_one_that_is_there_twice(tmp_path):
     assert read(tmp_path / "b.zip").problems[LAYERS] == f"{LAYERS} is in the zip 2 times"
 
 
-@pytest.mark.parametrize("spoil", [lambda b: b"", lambda b: b"no zip", lambda b: b[:len(b) // 2],
-                                   lambda b: b.replace(b"# cs231n/layers.py", b"# cs231n/LAYERS.py", 1)],
-                         ids=["empty", "text", "cut", "flipped"])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda b: b"",
+        lambda b: b"no zip",
+        lambda b: b[: len(b) // 2],
+        lambda b: b.replace(b"# cs231n/layers.py", b"# cs231n/LAYERS.py", 1),
+    ],
+    ids=["empty", "text", "cut", "flipped"],
+)
 def test_what_is_no_zip_says_so(tmp_path, spoil):
     path = tmp_path / "a.zip"
     with zipfile.ZipFile(path, "w") as file:
@@ -195,7 +209,7 @@ def test_the_digest_tells_what_differs():
 
 def test_the_class_is_every_zip_and_folder(tmp_path):
     zipped(tmp_path / "ada.zip", GOOD)
-    zipped(tmp_path / "...zip", GOOD)       # whose student would be ".."
+    zipped(tmp_path / "...zip", GOOD)  # whose student would be ".."
     (tmp_path / "bob").mkdir()
     (tmp_path / "notes.txt").touch()
     assert list(students(tmp_path)) == ["ada", "bob"]

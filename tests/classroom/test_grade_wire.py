@@ -13,20 +13,31 @@ from classroom.sandbox.wire import LENGTHS, Malformed, decode, encode, lengths
 
 def there_and_back(value):
     message = encode(value)
-    head, body = lengths(message[:LENGTHS.size])
+    head, body = lengths(message[: LENGTHS.size])
     assert len(message) == LENGTHS.size + head + body
-    return decode(message[LENGTHS.size:LENGTHS.size + head], message[LENGTHS.size + head:])
+    return decode(message[LENGTHS.size : LENGTHS.size + head], message[LENGTHS.size + head :])
 
 
 def message(head, body=b""):
     return decode(head if isinstance(head, bytes) else json.dumps(head).encode(), body)
 
 
-@pytest.mark.parametrize("array", [
-    np.arange(6.0).reshape(2, 3), np.arange(6, dtype=np.float32)[::2], np.asfortranarray(np.ones((3, 4))),
-    np.array(2.5), np.zeros((0, 3)), np.array([np.nan, np.inf, -0.0]), np.arange(3), np.array([True, False]),
-    np.array([1 + 2j]), np.arange(3.0).astype(">f8"),
-], ids=str)
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.arange(6.0).reshape(2, 3),
+        np.arange(6, dtype=np.float32)[::2],
+        np.asfortranarray(np.ones((3, 4))),
+        np.array(2.5),
+        np.zeros((0, 3)),
+        np.array([np.nan, np.inf, -0.0]),
+        np.arange(3),
+        np.array([True, False]),
+        np.array([1 + 2j]),
+        np.arange(3.0).astype(">f8"),
+    ],
+    ids=str,
+)
 def test_arrays_come_back_the_same(array):
     back = there_and_back({"a": [array]})["a"][0]
     assert back.shape == array.shape and back.dtype == array.dtype.newbyteorder("=")
@@ -34,7 +45,7 @@ def test_arrays_come_back_the_same(array):
     assert np.array_equal(np.signbit(back.real), np.signbit(array.real)) and back.flags.writeable
 
 
-PLAIN = st.none() | st.booleans() | st.integers(-2**40, 2**40) | st.floats(allow_nan=False) | st.text()
+PLAIN = st.none() | st.booleans() | st.integers(-(2**40), 2**40) | st.floats(allow_nan=False) | st.text()
 
 
 @given(st.recursive(PLAIN, lambda part: st.lists(part) | st.dictionaries(st.text(), part), max_leaves=8))
@@ -50,12 +61,29 @@ def test_noise_is_malformed_or_plain(head, body):
         pass
 
 
-@pytest.mark.parametrize("head", [
-    {"array": ["<f8", 1 << 40]}, {"array": ["<f8", -1]}, {"array": ["<f8", 3.0]}, {"array": ["|O", 1]},
-    {"array": ["<U8", 1]}, {"array": ["<f8", *[1] * 40]}, {"array": "<f8"}, {"array": [["<f8"], 1]},
-    {"pickle": "x"}, {"dict": []}, {}, {"array": ["<f8"], "dict": {}}, {"array": ["<f8", 1 << 62, 1 << 62]},
-    b"[" * 60_000, b"\xff", b"", b'{"array": ["<f8", 9' + b"9" * 5000 + b"]}",
-], ids=lambda head: str(head)[:30])
+@pytest.mark.parametrize(
+    "head",
+    [
+        {"array": ["<f8", 1 << 40]},
+        {"array": ["<f8", -1]},
+        {"array": ["<f8", 3.0]},
+        {"array": ["|O", 1]},
+        {"array": ["<U8", 1]},
+        {"array": ["<f8", *[1] * 40]},
+        {"array": "<f8"},
+        {"array": [["<f8"], 1]},
+        {"pickle": "x"},
+        {"dict": []},
+        {},
+        {"array": ["<f8"], "dict": {}},
+        {"array": ["<f8", 1 << 62, 1 << 62]},
+        b"[" * 60_000,
+        b"\xff",
+        b"",
+        b'{"array": ["<f8", 9' + b"9" * 5000 + b"]}",
+    ],
+    ids=lambda head: str(head)[:30],
+)
 def test_heads_that_lie_are_malformed(head):
     with pytest.raises(Malformed):
         message(head, bytes(4))
@@ -77,8 +105,11 @@ def test_sizes_are_limited_before_anything_is_read_or_sent():
         encode(np.zeros(wire.LARGEST // 8 + 1))
 
 
-@pytest.mark.parametrize("value", [np.array([object()]), np.array(["x"]), object(), {1, 2}, len],
-                         ids=["objects", "texts", "object", "set", "function"])
+@pytest.mark.parametrize(
+    "value",
+    [np.array([object()]), np.array(["x"]), object(), {1, 2}, len],
+    ids=["objects", "texts", "object", "set", "function"],
+)
 def test_what_is_no_number_is_not_sent(value):
     with pytest.raises(TypeError):
         encode({"a": value})

@@ -14,26 +14,36 @@ ROOT = Path(__file__).resolve().parents[2]
 EXERCISE = Exercise(3, "f", 1, "m.py", ("m.f",), "Think of the rows.", ())
 BLANK = '    # Think of the rows.\n    raise NotImplementedError("Exercise 3: f")\n'
 
-SHAPES = {      # source -> what is left of it
+SHAPES = {  # source -> what is left of it
     "plain": ("def f(x):\n    return x + 1\n", f"def f(x):\n{BLANK}"),
-    "with a docstring": ('def f(x):\n    """One\n    two."""\n    y = x\n    return y\n',
-                         f'def f(x):\n    """One\n    two."""\n{BLANK}'),
+    "with a docstring": (
+        'def f(x):\n    """One\n    two."""\n    y = x\n    return y\n',
+        f'def f(x):\n    """One\n    two."""\n{BLANK}',
+    ),
     "only a docstring": ('def f(x):\n    """One."""\n', f'def f(x):\n    """One."""\n{BLANK}'),
     "on one line": ("def f(x): return x + 1\ny = 2\n", f"def f(x):\n{BLANK}y = 2\n"),
-    "a docstring and more on one line": ('def f(x):\n    """One."""; return x\n',
-                                         f'def f(x):\n    """One."""\n{BLANK}'),
-    "decorated, with a long signature": ("@cache\ndef f(x,   # the rows\n      y=(1, 2)):\n    return x\n",
-                                         f"@cache\ndef f(x,   # the rows\n      y=(1, 2)):\n{BLANK}"),
+    "a docstring and more on one line": (
+        'def f(x):\n    """One."""; return x\n',
+        f'def f(x):\n    """One."""\n{BLANK}',
+    ),
+    "decorated, with a long signature": (
+        "@cache\ndef f(x,   # the rows\n      y=(1, 2)):\n    return x\n",
+        f"@cache\ndef f(x,   # the rows\n      y=(1, 2)):\n{BLANK}",
+    ),
     "comments before and after": (
         "def f(x):\n    # the answer: x + 1\n    return x  # + 1\n    # x + 1\n\n\n# next\n",
-        f"def f(x):\n{BLANK}\n\n# next\n"),
+        f"def f(x):\n{BLANK}\n\n# next\n",
+    ),
     "no end of line": ("def f(x):\n    return x", f"def f(x):\n{BLANK}"),
-    "a decorated function inside": ("def f(x):\n    @cache\n    def g():\n        return x\n    return g\n",
-                                    f"def f(x):\n{BLANK}"),
+    "a decorated function inside": (
+        "def f(x):\n    @cache\n    def g():\n        return x\n    return g\n",
+        f"def f(x):\n{BLANK}",
+    ),
     "unicode before it": ("é = 'ü'\ndef f(x): return 'é'\n", f"é = 'ü'\ndef f(x):\n{BLANK}"),
-    "defined twice": ("if a:\n    def f(x):\n        return 1\nelse:\n    def f(x):\n        return 2\n",
-                      f"if a:\n    def f(x):\n{indent(BLANK, '    ')}else:\n    def f(x):\n"
-                      f"{indent(BLANK, '    ')}"),
+    "defined twice": (
+        "if a:\n    def f(x):\n        return 1\nelse:\n    def f(x):\n        return 2\n",
+        f"if a:\n    def f(x):\n{indent(BLANK, '    ')}else:\n    def f(x):\n{indent(BLANK, '    ')}",
+    ),
 }
 
 
@@ -62,8 +72,11 @@ def test_the_kit_is_the_same_outside_the_bodies():
         blanked = blank_functions(file, solved, exercises)
         assert outside(solved, exercises) == outside(blanked, exercises), file
         for name, nodes in functions(ast.parse(blanked)).items():
-            raised = [node for node in ast.walk(nodes[0]) if isinstance(node, ast.Raise)
-                      and "Exercise" in ast.unparse(node)]
+            raised = [
+                node
+                for node in ast.walk(nodes[0])
+                if isinstance(node, ast.Raise) and "Exercise" in ast.unparse(node)
+            ]
             assert bool(raised) == (name in exercises), name
 
 
@@ -81,17 +94,38 @@ def outside(source, exercises):
     return b"".join(line for number, line in enumerate(lines, start=1) if number not in gone)
 
 
-STUB = f"def f(x):\n    \"\"\"One.\"\"\"\n{BLANK}"
+STUB = f'def f(x):\n    """One."""\n{BLANK}'
 
 
-@pytest.mark.parametrize("more, blank", [
-    ("", True), ("def g(x):\n    return f(x)\n", True), ("h = f\nf.note = 1\n", True),
-    ("def f(x):\n    return x\n", False), ("f = abs\n", False), ("from numpy import abs as f\n", False),
-    ("class A:\n    def g(self): pass\nA.f = A.g\n", False), ("def g(:\n", False),
-    ("pattern = '\\d'\n", True), (f"def f(x): return 0{'+1' * 2000}\n", False),
-    (f"y = 0{'+1' * 100_000}\n", False)],
-    ids=["alone", "called", "read", "again", "bound", "imported", "a method", "no program", "an escape",
-         "too deep to write out", "too deep to parse"])
+@pytest.mark.parametrize(
+    "more, blank",
+    [
+        ("", True),
+        ("def g(x):\n    return f(x)\n", True),
+        ("h = f\nf.note = 1\n", True),
+        ("def f(x):\n    return x\n", False),
+        ("f = abs\n", False),
+        ("from numpy import abs as f\n", False),
+        ("class A:\n    def g(self): pass\nA.f = A.g\n", False),
+        ("def g(:\n", False),
+        ("pattern = '\\d'\n", True),
+        (f"def f(x): return 0{'+1' * 2000}\n", False),
+        (f"y = 0{'+1' * 100_000}\n", False),
+    ],
+    ids=[
+        "alone",
+        "called",
+        "read",
+        "again",
+        "bound",
+        "imported",
+        "a method",
+        "no program",
+        "an escape",
+        "too deep to write out",
+        "too deep to parse",
+    ],
+)
 @pytest.mark.filterwarnings("error")
 def test_a_blank_is_told_from_what_was_written(more, blank):
     assert is_blank(STUB + more, "f", EXERCISE) == blank
@@ -118,8 +152,14 @@ def notebook(*cells, **metadata):
 
 
 def code(source, *tags, outputs=()):
-    return {"cell_type": "code", "id": "a", "metadata": {"tags": list(tags)} if tags else {},
-            "source": source.splitlines(keepends=True), "outputs": list(outputs), "execution_count": 3}
+    return {
+        "cell_type": "code",
+        "id": "a",
+        "metadata": {"tags": list(tags)} if tags else {},
+        "source": source.splitlines(keepends=True),
+        "outputs": list(outputs),
+        "execution_count": 3,
+    }
 
 
 def blanked(*cells, **metadata):
@@ -131,41 +171,52 @@ def test_a_tagged_cell_is_emptied_and_says_what_later_cells_read():
     first, second = blanked(code(solved, "exercise-3"), code("%time x\ng(secret, other, local)"))["cells"]
     assert "".join(first["source"]) == (
         "# Exercise 3: f. The text above says what belongs here.\n# To be defined: g, other, secret.\n"
-        'raise NotImplementedError("Exercise 3: f")')
+        'raise NotImplementedError("Exercise 3: f")'
+    )
     assert "".join(second["source"]) == "%time x\ng(secret, other, local)"
 
 
 def test_the_checks_of_a_cell_stay_behind_the_error():
-    cell, = blanked(code("y = 1\ncheck('y', y,\n      lambda t: t)\nz = 2\nassert z  # so\nprint(y)",
-                         "exercise-3"))["cells"]
+    (cell,) = blanked(
+        code("y = 1\ncheck('y', y,\n      lambda t: t)\nz = 2\nassert z  # so\nprint(y)", "exercise-3")
+    )["cells"]
     assert "".join(cell["source"]).partition("# To be defined: ")[2] == (
-        "y, z.\nraise NotImplementedError(\"Exercise 3: f\")\n\n"
-        "check('y', y,\n      lambda t: t)\nassert z  # so")
+        'y, z.\nraise NotImplementedError("Exercise 3: f")\n\n'
+        "check('y', y,\n      lambda t: t)\nassert z  # so"
+    )
 
 
 def test_a_name_that_a_later_cell_binds_itself_is_not_asked_for():
-    cell = blanked(code("x = y = z = 1", "exercise-3"), code("x = 2\n[y for y in a]\nf = lambda z: z"),
-                   code("x + y"))["cells"][0]
+    cell = blanked(
+        code("x = y = z = 1", "exercise-3"), code("x = 2\n[y for y in a]\nf = lambda z: z"), code("x + y")
+    )["cells"][0]
     assert "# To be defined: y.\n" in cell["source"]
 
 
 def test_a_cell_that_nothing_depends_on_says_that_it_is_to_be_written():
-    cell, = blanked(code("print(secret)", "exercise-3"))["cells"]
-    assert "".join(cell["source"]) == ("# Exercise 3: f. The text above says what belongs here.\n"
-                                       'raise NotImplementedError("Exercise 3: f")')
+    (cell,) = blanked(code("print(secret)", "exercise-3"))["cells"]
+    assert "".join(cell["source"]) == (
+        '# Exercise 3: f. The text above says what belongs here.\nraise NotImplementedError("Exercise 3: f")'
+    )
 
 
 def test_outputs_are_cleared_and_the_state_of_widgets_goes():
     shown = {"output_type": "stream", "name": "stdout", "text": ["secret\n"]}
-    result = blanked(code("f()", outputs=[shown]), widgets={"state": "secret"},
-                     kernelspec={"name": "python3"})
+    result = blanked(
+        code("f()", outputs=[shown]), widgets={"state": "secret"}, kernelspec={"name": "python3"}
+    )
     assert result["cells"][0]["outputs"] == [] and result["cells"][0]["execution_count"] is None
     assert result["metadata"] == {"kernelspec": {"name": "python3"}}
 
 
 def test_a_tagged_text_is_replaced_and_a_picture_attached_to_it_goes():
-    cell = {"cell_type": "markdown", "id": "a", "metadata": {"tags": ["exercise-3"]}, "source": "secret",
-            "attachments": {"a.png": {}}}
+    cell = {
+        "cell_type": "markdown",
+        "id": "a",
+        "metadata": {"tags": ["exercise-3"]},
+        "source": "secret",
+        "attachments": {"a.png": {}},
+    }
     cell = blanked(cell)["cells"][0]
     assert "".join(cell["source"]) == "*Exercise 3: f.* Think of the rows." and "attachments" not in cell
 
@@ -188,9 +239,10 @@ def test_the_notebooks_are_the_same_but_for_tagged_cells_and_outputs(path):
     for before, after in zip(solved["cells"], learner["cells"], strict=True):
         tagged = any(tag.startswith("exercise-") for tag in before["metadata"].get("tags", []))
         assert (before["source"] != after["source"]) == tagged
-        assert {k: v for k, v in before.items() if k not in ("source", "outputs", "execution_count")} == \
-               {k: v for k, v in after.items() if k not in ("source", "outputs", "execution_count")}
-    assert json.dumps(solved, indent=1, ensure_ascii=False) + "\n" == text      # written back as it was read
+        assert {k: v for k, v in before.items() if k not in ("source", "outputs", "execution_count")} == {
+            k: v for k, v in after.items() if k not in ("source", "outputs", "execution_count")
+        }
+    assert json.dumps(solved, indent=1, ensure_ascii=False) + "\n" == text  # written back as it was read
 
 
 def test_the_two_manifests_are_whole():
@@ -207,24 +259,43 @@ def test_the_learners_list_is_that_of_the_manifest():
 
 
 def test_a_name_is_found_in_its_file():
-    assert source_of("cs231n.classifiers.fc_net.TwoLayerNet.loss") == ("cs231n/classifiers/fc_net.py",
-                                                                       "TwoLayerNet.loss")
+    assert source_of("cs231n.classifiers.fc_net.TwoLayerNet.loss") == (
+        "cs231n/classifiers/fc_net.py",
+        "TwoLayerNet.loss",
+    )
     with pytest.raises(ManifestError, match="cs231n.layer.affine_forward lies in no file"):
         source_of("cs231n.layer.affine_forward")
 
 
-ENTRY = {"number": 1, "title": "f", "points": 2, "file": "m.py", "functions": ["m.f"], "hint": "h",
-         "needs": []}
+ENTRY = {
+    "number": 1,
+    "title": "f",
+    "points": 2,
+    "file": "m.py",
+    "functions": ["m.f"],
+    "hint": "h",
+    "needs": [],
+}
 
 
-@pytest.mark.parametrize("entries, complaint", [
-    ("{", "cannot read the manifest"), ([], "wanted a list"), ({"number": 1}, "wanted a list"),
-    ([ENTRY | {"points": "2"}], "entry 1: points"), ([ENTRY | {"number": True}], "entry 1: number"),
-    ([{k: v for k, v in ENTRY.items() if k != "hint"}], "entry 1: hint"), ([ENTRY | {"pionts": 1}], "pionts"),
-    ([ENTRY, ENTRY], "two exercises have the number 1"), ([ENTRY, ENTRY | {"number": 2}], "the title 'f'"),
-    ([ENTRY, ENTRY | {"number": 2, "title": "g"}], "m.f belongs to two"),
-    ([ENTRY | {"functions": []}], "one function"),
-    ([ENTRY | {"hint": "a\nb"}], "one line"), (["f"], "wanted an object")])
+@pytest.mark.parametrize(
+    "entries, complaint",
+    [
+        ("{", "cannot read the manifest"),
+        ([], "wanted a list"),
+        ({"number": 1}, "wanted a list"),
+        ([ENTRY | {"points": "2"}], "entry 1: points"),
+        ([ENTRY | {"number": True}], "entry 1: number"),
+        ([{k: v for k, v in ENTRY.items() if k != "hint"}], "entry 1: hint"),
+        ([ENTRY | {"pionts": 1}], "pionts"),
+        ([ENTRY, ENTRY], "two exercises have the number 1"),
+        ([ENTRY, ENTRY | {"number": 2}], "the title 'f'"),
+        ([ENTRY, ENTRY | {"number": 2, "title": "g"}], "m.f belongs to two"),
+        ([ENTRY | {"functions": []}], "one function"),
+        ([ENTRY | {"hint": "a\nb"}], "one line"),
+        (["f"], "wanted an object"),
+    ],
+)
 def test_a_wrong_manifest_says_what_is_wrong(entries, complaint, tmp_path):
     path = tmp_path / "mine.json"
     path.write_text(entries if isinstance(entries, str) else json.dumps(entries))

@@ -27,8 +27,9 @@ def secret():
 
 def of_8(files, secret):
     """The places at which a leak of exercise 8 is found, and no other."""
-    found = leaks({name: text.encode() if isinstance(text, str) else text for name, text in files.items()},
-                  secret)
+    found = leaks(
+        {name: text.encode() if isinstance(text, str) else text for name, text in files.items()}, secret
+    )
     assert {leak.exercise.number for leak in found} <= {8}
     return [f"{leak.file}, {leak.place}" for leak in found]
 
@@ -44,15 +45,18 @@ def stream(text):
 
 
 def data(**kinds):
-    return {"output_type": "display_data", "metadata": {},
-            "data": {f"text/{kind}": text for kind, text in kinds.items()}}
+    return {
+        "output_type": "display_data",
+        "metadata": {},
+        "data": {f"text/{kind}": text for kind, text in kinds.items()},
+    }
 
 
 PYTHON = {
     "a function": f"def mine():\n    {DX}\n",
     "a method": f"class A:\n    def mine(self):\n        if True:\n            {DX}\n",
     "over lines, in brackets, with a remark": "y = 1\ndx = (gamma * inv_std  # the one line\n"
-                                              "      * (dout - dbeta / N\n- x_hat * (dgamma / N)))\n",
+    "      * (dout - dbeta / N\n- x_hat * (dgamma / N)))\n",
     "with a type": f"def mine():\n    {DX.replace('dx =', 'dx: float =')}\n",
     "returned": f"def mine():\n    return {DX[5:]}\n",
     "in a lambda, a call, a list": f"f = lambda: max([{DX[5:]}, 0])\n",
@@ -60,7 +64,7 @@ PYTHON = {
     "in another order": "def mine():\n    out = (-h * u / n + (g - t / n)) * s * a\n",
     "divided by the deviation": "y = gamma / s * (g - dbeta / N - x_hat * dgamma / N)\n",
     "with NumPy's functions": "d = np.sum(np.ones_like(g) * q, axis=0) - p / n\n"
-                              "y = a * s * (g - t / n - h * u / n)\n",
+    "y = a * s * (g - t / n - h * u / n)\n",
     "from a cache": f"def mine():\n    {DX.replace('x_hat', 'cache.x_hat')}\n",
     "in a comment": f"y = 1      # {DX}\n",
     "commented out": f"def mine():\n    #     {DX}\n    pass\n",
@@ -131,8 +135,13 @@ def test_found_in_the_zip_and_in_a_zip_in_it(secret):
 
 
 def test_every_statement_with_an_operation_is_found_alone(secret):
-    given = {ast.unparse(node) for exercise in load() for code in exercise.given
-             for node in ast.walk(ast.parse(code)) if isinstance(node, (ast.stmt, ast.expr))}
+    given = {
+        ast.unparse(node)
+        for exercise in load()
+        for code in exercise.given
+        for node in ast.walk(ast.parse(code))
+        if isinstance(node, (ast.stmt, ast.expr))
+    }
     for file, exercises in by_file(load()).items():
         for name, nodes in find(file, (ROOT / file).read_bytes(), exercises).items():
             parts = (part for node in nodes for top in body(node) for part in ast.walk(top))
@@ -145,13 +154,24 @@ def test_every_statement_with_an_operation_is_found_alone(secret):
                     assert found or known or line in ALSO_GIVEN, f"{name}: {line}"
 
 
-ALSO_GIVEN = {"return (gamma * x_hat + beta, None)"}        # its parts are
+ALSO_GIVEN = {"return (gamma * x_hat + beta, None)"}  # its parts are
 
 
-@pytest.mark.parametrize("code", [
-    "N = len(dout)", "return dx, dgamma, dbeta", "x, w, b = cache", "x_hat, inv_std, gamma = cache",
-    "dw = as_dtype_of(w, dw)", "y = a * x + b", "m = x.mean(axis=0)", "z = (a - b) / c",
-    "h = np.maximum(x, 0)", "dx = dout w'        dw = x' dout"])
+@pytest.mark.parametrize(
+    "code",
+    [
+        "N = len(dout)",
+        "return dx, dgamma, dbeta",
+        "x, w, b = cache",
+        "x_hat, inv_std, gamma = cache",
+        "dw = as_dtype_of(w, dw)",
+        "y = a * x + b",
+        "m = x.mean(axis=0)",
+        "z = (a - b) / c",
+        "h = np.maximum(x, 0)",
+        "dx = dout w'        dw = x' dout",
+    ],
+)
 def test_what_anybody_would_write_is_no_secret(code, secret):
     assert leaks({"a.py": f"{code}\n".encode(), "README.md": code.encode()}, secret) == []
 
@@ -167,9 +187,17 @@ def edition():
     return learner_edition(load())
 
 
-@pytest.mark.parametrize("name", [
-    "README.md", "cs231n/fast_layers.py", "cs231n/layers.py", "cs231n/optim.py",
-    "cs231n/classifiers/fc_net.py", "notebooks/2_batchnorm_gradient.ipynb"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "README.md",
+        "cs231n/fast_layers.py",
+        "cs231n/layers.py",
+        "cs231n/optim.py",
+        "cs231n/classifiers/fc_net.py",
+        "notebooks/2_batchnorm_gradient.ipynb",
+    ],
+)
 def test_an_instructors_file_among_the_learners_is_refused(name, edition):
     files, secret = edition
     with pytest.raises(LeakError, match=f"would give a solution away:\n  {name}, "):

@@ -26,8 +26,12 @@ def test_github_gets_a_workflow_with_a_step_for_each_exercise(tmp_path):
     assert [step["with"]["command"].split()[-1] for step in graded] == [exercise.title for exercise in load()]
     assert steps[-1]["with"]["runners"].split(",") == [step["id"] for step in graded]
     assert set(steps[-1]["env"]) == {f"{step['id'].upper()}_RESULTS" for step in graded}
-    pinned = subprocess.run(["bash", "-c", steps[2]["run"].replace("pip install", "echo")],
-                            cwd=tmp_path / "learner", capture_output=True, text=True).stdout
+    pinned = subprocess.run(
+        ["bash", "-c", steps[2]["run"].replace("pip install", "echo")],
+        cwd=tmp_path / "learner",
+        capture_output=True,
+        text=True,
+    ).stdout
     assert pinned.startswith("numpy>=2")
 
 
@@ -35,8 +39,13 @@ def test_gradescope_gets_an_autograder_and_the_learner_does_not(tmp_path):
     assert command(tmp_path / "learner", "--for", "gradescope") == 0
     with zipfile.ZipFile(tmp_path / "learner-gradescope.zip") as archive:
         names = set(archive.namelist())
-        assert {"setup.sh", "run_autograder", "config.json", "kit/cs231n/layers.py",
-                "kit/classroom/grading/grade.py"} <= names
+        assert {
+            "setup.sh",
+            "run_autograder",
+            "config.json",
+            "kit/cs231n/layers.py",
+            "kit/classroom/grading/grade.py",
+        } <= names
         assert archive.getinfo("run_autograder").external_attr >> 16 == 0o100755
         assert json.loads(archive.read("config.json"))["seed"] >= 0
     with zipfile.ZipFile(tmp_path / "learner.zip") as archive:
@@ -44,10 +53,28 @@ def test_gradescope_gets_an_autograder_and_the_learner_does_not(tmp_path):
 
 
 # Of what Gradescope documents for results.json.
-READ = {"score", "execution_time", "output", "output_format", "visibility", "stdout_visibility", "extra_data",
-        "tests"}
-READ_OF_A_TEST = {"score", "max_score", "status", "name", "number", "output", "output_format", "tags",
-                  "visibility", "extra_data"}
+READ = {
+    "score",
+    "execution_time",
+    "output",
+    "output_format",
+    "visibility",
+    "stdout_visibility",
+    "extra_data",
+    "tests",
+}
+READ_OF_A_TEST = {
+    "score",
+    "max_score",
+    "status",
+    "name",
+    "number",
+    "output",
+    "output_format",
+    "tags",
+    "visibility",
+    "extra_data",
+}
 
 
 def test_the_autograder_of_gradescope_runs(tmp_path):
@@ -61,9 +88,15 @@ def test_the_autograder_of_gradescope_runs(tmp_path):
     for name in SOLVED:
         (base / "submission" / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, base / "submission" / name)
-    shutil.copy(base / "source" / "run_autograder", base)           # as Gradescope does
-    told = subprocess.run(["bash", base / "run_autograder"], capture_output=True, text=True, cwd=base,
-                          env=os.environ | {"AUTOGRADER": str(base)}, timeout=300)
+    shutil.copy(base / "source" / "run_autograder", base)  # as Gradescope does
+    told = subprocess.run(
+        ["bash", base / "run_autograder"],
+        capture_output=True,
+        text=True,
+        cwd=base,
+        env=os.environ | {"AUTOGRADER": str(base)},
+        timeout=300,
+    )
     assert told.returncode == 0, told.stderr
     results = json.loads((base / "results" / "results.json").read_text())
     assert results.keys() == READ
@@ -77,9 +110,18 @@ def test_nbgrader_gets_a_course_in_which_students_files_are_kept(tmp_path):
     assert command(tmp_path / "ps", "--for", "nbgrader") == 0
     course = tmp_path / "ps-nbgrader"
     config = {}
-    exec((course / "nbgrader_config.py").read_text(), {"get_config": lambda: argparse.Namespace(
-        CourseDirectory=argparse.Namespace(), Autograde=argparse.Namespace(),
-        GenerateAssignment=argparse.Namespace(), ExecutePreprocessor=argparse.Namespace())}, config)
+    exec(
+        (course / "nbgrader_config.py").read_text(),
+        {
+            "get_config": lambda: argparse.Namespace(
+                CourseDirectory=argparse.Namespace(),
+                Autograde=argparse.Namespace(),
+                GenerateAssignment=argparse.Namespace(),
+                ExecutePreprocessor=argparse.Namespace(),
+            )
+        },
+        config,
+    )
     kept = config["c"].Autograde.exclude_overwriting["ps"]
     assert set(kept) == set(SOLVED) and all((course / "source" / "ps" / name).is_file() for name in kept)
     learner = tmp_path / "ps" / "cs231n" / "layers.py"

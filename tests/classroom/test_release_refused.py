@@ -21,12 +21,12 @@ def test_nothing_is_overwritten_without_being_told(tmp_path, capsys):
         assert command(folder / "learner") == 1
         assert f"{name} is there already; try another OUT, or --replace" in capsys.readouterr().err
         assert [path.name for path in folder.iterdir()] == [name]
-        assert command(folder / "learner", "--replace") == 1    # it would lose mine.txt
+        assert command(folder / "learner", "--replace") == 1  # it would lose mine.txt
         assert (folder / name / "mine.txt").read_text() == "mine"
 
 
 def test_an_old_release_is_replaced_when_told(tmp_path):
-    (tmp_path / "learner").mkdir()      # an empty folder is nobody's
+    (tmp_path / "learner").mkdir()  # an empty folder is nobody's
     assert command(tmp_path / "learner", "--manifest", SHORT) == 0
     (tmp_path / "learner" / "README.md").write_text("old")
     assert command(tmp_path / "learner", "--replace") == 0
@@ -46,7 +46,7 @@ LEAK = "dx = gamma * inv_std * (dout - dbeta / N - x_hat * (dgamma / N))"
 
 
 def spoil(root, place):
-    if place == "notebooks/2_batchnorm_gradient.ipynb":     # cells whose tags were lost
+    if place == "notebooks/2_batchnorm_gradient.ipynb":  # cells whose tags were lost
         text = (root / place).read_text(encoding="utf-8")
         (root / place).write_text(text.replace('"exercise-8"', '"nbval-skip"'), encoding="utf-8")
     else:
@@ -54,9 +54,16 @@ def spoil(root, place):
             file.write(f"\n# {LEAK}\n")
 
 
-@pytest.mark.parametrize("place", ["notebooks/2_batchnorm_gradient.ipynb", "cs231n/solver.py", "setup.sh",
-                                   "classroom/releasing/learner_readme.md",
-                                   "cs231n/pages/templates/page.html.j2"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        "notebooks/2_batchnorm_gradient.ipynb",
+        "cs231n/solver.py",
+        "setup.sh",
+        "classroom/releasing/learner_readme.md",
+        "cs231n/pages/templates/page.html.j2",
+    ],
+)
 def test_a_planted_leak_stops_the_release(place, tmp_path):
     root = kit(tmp_path / "kit")
     spoil(root, place)

@@ -55,10 +55,13 @@ def level(request):
 @contextmanager
 def probing(level, hidden=()):
     """A child of which to ask what an expression comes to there, as text, with np and os at hand."""
-    run = ALONE + "import os\nimport numpy as np\n\ndef run(exercise, module, inputs):\n" \
-          "    return {'said': np.frombuffer(repr(eval(inputs['code'])).encode(), np.uint8)}\n"
+    run = (
+        ALONE + "import os\nimport numpy as np\n\ndef run(exercise, module, inputs):\n"
+        "    return {'said': np.frombuffer(repr(eval(inputs['code'])).encode(), np.uint8)}\n"
+    )
     files = {"cs231n/__init__.py": "", "cs231n/checking/problems.py": run, "cs231n/layers.py": ""}
     with folder_for(files) as folder, Child(folder, level, BRIEF, hidden) as child:
+
         def probe(code):
             reply = child.ask({**ASK, "inputs": {"code": code}})
             return reply["got"]["said"].tobytes().decode() if "got" in reply else reply["error"]["type"]
@@ -99,8 +102,20 @@ def test_a_child_sees_no_network_and_no_files_of_the_grader(level, tmp_path):
         assert len(literal_eval(probe("[p for p in os.listdir('/proc') if p.isdecimal()]"))) <= 2
         if level == "bubblewrap":
             assert set(literal_eval(probe("os.listdir('/')"))) <= {
-                "bin", "dev", "etc", "kit", "lib", "lib32", "lib64", "packages", "proc", "sbin", "tmp", "usr",
-                Path(process.sys.base_prefix).parts[1]}
+                "bin",
+                "dev",
+                "etc",
+                "kit",
+                "lib",
+                "lib32",
+                "lib64",
+                "packages",
+                "proc",
+                "sbin",
+                "tmp",
+                "usr",
+                Path(process.sys.base_prefix).parts[1],
+            }
             assert probe("(lambda s: s.f_blocks * s.f_frsize)(os.statvfs('/tmp'))") == str(16 << 20)
 
 
@@ -115,7 +130,7 @@ def test_all_is_read_only_but_a_little_space(level, tmp_path):
         home = literal_eval(probe("os.environ['HOME']"))
         assert home in writable
         assert probe(f"(lambda s: s.f_blocks * s.f_frsize)(os.statvfs({home!r}))") == str(16 << 20)
-        if level == "namespaces":       # bubblewrap has no option for it, which the docs say
+        if level == "namespaces":  # bubblewrap has no option for it, which the docs say
             assert probe(f"os.statvfs({home!r}).f_files") == "4096"
         free = {"/proc", "/dev/shm", "/dev/pts"} if level == "bubblewrap" else set()
         assert not [path for path in writable - {home} - free if probe(f"os.path.isdir({path!r})") == "True"]
@@ -128,15 +143,17 @@ def test_all_is_read_only_but_a_little_space(level, tmp_path):
 filtered = pytest.mark.skipif(bool(seccomp.missing()), reason=seccomp.missing() or "there is a filter")
 
 
-@pytest.mark.parametrize("i, header", [(0, "x86_64-linux-gnu/asm/unistd_64.h"), (1, "asm-generic/unistd.h")],
-                         ids=seccomp.MACHINES)
+@pytest.mark.parametrize(
+    "i, header", [(0, "x86_64-linux-gnu/asm/unistd_64.h"), (1, "asm-generic/unistd.h")], ids=seccomp.MACHINES
+)
 def test_the_numbers_of_calls_are_those_of_the_kernel(i, header):
     header = Path("/usr/include", header)
     if not header.exists():
         pytest.skip("the kernel's headers are not installed")
     found = dict(re.findall(r"#define __NR_(\w+)\s+(\d+)", header.read_text()))
-    assert {call: int(found[call]) for call in seccomp.CALLS} == \
-        {call: numbers[i] for call, numbers in seccomp.CALLS.items()}
+    assert {call: int(found[call]) for call in seccomp.CALLS} == {
+        call: numbers[i] for call, numbers in seccomp.CALLS.items()
+    }
 
 
 @filtered
@@ -160,13 +177,21 @@ def test_limits_alone_keep_a_child_from_the_memory_of_grader_and_children():
 
 @filtered
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="other machines have no second set of calls")
-@pytest.mark.parametrize("code, signal", [
-    ("ctypes.CDLL(None).syscall(0x40000000 | 39)", "SIGSYS"),
-    # mov eax, 20; int 0x80; ret: getpid as i386 numbers it
-    ("map = ctypes.CDLL(None).mmap; map.restype = ctypes.c_void_p; page = map(None, 4096, 7, 0x22, -1, 0); "
-    "ctypes.memmove(page, bytes.fromhex('b814000000cd80c3'), 8); ctypes.CFUNCTYPE(ctypes.c_int)(page)()",
-     "SIGSYS|SIGSEGV"),         # the second from a kernel that has no 32-bit calls
-], ids=["x32", "i386"])
+@pytest.mark.parametrize(
+    "code, signal",
+    [
+        ("ctypes.CDLL(None).syscall(0x40000000 | 39)", "SIGSYS"),
+        # mov eax, 20; int 0x80; ret: getpid as i386 numbers it
+        (
+            "map = ctypes.CDLL(None).mmap; map.restype = ctypes.c_void_p; "
+            "page = map(None, 4096, 7, 0x22, -1, 0); "
+            "ctypes.memmove(page, bytes.fromhex('b814000000cd80c3'), 8); "
+            "ctypes.CFUNCTYPE(ctypes.c_int)(page)()",
+            "SIGSYS|SIGSEGV",
+        ),  # the second from a kernel that has no 32-bit calls
+    ],
+    ids=["x32", "i386"],
+)
 def test_calls_of_another_kind_end_the_child(level, code, signal):
     with probing(level) as probe, pytest.raises(Ended, match=signal):
         probe(f"exec({'import ctypes; ' + code!r})")
@@ -198,16 +223,25 @@ def children(monkeypatch):
 
 NOTHING = {}
 RELU = {"relu_forward": 1.0}
-CASES = {       # what each earns, and the kind of its first exercise
-    "endless_loop": (NOTHING, "timed-out"), "allocation": (NOTHING, "raised"), "threads": (NOTHING, "raised"),
-    "fills_the_disk": (NOTHING, "raised"), "exits": (RELU, "crashed"), "lying_objects": (NOTHING, None),
-    "another_exercise": (RELU, "not-implemented"), "differentiates": (NOTHING, "raised"),
+CASES = {  # what each earns, and the kind of its first exercise
+    "endless_loop": (NOTHING, "timed-out"),
+    "allocation": (NOTHING, "raised"),
+    "threads": (NOTHING, "raised"),
+    "fills_the_disk": (NOTHING, "raised"),
+    "exits": (RELU, "crashed"),
+    "lying_objects": (NOTHING, None),
+    "another_exercise": (RELU, "not-implemented"),
+    "differentiates": (NOTHING, "raised"),
     "outgrows_its_limit": (NOTHING, "raised"),
 }
-ALSO = {        # contained by what contains one of those above, or after a wait for a limit
-    "endless_import": (NOTHING, "timed-out"), "fork_bomb": (NOTHING, "timed-out"),
-    "flood": (NOTHING, "timed-out"), "closes_the_pipe": (NOTHING, None), "patched_numpy": (NOTHING, None),
-    "wrong_arrays": (NOTHING, None), "forged_answers": (NOTHING, None),
+ALSO = {  # contained by what contains one of those above, or after a wait for a limit
+    "endless_import": (NOTHING, "timed-out"),
+    "fork_bomb": (NOTHING, "timed-out"),
+    "flood": (NOTHING, "timed-out"),
+    "closes_the_pipe": (NOTHING, None),
+    "patched_numpy": (NOTHING, None),
+    "wrong_arrays": (NOTHING, None),
+    "forged_answers": (NOTHING, None),
 }
 
 
@@ -247,24 +281,27 @@ def test_no_call_leaves_the_sandbox(level):
 
 
 def test_nothing_is_written_outside(level, tmp_path):
-    name = f"cs231n-was-here-{os.getpid()}"         # another run of this test may write as well
-    was_here = [Path(folder, name) for folder in
-                (ROOT, ROOT / "classroom", tempfile.gettempdir(), "/var/tmp", Path.home(), "/")]
+    name = f"cs231n-was-here-{os.getpid()}"  # another run of this test may write as well
+    was_here = [
+        Path(folder, name)
+        for folder in (ROOT, ROOT / "classroom", tempfile.gettempdir(), "/var/tmp", Path.home(), "/")
+    ]
     files = hostile("writes_outside", REPOSITORY=str(ROOT), NAME=name)
     attempts = marked(files, level, only=["affine_forward"])
     left = [path for path in was_here if path.exists()]
     for path in left:
         path.unlink()
     assert shares(attempts) == NOTHING
-    if level != "limits":       # where the world may write, there limits alone do not stop a student
+    if level != "limits":  # where the world may write, there limits alone do not stop a student
         assert not left
 
 
 def test_the_solution_is_not_to_be_found():
     if best_level() != "bubblewrap":
         pytest.skip("bubblewrap cannot run on this machine, and what is weaker hides less")
-    attempts = marked(hostile("reads_the_solution"), "bubblewrap", BRIEF._replace(seconds=60, cpu=60),
-                      ["affine_forward"])
+    attempts = marked(
+        hostile("reads_the_solution"), "bubblewrap", BRIEF._replace(seconds=60, cpu=60), ["affine_forward"]
+    )
     assert shares(attempts) == NOTHING
     assert "no solution found" in attempts["affine_forward"].text
 
@@ -286,8 +323,12 @@ def test_a_blank_submission_and_a_solved_one(level):
 
 
 def test_a_child_that_ends_or_does_not_answer_says_so():
-    files = {"cs231n/__init__.py": "", "cs231n/layers.py": "", "cs231n/checking/problems.py":
-             ALONE + "import os, time\n\ndef run(exercise, module, inputs):\n    exec(inputs['code'])\n"}
+    files = {
+        "cs231n/__init__.py": "",
+        "cs231n/layers.py": "",
+        "cs231n/checking/problems.py": ALONE
+        + "import os, time\n\ndef run(exercise, module, inputs):\n    exec(inputs['code'])\n",
+    }
 
     # In namespaces it is process 1, which its own signals pass by, and unshare may not tell of a SIGKILL.
     level = "bubblewrap" if works("bubblewrap") else "limits"
@@ -299,7 +340,7 @@ def test_a_child_that_ends_or_does_not_answer_says_so():
     with pytest.raises(TimedOut, match="no answer after 0.5 seconds"):
         ask("time.sleep(30)", BRIEF._replace(seconds=0.5))
     with pytest.raises(TimedOut, match="seconds of CPU are used up"):
-        ask("while True: pass", BRIEF._replace(seconds=30, cpu=3))      # the import of numpy counts
+        ask("while True: pass", BRIEF._replace(seconds=30, cpu=3))  # the import of numpy counts
     with pytest.raises(Ended, match="without an answer"):
         ask("os._exit(3)")
     with pytest.raises(Ended, match="SIGSEGV"):
@@ -308,8 +349,11 @@ def test_a_child_that_ends_or_does_not_answer_says_so():
 
 def test_a_weaker_sandbox_is_refused(monkeypatch):
     real = process._command
-    monkeypatch.setattr(process, "_command", lambda level, *rest: (["no-such-command"], "", "")
-                        if level == "bubblewrap" else real(level, *rest))
+    monkeypatch.setattr(
+        process,
+        "_command",
+        lambda level, *rest: (["no-such-command"], "", "") if level == "bubblewrap" else real(level, *rest),
+    )
     best_level.cache_clear()
     with pytest.raises(NoSandbox, match="did not start: .*no-such-command.*try: sudo apt install bubblewrap"):
         best_level("bubblewrap")
@@ -322,7 +366,7 @@ def test_python_starts_in_namespaces_wherever_it_lies():
     try:
         with folder_for({}) as folder, Child(folder, "namespaces", BRIEF):
             pass
-    except NoSandbox as error:      # this machine's reason
+    except NoSandbox as error:  # this machine's reason
         assert "shared librar" not in str(error)
 
 

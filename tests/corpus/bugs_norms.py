@@ -19,11 +19,15 @@ _FORWARD_STATISTICS = [
 
 
 def _along(axis):
-    rows = [(style, old.replace("AXIS", axis), new.replace("AXIS", axis), kinds)
-            for style, old, new, kinds in _FORWARD_STATISTICS]
-    if axis != "0":     # its statistics keep their axis
-        rows = [(style, *(text.replace("axis=1", "axis=1, keepdims=True") for text in (old, new)), kinds)
-                for style, old, new, kinds in rows]
+    rows = [
+        (style, old.replace("AXIS", axis), new.replace("AXIS", axis), kinds)
+        for style, old, new, kinds in _FORWARD_STATISTICS
+    ]
+    if axis != "0":  # its statistics keep their axis
+        rows = [
+            (style, *(text.replace("axis=1", "axis=1, keepdims=True") for text in (old, new)), kinds)
+            for style, old, new, kinds in rows
+        ]
     return rows
 
 
@@ -91,22 +95,39 @@ NORMS = {
     "batchnorm_forward": [
         *_along("0"),
         ("plain", "axis=0", "axis=1, keepdims=True", "along-the-wrong-axis"),
-        ("plain", "momentum * running_mean + (1 - momentum) * mu",
-         "(1 - momentum) * running_mean + momentum * mu",
-         "momentum-reversed"),
-        ("plain", "momentum * running_var + (1 - momentum) * var",
-         "(1 - momentum) * running_var + momentum * var",
-         "momentum-reversed"),
+        (
+            "plain",
+            "momentum * running_mean + (1 - momentum) * mu",
+            "(1 - momentum) * running_mean + momentum * mu",
+            "momentum-reversed",
+        ),
+        (
+            "plain",
+            "momentum * running_var + (1 - momentum) * var",
+            "(1 - momentum) * running_var + momentum * var",
+            "momentum-reversed",
+        ),
         ("plain", 'bn_param.get("momentum", 0.9)', "0.9", "momentum-ignored"),
-        ("plain", '        bn_param["running_mean"], bn_param["running_var"] = running_mean, running_var\n',
-         "",
-         "not-stored"),
+        (
+            "plain",
+            '        bn_param["running_mean"], bn_param["running_var"] = running_mean, running_var\n',
+            "",
+            "not-stored",
+        ),
         ("plain", "momentum * running_mean + (1 - momentum) * mu", "mu", "past-forgotten"),
         ("plain", "momentum * running_mean + (1 - momentum) * mu", "(1 - momentum) * mu", "past-forgotten"),
-        ("plain", "momentum * running_mean + (1 - momentum) * mu", "momentum * running_mean + mu",
-         "sample-not-weighted"),
-        ("plain", "momentum * running_mean + (1 - momentum) * mu", "running_mean + (1 - momentum) * mu",
-         "past-not-weighted"),
+        (
+            "plain",
+            "momentum * running_mean + (1 - momentum) * mu",
+            "momentum * running_mean + mu",
+            "sample-not-weighted",
+        ),
+        (
+            "plain",
+            "momentum * running_mean + (1 - momentum) * mu",
+            "running_mean + (1 - momentum) * mu",
+            "past-not-weighted",
+        ),
         ("plain", "(1 - momentum) * var", "(1 - momentum) * var * N / (N - 1)", "n-minus-1"),
         ("plain", "(1 - momentum) * var", "(1 - momentum) * np.sqrt(var)", "deviation-stored"),
         ("plain", "(1 - momentum) * var", "(1 - momentum) * std", "deviation-stored"),
@@ -117,22 +138,30 @@ NORMS = {
         ("plain", "np.sqrt(running_var + eps)", "(running_var + eps)", "root-missing"),
         ("plain", "return gamma * x_hat + beta, None", "return x_hat, None", "scale-and-shift-left-out"),
         ("plain", "np.mean(x, axis=0)", "running_mean", "running-statistics-in-training"),
-        ("plain", "    N, D = x.shape\n", "    x = x.astype(np.float64)\n    N, D = x.shape\n",
-         "not-float32"),
+        (
+            "plain",
+            "    N, D = x.shape\n",
+            "    x = x.astype(np.float64)\n    N, D = x.shape\n",
+            "not-float32",
+        ),
     ],
-    **{name: [*((style, *row) for style, rows in [("staged", _STAGED), ("closed", _CLOSED)] for row in rows),
-              ("graph", "dxmu2 = 2 * xmu", "dxmu2 = xmu", "slope-of-the-square"),
-              ("graph", "dx = dx1 + dx2", "dx = dx1", "mean-held-fixed"),
-              ("graph", "dx1 = dxmu1 + dxmu2", "dx1 = dxmu1", "variance-held-fixed"),
-              ("graph", ", dout.dtype)", ")", "not-float32"),
-              ("graph", "dmu = -1 * ", "dmu = ", "sign-of-the-mean"),
-              ("graph", "dsqrtvar = -1. / ", "dsqrtvar = 1. / ", "sign-of-the-variance"),
-              ("graph", "0.5 * 1. / sqrtvar", "1. / sqrtvar", "slope-of-the-root"),
-              ("graph", "dx2 = 1. / N * ", "dx2 = ", "sum-for-mean"),
-              ("loops", "- 1 / N - x_hat", "- x_hat", "mean-held-fixed"),
-              ("loops", " - x_hat[i, j] * x_hat[k, j] / N", "", "variance-held-fixed"),
-              ("loops", "x_hat[k, j] / N)", "x_hat[k, j] / (N - 1))", "n-minus-1"),
-              ] for name in ("batchnorm_backward", "batchnorm_backward_alt")},
+    **{
+        name: [
+            *((style, *row) for style, rows in [("staged", _STAGED), ("closed", _CLOSED)] for row in rows),
+            ("graph", "dxmu2 = 2 * xmu", "dxmu2 = xmu", "slope-of-the-square"),
+            ("graph", "dx = dx1 + dx2", "dx = dx1", "mean-held-fixed"),
+            ("graph", "dx1 = dxmu1 + dxmu2", "dx1 = dxmu1", "variance-held-fixed"),
+            ("graph", ", dout.dtype)", ")", "not-float32"),
+            ("graph", "dmu = -1 * ", "dmu = ", "sign-of-the-mean"),
+            ("graph", "dsqrtvar = -1. / ", "dsqrtvar = 1. / ", "sign-of-the-variance"),
+            ("graph", "0.5 * 1. / sqrtvar", "1. / sqrtvar", "slope-of-the-root"),
+            ("graph", "dx2 = 1. / N * ", "dx2 = ", "sum-for-mean"),
+            ("loops", "- 1 / N - x_hat", "- x_hat", "mean-held-fixed"),
+            ("loops", " - x_hat[i, j] * x_hat[k, j] / N", "", "variance-held-fixed"),
+            ("loops", "x_hat[k, j] / N)", "x_hat[k, j] / (N - 1))", "n-minus-1"),
+        ]
+        for name in ("batchnorm_backward", "batchnorm_backward_alt")
+    },
     "layernorm_forward": [
         *_along("1"),
         ("plain", "axis=1", "axis=0", "along-the-wrong-axis"),
@@ -142,15 +171,26 @@ NORMS = {
         ("means", "g - g.mean(axis=1, keepdims=True) -", "g -", "mean-held-fixed"),
         ("means", " - x_hat * (g * x_hat).mean(axis=1, keepdims=True)", "", "variance-held-fixed"),
         ("means", "g = dout * gamma", "g = dout", "gamma-left-out"),
-        ("means", "(g * x_hat).mean(axis=1, keepdims=True)) / std",
-         "(g * x_hat).mean(axis=1, keepdims=True))",
-         "deviation-left-out"),
+        (
+            "means",
+            "(g * x_hat).mean(axis=1, keepdims=True)) / std",
+            "(g * x_hat).mean(axis=1, keepdims=True))",
+            "deviation-left-out",
+        ),
         ("means", "axis=1", "axis=0", "means-down-the-columns"),
         ("means", "g.mean(axis=1, keepdims=True) -", "g.mean(axis=0) -", "means-down-the-columns"),
-        ("means", "(g * x_hat).mean(axis=1, keepdims=True)", "(g * x_hat).mean(axis=0)",
-         "means-down-the-columns"),
-        ("means", "g = dout * gamma\n    dx = (g", "g = dout\n    dx = gamma * (g",
-         "gamma-outside-the-means"),
+        (
+            "means",
+            "(g * x_hat).mean(axis=1, keepdims=True)",
+            "(g * x_hat).mean(axis=0)",
+            "means-down-the-columns",
+        ),
+        (
+            "means",
+            "g = dout * gamma\n    dx = (g",
+            "g = dout\n    dx = gamma * (g",
+            "gamma-outside-the-means",
+        ),
         ("means", "g.mean(", "g.sum(", "sum-for-mean"),
         ("means", "(g * x_hat).mean(", "(g * x_hat).sum(", "sum-for-mean"),
         ("means", "(g - g.mean", "(g + g.mean", "sign-of-the-mean"),
@@ -161,8 +201,12 @@ NORMS = {
         ("means", "(dout * x_hat).sum(axis=0)", "(dout * x_hat * gamma).sum(axis=0)", "gamma-in-dgamma"),
         ("staged", "dmu / D", "0 * dmu", "mean-held-fixed"),
         ("staged", " + dvar * 2 * (x - mu) / D", "", "variance-held-fixed"),
-        ("staged", "dvar * 2 * (x - mu) / D + dmu / D", "dvar * 2 * (x - mu) / N + dmu / N",
-         "batch-size-for-features"),
+        (
+            "staged",
+            "dvar * 2 * (x - mu) / D + dmu / D",
+            "dvar * 2 * (x - mu) / N + dmu / N",
+            "batch-size-for-features",
+        ),
         ("staged", "(x - mu) / D + dmu / D", "(x - mu) / (D - 1) + dmu / D", "n-minus-1"),
         ("staged", "dvar * 2 * (x", "dvar * (x", "slope-of-the-square"),
         ("staged", "** -1.5", "** -0.5", "power-of-the-root"),

@@ -41,8 +41,15 @@ def by_machine(exercise, style):
             yield f"edit {index}.{number} of {style}, line {getattr(node, 'lineno', 0)}", ast.unparse(changed)
 
 
-SWAPPED = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.Gt: ast.Lt,
-           ast.Lt: ast.Gt, ast.LtE: ast.Gt}
+SWAPPED = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.Div,
+    ast.Div: ast.Mult,
+    ast.Gt: ast.Lt,
+    ast.Lt: ast.Gt,
+    ast.LtE: ast.Gt,
+}
 
 
 def _edits(node):
@@ -52,8 +59,11 @@ def _edits(node):
         edits.append(lambda: setattr(node, "op", SWAPPED[type(node.op)]()))
     if isinstance(node, ast.BinOp) and type(node.op) in SWAPPED:
         for side in ("left", "right"):
-            edits.append(lambda side=side: node.__dict__.update(
-                left=getattr(node, side), op=ast.Mult(), right=ast.Constant(1)))
+            edits.append(
+                lambda side=side: node.__dict__.update(
+                    left=getattr(node, side), op=ast.Mult(), right=ast.Constant(1)
+                )
+            )
     if isinstance(node, ast.Compare) and type(node.ops[0]) in SWAPPED:
         edits.append(lambda: node.ops.__setitem__(0, SWAPPED[type(node.ops[0])]()))
     if isinstance(node, ast.Constant) and type(node.value) in (int, float):
@@ -64,8 +74,11 @@ def _edits(node):
         edits.append(lambda: setattr(node, "attr", "real"))
     if isinstance(node, (ast.FunctionDef, ast.For, ast.If)):
         for i, statement in enumerate(node.body):
-            if isinstance(statement, (ast.AugAssign, ast.For)) or isinstance(statement, ast.Assign) \
-                    and isinstance(statement.targets[0], ast.Subscript):
+            if (
+                isinstance(statement, (ast.AugAssign, ast.For))
+                or isinstance(statement, ast.Assign)
+                and isinstance(statement.targets[0], ast.Subscript)
+            ):
                 edits.append(lambda i=i: node.body.__setitem__(i, ast.Pass()))
     return edits
 
@@ -74,5 +87,7 @@ def same_elsewhere(exercise, module):
     """Whether a solution that passed is right on another problem too, by the definition."""
     inputs = problems(exercise, 99, (5, 4))
     got = run(exercise, module, inputs)
-    return all(np.allclose(got[name], right, rtol=1e-6, atol=1e-8)
-               for name, right in defined(exercise, inputs, got).items())
+    return all(
+        np.allclose(got[name], right, rtol=1e-6, atol=1e-8)
+        for name, right in defined(exercise, inputs, got).items()
+    )

@@ -91,10 +91,18 @@ def NAME(dout, cache):
 
 NORMS = {
     "batchnorm_forward": {"plain": BATCHNORM_FORWARD},
-    **{name: {style: (BATCHNORM_FORWARD if style != "graph" else "") + source.replace("NAME", name)
-              for style, source in [("staged", BATCHNORM_STAGED), ("closed", BATCHNORM_CLOSED),
-                                    ("loops", BATCHNORM_LOOPS), ("graph", BATCHNORM_GRAPH)]}
-       for name in ("batchnorm_backward", "batchnorm_backward_alt")},
+    **{
+        name: {
+            style: (BATCHNORM_FORWARD if style != "graph" else "") + source.replace("NAME", name)
+            for style, source in [
+                ("staged", BATCHNORM_STAGED),
+                ("closed", BATCHNORM_CLOSED),
+                ("loops", BATCHNORM_LOOPS),
+                ("graph", BATCHNORM_GRAPH),
+            ]
+        }
+        for name in ("batchnorm_backward", "batchnorm_backward_alt")
+    },
     "layernorm_forward": {
         "plain": """
 def layernorm_forward(x, gamma, beta, ln_param):

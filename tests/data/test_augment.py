@@ -31,8 +31,12 @@ def candidates(image, augment, pixels=2):
     """{what augment may make of image: its move}"""
     flips = [image] if augment is shift else [image, image[:, :, ::-1]]
     span = [0] if augment is flip else range(-pixels, pixels + 1)
-    return {moved(mirrored, down, right).tobytes(): (m, down, right)
-            for m, mirrored in enumerate(flips) for down in span for right in span}
+    return {
+        moved(mirrored, down, right).tobytes(): (m, down, right)
+        for m, mirrored in enumerate(flips)
+        for down in span
+        for right in span
+    }
 
 
 def check(augment, pixels=2):
@@ -162,8 +166,11 @@ def in_place(X, rng):
     return X
 
 
-@pytest.mark.parametrize("right, wrong", [(shift, wraps), (flip, upside_down), (flip, all_alike),
-                                          (flip, in_place)], ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    "right, wrong",
+    [(shift, wraps), (flip, upside_down), (flip, all_alike), (flip, in_place)],
+    ids=lambda f: f.__name__,
+)
 def test_the_check_rejects(monkeypatch, right, wrong):
     monkeypatch.setitem(globals(), right.__name__, right)
     known = candidates
@@ -180,7 +187,7 @@ def test_views_are_ten_all_different_and_each_a_move_of_the_images():
     padded = np.pad(X, ((0, 0), (0, 0), (1, 1), (1, 1)))
     H, W = X.shape[2:]
     for down, right in [(0, 0), (-1, 0), (1, 0), (0, -1), (0, 1)]:
-        moved = padded[:, :, 1 - down:1 - down + H, 1 - right:1 - right + W]
+        moved = padded[:, :, 1 - down : 1 - down + H, 1 - right : 1 - right + W]
         assert sum(np.array_equal(view, moved) for view in seen) == 1
         assert sum(np.array_equal(view, moved[..., ::-1]) for view in seen) == 1
     assert np.array_equal(seen[0], X)

@@ -26,9 +26,9 @@ from tests.support.tiny_cifar import python2_pickle, tiny_batches, write_folder,
 pytestmark = pytest.mark.reliability
 
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
-TELLS = os.access(CLEAR, os.W_OK) and "VmHWM" in STATUS.read_text()    # how much memory was taken at most
-MOST_MEMORY = 400e6         # bytes beyond those before; reading CIFAR-10 itself takes 2 x 184 MB
-MOST_TIME = 10              # seconds of processor time, on a slow machine
+TELLS = os.access(CLEAR, os.W_OK) and "VmHWM" in STATUS.read_text()  # how much memory was taken at most
+MOST_MEMORY = 400e6  # bytes beyond those before; reading CIFAR-10 itself takes 2 x 184 MB
+MOST_TIME = 10  # seconds of processor time, on a slow machine
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ class Bounded:
 
     def __enter__(self):
         if TELLS:
-            CLEAR.write_text("5")           # the peak starts anew
+            CLEAR.write_text("5")  # the peak starts anew
             self.memory = kilobytes("VmRSS")
         self.began = time.process_time()
 
@@ -85,7 +85,7 @@ def test_an_archive_made_to_do_harm(home, tiny, capsys, many, monkeypatch):
     path.unlink()
 
 
-@pytest.mark.filterwarnings("ignore:Image size")       # what PIL says of it, before it is refused
+@pytest.mark.filterwarnings("ignore:Image size")  # what PIL says of it, before it is refused
 def test_a_package_made_to_do_harm(home, tiny, capsys, many):
     with tarfile.open(home / "published" / tiny.npm_archive.name) as tar:
         members = {member.name: tar.extractfile(member).read() for member in tar}
@@ -109,13 +109,20 @@ def test_a_folder_made_to_do_harm(home, tiny, monkeypatch, many):
             f.truncate(10 << 30)
 
     real = python2_pickle(*tiny_batches(rows=1)[0])
-    places = [("a fifo", lambda: os.mkfifo(batch)), ("a folder", batch.mkdir), ("nothing", lambda: None),
-              ("a link to /dev/zero", lambda: batch.symlink_to("/dev/zero")),
-              ("a link to itself", lambda: batch.symlink_to(batch)),
-              ("a hole of 10 GB", hole), ("a batch with a hole of 10 GB", lambda: hole(real)),
-              ("a text of 9 GB in a hole", lambda: hole(b"\x80\x04\x8e" + (9 << 30).to_bytes(8, "little")))]
-    places += [(what, lambda make=make: batch.write_bytes(make()))
-               for what, make in hostile_pickles(str(home / "outside"))]
+    places = [
+        ("a fifo", lambda: os.mkfifo(batch)),
+        ("a folder", batch.mkdir),
+        ("nothing", lambda: None),
+        ("a link to /dev/zero", lambda: batch.symlink_to("/dev/zero")),
+        ("a link to itself", lambda: batch.symlink_to(batch)),
+        ("a hole of 10 GB", hole),
+        ("a batch with a hole of 10 GB", lambda: hole(real)),
+        ("a text of 9 GB in a hole", lambda: hole(b"\x80\x04\x8e" + (9 << 30).to_bytes(8, "little"))),
+    ]
+    places += [
+        (what, lambda make=make: batch.write_bytes(make()))
+        for what, make in hostile_pickles(str(home / "outside"))
+    ]
     batch.unlink()
     for what, make in sample(places, many):
         with tried("Data", "malicious archives and files"):
@@ -150,14 +157,17 @@ def test_a_wrong_bit_in_what_has_no_digest_yet(home, tiny, many):
         def reading(content):
             path.write_bytes(gzip.compress(content, 0))
             return content_digest(read(path, 1))
+
         return reading
 
-    for content, read, step in ((plain, archive(read_batches_archive), 3),
-                                (package, archive(read_png_archive), 7),
-                                (pickled, lambda content: read_batch(io.BytesIO(content), "batch"), 1)):
+    for content, read, step in (
+        (plain, archive(read_batches_archive), 3),
+        (package, archive(read_png_archive), 7),
+        (pickled, lambda content: read_batch(io.BytesIO(content), "batch"), 1),
+    ):
         for at in range(0, len(content), step if many else 97 * step):
             with tried("Data", "one wrong bit in an archive, a batch or a PNG"):
-                wrong = content[:at] + bytes([content[at] ^ 1 << at // step % 8]) + content[at + 1:]
+                wrong = content[:at] + bytes([content[at] ^ 1 << at // step % 8]) + content[at + 1 :]
                 with Bounded():
                     try:
                         read(wrong)

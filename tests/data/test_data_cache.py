@@ -20,9 +20,17 @@ def test_the_search_is_repeated_when_the_last_was_a_while_ago(home, tiny, server
     assert find(home, tiny, "good", server=server).real
 
 
-@pytest.mark.parametrize("damage", [lambda b: b[:-1], lambda b: b[:50], lambda b: b"", lambda b: b + b"x",
-                                    lambda b: b[:5000] + bytes([b[5000] ^ 1]) + b[5001:]],
-                         ids=["cut", "header-cut", "empty", "longer", "one-bit"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda b: b[:-1],
+        lambda b: b[:50],
+        lambda b: b"",
+        lambda b: b + b"x",
+        lambda b: b[:5000] + bytes([b[5000] ^ 1]) + b[5001:],
+    ],
+    ids=["cut", "header-cut", "empty", "longer", "one-bit"],
+)
 def test_a_damaged_cache_is_noticed_and_replaced(home, tiny, server, damage, capsys):
     path = find(home, tiny, "good", server=server).path
     content = path.read_bytes()
@@ -37,9 +45,16 @@ def test_a_cache_that_is_a_pickle_is_not_read(home, tiny, server):
     assert find(home, tiny, "good", server=server).real and len(server.requests) == 2
 
 
-@pytest.mark.parametrize("note", ["{", "[]", '{"source": "x", "origin": "", "files": [["name", "size", 3]]}',
-                                  '{"source": "x", "origin": "", "files": [["name", 3]]}',
-                                  '{"source": "x", "origin": "", "files": 3}'])
+@pytest.mark.parametrize(
+    "note",
+    [
+        "{",
+        "[]",
+        '{"source": "x", "origin": "", "files": [["name", "size", 3]]}',
+        '{"source": "x", "origin": "", "files": [["name", 3]]}',
+        '{"source": "x", "origin": "", "files": 3}',
+    ],
+)
 def test_a_cache_whose_note_is_lost_or_wrong_is_still_used(home, tiny, server, note):
     path = find(home, tiny, "good", server=server).path
     path.with_suffix(".json").write_text(note)
@@ -79,8 +94,7 @@ def test_a_cache_that_cannot_be_written_is_an_error_that_says_so(home, tiny, ser
 
 
 def test_a_full_disk_is_an_error_before_anything_is_fetched(home, tiny, server, monkeypatch):
-    monkeypatch.setattr(sources.shutil, "disk_usage",
-                        lambda path: types.SimpleNamespace(free=10_000_000))
+    monkeypatch.setattr(sources.shutil, "disk_usage", lambda path: types.SimpleNamespace(free=10_000_000))
     with pytest.raises(DataError, match="10 MB free, 600 MB wanted"):
         find(home, tiny, "good", server=server)
     assert server.requests == []
@@ -93,6 +107,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path):
     def half(f):
         f.write(b"new, but")
         raise KeyboardInterrupt
+
     with pytest.raises(KeyboardInterrupt):
         cache.write(path, half)
     assert [p.name for p in tmp_path.iterdir()] == ["x"] and path.read_bytes() == b"old"
@@ -101,7 +116,10 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path):
 @pytest.mark.skipif(os.name == "nt", reason="the XDG convention is not that of Windows")
 def test_the_cache_is_where_the_xdg_convention_puts_it(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
-    for value, expected in (("", tmp_path / ".cache/cs231n"), ("relative", tmp_path / ".cache/cs231n"),
-                            (str(tmp_path / "x"), tmp_path / "x/cs231n")):
+    for value, expected in (
+        ("", tmp_path / ".cache/cs231n"),
+        ("relative", tmp_path / ".cache/cs231n"),
+        (str(tmp_path / "x"), tmp_path / "x/cs231n"),
+    ):
         monkeypatch.setenv("XDG_CACHE_HOME", value)
         assert cache_folder() == expected

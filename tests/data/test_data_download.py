@@ -20,7 +20,7 @@ def test_an_address_that_never_ends_is_left_at_the_larger_size(home, tiny, serve
     with pytest.raises(DataError, match="sent more than"):
         find(home, tiny)
     largest = max(tiny.archive.size, tiny.npm_archive.size)
-    assert server.flooded < FLOOD / 4       # what the sockets buffer comes on top of what was taken
+    assert server.flooded < FLOOD / 4  # what the sockets buffer comes on top of what was taken
     left = [p.stat().st_size for p in cache_folder().glob("*.part")]
     assert all(size <= largest + (1 << 16) for size in left)
 
@@ -40,16 +40,24 @@ def test_a_named_address_is_not_asked_again_for_what_came_whole(home, tiny, monk
         served.close()
 
 
-@pytest.mark.parametrize("way, says", [
-    ("404", "answered 404"), ("503", "answered 503"), ("html", "web page"),
-    ("disguised-html", "offers a file of 40 bytes"), ("flip:1000", "corrupted: sha256"),
-    ("cut", "broke off after"), ("stall", "silent for 0.5 s"), ("trickle", "too slow"),
-    ("endless", "sent more than"),
-])
+@pytest.mark.parametrize(
+    "way, says",
+    [
+        ("404", "answered 404"),
+        ("503", "answered 503"),
+        ("html", "web page"),
+        ("disguised-html", "offers a file of 40 bytes"),
+        ("flip:1000", "corrupted: sha256"),
+        ("cut", "broke off after"),
+        ("stall", "silent for 0.5 s"),
+        ("trickle", "too slow"),
+        ("endless", "sent more than"),
+    ],
+)
 def test_a_bad_mirror_costs_one_line_and_the_next_is_tried(home, tiny, server, capsys, way, says):
     began = time.monotonic()
     found = find(home, tiny, way, "good", server=server)
-    assert time.monotonic() - began < 3                # the one that trickles would go on for five seconds
+    assert time.monotonic() - began < 3  # the one that trickles would go on for five seconds
     assert found.real and found.origin == server.address("good")
     assert server.requests[0] == (way, None)
     lines = [line for line in capsys.readouterr().err.splitlines() if "fetching" not in line]
@@ -63,7 +71,7 @@ def test_what_a_mirror_left_is_completed_by_the_next_which_is_asked_for_the_rest
 
 
 def test_an_interrupted_download_goes_on_in_the_next_run(home, tiny, server, monkeypatch):
-    find(home, tiny, "cut", server=server)                                  # ends with the stand-in
+    find(home, tiny, "cut", server=server)  # ends with the stand-in
     del server.requests[:]
     assert find(home, tiny, "good", server=server, retry=True).real
     assert server.requests == [("good", f"bytes={tiny.archive.size // 2}-")]
@@ -91,8 +99,9 @@ def test_a_part_that_lacks_nothing_is_not_asked_for_again(home, tiny, server, le
 
 def test_a_machine_without_network_learns_so_at_once(home, tiny):
     began = time.monotonic()
-    found = locate(tiny._replace(mirrors=("http://127.0.0.1:9/a", "http://no-such-host.invalid/b")),
-                   home / "datasets")
+    found = locate(
+        tiny._replace(mirrors=("http://127.0.0.1:9/a", "http://no-such-host.invalid/b")), home / "datasets"
+    )
     assert not found.real and time.monotonic() - began < 10
 
 
@@ -100,6 +109,7 @@ def test_a_host_that_swallows_connections_is_given_up(home, monkeypatch):
     def silence(*args, **kwargs):
         time.sleep(10)
         raise TimeoutError
+
     monkeypatch.setattr("cs231n.data.download.socket.create_connection", silence)
     began = time.monotonic()
     with pytest.raises(DataError, match="no answer within 0.2 s"):

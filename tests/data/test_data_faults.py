@@ -21,15 +21,36 @@ from tests.support.tally import tried
 
 pytestmark = pytest.mark.reliability
 
-FAULTS = ["403", "404", "503", "html", "disguised-html", "reason", "nothing", "not-http", "slow-headers",
-          "continue", "cut", "cut:0", "stall", "trickle", "flip:0", "flip:1000", "endless", "flood",
-          "unannounced", "no-range", "wrong-range", *[f"length:{way}" for way in LENGTHS],
-          *[f"redirect:{to}" for to in ("", "loop", "file", "ftp", "nowhere", "nonsense", "flood")]]
+FAULTS = [
+    "403",
+    "404",
+    "503",
+    "html",
+    "disguised-html",
+    "reason",
+    "nothing",
+    "not-http",
+    "slow-headers",
+    "continue",
+    "cut",
+    "cut:0",
+    "stall",
+    "trickle",
+    "flip:0",
+    "flip:1000",
+    "endless",
+    "flood",
+    "unannounced",
+    "no-range",
+    "wrong-range",
+    *[f"length:{way}" for way in LENGTHS],
+    *[f"redirect:{to}" for to in ("", "loop", "file", "ftp", "nowhere", "nonsense", "flood")],
+]
 
 
 @pytest.fixture
 def rows():
-    return 1                    # 19 kB, so that every tenth byte can be the one where it happens
+    return 1  # 19 kB, so that every tenth byte can be the one where it happens
 
 
 def after(home, tiny, server, way, capsys, patience=Patience()):  # noqa: B008
@@ -49,8 +70,11 @@ def after(home, tiny, server, way, capsys, patience=Patience()):  # noqa: B008
 def attempt(home, tiny, server, way, capsys, patience):
     capsys.readouterr()
     found = find(home, tiny, way, server=server, retry=True, patience=patience)
-    lines = [line for line in capsys.readouterr().err.splitlines()
-             if not line.startswith("npm: ") and "fetching" not in line and "drawing" not in line]
+    lines = [
+        line
+        for line in capsys.readouterr().err.splitlines()
+        if not line.startswith("npm: ") and "fetching" not in line and "drawing" not in line
+    ]
     assert len(lines) == (not found.real)
     if found.real:
         assert kept_digest(found.path) == found.digest == tiny.digest
@@ -76,14 +100,14 @@ def test_a_bit_that_flips_in_every_tenth_byte(home, tiny, server, capsys, many):
 
 def test_a_server_that_fails_in_every_way(home, tiny, server, capsys, many):
     for way in FAULTS if many else FAULTS[::3]:
-        for have in (0, 5000):                  # bytes of an earlier search to go on from
+        for have in (0, 5000):  # bytes of an earlier search to go on from
             with tried("Data", "a mirror that fails"):
                 cache_folder().mkdir(parents=True, exist_ok=True)
                 (cache_folder() / f"{tiny.archive.name}.part").write_bytes(server.content[:have])
                 server.flooded, began = 0, time.monotonic()
                 after(home, tiny, server, way, capsys, QUICK)
                 assert time.monotonic() - began < 5, way
-                assert server.flooded < FLOOD / 4, way      # what sockets hold, not what it would send
+                assert server.flooded < FLOOD / 4, way  # what sockets hold, not what it would send
 
 
 @pytest.mark.parametrize("way, seconds", [("slow-headers", 0.8), ("silent", 0.5)])
@@ -95,7 +119,7 @@ def test_how_long_there_was_no_answer(home, tiny, server, capsys, way, seconds):
 def test_a_named_address_that_fails_in_every_way(home, tiny, server, monkeypatch, many):
     for way in FAULTS if many else FAULTS[1::3]:
         if way == "trickle":
-            continue                            # of an address that was named, any speed will do
+            continue  # of an address that was named, any speed will do
         with tried("Data", "an address in CS231N_CIFAR10 that fails"):
             monkeypatch.setenv("CS231N_CIFAR10", server.address(way))
             try:
@@ -126,12 +150,12 @@ def test_kept_images_damaged_at_every_place_are_not_read(home, tiny, server, man
     content = path.read_bytes()
     bits = [(at, 1 << bit) for at in range(128) for bit in range(8)]
     bits += [(at, 1) for at in range(128, len(content), 10)]
-    damaged = [content[:at] + bytes([content[at] ^ bit]) + content[at + 1:] for at, bit in bits]
+    damaged = [content[:at] + bytes([content[at] ^ bit]) + content[at + 1 :] for at, bit in bits]
     damaged += [content[:at] for at in range(0, len(content), 10)]
     for damage in damaged if many else damaged[::29]:
         with tried("Data", "damage to the images kept"):
             path.write_bytes(damage)
-            cache._digest_of.cache_clear()         # two writes within a tick of the clock look alike
+            cache._digest_of.cache_clear()  # two writes within a tick of the clock look alike
             assert not intact(path, tiny.digest) or damage[128:] == content[128:]
     find(home, tiny, "good", server=server)
     assert path.read_bytes() == content
@@ -141,8 +165,11 @@ def test_a_note_damaged_at_every_place_costs_no_more_than_the_name_of_the_source
     found = find(home, tiny, "good", server=server)
     note = found.path.with_suffix(".json")
     content = note.read_bytes()
-    damaged = [content[:at] + bytes([content[at] ^ 1 << bit]) + content[at + 1:]
-               for at in range(len(content)) for bit in range(8)]
+    damaged = [
+        content[:at] + bytes([content[at] ^ 1 << bit]) + content[at + 1 :]
+        for at in range(len(content))
+        for bit in range(8)
+    ]
     damaged += [content[:at] for at in range(len(content))]
     for damage in damaged if many else damaged[::97]:
         with tried("Data", "damage to the note beside them"):

@@ -31,6 +31,6 @@ def test_the_stand_in_is_the_last_resort_and_is_never_kept_as_cifar(home, tiny, 
     assert not found.real and found.path.name == "stand-in.npy"
     assert not (cache_folder() / "cifar-10.npy").exists()
     assert find(home, tiny, "good", server=server) == found
-    assert len(server.requests) == 1                              # it was just tried
+    assert len(server.requests) == 1  # it was just tried
     assert find(home, tiny, "good", server=server, retry=True).real
     assert find(home, tiny).real

@@ -14,8 +14,10 @@ from tests.support.data_search import find, start
 from tests.support.namespaces import can_become_nobody
 from tests.support.tally import tried
 
-pytestmark = [pytest.mark.reliability,
-              pytest.mark.skipif(os.name == "nt", reason="needs the modes and users of Unix")]
+pytestmark = [
+    pytest.mark.reliability,
+    pytest.mark.skipif(os.name == "nt", reason="needs the modes and users of Unix"),
+]
 
 # The modes of the cache, as "folder", and of what is in it; ".." is the folder above it.
 MODES = {
@@ -40,13 +42,16 @@ def test_without_permission_it_is_one_clear_line_or_the_right_digest(home, tiny,
         pytest.skip("this root may not become another user")
     for case in MODES if many else list(MODES)[1::3]:
         for way in ("good", "404"):
-            base = Path(tempfile.mkdtemp())         # tmp_path is closed to other users
+            base = Path(tempfile.mkdtemp())  # tmp_path is closed to other users
             monkeypatch.setenv("XDG_CACHE_HOME", str(base))
             try:
                 with tried("Data", "no permission to write, or to read"):
                     data = tiny._replace(mirrors=(server.address(way),))
-                    make({name.format(archive=tiny.archive.name): mode for name, mode in MODES[case].items()},
-                         lambda: find(home, tiny, "good", server=server), server.content)
+                    make(
+                        {name.format(archive=tiny.archive.name): mode for name, mode in MODES[case].items()},
+                        lambda: find(home, tiny, "good", server=server),
+                        server.content,
+                    )
                     out, err = start(home, data, "nobody").communicate(timeout=60)
                     said = out.decode().strip()
                     clear = said.startswith("DataError cannot write to the cache") and "XDG_CACHE" in said

@@ -14,8 +14,10 @@ from tests.support.data_search import KEPT, find, in_cache, start
 from tests.support.namespaces import can_unshare
 from tests.support.tally import tried
 
-pytestmark = [pytest.mark.reliability,
-              pytest.mark.skipif(os.name == "nt", reason="needs the signals and users of Unix")]
+pytestmark = [
+    pytest.mark.reliability,
+    pytest.mark.skipif(os.name == "nt", reason="needs the signals and users of Unix"),
+]
 
 
 def test_five_processes_at_once_download_once_and_read_the_same(home, tiny, server, many):
@@ -25,7 +27,7 @@ def test_five_processes_at_once_download_once_and_read_the_same(home, tiny, serv
         data = tiny._replace(mirrors=(server.address("slow"),))
         with ThreadPoolExecutor(5) as pool:
             running = list(pool.map(lambda _, data=data: start(home, data), range(5)))
-        if round % 2:               # one dies, perhaps the one that fetches, and another goes on
+        if round % 2:  # one dies, perhaps the one that fetches, and another goes on
             time.sleep(0.04 * round)
             running.pop(0).kill()
         for process in running:
@@ -44,10 +46,10 @@ def test_a_search_killed_at_any_moment_leaves_nothing_half(home, tiny, server, m
     for _ in range(2 * wanted):
         shutil.rmtree(home / "cache", ignore_errors=True)
         child = start(home, data)
-        time.sleep(moments.uniform(0, 0.5))           # the server alone takes as long
+        time.sleep(moments.uniform(0, 0.5))  # the server alone takes as long
         child.send_signal(signal.SIGKILL)
         out, _ = child.communicate(timeout=60)
-        if out:                                       # it had come to its end
+        if out:  # it had come to its end
             continue
         landed += 1
         with tried("Data", "kill -9 at a random moment"):
@@ -71,7 +73,7 @@ def test_a_full_disk_is_one_clear_line_and_with_room_all_is_well(home, tiny, ser
     for way in ("good", "404"):
         data = tiny._replace(mirrors=(server.address(way),))
         if way == "404":
-            disks = disks[::10 if many else 3]
+            disks = disks[:: 10 if many else 3]
         child = start(home, data, "disk", *disks, before=["unshare", "-Urm"])
         out, err = child.communicate(timeout=300)
         lines = out.decode().splitlines()
@@ -85,4 +87,4 @@ def test_a_full_disk_is_one_clear_line_and_with_room_all_is_well(home, tiny, ser
                 assert right in second and (way == "404" or str(KEPT) in second), (disk, second)
                 outcomes.add("DataError" in first)
         assert outcomes == {True, False}
-        assert b"127.0.0.1: [" not in err           # nor is the disk taken for a fault of the mirror
+        assert b"127.0.0.1: [" not in err  # nor is the disk taken for a fault of the mirror

@@ -31,12 +31,19 @@ def test_real_images_have_the_published_digest_and_statistics():
     assert hashlib.sha256(blocks.tobytes()).hexdigest() == CIFAR10.digest
     value = np.arange(256) / 255
     for c, mean, deviation in ((0, 0.4914, 0.2470), (1, 0.4822, 0.2435), (2, 0.4465, 0.2616)):
-        share = sum(np.bincount(block[:30_720_000].reshape(10_000, 3, 1024)[:, c].ravel(), minlength=256)
-                    for block in blocks[:5]) / 51_200_000
-        assert abs(share @ value - mean) < 5e-5                       # the published four decimals
+        share = (
+            sum(
+                np.bincount(block[:30_720_000].reshape(10_000, 3, 1024)[:, c].ravel(), minlength=256)
+                for block in blocks[:5]
+            )
+            / 51_200_000
+        )
+        assert abs(share @ value - mean) < 5e-5  # the published four decimals
         assert abs(np.sqrt(share @ (value - share @ value) ** 2) - deviation) < 5e-5
-    assert all((np.bincount(labels.reshape(-1)) == n).all()
-               for labels, n in ((blocks[:5, 30_720_000:], 5000), (blocks[5, 30_720_000:], 1000)))
+    assert all(
+        (np.bincount(labels.reshape(-1)) == n).all()
+        for labels, n in ((blocks[:5, 30_720_000:], 5000), (blocks[5, 30_720_000:], 1000))
+    )
 
 
 @needs_sh
@@ -50,7 +57,7 @@ def test_each_source_is_asked_only_when_those_before_it_have_nothing(home, tiny,
     assert found.source == "127.0.0.1" and found.origin == server.address("good")
 
     asked = len(server.requests)
-    assert find(home, tiny, "good", server=server) == found                 # the cache: no request
+    assert find(home, tiny, "good", server=server) == found  # the cache: no request
     shutil.copy(home / "published" / tiny.archive.name, home / "datasets")
     assert find(home, tiny, "good", server=server).source == f"{tiny.archive.name} (datasets/)"
 
@@ -63,8 +70,16 @@ def test_each_source_is_asked_only_when_those_before_it_have_nothing(home, tiny,
 def test_whatever_the_source_the_kept_bytes_are_the_same(home, tiny, server, monkeypatch):
     folder = write_folder(home / "mine", tiny_batches())
     archive = home / "published" / tiny.archive.name
-    forms = [folder, archive, home / "published" / tiny.npm_archive.name, archive.as_uri(), folder.as_uri(),
-             server.address("good"), server.address("redirect"), server.address("unannounced")]
+    forms = [
+        folder,
+        archive,
+        home / "published" / tiny.npm_archive.name,
+        archive.as_uri(),
+        folder.as_uri(),
+        server.address("good"),
+        server.address("redirect"),
+        server.address("unannounced"),
+    ]
     kept = set()
     for form in forms:
         shutil.rmtree(home / "cache", ignore_errors=True)
@@ -80,37 +95,41 @@ def test_whatever_the_source_the_kept_bytes_are_the_same(home, tiny, server, mon
     assert len(kept) == 1
     blocks = np.load(io.BytesIO(kept.pop()), allow_pickle=False)
     for block, (pixels, labels) in zip(blocks, tiny_batches(), strict=True):
-        assert (block[:ROWS * 3072].reshape(ROWS, 3072) == pixels).all()
-        assert (block[ROWS * 3072:] == labels).all()
+        assert (block[: ROWS * 3072].reshape(ROWS, 3072) == pixels).all()
+        assert (block[ROWS * 3072 :] == labels).all()
 
 
-@pytest.mark.parametrize("value, says", [
-    ("nowhere/at/all", "no such file or folder"),
-    ("ftp://127.0.0.1/x.tar.gz", "ftp:// is not supported"),
-    ("{empty}", "data_batch_1, data_batch_2.* missing"),
-    ("{other}", "content digest"),
-    ("{short}", "has 3 bytes, not"),
-    ("{corrupt}", "corrupted: sha256"),
-    ("http://127.0.0.1:9/cifar-10-python.tar.gz", "cannot be reached"),
-    ("{server}/404/x", "answered 404"),
-    ("{server}/html/x", "web page"),
-    ("{server}/disguised-html/x", "offers a file of 40 bytes, not [0-9,]+ or [0-9,]+;"),
-    ("{server}/flood/x", "sent more than the [0-9,]+ bytes"),
-    ("~nosuchuser/x", "no such file or folder"),
-    ("file:/nowhere", "no such file or folder"),
-    ("file://elsewhere/x", "another machine, elsewhere"),
-    ("http://[::1/x", "not a valid address"),
-    ("http://127.0.0.1:99999/x", "not a valid address"),
-    ("http://127.0.0.1:abc", "not a valid address"),
-    ("http://127.0.0.1:0/x", "not a valid address"),
-    ("http://127.0.0.1:9/a b", "not a valid address"),
-    ("http://.foo/x", "not a valid address"),
-    ("http://", "not a valid address"),
-    ("https:///x", "not a valid address"),
-    ("://x", ":// is not supported"),
-])
+@pytest.mark.parametrize(
+    "value, says",
+    [
+        ("nowhere/at/all", "no such file or folder"),
+        ("ftp://127.0.0.1/x.tar.gz", "ftp:// is not supported"),
+        ("{empty}", "data_batch_1, data_batch_2.* missing"),
+        ("{other}", "content digest"),
+        ("{short}", "has 3 bytes, not"),
+        ("{corrupt}", "corrupted: sha256"),
+        ("http://127.0.0.1:9/cifar-10-python.tar.gz", "cannot be reached"),
+        ("{server}/404/x", "answered 404"),
+        ("{server}/html/x", "web page"),
+        ("{server}/disguised-html/x", "offers a file of 40 bytes, not [0-9,]+ or [0-9,]+;"),
+        ("{server}/flood/x", "sent more than the [0-9,]+ bytes"),
+        ("~nosuchuser/x", "no such file or folder"),
+        ("file:/nowhere", "no such file or folder"),
+        ("file://elsewhere/x", "another machine, elsewhere"),
+        ("http://[::1/x", "not a valid address"),
+        ("http://127.0.0.1:99999/x", "not a valid address"),
+        ("http://127.0.0.1:abc", "not a valid address"),
+        ("http://127.0.0.1:0/x", "not a valid address"),
+        ("http://127.0.0.1:9/a b", "not a valid address"),
+        ("http://.foo/x", "not a valid address"),
+        ("http://", "not a valid address"),
+        ("https:///x", "not a valid address"),
+        ("://x", ":// is not supported"),
+    ],
+)
 def test_a_variable_that_cannot_be_used_is_an_error_and_no_other_source_is_asked(
-        home, tiny, server, monkeypatch, value, says):
+    home, tiny, server, monkeypatch, value, says
+):
     (home / "empty").mkdir()
     write_folder(home / "other", tiny_batches(seed=1))
     (home / "short").write_bytes(b"abc")
@@ -128,14 +147,21 @@ def test_a_variable_that_cannot_be_used_is_an_error_and_no_other_source_is_asked
     assert not (cache_folder() / "cifar-10.npy").exists()
 
 
-@pytest.mark.parametrize("value", ["http://u:secret@127.0.0.1:9/x", "http://u:se/secret@127.0.0.1/x",
-                                   "https://u:12@secret@127.0.0.1/x", "ftp://u:secret@127.0.0.1/x"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "http://u:secret@127.0.0.1:9/x",
+        "http://u:se/secret@127.0.0.1/x",
+        "https://u:12@secret@127.0.0.1/x",
+        "ftp://u:secret@127.0.0.1/x",
+    ],
+)
 def test_a_password_in_an_address_is_not_printed(home, tiny, monkeypatch, value):
     monkeypatch.setenv("CS231N_CIFAR10", value)
     with pytest.raises(DataError, match=r"CS231N_CIFAR10=\w+://u:\*\*\*@127.0.0.1.*; try") as e:
         find(home, tiny)
     assert "secret" not in str(e.value)
-    assert e.value.__suppress_context__ or e.value.__context__ is None      # nor in a traceback
+    assert e.value.__suppress_context__ or e.value.__context__ is None  # nor in a traceback
 
 
 def test_a_very_long_value_is_shortened(home, tiny, monkeypatch):
@@ -183,6 +209,7 @@ def test_an_archive_is_read_by_exact_name_and_unpacks_nothing(home, tiny, monkey
 def test_the_digest_comes_before_the_archive_is_looked_at(home, tiny, server, monkeypatch):
     def opened(*args):
         raise AssertionError("opened before it was verified")
+
     content = bytearray(server.content)
     content[1000] ^= 1
     (home / "datasets" / tiny.archive.name).write_bytes(content)

@@ -26,8 +26,9 @@ def cache(tmp_path_factory):
     (folder / "cs231n").mkdir()
     real = data_cache.cache_folder() / "cifar-10.npy"
     if data_cache.intact(real, CIFAR10.digest):
-        os.symlink(real, folder / "cs231n" / real.name) if os.name != "nt" else \
-            shutil.copy(real, folder / "cs231n")
+        os.symlink(real, folder / "cs231n" / real.name) if os.name != "nt" else shutil.copy(
+            real, folder / "cs231n"
+        )
     else:
         data_cache.write(folder / "cs231n" / "stand-in.npy", lambda f: np.save(f, synthetic.blocks()))
     return folder
@@ -37,8 +38,10 @@ def cache(tmp_path_factory):
 def plain(cache):
     """The kept bytes, taken apart the slow and obvious way: pixels (60000, 3072), labels (60000,)."""
     blocks = np.load(next((cache / "cs231n").glob("*.npy")), allow_pickle=False)
-    return (np.concatenate([b[:30_720_000].reshape(10_000, 3072) for b in blocks]),
-            np.concatenate([b[30_720_000:] for b in blocks]))
+    return (
+        np.concatenate([b[:30_720_000].reshape(10_000, 3072) for b in blocks]),
+        np.concatenate([b[30_720_000:] for b in blocks]),
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -51,15 +54,26 @@ def only_this_cache(cache, monkeypatch):
 
 def in_a_new_process(code, cache, cwd):
     names = {"XDG_CACHE_HOME": str(cache), "LOCALAPPDATA": str(cache), "PYTHONPATH": CHECKOUT}
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=cwd, timeout=120,
-                          env={**os.environ, **names})
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        timeout=120,
+        env={**os.environ, **names},
+    )
 
 
 def test_the_dict_has_the_six_keys_with_the_shapes_of_the_interface():
     data = get_CIFAR10_data()
     assert {key: value.shape for key, value in data.items()} == {
-        "X_train": (49000, 3, 32, 32), "y_train": (49000,), "X_val": (1000, 3, 32, 32), "y_val": (1000,),
-        "X_test": (1000, 3, 32, 32), "y_test": (1000,)}
+        "X_train": (49000, 3, 32, 32),
+        "y_train": (49000,),
+        "X_val": (1000, 3, 32, 32),
+        "y_val": (1000,),
+        "X_test": (1000, 3, 32, 32),
+        "y_test": (1000,),
+    }
     assert all(value.dtype == (np.float32 if key[0] == "X" else np.int64) for key, value in data.items())
     assert all(value.flags.c_contiguous and value.flags.writeable for value in data.values())
 
@@ -92,19 +106,22 @@ def test_a_part_may_be_empty(numbers):
     assert data["X_val"].shape[1:] == (3, 32, 32)
 
 
-@pytest.mark.parametrize("arguments, says", [
-    ({"num_training": -1}, "num_training must not be negative, got -1"),
-    ({"num_validation": -1}, "num_validation must not be negative"),
-    ({"num_test": 10_001}, "num_test is 10,001, there are 10,000"),
-    ({"num_training": 49_001}, "is 50,001, there are 50,000 training images; try num_training=49000"),
-    ({"num_training": 0}, "no mean image.*subtract_mean=False"),
-    ({"num_training": 1e3}, "num_training must be a whole number, got 1000.0"),
-    ({"num_test": "all"}, "num_test must be a whole number, got 'all'"),
-    ({"num_test": True}, "num_test must be a whole number, got True"),
-    ({"num_test": None}, "num_test must be a whole number, got None"),
-    ({"dtype": np.uint8}, "dtype must be floating point, got uint8"),
-    ({"dtype": complex}, "dtype must be floating point, got complex128"),
-])
+@pytest.mark.parametrize(
+    "arguments, says",
+    [
+        ({"num_training": -1}, "num_training must not be negative, got -1"),
+        ({"num_validation": -1}, "num_validation must not be negative"),
+        ({"num_test": 10_001}, "num_test is 10,001, there are 10,000"),
+        ({"num_training": 49_001}, "is 50,001, there are 50,000 training images; try num_training=49000"),
+        ({"num_training": 0}, "no mean image.*subtract_mean=False"),
+        ({"num_training": 1e3}, "num_training must be a whole number, got 1000.0"),
+        ({"num_test": "all"}, "num_test must be a whole number, got 'all'"),
+        ({"num_test": True}, "num_test must be a whole number, got True"),
+        ({"num_test": None}, "num_test must be a whole number, got None"),
+        ({"dtype": np.uint8}, "dtype must be floating point, got uint8"),
+        ({"dtype": complex}, "dtype must be floating point, got complex128"),
+    ],
+)
 def test_numbers_out_of_range_are_refused_before_anything_is_read(monkeypatch, arguments, says):
     monkeypatch.setattr(data_utils, "locate", lambda: pytest.fail("data was looked for"))
     with pytest.raises(ValueError, match=says):
@@ -130,12 +147,14 @@ print(json.dumps([peak, time.process_time() - began, len(data["X_train"])]))
     done = in_a_new_process(code, cache, tmp_path)
     peak, seconds, n = json.loads(done.stdout.splitlines()[-1])
     assert n == 49_000 and peak <= 800e6
-    assert seconds <= 1.5       # of processor time: what other processes do at the same time does not count
+    assert seconds <= 1.5  # of processor time: what other processes do at the same time does not count
 
 
 def test_the_package_imports_nothing_but_numpy_and_the_standard_library(cache, tmp_path):
-    code = ("import sys, cs231n.data_utils, cs231n.data.synthetic;"
-            "print([m for m in ('PIL', 'tqdm', 'matplotlib', 'six', 'past', 'future') if m in sys.modules])")
+    code = (
+        "import sys, cs231n.data_utils, cs231n.data.synthetic;"
+        "print([m for m in ('PIL', 'tqdm', 'matplotlib', 'six', 'past', 'future') if m in sys.modules])"
+    )
     assert in_a_new_process(code, cache, tmp_path).stdout == "[]\n"
 
 
@@ -240,8 +259,12 @@ def test_missing_files_are_named_with_what_to_try(call, tmp_path):
 def test_signatures_are_those_of_the_interface():
     parameters = inspect.signature(get_CIFAR10_data).parameters
     assert [(p.name, p.default) for p in parameters.values()] == [
-        ("num_training", 49000), ("num_validation", 1000), ("num_test", 1000), ("subtract_mean", True),
-        ("dtype", np.float32)]
+        ("num_training", 49000),
+        ("num_validation", 1000),
+        ("num_test", 1000),
+        ("subtract_mean", True),
+        ("dtype", np.float32),
+    ]
     assert list(inspect.signature(load_CIFAR10).parameters) == ["ROOT"]
     assert list(inspect.signature(load_CIFAR_batch).parameters) == ["filename"]
     assert list(inspect.signature(load_pickle).parameters) == ["f"]

@@ -12,7 +12,7 @@ def blocks():
 
 def split(blocks):
     rows = blocks.shape[1] // 3073
-    return blocks[:, : rows * 3072].reshape(-1, 3072), blocks[:, rows * 3072:].reshape(-1)
+    return blocks[:, : rows * 3072].reshape(-1, 3072), blocks[:, rows * 3072 :].reshape(-1)
 
 
 def test_every_machine_and_every_numpy_draws_the_same_images(blocks):

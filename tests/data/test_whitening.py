@@ -51,7 +51,7 @@ def test_other_images_go_through_the_same_map():
     X, others = images(), images(5, seed=1)
     whitening = fit_whitening(X, softening=1.0)
     together = whiten(np.concatenate([X, others]), whitening)
-    np.testing.assert_allclose(whiten(others, whitening), together[len(X):], rtol=1e-12)
+    np.testing.assert_allclose(whiten(others, whitening), together[len(X) :], rtol=1e-12)
     # Symmetric, so that images stay images: what the fit turns, it turns back.
     np.testing.assert_allclose(whitening.matrix, whitening.matrix.T, atol=1e-12)
 
@@ -65,12 +65,13 @@ def test_in_place_is_the_same_for_more_images_than_one_part():
 
 def test_refusals_come_before_anything_changes():
     X = images()
-    few = X[:8]         # 12 numbers an example
+    few = X[:8]  # 12 numbers an example
     for error, words, call in [
-            (ValueError, "no variance", lambda: fit_whitening(few, 0)),
-            (ValueError, "softening", lambda: fit_whitening(X, -1)),
-            (TypeError, "floating point", lambda: fit_whitening(X.astype(int), 1)),
-            (ValueError, "takes 12 numbers", lambda: whiten(X[:, :1], fit_whitening(X, 1)))]:
+        (ValueError, "no variance", lambda: fit_whitening(few, 0)),
+        (ValueError, "softening", lambda: fit_whitening(X, -1)),
+        (TypeError, "floating point", lambda: fit_whitening(X.astype(int), 1)),
+        (ValueError, "takes 12 numbers", lambda: whiten(X[:, :1], fit_whitening(X, 1))),
+    ]:
         with unchanged(X), refused(error, words):
             call()
     fit_whitening(few, 1.0)

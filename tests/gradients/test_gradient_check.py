@@ -33,7 +33,7 @@ def one_entry(dx, change):
     return dx
 
 
-WRONG = {   # name: (what it does to a right dx, a word of the advice)
+WRONG = {  # name: (what it does to a right dx, a word of the advice)
     "sum-for-mean": (lambda dx, p: 3 * dx, "a constant ratio equal to 3"),
     "mean-for-sum": (lambda dx, p: dx / 5, "1/5"),
     "sign": (lambda dx, p: -dx, "sign"),
@@ -103,7 +103,7 @@ def test_accepts_the_right_gradient_in_any_layout():
     dx = right_dx(p)
     for right in (dx, np.asfortranarray(dx), dx.tolist()):
         assert assert_gradient("dx", right, out_of(p), p.x, p.dout) is None
-    turned = np.asfortranarray(p.x)             # steps in memory are not steps of the index
+    turned = np.asfortranarray(p.x)  # steps in memory are not steps of the index
     assert_gradient("dx", dx, out_of(p), turned, p.dout)
     assert_gradient("dx", dx, out_of(p), np.repeat(p.x, 2, axis=1)[:, ::2], p.dout)
     assert_gradient("slope", np.array(2.0 * 3), lambda v: v * v, np.array(3.0))
@@ -114,7 +114,7 @@ def test_accepts_a_gradient_that_is_zero():
     ones = np.ones_like(p.x)
     p.gamma[:] = 1.0
     noise = batchnorm_backward_alt(ones, batchnorm_forward(p.x, p.gamma, p.beta, {"mode": "train"})[1])[0]
-    assert_gradient("dx", noise, out_of(p), p.x, ones)              # 1e-16 against 1e-11: relative error 1
+    assert_gradient("dx", noise, out_of(p), p.x, ones)  # 1e-16 against 1e-11: relative error 1
     assert_gradient("db", np.zeros(3), lambda b: out_of(p)(p.x + b), p.beta.copy(), p.dout)
     assert_directional("db", np.zeros(3), lambda b: out_of(p)(p.x + b), p.beta.copy(), p.dout)
 
@@ -131,8 +131,15 @@ def infinite_above(v):
 
 
 @pytest.mark.parametrize("check", [assert_gradient, assert_directional])
-@pytest.mark.parametrize("f, at", [(infinite_above, 709.7827), (lambda v: np.where(v > 1, np.inf, v), 1.0),
-                                   (lambda v: np.full_like(v, np.nan), 1.0)], ids=["overflow", "pole", "nan"])
+@pytest.mark.parametrize(
+    "f, at",
+    [
+        (infinite_above, 709.7827),
+        (lambda v: np.where(v > 1, np.inf, v), 1.0),
+        (lambda v: np.full_like(v, np.nan), 1.0),
+    ],
+    ids=["overflow", "pole", "nan"],
+)
 def test_a_forward_that_is_not_finite_never_passes(check, f, at):
     x = np.full(3, at)
     with np.errstate(invalid="ignore"), pytest.raises(AssertionError, match="dx"):
@@ -187,7 +194,7 @@ every_numeric = pytest.mark.parametrize("numeric", NUMERIC.values(), ids=NUMERIC
 @every_numeric
 @pytest.mark.parametrize("fails_at", [1, 2])
 def test_x_is_bit_identical_also_when_f_raises(numeric, fails_at):
-    x = problem((3, 5)).x * 1e-7 + 1 / 3      # adding and subtracting h would not come back to these bits
+    x = problem((3, 5)).x * 1e-7 + 1 / 3  # adding and subtracting h would not come back to these bits
     x[0, 0] = -0.0
     before, calls = x.tobytes(), []
 
@@ -220,12 +227,12 @@ def test_numerical_gradients_of_known_functions():
     np.testing.assert_allclose(grad, 3 * p.x**2, rtol=1e-6, atol=1e-9)
     grad = eval_numerical_gradient_array(np.sin, p.x, p.dout)
     assert relative(grad, p.dout * np.cos(p.x)) <= 1e-9
-    live = p.x                                  # f may ignore what it is given and read what it closes over
-    np.testing.assert_allclose(eval_numerical_gradient(lambda _: np.sum(live**2), live, False), 2 * live,
-                               rtol=1e-6)
+    live = p.x  # f may ignore what it is given and read what it closes over
+    np.testing.assert_allclose(
+        eval_numerical_gradient(lambda _: np.sum(live**2), live, False), 2 * live, rtol=1e-6
+    )
     half = eval_numerical_gradient(lambda v: v @ v, np.ones(3, np.float32), verbose=False, h=1e-2)
-    assert half.dtype == np.float32 and np.allclose(half, 2,
-                                                    rtol=1e-3)     # float32 has no more at its best h
+    assert half.dtype == np.float32 and np.allclose(half, 2, rtol=1e-3)  # float32 has no more at its best h
 
 
 def test_verbose_prints_each_entry(capsys):
@@ -246,14 +253,16 @@ def test_blobs_and_nets():
     inputs, output = (Blob(p.x), Blob(w)), Blob(np.zeros((3, 2)), dout)
 
     def forward(x, w, out):
-        out.vals[...] = x.vals @ w.vals         # writes into one array, as blobs do
+        out.vals[...] = x.vals @ w.vals  # writes into one array, as blobs do
 
     class Net:
         def forward(self):
             forward(*inputs, output)
 
-    for grads in (eval_numerical_gradient_blobs(forward, inputs, output),
-                  eval_numerical_gradient_net(Net(), inputs, output)):
+    for grads in (
+        eval_numerical_gradient_blobs(forward, inputs, output),
+        eval_numerical_gradient_net(Net(), inputs, output),
+    ):
         assert isinstance(grads, list)
         for grad, truth in zip(grads, (dout @ w.T, p.x.T @ dout), strict=True):
             assert relative(grad, truth) <= 1e-9
@@ -268,13 +277,13 @@ def test_grad_check_sparse_prints_a_line_a_check(capsys):
         error = re.fullmatch(r"numerical: (\S+) analytic: (\S+), relative error: (\S+e-\d\d)", line)[3]
         assert float(error) < 1e-7
     grad_check_sparse(lambda v: 0.0, p.x, 0 * p.x, num_checks=1)
-    assert "relative error: 0.000000e+00" in capsys.readouterr().out        # not NaN
+    assert "relative error: 0.000000e+00" in capsys.readouterr().out  # not NaN
 
 
 def test_rel_error_is_the_one_of_the_notebooks():
     x, y = np.array([1.0, -2.0, 0.0]), np.array([1.5, -2.0, 0.0])
     assert rel_error(x, y) == 0.5 / 2.5 and rel_error(x, x) == 0
-    assert rel_error(np.array([1e-9]), np.array([0.0])) == 0.1              # over the floor of 1e-8
+    assert rel_error(np.array([1e-9]), np.array([0.0])) == 0.1  # over the floor of 1e-8
     assert rel_error(2.0, 1.0) == rel_error(1.0, 2.0) == 1 / 3
     assert np.isnan(rel_error(np.array([np.nan, 1.0]), np.array([1.0, 1.0])))
 
@@ -298,8 +307,9 @@ def test_one_direction_takes_two_evaluations_and_a_given_stream():
         assert_directional("dx", 2 * p.x, lambda v: calls.append(1) or np.sum(v**2), p.x, rng=make(0))
     assert len(calls) == 4
     x = np.ones((100, 100))
-    with pytest.raises(AssertionError,
-                       match="along a random direction(?s:.*)yours .*, numeric .*(?s:.*)assert_gradient"):
+    with pytest.raises(
+        AssertionError, match="along a random direction(?s:.*)yours .*, numeric .*(?s:.*)assert_gradient"
+    ):
         assert_directional("dx", np.ones_like(x), lambda v: np.sum(v**2), x)
 
 

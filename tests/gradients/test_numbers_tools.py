@@ -43,14 +43,22 @@ def test_rel_error(pairs, layout):
     x, y = (laid_out(np.array(column), layout) for column in zip(*pairs))
     with unchanged(x, y):
         ours = rel_error(x, y)
-    exact = max(abs(Fraction(a) - Fraction(b)) / max(Fraction(1e-8), abs(Fraction(a)) + abs(Fraction(b)))
-                for a, b in pairs)
+    exact = max(
+        abs(Fraction(a) - Fraction(b)) / max(Fraction(1e-8), abs(Fraction(a)) + abs(Fraction(b)))
+        for a, b in pairs
+    )
     assert abs(ours - float(exact)) <= 4e-16 * float(exact) and rel_error(y, x) == ours
     assert np.isnan(rel_error(np.append(x, np.nan), np.append(y, 1.0)))
 
 
-@cases("eval_numerical_gradient", data=st.data(), shape=SHAPES, dtype=DTYPES, h=st.sampled_from([1e-5, 1e-2]),
-       seed=SEEDS)
+@cases(
+    "eval_numerical_gradient",
+    data=st.data(),
+    shape=SHAPES,
+    dtype=DTYPES,
+    h=st.sampled_from([1e-5, 1e-2]),
+    seed=SEEDS,
+)
 def test_numerical_gradients_of_a_square(data, shape, dtype, h, seed):
     """Of sum(c x^2) a central difference is exact but for rounding: 2 c x, for any h."""
     assume(dtype == np.float64 or h == 1e-2)
@@ -60,9 +68,15 @@ def test_numerical_gradients_of_a_square(data, shape, dtype, h, seed):
         x.flat[0] = np.nan
     c = np.asarray(np.random.RandomState(seed + 1).uniform(-2, 2, shape)).astype(dtype)
     before, truth = x.copy(), 2 * wide(c) * wide(x)
-    grads = [eval_numerical_gradient(lambda v: float(np.sum(wide(c * v**2) if dtype == np.float64
-                                                            else wide(c) * wide(v)**2)), x, False, h),
-             eval_numerical_gradient_array(lambda v: v**2, x, c, h)]
+    grads = [
+        eval_numerical_gradient(
+            lambda v: float(np.sum(wide(c * v**2) if dtype == np.float64 else wide(c) * wide(v) ** 2)),
+            x,
+            False,
+            h,
+        ),
+        eval_numerical_gradient_array(lambda v: v**2, x, c, h),
+    ]
     assert np.array_equal(x, before, equal_nan=True)
     # Each f is off by eps times its size, up to 2 an entry, divided by 2h; and x + h is rounded too.
     off = 8 * (1 + 2 * x.size * (not np.isnan(x).any())) * limits(dtype)[0] / h
@@ -81,9 +95,14 @@ def test_complex_step(data, shape, dtype, seed):
     assert_right("grad", grad, truth, 1e-14 * np.abs(c) * np.exp(np.abs(x)) * (1 + np.abs(x)), np.float64)
 
 
-@cases("assert_gradient", seed=SEEDS, shape=st.lists(st.integers(1, 4), min_size=1, max_size=3).map(tuple),
-       fault=st.sampled_from([None, "entry", "factor", "nan", "zero", "inf"]), layout=WRITABLE,
-       check=st.sampled_from([assert_gradient, assert_directional]))
+@cases(
+    "assert_gradient",
+    seed=SEEDS,
+    shape=st.lists(st.integers(1, 4), min_size=1, max_size=3).map(tuple),
+    fault=st.sampled_from([None, "entry", "factor", "nan", "zero", "inf"]),
+    layout=WRITABLE,
+    check=st.sampled_from([assert_gradient, assert_directional]),
+)
 def test_assert_gradient_passes_what_is_right_and_nothing_else(seed, shape, fault, layout, check):
     rng = np.random.RandomState(seed)
     x, dout = laid_out(rng.uniform(0.5, 2, shape), layout), rng.uniform(0.5, 2, shape)
@@ -92,7 +111,7 @@ def test_assert_gradient_passes_what_is_right_and_nothing_else(seed, shape, faul
         grad.flat[rng.randint(grad.size)] += {"entry": 1e-2, "nan": np.nan, "inf": np.inf}[fault]
     elif fault:
         grad *= {"factor": 1.5, "zero": 0}[fault]
-    assume(check is assert_gradient or fault in (None, "nan", "inf"))   # else an unlucky direction may pass
+    assume(check is assert_gradient or fault in (None, "nan", "inf"))  # else an unlucky direction may pass
     assume(fault is None or np.abs(np.cos(x) * dout).max() > 1e-3)
     if fault is None:
         check("dx", grad, np.sin, x, dout)
@@ -105,16 +124,22 @@ def test_assert_gradient_passes_what_is_right_and_nothing_else(seed, shape, faul
 STEPS = st.sampled_from([0, -1e-5, np.nan, np.inf, "small", None, True])
 
 
-@cases("gradient checks, refused", h=STEPS, check=st.sampled_from(
-    [eval_numerical_gradient, eval_numerical_gradient_array, grad_check_sparse]))
+@cases(
+    "gradient checks, refused",
+    h=STEPS,
+    check=st.sampled_from([eval_numerical_gradient, eval_numerical_gradient_array, grad_check_sparse]),
+)
 def test_a_step_that_is_none_is_refused(h, check):
     x = np.ones((2, 3))
     with unchanged(x.copy()), refused((TypeError, ValueError), f"{check.__name__}: h must be"):
         check(lambda v: np.sum(v), x, *([] if check is eval_numerical_gradient else [x]), h=h)
 
 
-@cases("gradient checks, refused", given=st.sampled_from(["text", None, 1j, np.ones(2, complex), object()]),
-       check=st.sampled_from([eval_numerical_gradient, eval_numerical_gradient_array]))
+@cases(
+    "gradient checks, refused",
+    given=st.sampled_from(["text", None, 1j, np.ones(2, complex), object()]),
+    check=st.sampled_from([eval_numerical_gradient, eval_numerical_gradient_array]),
+)
 def test_a_function_that_returns_no_numbers_is_refused(given, check):
     x = np.ones(2)
     with refused(TypeError, "f must return real numbers, got"):
@@ -143,14 +168,22 @@ def test_what_else_a_gradient_check_refuses():
             rel_error(empty, empty)
     with refused(TypeError, "rel_error: y must hold numbers, got <U1"):
         rel_error(1.0, np.array("a"))
-    with refused(ValueError, "lost in the rounding of x, 100 in float32"):      # 7.6e-6 for 1e-5
+    with refused(ValueError, "lost in the rounding of x, 100 in float32"):  # 7.6e-6 for 1e-5
         eval_numerical_gradient(np.sum, np.full(2, 100, np.float32), h=1e-5)
 
 
-@cases("fit_whitening, whiten", seed=SEEDS, N=st.integers(8, 40),
-       rest=st.sampled_from([(5,), (1, 2, 3), (2, 1, 1)]), dtype=DTYPES,
-       scale=st.sampled_from([1.0, 1e-10, 1e10]), softening=st.sampled_from([0.1, 1, 1e3]),
-       offset=st.sampled_from([0.0, 3.0]), layout=LAYOUTS, in_place=st.booleans())
+@cases(
+    "fit_whitening, whiten",
+    seed=SEEDS,
+    N=st.integers(8, 40),
+    rest=st.sampled_from([(5,), (1, 2, 3), (2, 1, 1)]),
+    dtype=DTYPES,
+    scale=st.sampled_from([1.0, 1e-10, 1e10]),
+    softening=st.sampled_from([0.1, 1, 1e3]),
+    offset=st.sampled_from([0.0, 3.0]),
+    layout=LAYOUTS,
+    in_place=st.booleans(),
+)
 def test_whitening(seed, N, rest, dtype, scale, softening, offset, layout, in_place):
     """matrix^2 (C + softening mean variance) is a multiple of I, and matrix C matrix has mean variance 1."""
     rng = np.random.RandomState(seed)
@@ -162,7 +195,7 @@ def test_whitening(seed, N, rest, dtype, scale, softening, offset, layout, in_pl
         out = whiten(X, (mean, matrix))
     rows = X.reshape(N, D).astype(float)
     C = np.cov(rows, rowvar=False, bias=True).reshape(D, D)
-    cond = 1 + (offset + 3)**2 * D / softening
+    cond = 1 + (offset + 3) ** 2 * D / softening
     off = 100 * D * N * float(np.finfo(dtype).eps) * cond
     whole = matrix.astype(float)
     both = whole @ (C + softening * np.trace(C) / D * np.eye(D)) @ whole
@@ -175,8 +208,12 @@ def test_whitening(seed, N, rest, dtype, scale, softening, offset, layout, in_pl
         assert whiten(X, (mean, matrix), out=X) is X and np.array_equal(X, out)
 
 
-@cases("fit_whitening, refused", seed=SEEDS, dtype=DTYPES,
-       bad=st.sampled_from([np.nan, np.inf, -np.inf, "large", "flat", "denormal"]))
+@cases(
+    "fit_whitening, refused",
+    seed=SEEDS,
+    dtype=DTYPES,
+    bad=st.sampled_from([np.nan, np.inf, -np.inf, "large", "flat", "denormal"]),
+)
 def test_images_that_cannot_be_whitened_are_refused(seed, dtype, bad):
     X = np.random.RandomState(seed).normal(size=(9, 4)).astype(dtype)
     if bad == "large":
@@ -220,8 +257,13 @@ def moved(image, down, right):
     return out
 
 
-@cases("flip, shift, flip_and_shift, views", X=image_batches(), seed=SEEDS, pixels=st.integers(0, 6),
-       modern=st.booleans())
+@cases(
+    "flip, shift, flip_and_shift, views",
+    X=image_batches(),
+    seed=SEEDS,
+    pixels=st.integers(0, 6),
+    modern=st.booleans(),
+)
 def test_augmentation(X, seed, pixels, modern):
     rng = np.random.default_rng(seed) if modern else np.random.RandomState(seed)
     with unchanged(X):
@@ -229,7 +271,7 @@ def test_augmentation(X, seed, pixels, modern):
         seen = list(views(X, pixels))
     for made in (flipped, shifted, both, *seen):
         assert made.shape == X.shape and made.dtype == X.dtype
-    same = lambda a, b: np.array_equal(a, b, equal_nan=a.dtype.kind == "f")     # noqa: E731
+    same = lambda a, b: np.array_equal(a, b, equal_nan=a.dtype.kind == "f")  # noqa: E731
     places = range(-pixels, pixels + 1)
     for image, f, s in zip(X, flipped, shifted):
         assert same(f, image) or same(f, image[..., ::-1])
@@ -240,8 +282,11 @@ def test_augmentation(X, seed, pixels, modern):
     assert len(seen) == 10 and all(any(same(a, b) for b in seen) for a in wanted)
 
 
-@cases("augmentation, refused", name=st.sampled_from(["flip", "shift", "views"]),
-       bad=st.sampled_from([None, "x", -1, 1.5, np.nan, True, [1]]))
+@cases(
+    "augmentation, refused",
+    name=st.sampled_from(["flip", "shift", "views"]),
+    bad=st.sampled_from([None, "x", -1, 1.5, np.nan, True, [1]]),
+)
 def test_augmentation_refuses(name, bad):
     X = np.ones((2, 3, 4, 4))
     for wrong in (bad, X[0], X.tolist()):
@@ -255,9 +300,17 @@ def test_augmentation_refuses(name, bad):
             list(shift(X, np.random, bad) if name == "shift" else views(X, bad))
 
 
-@cases("visualize_grid, vis_grid, vis_nn", data=st.data(), N=st.integers(1, 7), H=st.integers(1, 3),
-       W=st.integers(1, 3), C=st.sampled_from([1, 3]), padding=st.integers(0, 2),
-       ubound=st.sampled_from([1, 255.0]), dtype=st.sampled_from([np.float32, np.float64, np.uint8]))
+@cases(
+    "visualize_grid, vis_grid, vis_nn",
+    data=st.data(),
+    N=st.integers(1, 7),
+    H=st.integers(1, 3),
+    W=st.integers(1, 3),
+    C=st.sampled_from([1, 3]),
+    padding=st.integers(0, 2),
+    ubound=st.sampled_from([1, 255.0]),
+    dtype=st.sampled_from([np.float32, np.float64, np.uint8]),
+)
 def test_grids(data, N, H, W, C, dtype, padding, ubound):
     X = data.draw(arrays((N, H, W, C), np.float64 if dtype == np.uint8 else dtype))
     if dtype == np.uint8:
@@ -276,11 +329,15 @@ def test_grids(data, N, H, W, C, dtype, padding, ubound):
             top, left = i // columns * (H + gap), i % columns * (W + gap)
             low, high = wide(image).min(), wide(image).max()
             truth = np.full(image.shape, 0.5) if low == high else (wide(image) - low) / (high - low)
-            assert_right("cell", grid[top:top + H, left:left + W], truth, 1e-15, np.float64)
+            assert_right("cell", grid[top : top + H, left : left + W], truth, 1e-15, np.float64)
 
 
-@cases("grids, refused", bad=st.sampled_from([0, -1, np.nan, np.inf, "1", None, True]),
-       name=st.sampled_from(["ubound", "padding"]), kind=st.sampled_from([complex, str, object, "M8[s]"]))
+@cases(
+    "grids, refused",
+    bad=st.sampled_from([0, -1, np.nan, np.inf, "1", None, True]),
+    name=st.sampled_from(["ubound", "padding"]),
+    kind=st.sampled_from([complex, str, object, "M8[s]"]),
+)
 def test_grids_refuse(bad, name, kind):
     X = np.arange(12).reshape(1, 2, 2, 3)
     assume(name == "ubound" or bad != 0 or bad is True)

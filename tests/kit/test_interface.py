@@ -15,22 +15,40 @@ LAYERS = """affine_forward affine_backward relu_forward relu_backward softmax_lo
     batchnorm_backward batchnorm_backward_alt layernorm_forward layernorm_backward dropout_forward
     dropout_backward""".split()
 SANDWICHES = ["affine_relu_forward", "affine_relu_backward"]
-MODULES = ["contracts", "layers", "layer_utils", "classifiers.fc_net", "optim", "solver", "gradient_check",
-           "data_utils", "vis_utils"]
+MODULES = [
+    "contracts",
+    "layers",
+    "layer_utils",
+    "classifiers.fc_net",
+    "optim",
+    "solver",
+    "gradient_check",
+    "data_utils",
+    "vis_utils",
+]
 
-SIGNATURES = {      # the arguments that callers give by place, with the defaults they rely on
-    "layers.affine_forward": "x, w, b", "layers.affine_backward": "dout, cache", "layers.relu_forward": "x",
-    "layers.relu_backward": "dout, cache", "layers.softmax_loss": "x, y, label_smoothing=0.0",
+SIGNATURES = {  # the arguments that callers give by place, with the defaults they rely on
+    "layers.affine_forward": "x, w, b",
+    "layers.affine_backward": "dout, cache",
+    "layers.relu_forward": "x",
+    "layers.relu_backward": "dout, cache",
+    "layers.softmax_loss": "x, y, label_smoothing=0.0",
     "layers.svm_loss": "x, y",
-    "layers.batchnorm_forward": "x, gamma, beta, bn_param", "layers.batchnorm_backward": "dout, cache",
-    "layers.batchnorm_backward_alt": "dout, cache", "layers.layernorm_forward": "x, gamma, beta, ln_param",
-    "layers.layernorm_backward": "dout, cache", "layers.dropout_forward": "x, dropout_param",
+    "layers.batchnorm_forward": "x, gamma, beta, bn_param",
+    "layers.batchnorm_backward": "dout, cache",
+    "layers.batchnorm_backward_alt": "dout, cache",
+    "layers.layernorm_forward": "x, gamma, beta, ln_param",
+    "layers.layernorm_backward": "dout, cache",
+    "layers.dropout_forward": "x, dropout_param",
     "layers.dropout_backward": "dout, cache",
-    "layer_utils.affine_relu_forward": "x, w, b", "layer_utils.affine_relu_backward": "dout, cache",
-    "classifiers.fc_net.TwoLayerNet":
-        "input_dim=3072, hidden_dim=100, num_classes=10, weight_scale=0.001, reg=0.0",
-    "optim.sgd": "w, dw, config=None", "optim.sgd_momentum": "w, dw, config=None",
-    "optim.rmsprop": "w, dw, config=None", "optim.adam": "w, dw, config=None",
+    "layer_utils.affine_relu_forward": "x, w, b",
+    "layer_utils.affine_relu_backward": "dout, cache",
+    "classifiers.fc_net.TwoLayerNet": "input_dim=3072, hidden_dim=100, num_classes=10, "
+    "weight_scale=0.001, reg=0.0",
+    "optim.sgd": "w, dw, config=None",
+    "optim.sgd_momentum": "w, dw, config=None",
+    "optim.rmsprop": "w, dw, config=None",
+    "optim.adam": "w, dw, config=None",
     "solver.Solver.check_accuracy": "self, X, y, num_samples=None, batch_size=100",
     "solver.Solver.train": "self",
     "gradient_check.rel_error": "x, y",
@@ -39,20 +57,42 @@ SIGNATURES = {      # the arguments that callers give by place, with the default
     "gradient_check.eval_numerical_gradient_blobs": "f, inputs, output, h=1e-05",
     "gradient_check.eval_numerical_gradient_net": "net, inputs, output, h=1e-05",
     "gradient_check.grad_check_sparse": "f, x, analytic_grad, num_checks=10, h=1e-05",
-    "data_utils.load_pickle": "f", "data_utils.load_CIFAR_batch": "filename",
+    "data_utils.load_pickle": "f",
+    "data_utils.load_CIFAR_batch": "filename",
     "data_utils.load_CIFAR10": "ROOT",
-    "vis_utils.visualize_grid": "Xs, ubound=255.0, padding=1", "vis_utils.vis_grid": "Xs",
+    "vis_utils.visualize_grid": "Xs, ubound=255.0, padding=1",
+    "vis_utils.vis_grid": "Xs",
     "vis_utils.vis_nn": "rows",
 }
-KEYWORDS = {        # those that callers give by name
+KEYWORDS = {  # those that callers give by name
     "classifiers.fc_net.FullyConnectedNet": {
-        "hidden_dims": inspect.Parameter.empty, "input_dim": 3072, "num_classes": 10, "dropout_keep_ratio": 1,
-        "normalization": None, "reg": 0.0, "weight_scale": 1e-2, "dtype": np.float32, "seed": None},
+        "hidden_dims": inspect.Parameter.empty,
+        "input_dim": 3072,
+        "num_classes": 10,
+        "dropout_keep_ratio": 1,
+        "normalization": None,
+        "reg": 0.0,
+        "weight_scale": 1e-2,
+        "dtype": np.float32,
+        "seed": None,
+    },
     "solver.Solver": {
-        "update_rule": "sgd", "lr_decay": 1.0, "batch_size": 100, "num_epochs": 10, "num_train_samples": 1000,
-        "num_val_samples": None, "checkpoint_name": None, "print_every": 10, "verbose": True},
+        "update_rule": "sgd",
+        "lr_decay": 1.0,
+        "batch_size": 100,
+        "num_epochs": 10,
+        "num_train_samples": 1000,
+        "num_val_samples": None,
+        "checkpoint_name": None,
+        "print_every": 10,
+        "verbose": True,
+    },
     "data_utils.get_CIFAR10_data": {
-        "num_training": 49000, "num_validation": 1000, "num_test": 1000, "subtract_mean": True},
+        "num_training": 49000,
+        "num_validation": 1000,
+        "num_test": 1000,
+        "subtract_mean": True,
+    },
 }
 
 
@@ -78,22 +118,40 @@ def test_keywords(name):
 
 def run(code, cwd=ROOT):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True,
-                          cwd=cwd, env=environment)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, cwd=cwd, env=environment
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-@pytest.mark.parametrize("module, names", [
-    ("classifiers.fc_net", ["TwoLayerNet", "FullyConnectedNet", *LAYERS, *SANDWICHES]), ("layers", LAYERS),
-    ("layer_utils", SANDWICHES), ("optim", ["sgd", "sgd_momentum", "rmsprop", "adam"]),
-    ("solver", ["Solver"]),
-    ("gradient_check", ["rel_error", "eval_numerical_gradient", "eval_numerical_gradient_array",
-                        "eval_numerical_gradient_blobs", "eval_numerical_gradient_net", "grad_check_sparse",
-                        "assert_gradient", "assert_directional", "complex_step_gradient"]),
-    ("data_utils", ["get_CIFAR10_data", "load_CIFAR10", "load_CIFAR_batch", "load_pickle"]),
-    ("vis_utils", ["visualize_grid", "vis_grid", "vis_nn"]),
-], ids=lambda v: v if isinstance(v, str) else "")
+@pytest.mark.parametrize(
+    "module, names",
+    [
+        ("classifiers.fc_net", ["TwoLayerNet", "FullyConnectedNet", *LAYERS, *SANDWICHES]),
+        ("layers", LAYERS),
+        ("layer_utils", SANDWICHES),
+        ("optim", ["sgd", "sgd_momentum", "rmsprop", "adam"]),
+        ("solver", ["Solver"]),
+        (
+            "gradient_check",
+            [
+                "rel_error",
+                "eval_numerical_gradient",
+                "eval_numerical_gradient_array",
+                "eval_numerical_gradient_blobs",
+                "eval_numerical_gradient_net",
+                "grad_check_sparse",
+                "assert_gradient",
+                "assert_directional",
+                "complex_step_gradient",
+            ],
+        ),
+        ("data_utils", ["get_CIFAR10_data", "load_CIFAR10", "load_CIFAR_batch", "load_pickle"]),
+        ("vis_utils", ["visualize_grid", "vis_grid", "vis_nn"]),
+    ],
+    ids=lambda v: v if isinstance(v, str) else "",
+)
 def test_star_import_brings(module, names):
     scope = {}
     exec(f"from cs231n.{module} import *", scope)
@@ -105,8 +163,15 @@ def test_star_import_brings(module, names):
 def test_star_imports_together_clash_with_nothing():
     """No name may mean two things, and rel_error means what the notebooks' own does."""
     scopes = []
-    for module in ("classifiers.fc_net", "layers", "layer_utils", "gradient_check", "optim", "solver",
-                   "vis_utils"):
+    for module in (
+        "classifiers.fc_net",
+        "layers",
+        "layer_utils",
+        "gradient_check",
+        "optim",
+        "solver",
+        "vis_utils",
+    ):
         scopes.append({})
         exec(f"from cs231n.{module} import *", scopes[-1])
     for name in set().union(*scopes) - {"__builtins__"}:
@@ -119,8 +184,10 @@ def test_star_imports_together_clash_with_nothing():
 
 @pytest.mark.parametrize("module", MODULES)
 def test_modules_import_numpy_and_the_standard_library_alone(module):
-    out = run(f"import sys, cs231n.{module}\n"
-              "print(*{m.split('.')[0] for m in sys.modules} - set(sys.stdlib_module_names))")
+    out = run(
+        f"import sys, cs231n.{module}\n"
+        "print(*{m.split('.')[0] for m in sys.modules} - set(sys.stdlib_module_names))"
+    )
     others = {m for m in out.split() if not m.startswith(("_", "sitecustomize", "distutils"))}
     assert others <= {"cs231n", "numpy", "mkl", "cython_runtime"}
 
@@ -150,14 +217,20 @@ assert scope['FullyConnectedNet'] is fc_net.FullyConnectedNet and 'affine_relu_f
 
 
 def test_works_from_any_folder(tmp_path):
-    assert run("from cs231n.classifiers.fc_net import *; print(TwoLayerNet().params['W1'].shape)",
-               tmp_path) == "(3072, 100)\n"
+    assert (
+        run("from cs231n.classifiers.fc_net import *; print(TwoLayerNet().params['W1'].shape)", tmp_path)
+        == "(3072, 100)\n"
+    )
 
 
-@pytest.mark.parametrize("arguments, status, words", [
-    (["--help"], 0, ["data", "run"]), ([], 2, ["COMMAND"]), (["dat"], 2, ["dat", "data", "run"])], ids=str)
+@pytest.mark.parametrize(
+    "arguments, status, words",
+    [(["--help"], 0, ["data", "run"]), ([], 2, ["COMMAND"]), (["dat"], 2, ["dat", "data", "run"])],
+    ids=str,
+)
 def test_the_command_explains_itself(arguments, status, words, capsys):
     from cs231n.__main__ import main
+
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     assert ended.value.code == status

@@ -22,8 +22,10 @@ def test_single_layers_by_eval_numerical_gradient_array():
     dout = np.random.randn(10, 5)
     dx, dw, db = affine_backward(dout, affine_forward(x, w, b)[1])
     for name, grad, value in [("x", dx, x), ("w", dw, w), ("b", db, b)]:
+
         def f(v, name=name):
             return affine_forward(**{"x": x, "w": w, "b": b, name: v})[0]
+
         assert rel_error(grad, eval_numerical_gradient_array(f, value, dout)) < 1e-7
     x, dout = np.random.randn(10, 10), np.random.randn(10, 10)
     numeric = eval_numerical_gradient_array(lambda v: relu_forward(v)[0], x, dout)
@@ -31,8 +33,10 @@ def test_single_layers_by_eval_numerical_gradient_array():
     x, w, b = np.random.randn(2, 3, 4), np.random.randn(12, 10), np.random.randn(10)
     dout = np.random.randn(2, 10)
     dx, dw, db = affine_relu_backward(dout, affine_relu_forward(x, w, b)[1])
-    assert rel_error(eval_numerical_gradient_array(lambda v: affine_relu_forward(v, w, b)[0], x, dout),
-                     dx) < 1e-6
+    assert (
+        rel_error(eval_numerical_gradient_array(lambda v: affine_relu_forward(v, w, b)[0], x, dout), dx)
+        < 1e-6
+    )
 
 
 def test_losses_of_tiny_scores():
@@ -41,8 +45,9 @@ def test_losses_of_tiny_scores():
     for loss_of, wanted in ((svm_loss, 9), (softmax_loss, 2.3)):
         loss, dx = loss_of(x, y)
         assert abs(loss - wanted) < 0.05
-        assert rel_error(eval_numerical_gradient(lambda v, g=loss_of: g(v, y)[0], x, verbose=False),
-                         dx) < 1e-6
+        assert (
+            rel_error(eval_numerical_gradient(lambda v, g=loss_of: g(v, y)[0], x, verbose=False), dx) < 1e-6
+        )
 
 
 def test_two_layer_net():
@@ -68,30 +73,43 @@ def test_two_layer_net():
         model.reg = reg
         loss, grads = model.loss(X, y)
         for name in sorted(grads):
-            numeric = eval_numerical_gradient(lambda _: model.loss(X, y)[0], model.params[name],
-                                              verbose=False)
+            numeric = eval_numerical_gradient(
+                lambda _: model.loss(X, y)[0], model.params[name], verbose=False
+            )
             assert rel_error(numeric, grads[name]) < 1e-6
 
 
-@pytest.mark.parametrize("words", [{}, {"normalization": "batchnorm"}, {"normalization": "layernorm"},
-                                   {"use_batchnorm": True}, {"dropout": 0.75, "seed": 123}, {"dropout": 0},
-                                   {"dropout_keep_ratio": 0.5, "seed": 123}], ids=str)
+@pytest.mark.parametrize(
+    "words",
+    [
+        {},
+        {"normalization": "batchnorm"},
+        {"normalization": "layernorm"},
+        {"use_batchnorm": True},
+        {"dropout": 0.75, "seed": 123},
+        {"dropout": 0},
+        {"dropout_keep_ratio": 0.5, "seed": 123},
+    ],
+    ids=str,
+)
 @pytest.mark.parametrize("reg", [0, 3.14])
 def test_deep_nets_with_parameters_perturbed_live(words, reg):
     N, D, H1, H2, C = 5, 9, 8, 6, 4
     X, y = np.random.randn(N, D), np.random.randint(C, size=(N,))
-    model = FullyConnectedNet([H1, H2], input_dim=D, num_classes=C, reg=reg, weight_scale=5e-2,
-                              dtype=np.float64, **words)
+    model = FullyConnectedNet(
+        [H1, H2], input_dim=D, num_classes=C, reg=reg, weight_scale=5e-2, dtype=np.float64, **words
+    )
     loss, grads = model.loss(X, y)
     assert loss > 1
     normalized = model.normalization == "batchnorm"
     for name in sorted(grads):
-        numeric = eval_numerical_gradient(lambda _: model.loss(X, y)[0], model.params[name], verbose=False,
-                                          h=1e-5)
+        numeric = eval_numerical_gradient(
+            lambda _: model.loss(X, y)[0], model.params[name], verbose=False, h=1e-5
+        )
         if normalized and name in ("b1", "b2"):
-            assert np.abs(numeric).max() < 1e-8 and np.abs(grads[name]).max() < 1e-8    # true value zero
+            assert np.abs(numeric).max() < 1e-8 and np.abs(grads[name]).max() < 1e-8  # true value zero
         else:
-            assert rel_error(numeric, grads[name]) < 1e-4     # entries near zero, over the floor of 1e-8
+            assert rel_error(numeric, grads[name]) < 1e-4  # entries near zero, over the floor of 1e-8
 
 
 def test_initial_loss_is_log_of_the_number_of_classes():
@@ -100,8 +118,11 @@ def test_initial_loss_is_log_of_the_number_of_classes():
     assert abs(model.loss(X, y)[0] - np.log(10)) < 1e-3
 
 
-@pytest.mark.parametrize("rule, memory", [(sgd_momentum, ["velocity"]), (rmsprop, ["cache"]),
-                                          (adam, ["m", "v"])], ids=["sgd_momentum", "rmsprop", "adam"])
+@pytest.mark.parametrize(
+    "rule, memory",
+    [(sgd_momentum, ["velocity"]), (rmsprop, ["cache"]), (adam, ["m", "v"])],
+    ids=["sgd_momentum", "rmsprop", "adam"],
+)
 def test_update_rules_with_memory_passed_in_and_read_back(rule, memory):
     N, D = 4, 5
     w, dw = np.linspace(-0.4, 0.6, num=N * D).reshape(N, D), np.linspace(-0.6, 0.4, num=N * D).reshape(N, D)
@@ -167,8 +188,16 @@ def test_solver_runs_and_what_is_plotted():
     solvers = {}
     for rule, rate in {"sgd": 5e-3, "sgd_momentum": 5e-3, "rmsprop": 1e-4, "adam": 1e-3}.items():
         model = FullyConnectedNet([20] * 3, input_dim=D, num_classes=C, weight_scale=5e-2)
-        solvers[rule] = Solver(model, data, num_epochs=5, batch_size=20, update_rule=rule,
-                               optim_config={"learning_rate": rate}, print_every=1000, verbose=False)
+        solvers[rule] = Solver(
+            model,
+            data,
+            num_epochs=5,
+            batch_size=20,
+            update_rule=rule,
+            optim_config={"learning_rate": rate},
+            print_every=1000,
+            verbose=False,
+        )
         solvers[rule].train()
     for solver in solvers.values():
         assert len(solver.loss_history) == 50
@@ -180,10 +209,18 @@ def test_solver_runs_and_what_is_plotted():
 
 def test_overfitting_a_few_examples():
     data, D, C = make_blobs(num_train=50)
-    data["y_train"] = np.random.RandomState(0).randint(C, size=50)      # labels without reason
+    data["y_train"] = np.random.RandomState(0).randint(C, size=50)  # labels without reason
     model = FullyConnectedNet([100, 100], input_dim=D, num_classes=C, weight_scale=1e-1)
-    solver = Solver(model, data, print_every=10, num_epochs=100, batch_size=25, update_rule="adam",
-                    optim_config={"learning_rate": 1e-2}, verbose=False)
+    solver = Solver(
+        model,
+        data,
+        print_every=10,
+        num_epochs=100,
+        batch_size=25,
+        update_rule="adam",
+        optim_config={"learning_rate": 1e-2},
+        verbose=False,
+    )
     solver.train()
     assert solver.train_acc_history[-1] == 1.0
 

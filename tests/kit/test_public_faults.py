@@ -43,8 +43,9 @@ def test_fault_2_best_parameters_without_their_running_statistics():
     data, D, C = make_blobs(num_val=200, seed=3)
     data["X_val"] = data["X_val"] + 2 * np.random.RandomState(1).normal(size=data["X_val"].shape)
     model = net(D, C, normalization="batchnorm")
-    solver = Solver(model, data, num_epochs=10, batch_size=5, optim_config={"learning_rate": 0.3},
-                    verbose=False)
+    solver = Solver(
+        model, data, num_epochs=10, batch_size=5, optim_config={"learning_rate": 0.3}, verbose=False
+    )
     solver.train()
     assert solver.val_acc_history[-1] != solver.best_val_acc, "the last epoch was the best: nothing shown"
     assert solver.check_accuracy(data["X_val"], data["y_val"]) == solver.best_val_acc
@@ -63,17 +64,24 @@ def test_fault_3_a_dropout_seed_repeats_the_minibatches(blobs, solver_seed):
 def test_fault_4_divergence_goes_on_silently(blobs):
     data, D, C = blobs
     model = net(D, C)
-    solver = Solver(model, data, num_epochs=50, batch_size=20, verbose=False,
-                    optim_config={"learning_rate": 1e6})
-    with np.errstate(all="ignore"), pytest.warns(RuntimeWarning,
-                                                 match="Solver.train: the loss is .*learning_rate"):
+    solver = Solver(
+        model, data, num_epochs=50, batch_size=20, verbose=False, optim_config={"learning_rate": 1e6}
+    )
+    with (
+        np.errstate(all="ignore"),
+        pytest.warns(RuntimeWarning, match="Solver.train: the loss is .*learning_rate"),
+    ):
         solver.train()
     assert len(solver.loss_history) < 150 and np.isfinite(solver.loss_history).all()
 
 
-@pytest.mark.parametrize("options, words", [({"batch_size": 0}, "batch_size must be at least 1, got 0"),
-                                            ({"update_rule": "np"},
-                                             "update_rule must be one of 'sgd'.*got 'np'")])
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
+        ({"update_rule": "np"}, "update_rule must be one of 'sgd'.*got 'np'"),
+    ],
+)
 def test_fault_4_nonsense_accepted_or_crashing_later(blobs, options, words):
     data, D, C = blobs
     with pytest.raises(ValueError, match=words):
@@ -84,10 +92,16 @@ def test_fault_5_checkpoints_that_nothing_can_load(blobs, tmp_path):
     data, D, C = blobs
     model = net(D, C, normalization="batchnorm")
     # One batch, so that the only parameters measured are those of the checkpoint and of the model afterwards.
-    Solver(model, data, num_epochs=1, batch_size=len(data["X_train"]), verbose=False,
-           checkpoint_name=str(tmp_path / "run")).train()
+    Solver(
+        model,
+        data,
+        num_epochs=1,
+        batch_size=len(data["X_train"]),
+        verbose=False,
+        checkpoint_name=str(tmp_path / "run"),
+    ).train()
     fresh = net(D, C, normalization="batchnorm")
-    fresh.loss(data["X_train"], data["y_train"])        # statistics of its own, to be replaced
+    fresh.loss(data["X_train"], data["y_train"])  # statistics of its own, to be replaced
     scores = model.loss(data["X_val"])
     assert not np.allclose(fresh.loss(data["X_val"]), scores, rtol=0.1)
     load_checkpoint(tmp_path / "run_epoch_1.npz", fresh)
@@ -97,14 +111,16 @@ def test_fault_5_checkpoints_that_nothing_can_load(blobs, tmp_path):
 
 
 def test_fault_6_a_typo_in_normalization_is_ignored():
-    with pytest.raises(ValueError,
-                       match="normalization must be one of None, 'batchnorm', 'layernorm'; got 'batchnrom'"):
+    with pytest.raises(
+        ValueError, match="normalization must be one of None, 'batchnorm', 'layernorm'; got 'batchnrom'"
+    ):
         FullyConnectedNet([5], normalization="batchnrom")
 
 
 def test_fault_6_a_typo_in_a_dropout_mode_fails_far_away():
-    with pytest.raises(ValueError,
-                       match=r"dropout_param\['mode'\] must be one of 'train', 'test'; got 'trian'"):
+    with pytest.raises(
+        ValueError, match=r"dropout_param\['mode'\] must be one of 'train', 'test'; got 'trian'"
+    ):
         dropout_forward(np.ones((2, 3)), {"mode": "trian", "p": 0.5})
 
 
@@ -118,8 +134,10 @@ def test_fault_7_a_numerical_gradient_leaves_x_changed_when_f_raises():
     def fails(_):
         raise ZeroDivisionError
 
-    for numeric in (lambda x: eval_numerical_gradient(fails, x),
-                    lambda x: eval_numerical_gradient_array(fails, x, 1.0)):
+    for numeric in (
+        lambda x: eval_numerical_gradient(fails, x),
+        lambda x: eval_numerical_gradient_array(fails, x, 1.0),
+    ):
         x = np.arange(6.0).reshape(2, 3) / 7
         before = x.tobytes()
         with pytest.raises(ZeroDivisionError):
@@ -140,8 +158,9 @@ def imports_of(path):
             yield node.module.split(".")[0]
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("cs231n/**/*.py")),
-                         ids=lambda p: p.relative_to(ROOT).as_posix())
+@pytest.mark.parametrize(
+    "path", sorted(ROOT.glob("cs231n/**/*.py")), ids=lambda p: p.relative_to(ROOT).as_posix()
+)
 def test_fault_9_compatibility_packages(path):
     assert not set(imports_of(path)) & {"past", "future", "six", "imageio", "builtins"}
 

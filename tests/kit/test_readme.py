@@ -16,8 +16,9 @@ def test_its_commands_exist():
     offered = subprocess.run(["bash", "setup.sh", "help"], cwd=ROOT, capture_output=True, text=True).stdout
     for command in re.findall(r"\./setup\.sh (\w+)", README):
         assert re.search(rf"^  {command} ", offered, re.M), command
-    offered = subprocess.run([sys.executable, "-m", "cs231n", "--help"], cwd=ROOT, capture_output=True,
-                             text=True).stdout
+    offered = subprocess.run(
+        [sys.executable, "-m", "cs231n", "--help"], cwd=ROOT, capture_output=True, text=True
+    ).stdout
     for command in re.findall(r"python -m cs231n (\w+)", README):
         assert re.search(rf"^ +{command} ", offered, re.M), command
 
@@ -35,6 +36,10 @@ def test_its_line_of_code_is_the_one_in_layers():
 
 def test_its_picture_is_the_one_in_notebook_2():
     notebook = nbformat.read(ROOT / "notebooks" / "2_batchnorm_gradient.ipynb", 4)
-    pictures = [base64.b64decode(output.data["image/png"]) for cell in notebook.cells
-                for output in cell.get("outputs", []) if "image/png" in output.get("data", {})]
+    pictures = [
+        base64.b64decode(output.data["image/png"])
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if "image/png" in output.get("data", {})
+    ]
     assert (ROOT / "docs" / "graph.png").read_bytes() in pictures

@@ -1,4 +1,5 @@
 """setup.sh where something is missing, and the promises of requirements.txt and requirements.lock."""
+
 import os
 import re
 import shutil
@@ -34,8 +35,14 @@ case "$*" in
     *) echo "unexpected: $*" >&2; exit 9 ;;
 esac
 """
-HEALTHY = {"version": "3.12", "ensurepip": 0, "pip": "echo Collecting one", "intact": "true",
-           "has_pip": "true", "pytest": 'echo "=== 1 passed ==="'}
+HEALTHY = {
+    "version": "3.12",
+    "ensurepip": 0,
+    "pip": "echo Collecting one",
+    "intact": "true",
+    "has_pip": "true",
+    "pytest": 'echo "=== 1 passed ==="',
+}
 
 
 @pytest.fixture
@@ -49,6 +56,7 @@ def kit(tmp_path):
     def run(*command, env=None, **answers):
         python = fake_python(tmp_path / "fake-python", **answers)
         return setup(tmp_path, *command, **{"PYTHON": str(python), **(env or {})})
+
     run.folder = tmp_path
     return run
 
@@ -65,14 +73,27 @@ def fake_python(path, **answers):
 
 
 def setup(folder, *command, user=None, cwd=None, **env):
-    return subprocess.run([BASH, str(folder / "setup.sh"), *command], env={**CLEAN, **env}, user=user,
-                          cwd=cwd, capture_output=True, text=True, timeout=60)
+    return subprocess.run(
+        [BASH, str(folder / "setup.sh"), *command],
+        env={**CLEAN, **env},
+        user=user,
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
 
 
 def start(folder, *command, **env):
     """The same, in the background and in a group of its own, so that it can be killed whole."""
-    return subprocess.Popen([BASH, str(folder / "setup.sh"), *command], env={**CLEAN, **env}, text=True,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+    return subprocess.Popen(
+        [BASH, str(folder / "setup.sh"), *command],
+        env={**CLEAN, **env},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
 
 
 def wait_until(there):
@@ -122,10 +143,18 @@ class TestSetup:
         shutil.copytree(kit.folder, kit.folder.parent / "two" / "kit")
         kit.folder = kit.folder.parent / "two" / "kit"
         python = fake_python(kit.folder / "p", pip="env >seen-by-pip")
-        env = {**CLEAN, "CDPATH": str(kit.folder / "elsewhere"), "PYTHON": str(python), "PIP_USER": "1",
-               "PIP_TARGET": "/x", "PIP_PREFIX": "/x", "PYTHONSAFEPATH": "1"}
-        done = subprocess.run([BASH, "kit/setup.sh", "run"], cwd=kit.folder.parent, env=env,
-                              capture_output=True, text=True)
+        env = {
+            **CLEAN,
+            "CDPATH": str(kit.folder / "elsewhere"),
+            "PYTHON": str(python),
+            "PIP_USER": "1",
+            "PIP_TARGET": "/x",
+            "PIP_PREFIX": "/x",
+            "PYTHONSAFEPATH": "1",
+        }
+        done = subprocess.run(
+            [BASH, "kit/setup.sh", "run"], cwd=kit.folder.parent, env=env, capture_output=True, text=True
+        )
         assert done.returncode == 0 and str(kit.folder) not in done.stdout, done
         seen = (kit.folder / "seen-by-pip").read_text()
         assert not re.search(r"^(PIP_USER|PIP_TARGET|PIP_PREFIX|PYTHONSAFEPATH)=", seen, re.M)
@@ -166,7 +195,7 @@ class TestSetup:
         assert_one_clear_line(done, "only 200 MB free", "try:")
 
     def test_a_folder_that_cannot_be_written(self):
-        nobody = 65534 if os.geteuid() == 0 else None        # root may write anywhere
+        nobody = 65534 if os.geteuid() == 0 else None  # root may write anywhere
         folder = Path(tempfile.mkdtemp())
         try:
             for name in ("setup.sh", "requirements.lock"):
@@ -179,11 +208,15 @@ class TestSetup:
             folder.chmod(0o755)
             shutil.rmtree(folder)
 
-    @pytest.mark.parametrize("said, words", [
-        ("Temporary failure in name resolution", "check the network"),
-        ("OSError: [Errno 28] No space left on device", "disk is full"),
-        ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES", "requirements.lock"),
-        ("error: subprocess-exited-with-error", "install.log")])
+    @pytest.mark.parametrize(
+        "said, words",
+        [
+            ("Temporary failure in name resolution", "check the network"),
+            ("OSError: [Errno 28] No space left on device", "disk is full"),
+            ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES", "requirements.lock"),
+            ("error: subprocess-exited-with-error", "install.log"),
+        ],
+    )
     def test_packages_that_cannot_be_installed(self, kit, said, words):
         assert_one_clear_line(kit("run", pip=f'echo "{said}"; exit 1'), words, "try:")
         assert not (kit.folder / ".venv" / "installed.lock").exists()
@@ -227,9 +260,14 @@ class TestSetup:
         assert kit("run", env={"PYTHON": ""}).returncode == 0
         assert (kit.folder / ".venv" / "mine").exists()
 
-    @pytest.mark.parametrize("theirs, words", [
-        ({"version": "3.9"}, "not the 3.9 of .venv"), ({"has_pip": "exit 1"}, "no pip"),
-        ({"intact": "exit 1"}, "damaged")])
+    @pytest.mark.parametrize(
+        "theirs, words",
+        [
+            ({"version": "3.9"}, "not the 3.9 of .venv"),
+            ({"has_pip": "exit 1"}, "no pip"),
+            ({"intact": "exit 1"}, "damaged"),
+        ],
+    )
     def test_a_venv_of_the_users_own_that_will_not_do_is_one_clear_line(self, kit, theirs, words):
         fake_python(kit.folder / ".venv" / "bin" / "python", **theirs)
         (kit.folder / ".venv" / "mine").touch()
@@ -303,12 +341,18 @@ def test_a_missing_file_of_a_package_is_noticed(tmp_path):
         (tmp_path / f"{name}-1.0.dist-info" / "RECORD").write_text(f"{name}.py,,\n{name}.txt,,\n")
         (tmp_path / f"{name}.py").touch()
     lock = tmp_path / "lock"
-    lock.write_text("# made by a tool\none==1.0 \\\n    --hash=sha256:0\ntwo==1.0\n"
-                    "three==1.0 ; sys_platform == 'no-such' \\\n    --hash=sha256:0\n")
+    lock.write_text(
+        "# made by a tool\none==1.0 \\\n    --hash=sha256:0\ntwo==1.0\n"
+        "three==1.0 ; sys_platform == 'no-such' \\\n    --hash=sha256:0\n"
+    )
 
     def status():
-        return subprocess.run([sys.executable, "-c", code, str(lock)], stderr=subprocess.PIPE,
-                              env={**os.environ, "PYTHONPATH": str(tmp_path)}).returncode
+        return subprocess.run(
+            [sys.executable, "-c", code, str(lock)],
+            stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        ).returncode
+
     assert status() == 0
     (tmp_path / "two.py").unlink()
     assert status() == 1
@@ -355,8 +399,12 @@ def test_the_numpy_versions_that_warn_on_cifar_pickles_are_left_out():
 @pytest.mark.parametrize("python", ["3.10", "3.11", "3.12", "3.13", "3.14"])
 @pytest.mark.parametrize("system", ["linux", "darwin", "win32"])
 def test_the_lock_has_each_requirement_once_for_each_python(python, system):
-    place = {"python_version": python, "python_full_version": f"{python}.0", "sys_platform": system,
-             "platform_system": {"linux": "Linux", "darwin": "Darwin", "win32": "Windows"}[system]}
+    place = {
+        "python_version": python,
+        "python_full_version": f"{python}.0",
+        "sys_platform": system,
+        "platform_system": {"linux": "Linux", "darwin": "Darwin", "win32": "Windows"}[system],
+    }
     pins = locked()
     for name, item in requirements().items():
         chosen = [version for version, marker in pins[name] if marker is None or marker.evaluate(place)]

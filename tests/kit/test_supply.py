@@ -41,40 +41,103 @@ def test_what_is_installed_is_installed_by_its_hash(script):
 
 
 # What can run a program that came as data, by its full name; * stands for anything.
-RUNS = ("eval", "exec", "compile", "__import__", "builtins", "pickle", "_pickle", "marshal", "shelve", "dill",
-        "joblib", "cloudpickle", "torch.load", "yaml", "ctypes", "cffi", "runpy", "code", "pty", "subprocess",
-        "multiprocessing", "importlib.import_module", "importlib.reload", "importlib.machinery",
-        "importlib.util.*_from_*", "os.system", "os.popen", "os.exec*", "os.spawn*", "os.posix_spawn*",
-        "sympy.sympify", "sympy.parsing", "*.extractall", "shutil.unpack_archive", "shell=", "allow_pickle=")
-RUNS_NOTHING = {"subprocess.DEVNULL", "subprocess.PIPE", "subprocess.TimeoutExpired", "pickle.dumps",
-                "pickle.UnpicklingError"}
+RUNS = (
+    "eval",
+    "exec",
+    "compile",
+    "__import__",
+    "builtins",
+    "pickle",
+    "_pickle",
+    "marshal",
+    "shelve",
+    "dill",
+    "joblib",
+    "cloudpickle",
+    "torch.load",
+    "yaml",
+    "ctypes",
+    "cffi",
+    "runpy",
+    "code",
+    "pty",
+    "subprocess",
+    "multiprocessing",
+    "importlib.import_module",
+    "importlib.reload",
+    "importlib.machinery",
+    "importlib.util.*_from_*",
+    "os.system",
+    "os.popen",
+    "os.exec*",
+    "os.spawn*",
+    "os.posix_spawn*",
+    "sympy.sympify",
+    "sympy.parsing",
+    "*.extractall",
+    "shutil.unpack_archive",
+    "shell=",
+    "allow_pickle=",
+)
+RUNS_NOTHING = {
+    "subprocess.DEVNULL",
+    "subprocess.PIPE",
+    "subprocess.TimeoutExpired",
+    "pickle.dumps",
+    "pickle.UnpicklingError",
+}
 WHY_RUN = {
     "cs231n/data/safe_pickle.py": {"pickle"},  # admits arrays alone: test_data_formats.py
-    "cs231n/common/executors.py": {"pickle.loads",  # the pipes of a search to its own workers
-                            "multiprocessing.get_context", "multiprocessing.parent_process"},
-    "cs231n/data/sources.py": {"subprocess.run"},               # npm pack, which runs nothing it fetches
-    "cs231n/__main__.py": {"importlib.import_module"},          # of the table of commands
-    "cs231n/checks.py": {"importlib.import_module", "importlib.reload"},    # the learner's own files
-    "cs231n/checking/problems.py": {"importlib.import_module"},          # cs231n.layer_utils
-    "cs231n/training/checkpoint.py": {"importlib.import_module"},        # of the two in LAYERS
-    "cs231n/classifiers/fc_net.py": {"importlib.import_module"},    # of a net that is copied
-    "classroom/grading/marking.py": {"importlib.import_module",  # of the table of exercises
-                             "builtins"},  # to know the name of an error
+    "cs231n/common/executors.py": {
+        "pickle.loads",  # the pipes of a search to its own workers
+        "multiprocessing.get_context",
+        "multiprocessing.parent_process",
+    },
+    "cs231n/data/sources.py": {"subprocess.run"},  # npm pack, which runs nothing it fetches
+    "cs231n/__main__.py": {"importlib.import_module"},  # of the table of commands
+    "cs231n/checks.py": {"importlib.import_module", "importlib.reload"},  # the learner's own files
+    "cs231n/checking/problems.py": {"importlib.import_module"},  # cs231n.layer_utils
+    "cs231n/training/checkpoint.py": {"importlib.import_module"},  # of the two in LAYERS
+    "cs231n/classifiers/fc_net.py": {"importlib.import_module"},  # of a net that is copied
+    "classroom/grading/marking.py": {
+        "importlib.import_module",  # of the table of exercises
+        "builtins",
+    },  # to know the name of an error
     "classroom/releasing/release.py": {"compile"},  # looked at, not run
     "classroom/sandbox/process.py": {"subprocess.Popen"},  # the child that a submission is run in
     "classroom/sandbox/seccomp.py": {"ctypes"},  # a filter of system calls, for that child
-    "classroom/sandbox/child.py": {"importlib.import_module", "importlib.util.module_from_spec",
-                           "importlib.util.spec_from_file_location"},       # in that child
+    "classroom/sandbox/child.py": {
+        "importlib.import_module",
+        "importlib.util.module_from_spec",
+        "importlib.util.spec_from_file_location",
+    },  # in that child
 }
 
-ASKS = ("socket", "ssl", "http", "urllib.request", "urllib3", "requests", "httpx", "aiohttp", "ftplib",
-        "smtplib", "xmlrpc", "webbrowser", "distributed", "dask", "tornado", "zmq", "asyncio.open_*",
-        "asyncio.start_*")
+ASKS = (
+    "socket",
+    "ssl",
+    "http",
+    "urllib.request",
+    "urllib3",
+    "requests",
+    "httpx",
+    "aiohttp",
+    "ftplib",
+    "smtplib",
+    "xmlrpc",
+    "webbrowser",
+    "distributed",
+    "dask",
+    "tornado",
+    "zmq",
+    "asyncio.open_*",
+    "asyncio.start_*",
+)
 WHY_ASK = {
-    "cs231n/data/download.py": {"socket", "http.client", "urllib.request"},      # what data_sources.py names
-    "cs231n/data/location.py": {"urllib.request.url2pathname"},    # text to text
+    "cs231n/data/download.py": {"socket", "http.client", "urllib.request"},  # what data_sources.py names
+    "cs231n/data/location.py": {"urllib.request.url2pathname"},  # text to text
     "cs231n/search/halving.py": {"socket.gethostname"},  # says which worker it was, asks nobody
-    "cs231n/common/executors.py": {"distributed.Client"},              # at the address that the user gave
+    "cs231n/common/executors.py": {"distributed.Client"},  # at the address that the user gave
 }
 
 
@@ -104,7 +167,7 @@ class Names(ast.NodeVisitor):
         if first in self.imported and all(map(str.isidentifier, rest)):
             self.found.add(".".join([self.imported[first], *rest]))
         else:
-            self.found.add("." + node.attr)     # of something that only a run can tell
+            self.found.add("." + node.attr)  # of something that only a run can tell
             self.generic_visit(node)
 
     def visit_keyword(self, node):
@@ -119,17 +182,25 @@ def names(text):
 
 
 def among(patterns, found):
-    return {name for name in found
-            if any(fnmatchcase(name, pattern) or fnmatchcase(name, pattern + ".*") for pattern in patterns)}
+    return {
+        name
+        for name in found
+        if any(fnmatchcase(name, pattern) or fnmatchcase(name, pattern + ".*") for pattern in patterns)
+    }
 
 
 def uses(text, patterns):
     return among(patterns, names(text))
 
 
-@pytest.mark.parametrize("patterns, harmless, why, what", [
-    (RUNS, RUNS_NOTHING, WHY_RUN, "files that run nothing but what is named"),
-    (ASKS, set(), WHY_ASK, "files that ask the network nothing but what is named")], ids=["run", "ask"])
+@pytest.mark.parametrize(
+    "patterns, harmless, why, what",
+    [
+        (RUNS, RUNS_NOTHING, WHY_RUN, "files that run nothing but what is named"),
+        (ASKS, set(), WHY_ASK, "files that ask the network nothing but what is named"),
+    ],
+    ids=["run", "ask"],
+)
 def test_our_modules_use_nothing_dangerous_but_what_is_named(patterns, harmless, why, what):
     for path in SOURCES:
         file = path.relative_to(ROOT).as_posix()
@@ -139,28 +210,53 @@ def test_our_modules_use_nothing_dangerous_but_what_is_named(patterns, harmless,
             assert all(among([name], used) for name in named), f"{file} no longer uses all of {named}"
 
 
-@pytest.mark.parametrize("text", [
-    "eval('1')", "import pickle as p\np.load(f)", "from pickle import loads as read\nread(f)",
-    "def f():\n    import os\n    os.system('ls')", "run(c, shell=True)", "np.load(f, allow_pickle=wanted)",
-    "import subprocess\nsubprocess.run(c)", "from importlib import import_module",
-    "import importlib.util\nimportlib.util.spec_from_file_location(a, b)", "__import__(name)",
-    "import builtins\nbuiltins.exec(x)", "with tarfile.open(f) as tar:\n    tar.extractall()",
-    "import subprocess\nmine = subprocess\nmine.run(c)", "import pickle\nread = [pickle.load][0]"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "eval('1')",
+        "import pickle as p\np.load(f)",
+        "from pickle import loads as read\nread(f)",
+        "def f():\n    import os\n    os.system('ls')",
+        "run(c, shell=True)",
+        "np.load(f, allow_pickle=wanted)",
+        "import subprocess\nsubprocess.run(c)",
+        "from importlib import import_module",
+        "import importlib.util\nimportlib.util.spec_from_file_location(a, b)",
+        "__import__(name)",
+        "import builtins\nbuiltins.exec(x)",
+        "with tarfile.open(f) as tar:\n    tar.extractall()",
+        "import subprocess\nmine = subprocess\nmine.run(c)",
+        "import pickle\nread = [pickle.load][0]",
+    ],
+)
 def test_what_can_run_a_program_is_seen(text):
     assert uses(text, RUNS)
 
 
-@pytest.mark.parametrize("text", [
-    "import urllib.request\nurllib.request.urlopen(u)", "from urllib import request\nrequest.urlopen(u)",
-    "import socket as s\ns.socket()", "def f():\n    from http.client import HTTPSConnection",
-    "import requests\nrequests.post(u)"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import urllib.request\nurllib.request.urlopen(u)",
+        "from urllib import request\nrequest.urlopen(u)",
+        "import socket as s\ns.socket()",
+        "def f():\n    from http.client import HTTPSConnection",
+        "import requests\nrequests.post(u)",
+    ],
+)
 def test_what_asks_the_network_is_seen(text):
     assert uses(text, ASKS)
 
 
-@pytest.mark.parametrize("text", ["np.load(f, allow_pickle=False)", "import json\njson.loads(x)",
-                                  "import re\nre.compile(x)", "from urllib.parse import urlsplit",
-                                  "code = 'a'\ncode.strip()"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "np.load(f, allow_pickle=False)",
+        "import json\njson.loads(x)",
+        "import re\nre.compile(x)",
+        "from urllib.parse import urlsplit",
+        "code = 'a'\ncode.strip()",
+    ],
+)
 def test_what_is_harmless_is_let_be(text):
     assert not uses(text, RUNS + ASKS)
 
@@ -168,15 +264,21 @@ def test_what_is_harmless_is_let_be(text):
 def test_no_address_stands_outside_the_sources_of_data():
     for path in SOURCES:
         file = path.relative_to(ROOT).as_posix()
-        found = {node.value for node in ast.walk(ast.parse(path.read_text("utf-8")))
-                 if isinstance(node, ast.Constant) and isinstance(node.value, str)
-                 and re.match(r"https?://[^/]*\w\.\w", node.value)}
+        found = {
+            node.value
+            for node in ast.walk(ast.parse(path.read_text("utf-8")))
+            if isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and re.match(r"https?://[^/]*\w\.\w", node.value)
+        }
         with tried("Supply", "files without an address of their own"):
             assert not found or file == "cs231n/data/sources.py", (file, found)
 
 
-SECRETS = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY|AKIA[0-9A-Z]{16}|\bgh[pousr]_\w{36}|\bpypi-\w{40}|"
-                     r"(?i:password|secret|token|api_?key)[\"']?\s*[:=]\s*[\"'][\w+/=-]{16,}[\"']")
+SECRETS = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY|AKIA[0-9A-Z]{16}|\bgh[pousr]_\w{36}|\bpypi-\w{40}|"
+    r"(?i:password|secret|token|api_?key)[\"']?\s*[:=]\s*[\"'][\w+/=-]{16,}[\"']"
+)
 
 
 def test_no_secret_is_in_the_kit():
@@ -249,14 +351,23 @@ def watched(folder, *command):
     (folder / "witness" / "sitecustomize.py").write_text(WITNESS)
     paths = [folder / "witness", ROOT]
     cache = str(folder / "home" / ".cache")
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths)), "WITNESS": str(folder / "seen"),
-           "HOME": str(folder / "home"), "USERPROFILE": str(folder / "home"), "XDG_CACHE_HOME": cache,
-           "LOCALAPPDATA": cache, "MPLCONFIGDIR": str(folder / "matplotlib"),
-           "PYTHONDONTWRITEBYTECODE": "1", "NUMBA_CACHE_DIR": str(folder / "temporary"),   # not ours
-           **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder / "temporary"))}
+    env = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(map(str, paths)),
+        "WITNESS": str(folder / "seen"),
+        "HOME": str(folder / "home"),
+        "USERPROFILE": str(folder / "home"),
+        "XDG_CACHE_HOME": cache,
+        "LOCALAPPDATA": cache,
+        "MPLCONFIGDIR": str(folder / "matplotlib"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "NUMBA_CACHE_DIR": str(folder / "temporary"),  # not ours
+        **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder / "temporary")),
+    }
     env.pop("CS231N_CIFAR10", None)
-    run = subprocess.run([sys.executable, *command], cwd=folder / "work", env=env, capture_output=True,
-                         text=True, timeout=300)
+    run = subprocess.run(
+        [sys.executable, *command], cwd=folder / "work", env=env, capture_output=True, text=True, timeout=300
+    )
     return run, [json.loads(line) for line in (folder / "seen").read_text().splitlines()]
 
 
@@ -275,14 +386,20 @@ def test_nothing_is_written_elsewhere_and_nobody_is_asked(tmp_path, many):
         folder.mkdir()
         run, seen = watched(folder, *COMMANDS[command])
         cache = folder / "home" / ".cache"
-        places = [folder / "work", folder / "temporary", folder / "matplotlib", cache / "cs231n", ROOT,
-                  os.path.abspath(os.devnull)]
+        places = [
+            folder / "work",
+            folder / "temporary",
+            folder / "matplotlib",
+            cache / "cs231n",
+            ROOT,
+            os.path.abspath(os.devnull),
+        ]
         with tried("Supply", "commands that write nowhere else, ask nobody and start nothing"):
             assert run.returncode == 0, run.stderr
             for kind, what in seen:
                 if kind == "write":
                     assert what == str(cache) or any(Path(what).is_relative_to(place) for place in places)
-                else:       # matplotlib asks the system which fonts there are
+                else:  # matplotlib asks the system which fonts there are
                     assert kind == "subprocess.Popen" and re.match(r"\('(fc-list|system_prof)", what), what
 
 

@@ -26,10 +26,19 @@ def edition(request, monkeypatch):
 
 def pair_of_nets(dtype, **options):
     """The same net of the readable layers and of the fast ones."""
-    options = {"hidden_dims": [7, 6], "input_dim": 5, "num_classes": 4, "weight_scale": 0.5, "reg": 0.1,
-               "dtype": dtype, **options}
-    return [FullyConnectedNet(**options, rng=np.random.RandomState(0), layers=module)
-            for module in (layer_utils, fast_layers)]
+    options = {
+        "hidden_dims": [7, 6],
+        "input_dim": 5,
+        "num_classes": 4,
+        "weight_scale": 0.5,
+        "reg": 0.1,
+        "dtype": dtype,
+        **options,
+    }
+    return [
+        FullyConnectedNet(**options, rng=np.random.RandomState(0), layers=module)
+        for module in (layer_utils, fast_layers)
+    ]
 
 
 @pytest.mark.parametrize("dtype, tolerance", [(np.float64, 1e-11), (np.float32, 1e-3)])
@@ -89,8 +98,9 @@ def test_a_large_mean_costs_float32_no_digits(mean, N):
     np.testing.assert_allclose(out, (exact - exact.mean(axis=0)) / exact.std(axis=0), atol=5e-3)
 
 
-@pytest.mark.parametrize("settings", [{}, {"beta1": 0.5}, {"beta2": 1 - 1e-8}, {"beta1": 1 - 1e-8},
-                                      {"beta2": 0.999999}], ids=str)
+@pytest.mark.parametrize(
+    "settings", [{}, {"beta1": 0.5}, {"beta2": 1 - 1e-8}, {"beta1": 1 - 1e-8}, {"beta2": 0.999999}], ids=str
+)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("rule", ["adam", "adamw"])
 def test_adam_is_adam(settings, dtype, rule):
@@ -125,7 +135,8 @@ def test_both_backwards_accept_the_cache_of_either_forward():
 
 
 def test_without_numba_it_imports_all_the_same():
-    code = ("import sys; sys.modules['numba'] = None\n"
-            "from cs231n import fast_layers; print(fast_layers.kernels)")
+    code = (
+        "import sys; sys.modules['numba'] = None\nfrom cs231n import fast_layers; print(fast_layers.kernels)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.stdout.strip() == "None", done.stderr

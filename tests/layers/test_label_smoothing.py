@@ -28,7 +28,7 @@ def check(loss_of, shape, s):
         loss, dx = loss_of(p.x, p.y, s)
     assert abs(loss - by_hand(p.x, p.y, s)) <= 1e-13
     numeric = eval_numerical_gradient_array(lambda v: np.array(loss_of(v, p.y, s)[0]), p.x, np.array(1.0))
-    assert relative(dx, numeric) <= 1e-8        # central differences, h = 1e-5
+    assert relative(dx, numeric) <= 1e-8  # central differences, h = 1e-5
     return p, dx
 
 
@@ -37,13 +37,18 @@ def check(loss_of, shape, s):
 def test_the_formula_and_its_gradient(shape, s):
     p, dx = check(softmax_loss, shape, s)
     assert relative(complex_step_gradient(lambda v: softmax_loss(v, p.y, s)[0], p.x), dx) <= 1e-14
-    np.testing.assert_allclose(dx.sum(axis=1), 0, atol=1e-15)       # targets sum to 1, whatever s
+    np.testing.assert_allclose(dx.sum(axis=1), 0, atol=1e-15)  # targets sum to 1, whatever s
 
 
-@pytest.mark.parametrize("wrong", [
-    lambda x, y, s: (softmax_loss(x, y, s)[0], softmax_loss(x, y)[1]),
-    lambda x, y, s: softmax_loss(x, y, s * x.shape[1] / (x.shape[1] - 1)),      # s spread over the others
-    lambda x, y, s: softmax_loss(x, y)], ids=["gradient-unsmoothed", "over-the-others", "forgotten"])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda x, y, s: (softmax_loss(x, y, s)[0], softmax_loss(x, y)[1]),
+        lambda x, y, s: softmax_loss(x, y, s * x.shape[1] / (x.shape[1] - 1)),  # s spread over the others
+        lambda x, y, s: softmax_loss(x, y),
+    ],
+    ids=["gradient-unsmoothed", "over-the-others", "forgotten"],
+)
 def test_the_check_rejects(wrong):
     with pytest.raises(AssertionError):
         check(wrong, (4, 3), 0.1)
@@ -71,7 +76,7 @@ def test_a_class_that_is_ruled_out():
     x, y = np.array([[0.0, 1.0, -np.inf], [2.0, 0.0, 1.0]]), np.array([0, 2])
     loss, dx = softmax_loss(x, y)
     assert np.isfinite(loss) and np.isfinite(dx).all() and dx[0, 2] == 0
-    assert softmax_loss(x, y, 0.1)[0] == np.inf         # it should have had a share of s / C
+    assert softmax_loss(x, y, 0.1)[0] == np.inf  # it should have had a share of s / C
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -93,8 +98,11 @@ def test_the_net_passes_it_on_in_training_alone():
     assert net.loss(p.x, p.y)[0] == softmax_loss(scores, p.y)[0]
 
 
-@pytest.mark.parametrize("bad, error", [(1, ValueError), (-0.1, ValueError), (np.nan, ValueError),
-                                        ("0.1", TypeError), (None, TypeError)], ids=str)
+@pytest.mark.parametrize(
+    "bad, error",
+    [(1, ValueError), (-0.1, ValueError), (np.nan, ValueError), ("0.1", TypeError), (None, TypeError)],
+    ids=str,
+)
 def test_refuses(bad, error):
     p = problem((4, 3))
     with refused(error, "softmax_loss: label_smoothing must be"):

@@ -44,8 +44,10 @@ def test_affine_relu(seed):
         grads = affine_relu_backward(dout, cache)
     np.testing.assert_array_equal(out, relu_forward(affine_forward(*inputs.values())[0])[0])
     for (name, value), grad in zip(inputs.items(), grads, strict=True):
+
         def f(v, name=name):
             return affine_relu_forward(*{**inputs, name: v}.values())[0]
+
         assert_gradient(f"d{name}", grad, f, value, dout)
         np.testing.assert_allclose(complex_step_gradient(f, value, dout), grad, rtol=1e-12, atol=1e-13)
 
@@ -57,9 +59,10 @@ def test_affine_norm_relu_dropout(normalization, dropout, seed):
 
     def forward(x, w, b, gamma, beta):
         if normalization is None:
-            gamma = beta = None     # not read
-        return affine_norm_relu_dropout_forward(x, w, b, gamma, beta, norm_param(normalization),
-                                                normalization, dropout)
+            gamma = beta = None  # not read
+        return affine_norm_relu_dropout_forward(
+            x, w, b, gamma, beta, norm_param(normalization), normalization, dropout
+        )
 
     with unchanged(inputs, dout):
         cache = forward(*inputs.values())[1]
@@ -69,14 +72,16 @@ def test_affine_norm_relu_dropout(normalization, dropout, seed):
         if normalization is None and name in ("gamma", "beta"):
             assert grad is None
             continue
-        assert_gradient(f"d{name}", grad, lambda v, n=name: forward(*{**inputs, n: v}.values())[0], value,
-                        dout)
+        assert_gradient(
+            f"d{name}", grad, lambda v, n=name: forward(*{**inputs, n: v}.values())[0], value, dout
+        )
     if normalization == "batchnorm":
-        assert np.abs(grads[2]).max() <= 1e-14      # db, a bias in front of batchnorm
+        assert np.abs(grads[2]).max() <= 1e-14  # db, a bias in front of batchnorm
 
 
-@pytest.mark.parametrize("normalization, layer", [("batchnorm", batchnorm_forward),
-                                                  ("layernorm", layernorm_forward)])
+@pytest.mark.parametrize(
+    "normalization, layer", [("batchnorm", batchnorm_forward), ("layernorm", layernorm_forward)]
+)
 def test_the_order_is_affine_norm_relu_dropout(normalization, layer):
     inputs, _ = sandwich()
     x, w, b, gamma, beta = inputs.values()
@@ -86,15 +91,17 @@ def test_the_order_is_affine_norm_relu_dropout(normalization, layer):
     args = (x, w, b, gamma, beta, norm_param(normalization), normalization)
     # To the last digit or two: a fused layer rounds elsewhere.
     np.testing.assert_allclose(affine_norm_relu_dropout_forward(*args, param)[0], by_hand, rtol=1e-14)
-    np.testing.assert_array_equal(affine_norm_relu_dropout_forward(*args, None)[0],
-                                  affine_norm_relu_forward(*args)[0])
+    np.testing.assert_array_equal(
+        affine_norm_relu_dropout_forward(*args, None)[0], affine_norm_relu_forward(*args)[0]
+    )
 
 
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
 def test_float32_stays(normalization):
     inputs, dout = sandwich(dtype=np.float32)
     out, cache = affine_norm_relu_dropout_forward(
-        *inputs.values(), norm_param(normalization), normalization, {"mode": "train", "p": np.float64(0.5)})
+        *inputs.values(), norm_param(normalization), normalization, {"mode": "train", "p": np.float64(0.5)}
+    )
     assert out.dtype == np.float32
     assert all(g is None or g.dtype == np.float32 for g in affine_norm_relu_dropout_backward(dout, cache))
 
@@ -106,8 +113,9 @@ def test_an_unknown_normalization_is_refused_before_the_statistics_move():
             affine_norm_relu_forward(*inputs.values(), {"mode": "train"}, word)
 
 
-@pytest.mark.parametrize("dropout", [{"mode": "train", "p": 2}, {"mode": "tarin", "p": 0.5}, {"p": 0.5}],
-                         ids=str)
+@pytest.mark.parametrize(
+    "dropout", [{"mode": "train", "p": 2}, {"mode": "tarin", "p": 0.5}, {"p": 0.5}], ids=str
+)
 def test_bad_dropout_is_refused_before_the_statistics_move(dropout):
     inputs, _ = sandwich()
     bn_param = {"mode": "train"}

@@ -43,7 +43,7 @@ def affine_of_images(shape, seed, dtype=np.float64):
 
 def relu(shape, seed, dtype=np.float64):
     p = problem(shape, seed, dtype)
-    p.x += np.copysign(0.01, p.x)       # off the kink, where no difference means anything
+    p.x += np.copysign(0.01, p.x)  # off the kink, where no difference means anything
     return {"x": p.x}, relu_forward, relu_backward, p.dout
 
 
@@ -52,6 +52,7 @@ def batchnorm(backward):
         p = problem(shape, seed, dtype)
         inputs = {"x": p.x, "gamma": p.gamma, "beta": p.beta}
         return inputs, lambda *i: batchnorm_forward(*i, {"mode": "train"}), backward, p.dout
+
     return case
 
 
@@ -66,15 +67,20 @@ def dropout(mode):
         p = problem(shape, seed, dtype)
         param = {"mode": mode, "p": 0.6, "seed": seed}
         return {"x": p.x}, lambda x: dropout_forward(x, param), dropout_backward, p.dout
+
     return case
 
 
 LAYERS = {
-    "affine": affine, "affine-of-images": affine_of_images, "relu": relu,
+    "affine": affine,
+    "affine-of-images": affine_of_images,
+    "relu": relu,
     # The backwards by name, so that each edition of the layers meets its own.
     "batchnorm-staged": batchnorm(lambda *a: batchnorm_backward(*a)),
     "batchnorm-closed": batchnorm(lambda *a: batchnorm_backward_alt(*a)),
-    "layernorm": layernorm, "dropout-train": dropout("train"), "dropout-test": dropout("test"),
+    "layernorm": layernorm,
+    "dropout-train": dropout("train"),
+    "dropout-test": dropout("test"),
 }
 LOSSES = {"softmax": softmax_loss, "svm": svm_loss}
 every_layer = pytest.mark.parametrize("case", LAYERS.values(), ids=LAYERS)
@@ -89,8 +95,10 @@ def gradients(case, shape, seed):
     grads = backward(dout, forward(*inputs.values())[1])
     grads = grads if isinstance(grads, tuple) else (grads,)
     for (name, value), grad in zip(inputs.items(), grads, strict=True):
+
         def f(v, name=name):
             return forward(*{**inputs, name: v}.values())[0]
+
         yield name, value, grad, f, dout
 
 
@@ -114,7 +122,7 @@ def test_backward_agrees_with_central_differences(case, shape, seed):
 def test_backward_agrees_with_the_complex_step(case, shape, seed):
     for _, value, grad, f, dout in gradients(case, shape, seed):
         step = complex_step_gradient(f, value, dout)
-        assert relative(step, grad) <= 1e-14    # no cancellation: rounding only
+        assert relative(step, grad) <= 1e-14  # no cancellation: rounding only
 
 
 @every_seed
@@ -126,7 +134,7 @@ def test_loss_gradients(loss_of, shape, seed):
     assert np.ndim(loss) == 0 and loss > 0
     assert_gradient("dx", dx, lambda v: loss_of(v, p.y)[0], p.x)
     assert relative(complex_step_gradient(lambda v: loss_of(v, p.y)[0], p.x), dx) <= 1e-14  # as above
-    assert np.abs(dx.sum(axis=1)).max() <= 1e-15      # a constant on every score of a row changes nothing
+    assert np.abs(dx.sum(axis=1)).max() <= 1e-15  # a constant on every score of a row changes nothing
 
 
 @every_seed
@@ -134,9 +142,10 @@ def test_loss_gradients(loss_of, shape, seed):
 def test_staged_and_closed_form_are_one(shape, seed):
     p = problem(shape, seed)
     cache = batchnorm_forward(p.x, p.gamma, p.beta, {"mode": "train"})[1]
-    for staged, closed in zip(batchnorm_backward(p.dout, cache), batchnorm_backward_alt(p.dout, cache),
-                              strict=True):
-        assert relative(closed, staged) <= 1e-13      # the same sums in another order
+    for staged, closed in zip(
+        batchnorm_backward(p.dout, cache), batchnorm_backward_alt(p.dout, cache), strict=True
+    ):
+        assert relative(closed, staged) <= 1e-13  # the same sums in another order
 
 
 @every_layer
@@ -162,8 +171,10 @@ def test_no_loss_writes_to_its_inputs(loss_of):
 
 @every_layer
 def test_float32_stays_float32_and_agrees_roughly(case):
-    (inputs, forward, backward, dout), (inputs64, forward64, backward64, dout64) = \
-        case((9, 7), 0, np.float32), case((9, 7), 0, np.float64)
+    (inputs, forward, backward, dout), (inputs64, forward64, backward64, dout64) = (
+        case((9, 7), 0, np.float32),
+        case((9, 7), 0, np.float64),
+    )
     out, cache = forward(*inputs.values())
     out64, cache64 = forward64(*inputs64.values())
     ours, truth = arrays_in([out, backward(dout, cache)]), arrays_in([out64, backward64(dout64, cache64)])
@@ -188,9 +199,10 @@ def test_affine_of_any_shape(shape, M, seed):
     D = int(np.prod(shape[1:]))
     x, w, b, dout = (rng.normal(size=s) for s in [tuple(shape), (D, M), (M,), (shape[0], M)])
     out, cache = affine_forward(x, w, b)
-    slow = [[sum(row[k] * w[k, j] for k in range(D)) + b[j] for j in range(M)]
-            for row in x.reshape(shape[0], D)]
-    np.testing.assert_allclose(out, slow, rtol=1e-12, atol=1e-14)     # rounding of sums up to 64 terms
+    slow = [
+        [sum(row[k] * w[k, j] for k in range(D)) + b[j] for j in range(M)] for row in x.reshape(shape[0], D)
+    ]
+    np.testing.assert_allclose(out, slow, rtol=1e-12, atol=1e-14)  # rounding of sums up to 64 terms
     dx, dw, db = affine_backward(dout, cache)
     assert dx.shape == x.shape and dw.shape == w.shape and db.shape == b.shape
     # The upstream gradient of a linear map pairs alike on both sides: <dout, x' w> = <dx, x'>.
@@ -226,7 +238,7 @@ def test_softmax_neither_overflows_nor_loses_a_certain_error(dtype):
     x = np.array([[1e4, 0, -1e4], [0, 5, 1e4]], dtype)
     loss, dx = softmax_loss(x, np.array([2, 1]))
     assert abs(loss - (2e4 + 1e4 - 5) / 2) <= 1e-3 and np.isfinite(dx).all()
-    assert softmax_loss(x + 3e4, np.array([0, 2]))[0] == 0      # right and sure: no loss, not a tiny NaN
+    assert softmax_loss(x + 3e4, np.array([0, 2]))[0] == 0  # right and sure: no loss, not a tiny NaN
 
 
 def test_svm_loss_by_hand():
@@ -240,7 +252,7 @@ def test_dropout_keeps_with_probability_p_and_the_expectation():
     x = np.full((200, 300), 10.0)
     for p in (0.25, 0.4, 0.7, 1.0):
         out, (_, mask) = dropout_forward(x, {"mode": "train", "p": p})
-        assert abs((out != 0).mean() - p) <= 5 * np.sqrt(p * (1 - p) / x.size)   # five standard errors
+        assert abs((out != 0).mean() - p) <= 5 * np.sqrt(p * (1 - p) / x.size)  # five standard errors
         assert np.allclose(out[out != 0], 10 / p, rtol=1e-15, atol=0) and np.array_equal(out, x * mask)
         out, _ = dropout_forward(x, {"mode": "test", "p": p})
         assert np.array_equal(out, x)
@@ -248,8 +260,10 @@ def test_dropout_keeps_with_probability_p_and_the_expectation():
 
 def test_dropout_seed_rng_and_global_stream():
     x = np.ones((5, 40))
+
     def draw(**more):
         return dropout_forward(x, {"mode": "train", "p": 0.5, **more})[0]
+
     assert np.array_equal(draw(seed=3), draw(seed=3)) and not np.array_equal(draw(seed=3), draw(seed=4))
     assert not np.array_equal(draw(), draw())
     for make in (np.random.RandomState, np.random.default_rng):
@@ -264,18 +278,27 @@ def test_dropout_seed_rng_and_global_stream():
 
 # The tests above, shown to fail: each wrong backward is what somebody once handed in.
 MUTANTS = {
-    "forgot-that-mu-depends-on-x": lambda dout, c: c.gamma * c.inv_std * (
-        dout - c.x_hat * (dout * c.x_hat).mean(axis=0)),
+    "forgot-that-mu-depends-on-x": lambda dout, c: (
+        c.gamma * c.inv_std * (dout - c.x_hat * (dout * c.x_hat).mean(axis=0))
+    ),
     "forgot-that-var-depends-on-x": lambda dout, c: c.gamma * c.inv_std * (dout - dout.mean(axis=0)),
-    "sum-for-mean": lambda dout, c: c.gamma * c.inv_std * (
-        dout - dout.sum(axis=0) - c.x_hat * (dout * c.x_hat).mean(axis=0)),
+    "sum-for-mean": lambda dout, c: (
+        c.gamma * c.inv_std * (dout - dout.sum(axis=0) - c.x_hat * (dout * c.x_hat).mean(axis=0))
+    ),
     "forgot-gamma": lambda dout, c: batchnorm_backward(dout, c)[0] / c.gamma,
-    "divided-by-N-minus-1": lambda dout, c: c.gamma * c.inv_std * (
-        dout - dout.mean(axis=0) - c.x_hat * (dout * c.x_hat).sum(axis=0) / (len(dout) - 1)),
-    "means-along-rows": lambda dout, c: c.gamma * c.inv_std * (
-        dout - dout.mean(axis=1, keepdims=True) - c.x_hat * (dout * c.x_hat).mean(axis=1, keepdims=True)),
-    "eps-dropped-from-the-root": lambda dout, c: batchnorm_backward(dout, c)[0] * np.sqrt(
-        1 + 1e-4 * c.inv_std**2),
+    "divided-by-N-minus-1": lambda dout, c: (
+        c.gamma
+        * c.inv_std
+        * (dout - dout.mean(axis=0) - c.x_hat * (dout * c.x_hat).sum(axis=0) / (len(dout) - 1))
+    ),
+    "means-along-rows": lambda dout, c: (
+        c.gamma
+        * c.inv_std
+        * (dout - dout.mean(axis=1, keepdims=True) - c.x_hat * (dout * c.x_hat).mean(axis=1, keepdims=True))
+    ),
+    "eps-dropped-from-the-root": lambda dout, c: (
+        batchnorm_backward(dout, c)[0] * np.sqrt(1 + 1e-4 * c.inv_std**2)
+    ),
     "zeros": lambda dout, c: np.zeros_like(dout),
 }
 

@@ -71,12 +71,12 @@ def test_weights_in_front_of_batchnorm_cannot_gain_by_growing(seed, backward):
     w = p.rng.normal(size=(4, 5))
     gamma, beta, dout = np.ones(5), np.zeros(5), p.rng.normal(size=(6, 5))
     a, affine_cache = affine_forward(p.x, w, np.zeros(5))
-    for eps, bound in [(1e-5, 1e-4), (1e-9, 1e-8)]:    # the product vanishes with eps, dw does not
+    for eps, bound in [(1e-5, 1e-4), (1e-9, 1e-8)]:  # the product vanishes with eps, dw does not
         cache = batchnorm_forward(a, gamma, beta, {"mode": "train", "eps": eps})[1]
         _, dw, db = affine_backward(backward(dout, cache)[0], affine_cache)
         assert np.abs(dw).max() > 1e-2
         assert np.abs((w * dw).sum(axis=0)).max() <= bound
-        assert np.abs(db).max() <= 1e-14                # nor can a bias move anything
+        assert np.abs(db).max() <= 1e-14  # nor can a bias move anything
 
 
 @every_seed
@@ -101,7 +101,8 @@ def test_the_jacobian_is_exact_for_any_eps(seed, eps, backward):
     cache = batchnorm_forward(p.x, one, zero, {"mode": "train", "eps": eps})[1]
     for i, unit in enumerate(np.eye(N)[:, :, None]):
         step = complex_step_gradient(
-            lambda v: batchnorm_forward(v, one, zero, {"mode": "train", "eps": eps})[0], p.x, unit)
+            lambda v: batchnorm_forward(v, one, zero, {"mode": "train", "eps": eps})[0], p.x, unit
+        )
         np.testing.assert_allclose(step[:, 0], formula[i], rtol=0, atol=1e-15)
         np.testing.assert_allclose(backward(unit, cache)[0][:, 0], formula[i], rtol=0, atol=1e-15)
 
@@ -118,8 +119,9 @@ def test_shards_need_only_sums(seed):
     x_hat = [(p.x[s] - mu) * inv_std for s in shards]
     dbeta = sum(p.dout[s].sum(axis=0) for s in shards)
     dgamma = sum((p.dout[s] * h).sum(axis=0) for s, h in zip(shards, x_hat))
-    dx = np.concatenate([p.gamma * inv_std * (p.dout[s] - dbeta / N - h * dgamma / N)
-                         for s, h in zip(shards, x_hat)])
+    dx = np.concatenate(
+        [p.gamma * inv_std * (p.dout[s] - dbeta / N - h * dgamma / N) for s, h in zip(shards, x_hat)]
+    )
     assert relative(p.gamma * np.concatenate(x_hat) + p.beta, out) <= 1e-14
     for ours, whole in zip((dx, dgamma, dbeta), batchnorm_backward_alt(p.dout, cache)):
         assert relative(ours, whole) <= 1e-13
@@ -130,9 +132,9 @@ def test_the_traps_are_there(backward):
     """Set-ups in which a right gradient is nearly zero, so that no check may rest on them."""
     p = problem((5, 3))
     p.gamma[:] = 2.0
-    assert np.abs(backward(np.ones_like(p.x), forward(p)[1])[0]).max() <= 1e-14    # all-ones upstream
+    assert np.abs(backward(np.ones_like(p.x), forward(p)[1])[0]).max() <= 1e-14  # all-ones upstream
     two = problem((2, 3))
-    assert np.abs(backward(two.dout, forward(two)[1])[0]).max() <= 1e-3            # N = 2: of the size of eps
+    assert np.abs(backward(two.dout, forward(two)[1])[0]).max() <= 1e-3  # N = 2: of the size of eps
     assert np.abs(backward(p.dout, forward(p)[1])[0]).max() >= 1e-2
 
 
@@ -151,7 +153,7 @@ def test_variance_in_two_passes(N):
     truth = x.astype(np.float64).var(axis=0)
     param = {"mode": "train", "momentum": 0}
     out, _ = batchnorm_forward(x, np.ones(3, np.float32), np.zeros(3, np.float32), param)
-    np.testing.assert_allclose(param["running_var"], truth, rtol=1e-3)     # the mean itself is off by ~1e-3
+    np.testing.assert_allclose(param["running_var"], truth, rtol=1e-3)  # the mean itself is off by ~1e-3
     assert np.abs(out.std(axis=0) - 1).max() <= 1e-3
     one_pass = (x * x).mean(axis=0) - x.mean(axis=0) ** 2
     assert np.abs(one_pass / truth - 1).max() > 0.5
@@ -172,12 +174,13 @@ def test_long_columns_of_float32(N):
     assert np.abs(param["running_mean"] - truth.mean(axis=0)).max() <= 5e-4
     wanted = (truth - truth.mean(axis=0)) / np.sqrt(truth.var(axis=0) + 1e-5)
     assert np.abs(out - wanted).max() <= 1e-3
-    for rows in (x.T, x.T.copy()):      # a row may lie in memory either way
+    for rows in (x.T, x.T.copy()):  # a row may lie in memory either way
         out, _ = layernorm_forward(rows, np.ones(N, np.float32), np.zeros(N, np.float32), {})
         assert np.abs(out - wanted.T).max() <= 1e-3
 
 
 # Running statistics.
+
 
 def test_running_statistics_by_hand():
     p, param = problem((6, 4)), {"mode": "train", "momentum": 0.75}
@@ -185,7 +188,7 @@ def test_running_statistics_by_hand():
     for _ in range(5):
         x = p.rng.normal(size=(6, 4))
         batchnorm_forward(x, p.gamma, p.beta, param)
-        mean, var = 0.75 * mean + 0.25 * x.mean(axis=0), 0.75 * var + 0.25 * x.var(axis=0)   # divides by N
+        mean, var = 0.75 * mean + 0.25 * x.mean(axis=0), 0.75 * var + 0.25 * x.var(axis=0)  # divides by N
     np.testing.assert_allclose(param["running_mean"], mean, rtol=1e-13)
     np.testing.assert_allclose(param["running_var"], var, rtol=1e-13)
     param["mode"] = "test"
@@ -247,6 +250,7 @@ def test_a_complex_step_reaches_gamma_and_beta_in_test_mode():
 
 # Layernorm: batchnorm turned by a quarter, with gamma along the row.
 
+
 @pytest.mark.parametrize("param", [{}, {"mode": "train"}, {"mode": "test"}, {"eps": 1e-5}], ids=str)
 def test_layernorm_takes_any_of_the_public_dicts(param):
     p, kept = problem((4, 6)), dict(param)
@@ -263,8 +267,9 @@ def test_layernorm_is_batchnorm_of_the_transpose(N, D, seed):
     out, layer_cache = layernorm_forward(p.x, p.gamma, p.beta, {})
     np.testing.assert_allclose(out, p.gamma * turned.T + p.beta, rtol=1e-12, atol=1e-13)
     dx = layernorm_backward(p.dout, layer_cache)[0]
-    np.testing.assert_allclose(dx, batchnorm_backward((p.gamma * p.dout).T, cache)[0].T, rtol=1e-10,
-                               atol=1e-11)
+    np.testing.assert_allclose(
+        dx, batchnorm_backward((p.gamma * p.dout).T, cache)[0].T, rtol=1e-10, atol=1e-11
+    )
     assert np.abs(dx.sum(axis=1)).max() <= 1e-11
 
 

@@ -27,8 +27,14 @@ def product(a, b):
 def assert_product(name, ours, truth, sizes, terms, dtype):
     """A sum of so many products, each rounded: |error| <= terms eps sum |a b|, and as many denormals."""
     eps, largest, smallest = limits(dtype)
-    assert_right(name, ours, truth, 2 * (terms + 2) * (eps * sizes + smallest), dtype,
-                 may_overflow=~(2 * sizes < largest))
+    assert_right(
+        name,
+        ours,
+        truth,
+        2 * (terms + 2) * (eps * sizes + smallest),
+        dtype,
+        may_overflow=~(2 * sizes < largest),
+    )
 
 
 @cases("affine", data=st.data(), N=SIZES, rest=st.lists(st.integers(1, 3), max_size=3), M=SIZES, dtype=DTYPES)
@@ -60,8 +66,15 @@ def test_relu(data, shape, dtype):
     assert not np.isfinite(dx[~finite]).any() and out.dtype == dx.dtype == dtype
 
 
-@cases("dropout", data=st.data(), shape=SHAPES, dtype=DTYPES, seed=st.integers(0, 2**32 - 1),
-       p=st.one_of(st.just(1.0), st.floats(1e-3, 1)), mode=st.sampled_from(["train", "test"]))
+@cases(
+    "dropout",
+    data=st.data(),
+    shape=SHAPES,
+    dtype=DTYPES,
+    seed=st.integers(0, 2**32 - 1),
+    p=st.one_of(st.just(1.0), st.floats(1e-3, 1)),
+    mode=st.sampled_from(["train", "test"]),
+)
 def test_dropout(data, shape, dtype, seed, p, mode):
     """Kept entries are divided by p; a dropped one is 0, unless it was infinite or NaN: that shows."""
     x, dout = data.draw(arrays(shape, dtype)), data.draw(arrays(shape, dtype))
@@ -82,8 +95,14 @@ def test_dropout(data, shape, dtype, seed, p, mode):
 def scores(draw):
     N, C, dtype = draw(SIZES), draw(SIZES), draw(DTYPES)
     edge = st.sampled_from([1.0, 1e-42, 1e4, 1e30, float(np.finfo(dtype).max) / 8])
-    x = draw(arrays((N, C), dtype, edge if dtype == np.float32 or WIDE else SCALES,
-                    offsets=st.sampled_from([0.0, 1.0])))
+    x = draw(
+        arrays(
+            (N, C),
+            dtype,
+            edge if dtype == np.float32 or WIDE else SCALES,
+            offsets=st.sampled_from([0.0, 1.0]),
+        )
+    )
     label = draw(st.sampled_from([np.int64, np.uint8, np.int32, np.uint64]))
     y = np.random.RandomState(draw(SEEDS) % 2**31).randint(C, size=N).astype(label)
     return x, y[::-1] if draw(st.booleans()) else y
@@ -107,8 +126,9 @@ def test_softmax(drawn, s):
     # A difference of scores is rounded once, so log p has an absolute error of eps times it.
     wobble = eps * 4 * (C + 2) * (1 + np.abs(np.where(np.isfinite(shifted), shifted, 0)))
     overflows = np.any(-shifted >= largest / (2 * N * C)) or np.isinf(shifted).any()
-    assert_right("loss", loss, costs.sum() / N, wobble.max() * C + N * eps * np.abs(costs.sum()), dtype,
-                 overflows)
+    assert_right(
+        "loss", loss, costs.sum() / N, wobble.max() * C + N * eps * np.abs(costs.sum()), dtype, overflows
+    )
     assert_right("dx", dx, (p - target) / N, (wobble * p + 4 * eps) / N + smallest, dtype)
 
 
@@ -124,10 +144,11 @@ def test_svm(drawn):
     eps, largest, _ = limits(dtype)
     sizes = 1 + np.abs(np.where(np.isfinite(x), wide(x), 0)).max()
     truth = np.where(np.isnan(margins), np.nan, np.maximum(margins, 0)).sum() / N
-    assert_right("loss", loss, truth, 8 * C * N * eps * sizes, dtype,
-                 may_overflow=4 * N * C * sizes > largest)
+    assert_right(
+        "loss", loss, truth, 8 * C * N * eps * sizes, dtype, may_overflow=4 * N * C * sizes > largest
+    )
     slope = (margins > 0).astype(np.longdouble)
     slope[own] = -slope.sum(axis=1)
-    clear = (own | (np.abs(margins) > 8 * eps * sizes)).all(axis=1)     # away from the kink
+    clear = (own | (np.abs(margins) > 8 * eps * sizes)).all(axis=1)  # away from the kink
     np.testing.assert_allclose(dx[clear], (slope / N)[clear].astype(dtype), rtol=2 * float(eps))
     assert dx.dtype == dtype

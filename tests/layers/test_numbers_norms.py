@@ -58,15 +58,22 @@ def check(dtype, x, gamma, beta, dout, eps, out, dx, dgamma, dbeta, terms):
     lost = 64 * N * smallest * (1 + 1 / std) * (1 + magnitude(gamma).max()) * (1 + size) * (1 + up * std)
     off = 8 * N * u * cond
     bound = magnitude(gamma) * np.where(has_digits, off * (1 + np.abs(x_hat)), 2 * np.sqrt(N) + 1)
-    assert_right("out", out, out_truth, bound + 8 * u * (np.abs(out_truth) + np.abs(wide(beta))) + lost,
-                 dtype)
+    assert_right(
+        "out", out, out_truth, bound + 8 * u * (np.abs(out_truth) + np.abs(wide(beta))) + lost, dtype
+    )
     steep = N * up * np.maximum(1, std) ** 2 * np.maximum(1, 1 / std) ** 3 > largest / 1e3
     bound = np.where(has_digits, 4 * N**1.5 * off * up / std, largest) + lost
     assert_right("dx", dx, dx_truth, bound, dtype, may_overflow=steep | ~has_digits)
     total = magnitude(dout)
     wrong = np.where(has_digits, 4 * N * off, largest) * (1 + np.abs(x_hat))
-    assert_right("dgamma", dgamma, terms(dgamma_truth), terms(total * wrong) + terms(0 * total + lost), dtype,
-                 may_overflow=terms(total * wide(size + 1)) > largest / 1e3)
+    assert_right(
+        "dgamma",
+        dgamma,
+        terms(dgamma_truth),
+        terms(total * wrong) + terms(0 * total + lost),
+        dtype,
+        may_overflow=terms(total * wide(size + 1)) > largest / 1e3,
+    )
     assert_right("dbeta", dbeta, terms(dbeta_truth), 8 * len(dout.flat) * u * terms(total), dtype)
 
 
@@ -91,14 +98,26 @@ def forward_or_overflow(forward, x, dtype, word, *args):
     return None
 
 
-@cases("batchnorm", data=st.data(), N=SIZES, D=SIZES, dtype=DTYPES, eps=EPS,
-       momentum=st.sampled_from([0.9, 0, 1]),
-       backward=st.sampled_from(["batchnorm_backward", "batchnorm_backward_alt"]))
+@cases(
+    "batchnorm",
+    data=st.data(),
+    N=SIZES,
+    D=SIZES,
+    dtype=DTYPES,
+    eps=EPS,
+    momentum=st.sampled_from([0.9, 0, 1]),
+    backward=st.sampled_from(["batchnorm_backward", "batchnorm_backward_alt"]),
+)
 def test_batchnorm(data, N, D, dtype, eps, momentum, backward):
     x, gamma, beta, dout = data.draw(layer_arguments(N, D, dtype))
     past = np.full(D, 2, dtype), np.full(D, 3, dtype)
-    param = {"mode": "train", "eps": eps, "momentum": momentum,
-             "running_mean": past[0], "running_var": past[1]}
+    param = {
+        "mode": "train",
+        "eps": eps,
+        "momentum": momentum,
+        "running_mean": past[0],
+        "running_var": past[1],
+    }
     with unchanged(x, gamma, beta, dout, *past):
         made = forward_or_overflow(batchnorm_forward, x, dtype, "column", x, gamma, beta, param)
         if made is None:
@@ -109,10 +128,12 @@ def test_batchnorm(data, N, D, dtype, eps, momentum, backward):
     u, largest, smallest = limits(dtype)
     size = magnitude(x).max(axis=0)
     for name, before, fresh, wrong in [
-        ("running_mean", 2, wide(x).mean(axis=0), size), ("running_var", 3, wide(x).var(axis=0), size**2)]:
+        ("running_mean", 2, wide(x).mean(axis=0), size),
+        ("running_var", 3, wide(x).var(axis=0), size**2),
+    ]:
         truth = wide(momentum) * before + (1 - wide(momentum)) * fresh
         if momentum == 1:
-            truth = truth + 0 * fresh       # NaN stays NaN, for 0 times it is
+            truth = truth + 0 * fresh  # NaN stays NaN, for 0 times it is
         assert_right(name, param[name], truth, 8 * N * u * (before + wrong) + N * smallest, dtype)
 
 
@@ -125,8 +146,19 @@ def test_layernorm(data, N, D, dtype, eps):
             return
         out, cache = made
         dx, dgamma, dbeta = layernorm_backward(dout, cache)
-    check(dtype, x.T, gamma[:, None], beta[:, None], dout.T, eps, out.T, dx.T, dgamma, dbeta,
-          lambda t: t.sum(axis=1))
+    check(
+        dtype,
+        x.T,
+        gamma[:, None],
+        beta[:, None],
+        dout.T,
+        eps,
+        out.T,
+        dx.T,
+        dgamma,
+        dbeta,
+        lambda t: t.sum(axis=1),
+    )
 
 
 @cases("batchnorm, mode test", data=st.data(), N=SIZES, D=SIZES, dtype=DTYPES, eps=EPS)
@@ -142,24 +174,43 @@ def test_batchnorm_in_test_mode(data, N, D, dtype, eps):
     scaled = wgamma * ((wx - wmean) / std)
     u, largest, smallest = limits(dtype)
     sizes = np.abs(wgamma) * (np.abs(wx) + np.abs(wmean)) / std
-    assert_right("out", out, scaled + wbeta, 8 * u * (sizes + np.abs(wbeta))
-                 + 4 * smallest * (1 + np.abs(wgamma)), dtype,
-                 may_overflow=4 * (1 + np.abs(wgamma)) * (1 + sizes) > largest / 1e6)
+    assert_right(
+        "out",
+        out,
+        scaled + wbeta,
+        8 * u * (sizes + np.abs(wbeta)) + 4 * smallest * (1 + np.abs(wgamma)),
+        dtype,
+        may_overflow=4 * (1 + np.abs(wgamma)) * (1 + sizes) > largest / 1e6,
+    )
 
 
-@cases("affine_norm_relu_dropout", data=st.data(), N=st.integers(3, 6), D=SIZES, M=SIZES, dtype=DTYPES,
-       normalization=st.sampled_from([None, "batchnorm", "layernorm"]), p=st.sampled_from([None, 0.5, 1.0]),
-       needs_dx=st.booleans())
+@cases(
+    "affine_norm_relu_dropout",
+    data=st.data(),
+    N=st.integers(3, 6),
+    D=SIZES,
+    M=SIZES,
+    dtype=DTYPES,
+    normalization=st.sampled_from([None, "batchnorm", "layernorm"]),
+    p=st.sampled_from([None, 0.5, 1.0]),
+    needs_dx=st.booleans(),
+)
 def test_sandwich(data, N, D, M, dtype, normalization, p, needs_dx):
     """The whole of a hidden layer, gradients and all, against long double; numbers of size 1."""
-    plain = {"scales": st.just(1.0), "poison": st.none(), "offsets": st.sampled_from([0.0, 1.0]),
-             "layouts": st.just("C")}
-    x, w, b, gamma, beta, dout = (data.draw(arrays(s, dtype, **plain)) for s in
-                                  [(N, D), (D, M), (M,), (M,), (M,), (N, M)])
+    plain = {
+        "scales": st.just(1.0),
+        "poison": st.none(),
+        "offsets": st.sampled_from([0.0, 1.0]),
+        "layouts": st.just("C"),
+    }
+    x, w, b, gamma, beta, dout = (
+        data.draw(arrays(s, dtype, **plain)) for s in [(N, D), (D, M), (M,), (M,), (M,), (N, M)]
+    )
     dropout = {} if p is None else {"mode": "train", "p": p, "seed": 7}
     with unchanged(x, w, b, gamma, beta, dout):
         out, cache = affine_norm_relu_dropout_forward(
-            x, w, b, gamma, beta, {"mode": "train", "eps": 1e-3}, normalization, dropout)
+            x, w, b, gamma, beta, {"mode": "train", "eps": 1e-3}, normalization, dropout
+        )
         dx, dw, db, dgamma, dbeta = affine_norm_relu_dropout_backward(dout, cache, needs_dx)
     a = wide(x) @ wide(w) + wide(b)
     kept = wide(1) if p is None else (np.random.RandomState(7).random_sample((N, M)) < p) / wide(p)
@@ -176,11 +227,18 @@ def test_sandwich(data, N, D, M, dtype, normalization, p, needs_dx):
         cond = 1 + (np.abs(wide(x)) @ np.abs(wide(w)) + np.abs(wide(b))).max() / std.min()
         x_hat = turn(x_hat)
     rough = 500 * (D + 2) * (N + M) * limits(dtype)[0] * cond * (2 if p == 0.5 else 1)
-    assume((np.abs(normed) > rough * (1 + np.abs(normed))).all())   # at the kink either answer is right
+    assume((np.abs(normed) > rough * (1 + np.abs(normed))).all())  # at the kink either answer is right
     wide_up = 1 + np.abs(up).max()
     assert_right("out", out, np.maximum(normed, 0) * kept, rough * (1 + np.abs(normed).max()), dtype)
-    through = rough * wide_up * (1 + np.abs(wide(gamma)).max()) * 32 * (
-        1 + np.abs(wide(x)).max() + np.abs(wide(w)).max()) * N * M
+    through = (
+        rough
+        * wide_up
+        * (1 + np.abs(wide(gamma)).max())
+        * 32
+        * (1 + np.abs(wide(x)).max() + np.abs(wide(w)).max())
+        * N
+        * M
+    )
     if needs_dx:
         assert_right("dx", dx, da @ wide(w).T, through, dtype)
     else:
@@ -217,8 +275,9 @@ def test_mean_1e6_and_deviation_1_in_float32():
     np.testing.assert_allclose(out.std(axis=0), 1, rtol=1e-3)
 
 
-@pytest.mark.parametrize("forward, word", [("batchnorm_forward", "column, 1,"),
-                                           ("layernorm_forward", "row, 1,")])
+@pytest.mark.parametrize(
+    "forward, word", [("batchnorm_forward", "column, 1,"), ("layernorm_forward", "row, 1,")]
+)
 def test_a_variance_out_of_range_is_refused_before_anything_moves(forward, word):
     """Out would be beta, finite and wrong; PyTorch's batch_norm, 2.x on a processor, returns just that."""
     x = np.random.RandomState(0).normal(size=(3, 3)).astype(np.float32)

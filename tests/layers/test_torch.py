@@ -39,7 +39,7 @@ def leaf(a):
     return torch.tensor(a, requires_grad=True)
 
 
-def agree(ours, theirs, tolerance=1e-12):      # float64: the same sums in another order
+def agree(ours, theirs, tolerance=1e-12):  # float64: the same sums in another order
     for a, b in zip(ours, theirs, strict=True):
         b = b.detach().numpy() if isinstance(b, torch.Tensor) else b
         assert relative(a, b) <= tolerance
@@ -63,8 +63,10 @@ def test_losses(shape, seed):
     p = problem(shape, seed)
     y = torch.tensor(p.y)
     # Their hinge loss divides by the number of classes too.
-    for ours, theirs in [(softmax_loss, F.cross_entropy),
-                         (svm_loss, lambda x, y: shape[1] * F.multi_margin_loss(x, y, margin=1.0))]:
+    for ours, theirs in [
+        (softmax_loss, F.cross_entropy),
+        (svm_loss, lambda x, y: shape[1] * F.multi_margin_loss(x, y, margin=1.0)),
+    ]:
         x = leaf(p.x)
         loss = theirs(x, y)
         loss.backward()
@@ -80,11 +82,12 @@ def test_batchnorm(shape, seed, backward):
     out, cache = batchnorm_forward(p.x, p.gamma, p.beta, param)
     leaves = leaf(p.x), leaf(p.gamma), leaf(p.beta)
     mean, var = torch.zeros(shape[1], dtype=torch.float64), torch.zeros(shape[1], dtype=torch.float64)
-    theirs = F.batch_norm(leaves[0], mean, var, *leaves[1:], training=True, momentum=0.3,
-                          eps=1e-3)  # 1 - momentum
+    theirs = F.batch_norm(
+        leaves[0], mean, var, *leaves[1:], training=True, momentum=0.3, eps=1e-3
+    )  # 1 - momentum
     theirs.backward(torch.tensor(p.dout))
     agree([out, *backward(p.dout, cache)], [theirs, *(v.grad for v in leaves)])
-    agree([param["running_mean"], param["running_var"]], [mean, var * (N - 1) / N])     # theirs stores N - 1
+    agree([param["running_mean"], param["running_var"]], [mean, var * (N - 1) / N])  # theirs stores N - 1
     param["mode"] = "test"
     theirs = F.batch_norm(leaves[0], mean, var * (N - 1) / N, *leaves[1:], training=False, eps=1e-3)
     agree([batchnorm_forward(p.x, p.gamma, p.beta, param)[0]], [theirs])
@@ -107,8 +110,9 @@ def their_loss(net, X, y, mask_of):
     for i in range(1, net.num_layers):
         hidden = hidden @ leaves[f"W{i}"] + leaves[f"b{i}"]
         if net.normalization == "batchnorm":
-            hidden = F.batch_norm(hidden, None, None, leaves[f"gamma{i}"], leaves[f"beta{i}"], training=True,
-                                  eps=1e-5)
+            hidden = F.batch_norm(
+                hidden, None, None, leaves[f"gamma{i}"], leaves[f"beta{i}"], training=True, eps=1e-5
+            )
         elif net.normalization == "layernorm":
             hidden = F.layer_norm(hidden, hidden.shape[1:], leaves[f"gamma{i}"], leaves[f"beta{i}"], eps=1e-5)
         hidden = F.relu(hidden) * torch.tensor(mask_of(tuple(hidden.shape)))
@@ -124,8 +128,17 @@ def their_loss(net, X, y, mask_of):
 def test_the_whole_net(normalization, keep):
     rng = np.random.RandomState(0)
     X, y = rng.normal(size=(8, 2, 5)), rng.randint(4, size=8)
-    net = FullyConnectedNet([7, 6, 5], input_dim=10, num_classes=4, normalization=normalization, reg=0.3,
-                            dropout_keep_ratio=keep, weight_scale=0.5, dtype=np.float64, seed=9)
+    net = FullyConnectedNet(
+        [7, 6, 5],
+        input_dim=10,
+        num_classes=4,
+        normalization=normalization,
+        reg=0.3,
+        dropout_keep_ratio=keep,
+        weight_scale=0.5,
+        dtype=np.float64,
+        seed=9,
+    )
 
     def mask_of(shape):
         param = {"mode": "train", "p": keep, "seed": 9}
@@ -136,17 +149,21 @@ def test_the_whole_net(normalization, keep):
     assert abs(loss - their.item()) <= 1e-12
     for name, grad in grads.items():
         if normalization == "batchnorm" and name in ("b1", "b2", "b3"):
-            assert np.abs(grad).max() <= 1e-14 and np.abs(theirs[name]).max() <= 1e-14    # true value zero
+            assert np.abs(grad).max() <= 1e-14 and np.abs(theirs[name]).max() <= 1e-14  # true value zero
         else:
-            agree([grad], [theirs[name]], 1e-11)      # four layers of rounding
+            agree([grad], [theirs[name]], 1e-11)  # four layers of rounding
 
 
-@pytest.mark.parametrize("rule, make", [
-    (optim.sgd, lambda w: torch.optim.SGD(w, lr=1e-2)),
-    (optim.sgd_momentum, lambda w: torch.optim.SGD(w, lr=1e-2, momentum=0.9)),
-    (optim.rmsprop, lambda w: torch.optim.RMSprop(w, lr=1e-2, alpha=0.99, eps=1e-8)),
-    (optim.adam, lambda w: torch.optim.Adam(w, lr=1e-3, betas=(0.9, 0.999), eps=1e-8)),
-], ids=["sgd", "sgd_momentum", "rmsprop", "adam"])
+@pytest.mark.parametrize(
+    "rule, make",
+    [
+        (optim.sgd, lambda w: torch.optim.SGD(w, lr=1e-2)),
+        (optim.sgd_momentum, lambda w: torch.optim.SGD(w, lr=1e-2, momentum=0.9)),
+        (optim.rmsprop, lambda w: torch.optim.RMSprop(w, lr=1e-2, alpha=0.99, eps=1e-8)),
+        (optim.adam, lambda w: torch.optim.Adam(w, lr=1e-3, betas=(0.9, 0.999), eps=1e-8)),
+    ],
+    ids=["sgd", "sgd_momentum", "rmsprop", "adam"],
+)
 def test_update_rules(rule, make):
     rng = np.random.RandomState(0)
     w, config = rng.normal(size=(3, 5)), None

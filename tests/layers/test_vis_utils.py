@@ -26,7 +26,7 @@ def test_visualize_grid_lays_out_and_stretches(N, side, padding):
     assert grid.shape == (side * 4 + (side - 1) * padding, side * 3 + (side - 1) * padding, 3)
     for i, image in enumerate(Xs):
         top, left = i // side * (4 + padding), i % side * (3 + padding)
-        cell = grid[top:top + 4, left:left + 3]
+        cell = grid[top : top + 4, left : left + 3]
         assert cell.min() == 0 and cell.max() == 200
         np.testing.assert_allclose(cell, 200 * (image - image.min()) / np.ptp(image), rtol=1e-12, atol=1e-12)
     assert grid.min() >= 0 and grid.astype("uint8").max() == 200
@@ -53,21 +53,23 @@ def test_vis_grid_and_vis_nn_are_images_between_0_and_1():
     for picture in (grid, rows):
         assert picture.ndim == 3 and picture.shape[2] == 3 and picture.min() == 0 and picture.max() == 1
     stretched = (Xs[4] - Xs[4].min()) / np.ptp(Xs[4])
-    np.testing.assert_allclose(rows[5:9, 4:7], stretched, rtol=1e-12,
-                               atol=1e-12)      # second row, second column
+    np.testing.assert_allclose(rows[5:9, 4:7], stretched, rtol=1e-12, atol=1e-12)  # second row, second column
     assert rows.shape[1] > rows.shape[0]
 
 
-@pytest.mark.parametrize("function, given", [
-    pytest.param(visualize_grid, np.zeros((4, 3, 3)), id="grid-of-one-image"),
-    pytest.param(visualize_grid, np.zeros((0, 4, 3, 3)), id="grid-of-none"),
-    pytest.param(visualize_grid, np.zeros(()), id="grid-of-a-number"),
-    pytest.param(vis_grid, np.zeros((4, 3, 3)), id="vis_grid-of-one-image"),
-    pytest.param(vis_grid, np.zeros((0, 4, 3, 3)), id="vis_grid-of-none"),
-    pytest.param(vis_nn, [], id="no-rows"),
-    pytest.param(vis_nn, [[np.zeros((4, 3, 3))], []], id="ragged-rows"),
-    pytest.param(vis_nn, [[np.zeros((4, 3, 3)), np.zeros((3, 4, 3))]], id="unequal-images"),
-])
+@pytest.mark.parametrize(
+    "function, given",
+    [
+        pytest.param(visualize_grid, np.zeros((4, 3, 3)), id="grid-of-one-image"),
+        pytest.param(visualize_grid, np.zeros((0, 4, 3, 3)), id="grid-of-none"),
+        pytest.param(visualize_grid, np.zeros(()), id="grid-of-a-number"),
+        pytest.param(vis_grid, np.zeros((4, 3, 3)), id="vis_grid-of-one-image"),
+        pytest.param(vis_grid, np.zeros((0, 4, 3, 3)), id="vis_grid-of-none"),
+        pytest.param(vis_nn, [], id="no-rows"),
+        pytest.param(vis_nn, [[np.zeros((4, 3, 3))], []], id="ragged-rows"),
+        pytest.param(vis_nn, [[np.zeros((4, 3, 3)), np.zeros((3, 4, 3))]], id="unequal-images"),
+    ],
+)
 def test_shapes_are_refused_with_a_sentence(function, given):
     with refused(ValueError, f"{function.__name__}: "):
         function(given)
@@ -75,8 +77,13 @@ def test_shapes_are_refused_with_a_sentence(function, given):
 
 def test_nothing_but_numpy_is_imported_until_a_figure_is_drawn():
     code = "import sys, cs231n.vis_utils; print({'matplotlib', 'IPython', 'PIL'} & sys.modules.keys())"
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
-                         cwd=Path(vis_utils.__file__).parents[1]).stdout
+    out = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(vis_utils.__file__).parents[1],
+    ).stdout
     assert out.strip() == "set()"
 
 
@@ -92,7 +99,7 @@ def test_show_keeps_the_sentence_beside_the_picture(monkeypatch):
     figure, axes = plt.subplots()
     axes.plot([1, 2])
     vis_utils.show(figure, "A line that rises.")
-    ((data, metadata), _), = published
+    (((data, metadata), _),) = published
     assert data["text/plain"] == "A line that rises." and data["image/png"][:4] == b"\x89PNG"
     assert metadata["image/png"]["alt"] == "A line that rises."
     assert not plt.get_fignums(), "the figure would be shown a second time"

@@ -114,9 +114,14 @@ def without_assertion(cells):
     return cells
 
 
-@pytest.mark.parametrize("plant, said", [(without_check, "no check cell after (7)"),
-                                         (with_a_number_twice, "two equations (5)"),
-                                         (without_assertion, "the cell after (9) does not assert it")])
+@pytest.mark.parametrize(
+    "plant, said",
+    [
+        (without_check, "no check cell after (7)"),
+        (with_a_number_twice, "two equations (5)"),
+        (without_assertion, "the cell after (9) does not assert it"),
+    ],
+)
 def test_a_planted_fault_is_found(plant, said):
     assert said in faults(plant(cells()))
 
@@ -126,12 +131,12 @@ def test_each_check_passes_as_it_stands_and_fails_when_a_sign_is_wrong():
     for tag, source, names in walk():
         exec(source, dict(names))
         wrong = list(sign_errors(source))
-        if tag not in (22, 24):             # these say that something is zero, and so is its negative
+        if tag not in (22, 24):  # these say that something is zero, and so is its negative
             wrong.append(("the whole equation negated", negated(source)))
         for changed, cell in wrong:
             planted.setdefault(tag, []).append(changed)
             try:
-                with np.errstate(invalid="ignore"):             # a wrong sign under a root
+                with np.errstate(invalid="ignore"):  # a wrong sign under a root
                     exec(cell, dict(names))
             except AssertionError:
                 continue

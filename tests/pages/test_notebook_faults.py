@@ -14,16 +14,24 @@ from tests.pages.test_notebooks import FOLDER, NAMES, cells, source
 from tests.support.namespaces import can_unshare
 from tests.support.tally import tried
 
-pytestmark = [pytest.mark.reliability,
-              pytest.mark.skipif(os.name == "nt", reason="the faults are made as Unix makes them")]
+pytestmark = [
+    pytest.mark.reliability,
+    pytest.mark.skipif(os.name == "nt", reason="the faults are made as Unix makes them"),
+]
 
 CORE = min(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
 
 # What goes before the command; $KIT is the checkout.
 PREFIX = {
     "no network": ["unshare", "-rn", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"],
-    "a read-only checkout": ["unshare", "-rm", "sh", "-c", 'mount --bind "$KIT" "$KIT" && '
-                             'mount -o remount,bind,ro "$KIT" && exec "$@"', "sh"],
+    "a read-only checkout": [
+        "unshare",
+        "-rm",
+        "sh",
+        "-c",
+        'mount --bind "$KIT" "$KIT" && mount -o remount,bind,ro "$KIT" && exec "$@"',
+        "sh",
+    ],
     "one core": ["taskset", "-c", str(CORE)],
     # Of data, which counts what is asked for, touched or not: a stricter limit than that of a machine.
     "1 GiB of memory": ["sh", "-c", 'ulimit -d 1048576 && exec "$@"', "sh"],
@@ -31,7 +39,8 @@ PREFIX = {
 VARIABLES = {
     "the locale C": {"LC_ALL": "C"},
     "a locale that is not there": {"LC_ALL": "de_DERP.UTF-8", "LANG": "de_DERP.UTF-8"},
-    "hash seed 0": {"PYTHONHASHSEED": "0"}, "hash seed 4294967295": {"PYTHONHASHSEED": "4294967295"},
+    "hash seed 0": {"PYTHONHASHSEED": "0"},
+    "hash seed 4294967295": {"PYTHONHASHSEED": "4294967295"},
 }
 PLACES = {"opened in the kit's own folder": ".", "opened in a folder of one's own": "notebooks/für mich/1"}
 
@@ -67,24 +76,47 @@ def interrupted(notebook):
     for cell in notebook["cells"]:
         if cell["cell_type"] == "code" and "import numpy" not in source(cell):
             moment = 10 ** moments.uniform(-4.5, -1)
-            yield {"cell_type": "code", "id": cell["id"] + "-first", "outputs": [], "execution_count": 1,
-                   "metadata": {"tags": ["raises-exception", "nbval-ignore-output"]},
-                   "source": INTERRUPT.format(moment=moment, source=source(cell), id=cell["id"])}
+            yield {
+                "cell_type": "code",
+                "id": cell["id"] + "-first",
+                "outputs": [],
+                "execution_count": 1,
+                "metadata": {"tags": ["raises-exception", "nbval-ignore-output"]},
+                "source": INTERRUPT.format(moment=moment, source=source(cell), id=cell["id"]),
+            }
         yield cell
 
 
 CHANGES = {"each cell twice": twice, "each cell interrupted, and run again": interrupted}
 
 # Faults that do not hide each other share a run.
-TOGETHER = [("no network", "a read-only checkout", "a locale that is not there", "hash seed 0",
-             "opened in the kit's own folder"),
-            ("one core", "1 GiB of memory", "the locale C", "hash seed 4294967295",
-             "opened in a folder of one's own"),
-            ("each cell twice",), ("each cell interrupted, and run again",)]
-SAMPLE = [(NAMES[0], ("no network", "a read-only checkout", "one core", "1 GiB of memory", "the locale C",
-                      "hash seed 0"))]
+TOGETHER = [
+    (
+        "no network",
+        "a read-only checkout",
+        "a locale that is not there",
+        "hash seed 0",
+        "opened in the kit's own folder",
+    ),
+    (
+        "one core",
+        "1 GiB of memory",
+        "the locale C",
+        "hash seed 4294967295",
+        "opened in a folder of one's own",
+    ),
+    ("each cell twice",),
+    ("each cell interrupted, and run again",),
+]
+SAMPLE = [
+    (
+        NAMES[0],
+        ("no network", "a read-only checkout", "one core", "1 GiB of memory", "the locale C", "hash seed 0"),
+    )
+]
 ALL = [(name, faults) for faults in TOGETHER for name in reversed(NAMES[:3])] + [
-    (NAMES[3], ("no network", "a read-only checkout", "one core", "the locale C"))]
+    (NAMES[3], ("no network", "a read-only checkout", "one core", "the locale C"))
+]
 
 
 def possible(fault):
@@ -98,8 +130,9 @@ def pytest_generate_tests(metafunc):
     if "faults" in metafunc.fixturenames:
         many = metafunc.config.getoption("--hypothesis-profile") == "many"
         runs = [(name, tuple(filter(possible, faults))) for name, faults in (ALL if many else SAMPLE)]
-        metafunc.parametrize("name, faults", runs,
-                             ids=lambda value: value if isinstance(value, str) else ", ".join(value))
+        metafunc.parametrize(
+            "name, faults", runs, ids=lambda value: value if isinstance(value, str) else ", ".join(value)
+        )
 
 
 @pytest.fixture
@@ -145,23 +178,53 @@ def test_a_notebook_under_faults(kit, name, faults, tmp_path):
         for fault in (*faults, "a path with spaces and other letters"):
             stack.enter_context(tried("Notebooks", fault))
         strict = "--nbval-lax" if name == NAMES[3] else "--nbval"
-        ran = under(faults, kit, sys.executable, "-m", "pytest", "-qx", "-p", "no:cacheprovider",
-                    "-c", os.devnull, "--rootdir", str(kit), "--confcutdir", str(kit), strict,
-                    "--nbval-current-env", "--nbval-cell-timeout=300", str(path), LANDED=str(landed))
+        ran = under(
+            faults,
+            kit,
+            sys.executable,
+            "-m",
+            "pytest",
+            "-qx",
+            "-p",
+            "no:cacheprovider",
+            "-c",
+            os.devnull,
+            "--rootdir",
+            str(kit),
+            "--confcutdir",
+            str(kit),
+            strict,
+            "--nbval-current-env",
+            "--nbval-cell-timeout=300",
+            str(path),
+            LANDED=str(landed),
+        )
         assert ran.returncode == 0 and f"{count} passed" in ran.stdout, ran.stdout[-3000:] + ran.stderr
-        assert files(kit) == before, "a notebook wrote into the kit"    # or the next one might depend on it
+        assert files(kit) == before, "a notebook wrote into the kit"  # or the next one might depend on it
     if "each cell interrupted, and run again" in faults:
         assert len(landed.read_text().split()) > count / 6, "most interrupts came after the end of the cell"
 
 
-@pytest.mark.parametrize("fault, code, error", [
-    ("no network", "import socket; socket.create_connection(('192.0.2.1', 80), 5)", "Network is unreachable"),
-    ("a read-only checkout", "open('{kit}/new', 'w')", "Read-only file system"),
-    ("1 GiB of memory", "bytearray(2 ** 30)", "MemoryError"),
-    ("one core", "import os; assert len(os.sched_getaffinity(0)) > 1", "AssertionError"),
-    ("the locale C", "import locale; assert locale.getlocale()[1]", "AssertionError"),
-    ("a locale that is not there", "import locale; locale.setlocale(0, '')", "unsupported locale setting"),
-    ("hash seed 0", "import sys; assert sys.flags.hash_randomization", "AssertionError")])
+@pytest.mark.parametrize(
+    "fault, code, error",
+    [
+        (
+            "no network",
+            "import socket; socket.create_connection(('192.0.2.1', 80), 5)",
+            "Network is unreachable",
+        ),
+        ("a read-only checkout", "open('{kit}/new', 'w')", "Read-only file system"),
+        ("1 GiB of memory", "bytearray(2 ** 30)", "MemoryError"),
+        ("one core", "import os; assert len(os.sched_getaffinity(0)) > 1", "AssertionError"),
+        ("the locale C", "import locale; assert locale.getlocale()[1]", "AssertionError"),
+        (
+            "a locale that is not there",
+            "import locale; locale.setlocale(0, '')",
+            "unsupported locale setting",
+        ),
+        ("hash seed 0", "import sys; assert sys.flags.hash_randomization", "AssertionError"),
+    ],
+)
 def test_the_fault_is_real(kit, fault, code, error):
     if not possible(fault):
         pytest.skip(f"{fault}: this system has no way to make it")

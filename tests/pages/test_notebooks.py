@@ -15,8 +15,11 @@ STORED = sorted(FOLDER.glob("*.ipynb"))
 every_notebook = pytest.mark.parametrize("path", STORED, ids=lambda p: p.stem)
 
 # Absolute paths as they leak into tracebacks and warnings; /content/drive is Colab's, the same for everybody.
-MACHINE = re.compile(r"""(?<![\w.~/:-])/(?:home|root|tmp|Users|work|workspace|var|private|opt|usr|mnt)/\w
-                         |\b[A-Z]:\\\\?\w|ipykernel_\d+""", re.X)
+MACHINE = re.compile(
+    r"""(?<![\w.~/:-])/(?:home|root|tmp|Users|work|workspace|var|private|opt|usr|mnt)/\w
+                         |\b[A-Z]:\\\\?\w|ipykernel_\d+""",
+    re.X,
+)
 
 
 def cells(path, kind="code"):
@@ -58,12 +61,18 @@ def code_cell(count, *outputs):
     return {"cell_type": "code", "execution_count": count, "source": ["pass"], "outputs": list(outputs)}
 
 
-@pytest.mark.parametrize("code, complaint", [
-    ([code_cell(1), code_cell(None)], "cell 2 was not executed"), ([code_cell(1), code_cell(3)], "hole"),
-    ([code_cell(2), code_cell(1)], "hole"), ([code_cell(2)], "hole"),
-    ([code_cell(1, {"output_type": "error", "ename": "KeyError"})], "KeyError"),
-    ([code_cell(1) | {"source": []}], "empty")],
-    ids=["unexecuted", "hole", "out-of-order", "late", "error", "empty"])
+@pytest.mark.parametrize(
+    "code, complaint",
+    [
+        ([code_cell(1), code_cell(None)], "cell 2 was not executed"),
+        ([code_cell(1), code_cell(3)], "hole"),
+        ([code_cell(2), code_cell(1)], "hole"),
+        ([code_cell(2)], "hole"),
+        ([code_cell(1, {"output_type": "error", "ename": "KeyError"})], "KeyError"),
+        ([code_cell(1) | {"source": []}], "empty"),
+    ],
+    ids=["unexecuted", "hole", "out-of-order", "late", "error", "empty"],
+)
 def test_the_check_of_execution_rejects(code, complaint):
     assert complaint in " ".join(faults({"cells": code}))
 
@@ -93,15 +102,25 @@ def test_no_path_of_a_machine(path):
     for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
         texts = [source(cell)]
         for output in cell.get("outputs", []):
-            texts += ["".join(output.get("text", "")), *("".join(v) for k, v in output.get("data", {}).items()
-                                                         if k.startswith("text/"))]
+            texts += [
+                "".join(output.get("text", "")),
+                *("".join(v) for k, v in output.get("data", {}).items() if k.startswith("text/")),
+            ]
         for text in texts:
-            assert not MACHINE.search(text), f"...{text[max(0, MACHINE.search(text).start() - 40):][:120]}..."
+            assert not MACHINE.search(text), (
+                f"...{text[max(0, MACHINE.search(text).start() - 40) :][:120]}..."
+            )
 
 
-@pytest.mark.parametrize("leak", ["File /{}/me/kit/x.py".format("home"), "C:\\Users\\me",
-                                  "at /{}/x".format("tmp"),
-                                  "ipykernel_123/45.py:1: RuntimeWarning"])
+@pytest.mark.parametrize(
+    "leak",
+    [
+        "File /{}/me/kit/x.py".format("home"),
+        "C:\\Users\\me",
+        "at /{}/x".format("tmp"),
+        "ipykernel_123/45.py:1: RuntimeWarning",
+    ],
+)
 def test_the_search_for_paths_finds(leak):
     assert MACHINE.search(leak)
 
@@ -128,7 +147,7 @@ def test_metadata_is_clean(path):
 def test_pictures_are_not_compared_byte_by_byte(path):
     """A PNG differs with each version of matplotlib."""
     if path.stem.startswith("4"):
-        return      # compared cell by cell where tagged, and no figure is
+        return  # compared cell by cell where tagged, and no figure is
     for cell in cells(path):
         if any("image/png" in o.get("data", {}) for o in cell["outputs"]):
             assert "nbval-ignore-output" in cell["metadata"].get("tags", []), source(cell)[:80]
@@ -158,8 +177,18 @@ def test_a_question_and_a_check(path):
     """Prose and code keep the rhythm: questions are asked, and checks assert."""
     prose = "\n".join(source(c) for c in cells(path, "markdown"))
     assert prose.startswith("# ") and prose.count("Your turn") >= 2
-    tree = [ast.parse("\n".join(line for line in source(c).splitlines() if not line.startswith(("%", "!"))))
-            for c in cells(path)]
-    checks = [n for t in tree for n in ast.walk(t) if isinstance(n, ast.Assert) or (
-        isinstance(n, ast.Call) and getattr(n.func, "id", getattr(n.func, "attr", "")).startswith("assert"))]
+    tree = [
+        ast.parse("\n".join(line for line in source(c).splitlines() if not line.startswith(("%", "!"))))
+        for c in cells(path)
+    ]
+    checks = [
+        n
+        for t in tree
+        for n in ast.walk(t)
+        if isinstance(n, ast.Assert)
+        or (
+            isinstance(n, ast.Call)
+            and getattr(n.func, "id", getattr(n.func, "attr", "")).startswith("assert")
+        )
+    ]
     assert len(checks) >= 5

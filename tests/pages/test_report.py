@@ -1,4 +1,5 @@
 """The closing table and the pages, on small notebooks made here."""
+
 import base64
 import contextlib
 import io
@@ -22,8 +23,11 @@ pages = pytest.importorskip("cs231n.pages.render", reason="the pages need jupyte
 
 needs_signals = pytest.mark.skipif(os.name == "nt", reason="Windows knows no SIGINT to one process")
 ROOT = Path(__file__).resolve().parents[2]
-DOT = base64.b64encode(base64.b64decode(        # a picture of one pixel
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")).decode()
+DOT = base64.b64encode(
+    base64.b64decode(  # a picture of one pixel
+        "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+    )
+).decode()
 FIND = f"import sys; sys.path.insert(0, {str(ROOT)!r})\nfrom cs231n.report import record\n"
 MATHS = r"""# What is measured
 
@@ -41,13 +45,16 @@ J &= \begin{pmatrix} a & b \\ c & d \end{pmatrix}
 
 
 def notebook(*cells):
-    made = [nbformat.v4.new_markdown_cell(text) if kind == "text" else nbformat.v4.new_code_cell(text)
-            for kind, text in cells]
+    made = [
+        nbformat.v4.new_markdown_cell(text) if kind == "text" else nbformat.v4.new_code_cell(text)
+        for kind, text in cells
+    ]
     return nbformat.v4.new_notebook(cells=made)
 
 
 class Tags(HTMLParser):
     """Every tag of a page with its attributes."""
+
     def __init__(self, html):
         super().__init__()
         self.found = []
@@ -61,22 +68,38 @@ class Tags(HTMLParser):
 def ran(tmp_path_factory):
     """One run over a notebook that passes and one that fails."""
     folder = tmp_path_factory.mktemp("notebooks")
-    nbformat.write(notebook(
-        ("text", MATHS),
-        ("code", FIND + "record('largest gradient error', 2e-10, 'all agree')\n"
-                        "record('largest gradient error', 1e-12, 'all agree')"),
-        ("code", "from IPython.display import display\n"
-                 f"display({{'image/png': {DOT!r}, 'text/plain': 'dot'}}, raw=True,\n"
-                 "        metadata={'image/png': {'alt': 'a \"dot\"'}})"),
-        ("code", "display({'application/vnd.jupyter.widget-view+json': {'model_id': '0'},\n"
-                 "         'text/plain': 'a bar at nought'}, raw=True)"),
-        ("code", "display({'text/latex': r'$\\frac{1}{2}$', 'text/plain': '1/2'}, raw=True)"),
-    ), folder / "1_passes.ipynb")
-    nbformat.write(notebook(
-        ("text", "# It fails"),
-        ("code", FIND + "record('data source', 'STAND-IN, not CIFAR-10', 'stand-in')"),
-        ("code", "raise ValueError('first line\\nlast line')"), ("code", "print('never reached')"),
-    ), folder / "2_fails.ipynb")
+    nbformat.write(
+        notebook(
+            ("text", MATHS),
+            (
+                "code",
+                FIND + "record('largest gradient error', 2e-10, 'all agree')\n"
+                "record('largest gradient error', 1e-12, 'all agree')",
+            ),
+            (
+                "code",
+                "from IPython.display import display\n"
+                f"display({{'image/png': {DOT!r}, 'text/plain': 'dot'}}, raw=True,\n"
+                "        metadata={'image/png': {'alt': 'a \"dot\"'}})",
+            ),
+            (
+                "code",
+                "display({'application/vnd.jupyter.widget-view+json': {'model_id': '0'},\n"
+                "         'text/plain': 'a bar at nought'}, raw=True)",
+            ),
+            ("code", "display({'text/latex': r'$\\frac{1}{2}$', 'text/plain': '1/2'}, raw=True)"),
+        ),
+        folder / "1_passes.ipynb",
+    )
+    nbformat.write(
+        notebook(
+            ("text", "# It fails"),
+            ("code", FIND + "record('data source', 'STAND-IN, not CIFAR-10', 'stand-in')"),
+            ("code", "raise ValueError('first line\\nlast line')"),
+            ("code", "print('never reached')"),
+        ),
+        folder / "2_fails.ipynb",
+    )
     before = {path: path.read_bytes() for path in folder.iterdir()}
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
@@ -91,7 +114,7 @@ def test_a_failing_cell_is_named_and_the_other_pages_are_written(ran):
     assert sorted(ran.pages) == ["1_passes.html", "2_fails.html", "index.html"]
     assert "cell 2 of 3: ValueError: last line" in ran.pages["2_fails.html"]
     assert "cell 2 of 3: ValueError: last line" in ran.pages["index.html"]
-    assert ran.pages["2_fails.html"].count("never reached") == 1    # in its source alone
+    assert ran.pages["2_fails.html"].count("never reached") == 1  # in its source alone
 
 
 def test_the_notebooks_on_disk_stay_as_they_are(ran):
@@ -100,14 +123,14 @@ def test_the_notebooks_on_disk_stay_as_they_are(ran):
 
 def test_the_table_has_what_was_recorded_and_invents_nothing(ran):
     lines = [line for line in ran.out.splitlines() if line.strip()]
-    assert re.search(r"^largest gradient error +2\.0e-10$", ran.out, re.M)      # the larger of the two
+    assert re.search(r"^largest gradient error +2\.0e-10$", ran.out, re.M)  # the larger of the two
     assert re.search(r"^test accuracy with batchnorm +not measured$", ran.out, re.M)
     assert sum("not measured" in line for line in lines) == len(report.RESULTS) - 2
     assert max(map(len, (line for line in lines if "pages:" not in line))) <= 80
 
 
 def test_the_stand_in_is_announced_above_and_below(ran):
-    table = ran.out[ran.out.index("***"):ran.out.rindex("***")]
+    table = ran.out[ran.out.index("***") : ran.out.rindex("***")]
     assert "largest gradient error" in table and table.count("STAND-IN DATA") == 2
     index = ran.pages["index.html"]
     assert index.index("Stand-in data") < index.index("Measured in this run") < index.rindex("Stand-in data")
@@ -127,7 +150,7 @@ def test_a_page_shows_mathematics_and_its_numbers(ran):
     page = ran.pages["1_passes.html"]
     assert [tag for tag, _ in Tags(page).found].count("math") == 4
     assert ">(7)<" in page and ">(8)<" in page and ">(9)<" not in page
-    assert not re.search(r"\$|\\frac|\\begin|\\tag", page[page.index("<main>"):page.index("record")])
+    assert not re.search(r"\$|\\frac|\\begin|\\tag", page[page.index("<main>") : page.index("record")])
     assert "@font-face" in page and "@font-face" not in ran.pages["2_fails.html"]
 
 
@@ -155,8 +178,9 @@ PRESS = "import os, signal, time\nos.kill(os.getppid(), signal.SIGINT)\n"
 
 
 @needs_signals
-@pytest.mark.parametrize("when", ["async_start_new_kernel", "async_start_new_kernel_client",
-                                  "async_wait_for_reply"])
+@pytest.mark.parametrize(
+    "when", ["async_start_new_kernel", "async_start_new_kernel_client", "async_wait_for_reply"]
+)
 def test_an_interrupt_while_a_kernel_starts_ends_the_run_and_the_kernel(tmp_path, monkeypatch, capfd, when):
     path = never_ends(tmp_path, "import time; time.sleep(60)")
     whole, clients = getattr(nbclient.NotebookClient, when), []
@@ -165,6 +189,7 @@ def test_an_interrupt_while_a_kernel_starts_ends_the_run_and_the_kernel(tmp_path
         clients.append(self.km)
         os.kill(os.getpid(), signal.SIGINT)
         return await whole(self, *args, **kwargs)
+
     monkeypatch.setattr(nbclient.NotebookClient, when, pressed)
     with pytest.raises(KeyboardInterrupt):
         report.execute(path)
@@ -173,11 +198,20 @@ def test_an_interrupt_while_a_kernel_starts_ends_the_run_and_the_kernel(tmp_path
 
 
 @needs_signals
-@pytest.mark.parametrize("cells", [
-    [PRESS + "time.sleep(60)"], [PRESS, "time.sleep(60)"], [PRESS],
-    [PRESS + "try:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    raise ValueError"],
-    [PRESS + "while True:\n    try:\n        time.sleep(60)\n    except KeyboardInterrupt:\n        pass"],
-], ids=["in-a-cell", "between-cells", "in-the-last", "turned-into-another-error", "ignored"])
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [PRESS + "time.sleep(60)"],
+        [PRESS, "time.sleep(60)"],
+        [PRESS],
+        [PRESS + "try:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    raise ValueError"],
+        [
+            PRESS
+            + "while True:\n    try:\n        time.sleep(60)\n    except KeyboardInterrupt:\n        pass"
+        ],
+    ],
+    ids=["in-a-cell", "between-cells", "in-the-last", "turned-into-another-error", "ignored"],
+)
 def test_an_interrupt_ends_the_run_whatever_the_cell_makes_of_it(tmp_path, monkeypatch, cells):
     monkeypatch.setattr(report, "GRACE", 1)
     began = time.monotonic()
@@ -203,8 +237,14 @@ def test_a_log_shows_that_a_long_cell_is_alive(tmp_path, monkeypatch, capsys):
 
 
 def command(*words, **kwargs):
-    return subprocess.run([sys.executable, "-m", "cs231n", *words], cwd=ROOT, text=True, capture_output=True,
-                          timeout=60, **kwargs)
+    return subprocess.run(
+        [sys.executable, "-m", "cs231n", *words],
+        cwd=ROOT,
+        text=True,
+        capture_output=True,
+        timeout=60,
+        **kwargs,
+    )
 
 
 @needs_signals
@@ -215,7 +255,8 @@ def test_an_interrupt_during_the_imports_is_one_line(tmp_path, name):
         "class Press(importlib.abc.MetaPathFinder):\n"
         "    def find_spec(self, name, path, target=None):\n"
         "        if name in ('numpy', 'jinja2'): os.kill(os.getpid(), signal.SIGINT)\n"
-        "sys.meta_path.insert(0, Press())\n")
+        "sys.meta_path.insert(0, Press())\n"
+    )
     done = command(name, env={**os.environ, "PYTHONPATH": str(tmp_path)})
     assert done.returncode == 130 and done.stdout == ""
     assert done.stderr.strip() == f"{name}: interrupted; try the same command again"
@@ -223,8 +264,10 @@ def test_an_interrupt_during_the_imports_is_one_line(tmp_path, name):
 
 @pytest.mark.parametrize("name, package", [("data", "numpy"), ("run", "jinja2")])
 def test_a_python_without_the_packages_is_one_line(name, package):
-    code = (f"import sys; sys.modules[{package!r}] = None\n"
-            f"from cs231n.__main__ import main; sys.exit(main([{name!r}]))")
+    code = (
+        f"import sys; sys.modules[{package!r}] = None\n"
+        f"from cs231n.__main__ import main; sys.exit(main([{name!r}]))"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
     assert done.stderr.startswith(f"{name}: no {package} in this Python; try: ") and ".venv" in done.stderr
@@ -232,19 +275,30 @@ def test_a_python_without_the_packages_is_one_line(name, package):
 
 @pytest.mark.skipif(os.name == "nt", reason="a closed pipe is another error on Windows")
 def test_output_that_nobody_reads_is_no_error():
-    code = ("import cs231n.data_utils as d, cs231n.__main__ as m, sys\n"
-            "d.main = lambda: print('x' * 1_000_000) or 0\nsys.exit(m.main(['data']))")
-    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, text=True, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE) as process:
+    code = (
+        "import cs231n.data_utils as d, cs231n.__main__ as m, sys\n"
+        "d.main = lambda: print('x' * 1_000_000) or 0\nsys.exit(m.main(['data']))"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
         process.stdout.close()
         assert process.stderr.read() == "" and process.wait(60) == 141
 
 
 def test_a_folder_whose_name_the_terminal_cannot_show(tmp_path):
-    code = ("import cs231n.data_utils as d, cs231n.__main__ as m, sys\n"
-            "d.main = lambda: print('\\u00fc') or 0\nsys.exit(m.main(['data']))")
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60,
-                          env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"})
+    code = (
+        "import cs231n.data_utils as d, cs231n.__main__ as m, sys\n"
+        "d.main = lambda: print('\\u00fc') or 0\nsys.exit(m.main(['data']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+    )
     assert done.returncode == 0 and done.stdout == "\\xfc\n", done.stderr
 
 
@@ -260,9 +314,15 @@ def test_reports_that_cannot_be_written_are_refused_before_anything_runs(tmp_pat
     assert "cannot write" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name, value, message", [
-    ("largest gradient eror", 1.0, "unknown name"), ("test accuracy without", float("nan"), "finite"),
-    ("data source", 3, "must be a str"), ("test accuracy without", "high", "must be a float")])
+@pytest.mark.parametrize(
+    "name, value, message",
+    [
+        ("largest gradient eror", 1.0, "unknown name"),
+        ("test accuracy without", float("nan"), "finite"),
+        ("data source", 3, "must be a str"),
+        ("test accuracy without", "high", "must be a float"),
+    ],
+)
 def test_record_refuses(name, value, message):
     with pytest.raises(ValueError, match=message):
         report.record(name, value, "a line")
@@ -273,21 +333,28 @@ def test_record_outside_jupyter_prints_its_line(capsys):
     assert capsys.readouterr().out == "half of them\n"
 
 
-@pytest.mark.parametrize("seconds, shown", [
-    (2.34, "2.3 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (754, "12 min 34 s")])
+@pytest.mark.parametrize(
+    "seconds, shown", [(2.34, "2.3 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (754, "12 min 34 s")]
+)
 def test_minutes(seconds, shown):
     assert report.minutes(seconds) == shown
 
 
-@pytest.mark.parametrize("latex", [
-    r"\hat{x}_{ij} \in \mathbb{R}^{N\times D}", r"\sigma^2_{\mathcal{B}} = \frac1N\sum_{i=1}^N (x_i - \mu)^2",
-    r"f(x) = \begin{cases} x & x > 0 \\ 0 & \text{otherwise} \end{cases}",
-    r"\left.\frac{dL}{dx}\right|_{x=0} \approx \operatorname{Im} f(x + ih)/h + \mathcal{O}(h^2)",
-    r"\begin{aligned} a &= b \\ &= c \end{aligned}", r"\lVert x \rVert \ll \sqrt{\sigma^2 + \epsilon}",
-    r"\begin{equation} \boldsymbol{\mu} \propto \mathbf{1}^\top x \end{equation}"])
+@pytest.mark.parametrize(
+    "latex",
+    [
+        r"\hat{x}_{ij} \in \mathbb{R}^{N\times D}",
+        r"\sigma^2_{\mathcal{B}} = \frac1N\sum_{i=1}^N (x_i - \mu)^2",
+        r"f(x) = \begin{cases} x & x > 0 \\ 0 & \text{otherwise} \end{cases}",
+        r"\left.\frac{dL}{dx}\right|_{x=0} \approx \operatorname{Im} f(x + ih)/h + \mathcal{O}(h^2)",
+        r"\begin{aligned} a &= b \\ &= c \end{aligned}",
+        r"\lVert x \rVert \ll \sqrt{\sigma^2 + \epsilon}",
+        r"\begin{equation} \boldsymbol{\mu} \propto \mathbf{1}^\top x \end{equation}",
+    ],
+)
 def test_mathml_sets(latex):
     html = pages.mathml(latex, display=True)
-    assert "<math" in html and "\\" not in html and "(1)" not in html       # no number nobody gave
+    assert "<math" in html and "\\" not in html and "(1)" not in html  # no number nobody gave
 
 
 def test_a_formula_that_cannot_be_set_shows_its_source_and_is_reported(capsys):

@@ -32,7 +32,7 @@ def test_draws_lie_where_the_space_says():
 def test_proposals_are_the_same_next_year():
     assert propose(SPACE, 231, 7) == PINNED
     assert list(propose(SPACE, 231, 7)) == list(SPACE)
-    assert propose(dict(reversed(SPACE.items())), 231, 7) == PINNED     # in whatever order it is written
+    assert propose(dict(reversed(SPACE.items())), 231, 7) == PINNED  # in whatever order it is written
     assert propose(SPACE, 231, 8) != PINNED != propose(SPACE, 232, 7)
 
 
@@ -40,33 +40,44 @@ PINNED = {"rate": 0.011, "share": 0.05371, "depth": 1, "rule": "adam"}
 
 
 def test_places_span_the_axis():
-    for dimension, low, middle, high in [(uniform(2, 4), 2, 3, 4), (integer(1, 5), 1, 3, 5),
-                                         (log_uniform(1e-4, 1e-2), 1e-4, 1e-3, 1e-2),
-                                         (choice("a", "b", "c"), "a", "b", "c")]:
+    for dimension, low, middle, high in [
+        (uniform(2, 4), 2, 3, 4),
+        (integer(1, 5), 1, 3, 5),
+        (log_uniform(1e-4, 1e-2), 1e-4, 1e-3, 1e-2),
+        (choice("a", "b", "c"), "a", "b", "c"),
+    ]:
         np.testing.assert_allclose([dimension.place(v) for v in (low, middle, high)], [0, 0.5, 1], atol=1e-12)
 
 
-@pytest.mark.parametrize(("call", "error", "fragments"), [
-    (lambda: uniform(1, 1), ValueError, ["uniform: high", "above 1"]),
-    (lambda: log_uniform(0, 1), ValueError, ["log_uniform: low", "above 0"]),
-    (lambda: integer(1, 2.5), TypeError, ["integer: high"]),
-    (lambda: choice(), ValueError, ["nothing to choose from"]),
-    (lambda: choice([1, 2]), TypeError, ["[1, 2]", "try its name"]),
-], ids=lambda value: None)
+@pytest.mark.parametrize(
+    ("call", "error", "fragments"),
+    [
+        (lambda: uniform(1, 1), ValueError, ["uniform: high", "above 1"]),
+        (lambda: log_uniform(0, 1), ValueError, ["log_uniform: low", "above 0"]),
+        (lambda: integer(1, 2.5), TypeError, ["integer: high"]),
+        (lambda: choice(), ValueError, ["nothing to choose from"]),
+        (lambda: choice([1, 2]), TypeError, ["[1, 2]", "try its name"]),
+    ],
+    ids=lambda value: None,
+)
 def test_a_dimension_that_cannot_be_is_refused(call, error, fragments):
     with refused(error, *fragments):
         call()
 
 
-@pytest.mark.parametrize(("changes", "error", "fragments"), [
-    ({"space": {}}, ValueError, ["space is empty"]),
-    ({"space": [0.1]}, TypeError, ["space must be a dict, got list"]),
-    ({"space": {"rate": 0.1}}, TypeError, ["space['rate']", "try choice(0.1)"]),
-    ({"trials": 0}, ValueError, ["trials must be at least 1"]),
-    ({"epochs": 1.5}, TypeError, ["epochs must be an integer"]),
-    ({"seed": 2**32}, ValueError, ["seed must be below 2**32"]),
-    ({"eta": 1}, ValueError, ["eta must be at least 2"]),
-], ids=lambda value: None)
+@pytest.mark.parametrize(
+    ("changes", "error", "fragments"),
+    [
+        ({"space": {}}, ValueError, ["space is empty"]),
+        ({"space": [0.1]}, TypeError, ["space must be a dict, got list"]),
+        ({"space": {"rate": 0.1}}, TypeError, ["space['rate']", "try choice(0.1)"]),
+        ({"trials": 0}, ValueError, ["trials must be at least 1"]),
+        ({"epochs": 1.5}, TypeError, ["epochs must be an integer"]),
+        ({"seed": 2**32}, ValueError, ["seed must be below 2**32"]),
+        ({"eta": 1}, ValueError, ["eta must be at least 2"]),
+    ],
+    ids=lambda value: None,
+)
 def test_arguments_are_refused_before_a_file_is_made(tmp_path, changes, error, fragments):
     arguments = {"space": SPACE, "trials": 2, "seed": 0, "epochs": 1, "results": tmp_path / "r.jsonl"}
     with refused(error, "search: ", *fragments):
@@ -74,10 +85,17 @@ def test_arguments_are_refused_before_a_file_is_made(tmp_path, changes, error, f
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(("trials", "epochs", "eta", "expected"), [
-    (30, 9, None, [(30, 9)]), (30, 9, 3, [(30, 1), (10, 3), (3, 9)]),
-    (8, 100, 2, [(8, 12), (4, 25), (2, 50), (1, 100)]),
-    (2, 9, 3, [(2, 9)]), (30, 2, 3, [(30, 2)]), (9, 10, 3, [(9, 1), (3, 3), (1, 10)])])
+@pytest.mark.parametrize(
+    ("trials", "epochs", "eta", "expected"),
+    [
+        (30, 9, None, [(30, 9)]),
+        (30, 9, 3, [(30, 1), (10, 3), (3, 9)]),
+        (8, 100, 2, [(8, 12), (4, 25), (2, 50), (1, 100)]),
+        (2, 9, 3, [(2, 9)]),
+        (30, 2, 3, [(30, 2)]),
+        (9, 10, 3, [(9, 1), (3, 3), (1, 10)]),
+    ],
+)
 def test_rungs(trials, epochs, eta, expected):
     assert rungs(trials, epochs, eta) == expected
 
@@ -115,27 +133,47 @@ def test_a_trial_has_one_seed_and_each_another(tmp_path):
 
 
 def test_failed_trials_are_kept_with_their_reason_and_ranked_last(tmp_path):
-    rows = search(objectives.odd_depths_fail, SPACE, trials=20, seed=0, epochs=4, eta=2,
-                  results=tmp_path / "r.jsonl")
+    rows = search(
+        objectives.odd_depths_fail, SPACE, trials=20, seed=0, epochs=4, eta=2, results=tmp_path / "r.jsonl"
+    )
     failed = [row for row in rows if row["score"] is None]
-    assert failed and rows[-len(failed):] == failed
-    assert {row["epochs"] for row in failed} == {1}                     # and never promoted
+    assert failed and rows[-len(failed) :] == failed
+    assert {row["epochs"] for row in failed} == {1}  # and never promoted
     assert {(row["config"]["depth"], row["error"]) for row in failed} == {
-        (1, "ValueError: a depth of 1 is not deep"), (3, "the score is nan")}
+        (1, "ValueError: a depth of 1 is not deep"),
+        (3, "the score is nan"),
+    }
     assert rows[0]["epochs"] == 4
 
 
 def test_when_all_fail_the_halving_ends(tmp_path):
-    rows = search(objectives.odd_depths_fail, {**SPACE, "depth": choice(1)}, trials=4, seed=0, epochs=2,
-                  eta=2, results=tmp_path / "r.jsonl")
+    rows = search(
+        objectives.odd_depths_fail,
+        {**SPACE, "depth": choice(1)},
+        trials=4,
+        seed=0,
+        epochs=2,
+        eta=2,
+        results=tmp_path / "r.jsonl",
+    )
     assert [row["score"] for row in rows] == [None] * 4 and len(lines(tmp_path / "r.jsonl")) == 5
 
 
 @pytest.mark.parametrize("where", ["threads", "processes"])
 def test_every_executor_gives_the_same(tmp_path, where):
     def run(name, executor=None):
-        return outcomes(search(objectives.seeds, SPACE, trials=12, seed=3, epochs=4, eta=2,
-                               results=tmp_path / name, executor=executor))
+        return outcomes(
+            search(
+                objectives.seeds,
+                SPACE,
+                trials=12,
+                seed=3,
+                epochs=4,
+                eta=2,
+                results=tmp_path / name,
+                executor=executor,
+            )
+        )
 
     with ThreadPoolExecutor(3) if where == "threads" else executor_for("processes:2") as executor:
         assert run("a", executor) == run("b")

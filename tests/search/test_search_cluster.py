@@ -21,8 +21,9 @@ from tests.support import search_objectives as objectives
 from tests.support.search_objectives import SPACE, Logged, started
 from tests.support.search_outcomes import lines, outcomes, wait_for
 
-pytestmark = pytest.mark.skipif(importlib.util.find_spec("distributed") is None,
-                                reason="needs dask: pip install '.[cluster]'")
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("distributed") is None, reason="needs dask: pip install '.[cluster]'"
+)
 
 
 class Cluster:
@@ -39,10 +40,24 @@ class Cluster:
         path = str(ROOT)
         with open(self.folder / f"{what}-{len(self.processes)}.log", "w") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "dask", what, "--scheduler-file", str(self.where), *options,
-                 "--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0"], stdout=log, stderr=log,
+                [
+                    sys.executable,
+                    "-m",
+                    "dask",
+                    what,
+                    "--scheduler-file",
+                    str(self.where),
+                    *options,
+                    "--host",
+                    "127.0.0.1",
+                    "--dashboard-address",
+                    "127.0.0.1:0",
+                ],
+                stdout=log,
+                stderr=log,
                 cwd=self.folder,
-                env={**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"})
+                env={**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"},
+            )
         self.processes.append(process)
         return process
 
@@ -54,7 +69,7 @@ class Cluster:
 
     def close(self):
         for process in reversed(self.processes):
-            process.terminate()         # a nanny takes its worker with it
+            process.terminate()  # a nanny takes its worker with it
         for process in self.processes:
             try:
                 process.wait(5)
@@ -83,13 +98,30 @@ def cluster(tmp_path):
 
 def test_the_cluster_does_what_one_process_does_and_loads_the_images_once(tmp_path, cluster):
     def run(name, executor=None):
-        return outcomes(search(objectives.seeds, SPACE, trials=12, seed=3, epochs=4, eta=2,
-                               results=tmp_path / name, executor=executor))
+        return outcomes(
+            search(
+                objectives.seeds,
+                SPACE,
+                trials=12,
+                seed=3,
+                epochs=4,
+                eta=2,
+                results=tmp_path / name,
+                executor=executor,
+            )
+        )
 
     with executor_for(f"dask:{cluster.address}") as executor:
         assert run("dask", executor) == run("serial")
-        rows = search(objectives.TrainOnTinyImages(str(tmp_path)), CIFAR10_SPACE, trials=10, seed=0, epochs=2,
-                      results=tmp_path / "r.jsonl", executor=executor)
+        rows = search(
+            objectives.TrainOnTinyImages(str(tmp_path)),
+            CIFAR10_SPACE,
+            trials=10,
+            seed=0,
+            epochs=2,
+            results=tmp_path / "r.jsonl",
+            executor=executor,
+        )
     loads = Counter(int(p.name.split("-")[1]) for p in tmp_path.glob("load-*"))
     assert loads == {worker.pid: 1 for worker in cluster.workers}
     assert all(row["score"] is not None for row in rows)
@@ -119,18 +151,25 @@ def test_a_worker_killed_in_the_middle_loses_no_trial(tmp_path, cluster):
     assert sorted(row["trial"] for row in lines(path)[1:]) == list(range(20)) and len(rows) == 20
     by_worker = Counter(pid for _, pid in started(log))
     assert by_worker.keys() == {worker.pid for worker in cluster.workers} and by_worker[victim.pid] < 18
-    assert by_worker.total() <= 21                  # what had ended did not run again, though dask likes to
+    assert by_worker.total() <= 21  # what had ended did not run again, though dask likes to
     assert all(row["score"] is not None for row in rows)
 
 
 @pytest.mark.slow
 def test_a_trial_that_kills_every_worker_fails_alone(tmp_path):
-    with cluster_in(tmp_path / "cluster", 1, "--nanny") as cluster:     # a nanny starts another worker
+    with cluster_in(tmp_path / "cluster", 1, "--nanny") as cluster:  # a nanny starts another worker
         space = {**SPACE, "depth": integer(1, 4)}
         with executor_for(f"dask:{cluster.address}") as executor:
-            rows = search(objectives.shallow_kills, space, trials=8, seed=4, epochs=1,
-                          results=tmp_path / "r.jsonl", executor=executor)
-    failed, = [row for row in rows if row["score"] is None]
+            rows = search(
+                objectives.shallow_kills,
+                space,
+                trials=8,
+                seed=4,
+                epochs=1,
+                results=tmp_path / "r.jsonl",
+                executor=executor,
+            )
+    (failed,) = [row for row in rows if row["score"] is None]
     assert failed["config"]["depth"] == 1 and "its worker was lost" in failed["error"]
 
 

@@ -14,27 +14,48 @@ from tests.support.search_outcomes import alive, lines, wait_for
 
 
 def command(folder, *argv):
-    code = (f"from tests.support import search_objectives as o; "
-            f"o.main({str(folder)!r}, *{list(map(str, argv))!r})")
+    code = (
+        f"from tests.support import search_objectives as o; "
+        f"o.main({str(folder)!r}, *{list(map(str, argv))!r})"
+    )
     path = str(ROOT)
-    return subprocess.Popen([sys.executable, "-c", code], text=True, env={**os.environ, "PYTHONPATH": path},
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        text=True,
+        env={**os.environ, "PYTHONPATH": path},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
 
 
 def test_the_command_prints_a_table_and_draws(tmp_path):
-    out, err = command(tmp_path, "--executor", "processes:2", "--trials", 9, "--epochs", 3, "--halving",
-                       "--results", tmp_path / "deep" / "r.jsonl").communicate(timeout=60)
+    out, err = command(
+        tmp_path,
+        "--executor",
+        "processes:2",
+        "--trials",
+        9,
+        "--epochs",
+        3,
+        "--halving",
+        "--results",
+        tmp_path / "deep" / "r.jsonl",
+    ).communicate(timeout=60)
     assert err == ""
     assert out.splitlines()[0].split() == ["trial", "epochs", "score", *SPACE]
     assert out.splitlines()[1].split()[1] == "3" and len(out.splitlines()) == 14
     assert (tmp_path / "deep" / "r.png").read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize(("argv", "fragment"), [
-    (["--executor", "slurm"], "search: executor must be serial"),
-    (["--trials", "0"], "search: trials must be at least 1"),
-    (["--results", "/dev/null/r.jsonl"], "search: "),
-], ids=["executor", "trials", "folder"])
+@pytest.mark.parametrize(
+    ("argv", "fragment"),
+    [
+        (["--executor", "slurm"], "search: executor must be serial"),
+        (["--trials", "0"], "search: trials must be at least 1"),
+        (["--results", "/dev/null/r.jsonl"], "search: "),
+    ],
+    ids=["executor", "trials", "folder"],
+)
 def test_the_command_says_what_it_cannot_do_in_a_line(tmp_path, argv, fragment):
     process = command(tmp_path, "--results", tmp_path / "r.jsonl", *argv)
     out, err = process.communicate(timeout=60)
@@ -55,12 +76,12 @@ def test_what_was_interrupted_goes_on(tmp_path, executor, how):
     if how == signal.SIGINT:
         assert process.returncode == 130
         assert err == f"\nsearch: interrupted; {path} keeps what ended, and the same command goes on\n"
-    wait_for(lambda: not any(map(alive, {pid for _, pid in started(log)})))         # no worker stays behind
+    wait_for(lambda: not any(map(alive, {pid for _, pid in started(log)})))  # no worker stays behind
     kept = lines(path)[1:]
     assert 3 < len(kept) < 30
     again = command(log, *argv)
     assert again.communicate(timeout=60)[1] == "" and again.returncode == 0
     assert sorted(row["trial"] for row in lines(path)[1:]) == list(range(30))
-    assert lines(path)[1:len(kept) + 1] == kept
+    assert lines(path)[1 : len(kept) + 1] == kept
     twice = [seed for seed, runs in Counter(seed for seed, _ in started(log)).items() if runs > 1]
-    assert len(twice) <= 2                                              # only what was running
+    assert len(twice) <= 2  # only what was running

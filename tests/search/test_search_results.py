@@ -28,7 +28,7 @@ def test_a_search_goes_on_from_any_moment(tmp_path, eta):
         path.write_bytes(whole[:cut].replace(str(tmp_path).encode(), str(log).encode()))
         kept = path.read_bytes().count(b"\n")
         assert run(path, Logged(str(log), 0)) == expected
-        assert len(started(log)) == len(ends) - max(kept, 1)            # nothing ran twice
+        assert len(started(log)) == len(ends) - max(kept, 1)  # nothing ran twice
         again = lines(path)
         assert len({(row["trial"], row["epochs"]) for row in again[1:]}) == len(again) - 1 == len(ends) - 1
 
@@ -50,18 +50,29 @@ def test_a_random_search_goes_on_to_more_trials(tmp_path):
     assert len(search(Logged(str(log), 0), SPACE, trials=2, seed=0, epochs=1, results=path)) == 2
 
 
-@pytest.mark.parametrize(("changes", "fragments"), [
-    ({"seed": 1}, ["its seed is 0, this one's 1"]),
-    ({"epochs": 8}, ["its epochs is 4, this one's 8"]),
-    ({"eta": 3}, ["its eta is 2, this one's 3"]),
-    ({"eta": None}, ["its eta is 2, this one's not given"]),
-    ({"trials": 5}, ["its trials is 4, this one's 5"]),
-    ({"space": {**SPACE, "rate": log_uniform(1e-5, 1)}}, ["its space is", "high=0.1", "high=1)"]),
-    ({"objective": objectives.crossing}, ["its objective is <function closed_form>"]),
-], ids=lambda value: None)
+@pytest.mark.parametrize(
+    ("changes", "fragments"),
+    [
+        ({"seed": 1}, ["its seed is 0, this one's 1"]),
+        ({"epochs": 8}, ["its epochs is 4, this one's 8"]),
+        ({"eta": 3}, ["its eta is 2, this one's 3"]),
+        ({"eta": None}, ["its eta is 2, this one's not given"]),
+        ({"trials": 5}, ["its trials is 4, this one's 5"]),
+        ({"space": {**SPACE, "rate": log_uniform(1e-5, 1)}}, ["its space is", "high=0.1", "high=1)"]),
+        ({"objective": objectives.crossing}, ["its objective is <function closed_form>"]),
+    ],
+    ids=lambda value: None,
+)
 def test_the_file_of_another_search_is_refused(tmp_path, changes, fragments):
-    arguments = {"objective": closed_form, "space": SPACE, "trials": 4, "seed": 0, "epochs": 4, "eta": 2,
-                 "results": tmp_path / "r.jsonl"}
+    arguments = {
+        "objective": closed_form,
+        "space": SPACE,
+        "trials": 4,
+        "seed": 0,
+        "epochs": 4,
+        "eta": 2,
+        "results": tmp_path / "r.jsonl",
+    }
     search(**arguments)
     before = arguments["results"].read_bytes()
     with refused(ValueError, "holds another search", *fragments, "try another results file"):
@@ -69,12 +80,16 @@ def test_the_file_of_another_search_is_refused(tmp_path, changes, fragments):
     assert arguments["results"].read_bytes() == before
 
 
-@pytest.mark.parametrize(("content", "fragments"), [
-    (b"notes", ["holds something else"]),
-    (b"notes\n", ["line 1", "no result of a search"]),
-    (b"[1]\n", ["holds another search"]),
-    (None, ["line 3", "no result of a search", "mend or remove"]),
-], ids=["text", "line", "json", "broken-inside"])
+@pytest.mark.parametrize(
+    ("content", "fragments"),
+    [
+        (b"notes", ["holds something else"]),
+        (b"notes\n", ["line 1", "no result of a search"]),
+        (b"[1]\n", ["holds another search"]),
+        (None, ["line 3", "no result of a search", "mend or remove"]),
+    ],
+    ids=["text", "line", "json", "broken-inside"],
+)
 def test_a_file_of_something_else_is_left_alone(tmp_path, content, fragments):
     path = tmp_path / "r.jsonl"
     if content is None:
@@ -92,25 +107,32 @@ def test_two_searches_do_not_write_one_file(tmp_path):
     def nested(config, epochs, seed):
         return search(closed_form, SPACE, trials=1, seed=0, epochs=1, results=tmp_path / "r.jsonl")
 
-    row, = search(nested, SPACE, trials=1, seed=0, epochs=1, results=tmp_path / "r.jsonl")
+    (row,) = search(nested, SPACE, trials=1, seed=0, epochs=1, results=tmp_path / "r.jsonl")
     assert "another search is writing" in row["error"]
 
 
 def a_row(trial, score, epochs=1, **config):
-    return {"trial": trial, "epochs": epochs, "config": config, "score": score} | \
-        ({"error": "ValueError: " + 90 * "x"} if score is None else {})
+    return {"trial": trial, "epochs": epochs, "config": config, "score": score} | (
+        {"error": "ValueError: " + 90 * "x"} if score is None else {}
+    )
 
 
 def test_ranking_and_table():
-    rows = [a_row(0, 0.3, rate=1e-3), a_row(1, None, rate=2e-3), a_row(2, 0.5, rate=0.00123456),
-            a_row(2, 0.4, epochs=3, rate=0.00123456), a_row(3, -0.5, rate=4.0)]
+    rows = [
+        a_row(0, 0.3, rate=1e-3),
+        a_row(1, None, rate=2e-3),
+        a_row(2, 0.5, rate=0.00123456),
+        a_row(2, 0.4, epochs=3, rate=0.00123456),
+        a_row(3, -0.5, rate=4.0),
+    ]
     assert [(row["trial"], row["epochs"]) for row in ranked(rows)] == [(2, 3), (0, 1), (3, 1), (1, 1)]
     assert table(rows, ["rate"])[:5] == [
         "trial  epochs    score      rate",
         "    2       3   0.4000  0.001235",
         "    0       1   0.3000     0.001",
         "    3       1  -0.5000         4",
-        "    1       1   failed     0.002"]
+        "    1       1   failed     0.002",
+    ]
     assert table(rows, ["rate"])[5].startswith("trial 1 failed: ValueError: xxx")
 
 
@@ -125,6 +147,7 @@ def test_a_table_fits_a_terminal():
 @pytest.mark.parametrize("scores", [[0.1, 0.5, None], [0.3], [None, None]])
 def test_the_figure_has_a_line_a_trial(tmp_path, monkeypatch, scores):
     from matplotlib.axes import Axes
+
     drawn = []
     monkeypatch.setattr(Axes, "plot", lambda self, y, *style, **_: drawn.append((len(y), style)))
     rows = [a_row(i, score, **propose(SPACE, 0, i)) for i, score in enumerate(scores)]

@@ -38,34 +38,61 @@ def test_a_worker_with_several_blas_threads_is_warned_of(tmp_path, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as executor:
         with pytest.warns(RuntimeWarning, match="several BLAS threads.*OPENBLAS_NUM_THREADS=1"):
-            rows = search(closed_form, SPACE, trials=2, seed=0, epochs=1, results=tmp_path / "r.jsonl",
-                          executor=executor)
+            rows = search(
+                closed_form,
+                SPACE,
+                trials=2,
+                seed=0,
+                epochs=1,
+                results=tmp_path / "r.jsonl",
+                executor=executor,
+            )
     assert all(row["score"] is not None for row in rows)
 
 
 def test_a_killed_worker_costs_its_trial_a_second_run_and_no_other_anything(tmp_path):
     with executor_for("processes:2") as executor:
-        rows = search(objectives.DiesOnce(str(tmp_path), 0.05), SPACE, trials=10, seed=0, epochs=1,
-                      results=tmp_path / "r.jsonl", executor=executor)
+        rows = search(
+            objectives.DiesOnce(str(tmp_path), 0.05),
+            SPACE,
+            trials=10,
+            seed=0,
+            epochs=1,
+            results=tmp_path / "r.jsonl",
+            executor=executor,
+        )
     assert sorted(row["trial"] for row in lines(tmp_path / "r.jsonl")[1:]) == list(range(10))
-    assert outcomes(rows) == outcomes(search(closed_form, SPACE, trials=10, seed=0, epochs=1,
-                                             results=tmp_path / "serial"))
+    assert outcomes(rows) == outcomes(
+        search(closed_form, SPACE, trials=10, seed=0, epochs=1, results=tmp_path / "serial")
+    )
     assert len({pid for _, pid in started(tmp_path)}) == 3
     assert sorted(Counter(seed for seed, _ in started(tmp_path)).values()) == [1] * 9 + [2]
 
 
 def test_a_trial_that_kills_every_worker_fails_alone(tmp_path):
     with executor_for("processes:2") as executor:
-        rows = search(objectives.shallow_kills, SPACE, trials=8, seed=0, epochs=1,
-                      results=tmp_path / "r.jsonl", executor=executor)
+        rows = search(
+            objectives.shallow_kills,
+            SPACE,
+            trials=8,
+            seed=0,
+            epochs=1,
+            results=tmp_path / "r.jsonl",
+            executor=executor,
+        )
     killers = [row for row in rows if row["config"]["depth"] == 1]
     assert 0 < len(killers) < 8 and [row for row in rows if row["score"] is None] == killers
     assert all("its worker was lost: 3 workers ended" in row["error"] for row in killers)
 
 
 def test_a_pool_that_broke_says_how_to_go_on(tmp_path):
-    arguments = {"space": {**SPACE, "depth": choice(1)}, "trials": 2, "seed": 0, "epochs": 1,
-                 "results": tmp_path / "r.jsonl"}
+    arguments = {
+        "space": {**SPACE, "depth": choice(1)},
+        "trials": 2,
+        "seed": 0,
+        "epochs": 1,
+        "results": tmp_path / "r.jsonl",
+    }
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as executor:
         with pytest.raises(RuntimeError, match="goes on where it stopped"):
             search(objectives.shallow_kills, executor=executor, **arguments)
@@ -102,6 +129,7 @@ def test_a_worker_killed_while_it_starts_is_no_error_of_the_task(monkeypatch):
         answer = waitpid(*args)
         time.sleep(0.3)
         return answer
+
     monkeypatch.setattr(os, "waitpid", first_to_the_main_thread)
     monkeypatch.setattr(_Worker, "wait_until_ready", lambda self: (waits.set(), wait_until_ready(self)))
     with Processes(1) as executor:
@@ -114,10 +142,16 @@ def test_a_worker_killed_while_it_starts_is_no_error_of_the_task(monkeypatch):
 
 def test_a_script_without_a_main_guard_is_told(tmp_path):
     script = tmp_path / "script.py"
-    script.write_text("from cs231n.common.executors import Processes\n"
-                      "Processes(1).submit(divmod, 7, 2).result()")
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60,
-                          env={**os.environ, "PYTHONPATH": str(ROOT)})
+    script.write_text(
+        "from cs231n.common.executors import Processes\nProcesses(1).submit(divmod, 7, 2).result()"
+    )
+    done = subprocess.run(
+        [sys.executable, script],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
     assert done.returncode == 1 and "try if __name__ == '__main__'" in done.stderr
 
 
@@ -135,13 +169,20 @@ def test_without_dask_the_extra_is_named(monkeypatch):
 
 def test_images_reach_each_worker_once(tmp_path):
     with executor_for("processes:2") as executor:
-        rows = search(objectives.TrainOnTinyImages(str(tmp_path)), CIFAR10_SPACE, trials=8, seed=0, epochs=2,
-                      results=tmp_path / "r.jsonl", executor=executor)
+        rows = search(
+            objectives.TrainOnTinyImages(str(tmp_path)),
+            CIFAR10_SPACE,
+            trials=8,
+            seed=0,
+            epochs=2,
+            results=tmp_path / "r.jsonl",
+            executor=executor,
+        )
     loads = [int(p.name.split("-")[1]) for p in tmp_path.glob("load-*")]
     workers = {int(row["worker"].split(":")[1]) for row in rows}
     assert len(loads) == len(set(loads)) == 2 and set(loads) == workers
     assert all(row["score"] > 0.05 for row in rows) and rows[0]["score"] > 0.3
-    assert len(pickle.dumps(TrainOnCIFAR10("0" * 64))) < 200            # what travels with a trial
+    assert len(pickle.dumps(TrainOnCIFAR10("0" * 64))) < 200  # what travels with a trial
 
 
 def test_training_repeats_and_says_when_it_diverged():
@@ -155,6 +196,7 @@ def test_training_repeats_and_says_when_it_diverged():
 
 def test_a_worker_with_other_images_stops_the_search(tmp_path):
     with objectives.tiny_images(), refused(DataError, "this worker has", "python -m cs231n data"):
-        search(TrainOnCIFAR10("another"), CIFAR10_SPACE, trials=2, seed=0, epochs=1,
-               results=tmp_path / "r.jsonl")
+        search(
+            TrainOnCIFAR10("another"), CIFAR10_SPACE, trials=2, seed=0, epochs=1, results=tmp_path / "r.jsonl"
+        )
     assert len(lines(tmp_path / "r.jsonl")) == 1

@@ -7,10 +7,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]      # of the repository
+ROOT = Path(__file__).resolve().parents[2]  # of the repository
 
-SHAPES = [(3, 5), (4, 3),
-          (9, 7)]       # never square: a swapped axis must not fit; never N = 2: dx is ~eps there
+SHAPES = [(3, 5), (4, 3), (9, 7)]  # never square: a swapped axis must not fit; never N = 2: dx is ~eps there
 SEEDS = range(3)
 
 
@@ -19,9 +18,13 @@ def problem(shape, seed=0, dtype=np.float64):
     rng = np.random.RandomState(seed)
     N, D = shape
     return SimpleNamespace(
-        x=(1 + 2 * rng.normal(size=shape)).astype(dtype), dout=rng.normal(size=shape).astype(dtype),
-        gamma=rng.uniform(0.5, 2.0, D).astype(dtype), beta=rng.normal(size=D).astype(dtype),
-        y=rng.randint(D, size=N), rng=rng)
+        x=(1 + 2 * rng.normal(size=shape)).astype(dtype),
+        dout=rng.normal(size=shape).astype(dtype),
+        gamma=rng.uniform(0.5, 2.0, D).astype(dtype),
+        beta=rng.normal(size=D).astype(dtype),
+        y=rng.randint(D, size=N),
+        rng=rng,
+    )
 
 
 def arrays_in(thing):
@@ -30,8 +33,11 @@ def arrays_in(thing):
         return [thing]
     if isinstance(thing, dict):
         thing = thing.values()
-    return [a for part in thing for a in arrays_in(part)] if hasattr(thing, "__iter__") and \
-        not isinstance(thing, str) else []
+    return (
+        [a for part in thing for a in arrays_in(part)]
+        if hasattr(thing, "__iter__") and not isinstance(thing, str)
+        else []
+    )
 
 
 @contextmanager
@@ -79,6 +85,10 @@ def make_blobs(num_train=60, num_val=40, D=6, C=3, seed=0, dtype=np.float64):
     centers = 2 * rng.normal(size=(C, D))
     y = rng.randint(C, size=num_train + num_val)
     X = (centers[y] + rng.normal(size=(len(y), D))).astype(dtype)
-    data = {"X_train": X[:num_train], "y_train": y[:num_train], "X_val": X[num_train:],
-            "y_val": y[num_train:]}
+    data = {
+        "X_train": X[:num_train],
+        "y_train": y[:num_train],
+        "X_val": X[num_train:],
+        "y_val": y[num_train:],
+    }
     return data, D, C

@@ -41,8 +41,11 @@ def member(name, content):
 
 def good(rows, but=()):
     """The tiny set as members of a tar, except for some."""
-    return b"".join(member(f"cifar-10-batches-py/{name}", python2_pickle(*batch))
-                    for name, batch in zip(BATCHES, tiny_batches(rows=rows), strict=True) if name not in but)
+    return b"".join(
+        member(f"cifar-10-batches-py/{name}", python2_pickle(*batch))
+        for name, batch in zip(BATCHES, tiny_batches(rows=rows), strict=True)
+        if name not in but
+    )
 
 
 @functools.lru_cache(1)
@@ -65,8 +68,12 @@ def pax_sparse(name, size):
     """The same in the newer form, which keeps the map of the holes in the member."""
     info = tarfile.TarInfo("x")
     info.size = 512
-    info.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": name,
-                        "GNU.sparse.realsize": str(size)}
+    info.pax_headers = {
+        "GNU.sparse.major": "1",
+        "GNU.sparse.minor": "0",
+        "GNU.sparse.name": name,
+        "GNU.sparse.realsize": str(size),
+    }
     return info.tobuf(tarfile.PAX_FORMAT) + f"1\n{size}\n0\n".encode().ljust(512, b"\0")
 
 
@@ -80,40 +87,59 @@ def hostile_tars(rows, outside):
     yield "a zip", lambda: b"PK\3\4" + bytes(500), False
     yield f"{ten:,} zeros", lambda: zeros(ten), False
     for what, make, right in (
-            ("a member that climbs out", lambda: member("../../outside", b"x") + whole, True),
-            ("an absolute member", lambda: member(outside, b"x") + whole, True),
-            ("a batch that climbs out", lambda: member(f"../{BATCH}", first) + rest, False),
-            ("a batch in a folder elsewhere", lambda: member(f"/{BATCH}", first) + rest, False),
-            ("a duplicate, the last right", lambda: member(BATCH, wrong) + whole, True),
-            ("a duplicate, the last wrong", lambda: whole + member(BATCH, wrong), False),
-            ("a negative size", lambda: header(BATCH, -512) + rest, False),
-            ("a size of 8 GB, and no more", lambda: header(BATCH, eight) + rest, False),
-            ("a size beyond 64 bits", lambda: header(BATCH, 1 << 80) + rest, False),
-            ("a hole of 8 GB", lambda: sparse(BATCH, eight, 0) + bytes(512) + rest, False),
-            ("a hole of 60 MB", lambda: sparse(BATCH, 60_000_000, 0) + bytes(512) + rest, False),
-            ("a hole of 10 GB, the newer form", lambda: pax_sparse(BATCH, ten) + rest, False),
-            ("a hole beyond its end", lambda: sparse(BATCH, 1024, 1 << 32) + bytes(512) + rest, False),
-            ("names without end",
-             lambda: (header("x", 1, tarfile.GNUTYPE_LONGNAME) + bytes(512)) * 5000 + whole, False),
-            ("100,000 members", lambda: header("x") * 100_000 + whole, False),
-            ("nothing", lambda: b"", False)):
+        ("a member that climbs out", lambda: member("../../outside", b"x") + whole, True),
+        ("an absolute member", lambda: member(outside, b"x") + whole, True),
+        ("a batch that climbs out", lambda: member(f"../{BATCH}", first) + rest, False),
+        ("a batch in a folder elsewhere", lambda: member(f"/{BATCH}", first) + rest, False),
+        ("a duplicate, the last right", lambda: member(BATCH, wrong) + whole, True),
+        ("a duplicate, the last wrong", lambda: whole + member(BATCH, wrong), False),
+        ("a negative size", lambda: header(BATCH, -512) + rest, False),
+        ("a size of 8 GB, and no more", lambda: header(BATCH, eight) + rest, False),
+        ("a size beyond 64 bits", lambda: header(BATCH, 1 << 80) + rest, False),
+        ("a hole of 8 GB", lambda: sparse(BATCH, eight, 0) + bytes(512) + rest, False),
+        ("a hole of 60 MB", lambda: sparse(BATCH, 60_000_000, 0) + bytes(512) + rest, False),
+        ("a hole of 10 GB, the newer form", lambda: pax_sparse(BATCH, ten) + rest, False),
+        ("a hole beyond its end", lambda: sparse(BATCH, 1024, 1 << 32) + bytes(512) + rest, False),
+        (
+            "names without end",
+            lambda: (header("x", 1, tarfile.GNUTYPE_LONGNAME) + bytes(512)) * 5000 + whole,
+            False,
+        ),
+        ("100,000 members", lambda: header("x") * 100_000 + whole, False),
+        ("nothing", lambda: b"", False),
+    ):
         yield what, lambda make=make: gzip.compress(make(), 1), right
-    for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.BLKTYPE, tarfile.CHRTYPE,
-                 tarfile.DIRTYPE):
-        block = header(BATCH, 0, kind, link=outside, devmajor=1, devminor=5)   # /dev/zero
-        yield f"in the place of a batch a link, device or folder ({kind})", \
-            lambda block=block: gzip.compress(block + rest, 1), False
+    for kind in (
+        tarfile.SYMTYPE,
+        tarfile.LNKTYPE,
+        tarfile.FIFOTYPE,
+        tarfile.BLKTYPE,
+        tarfile.CHRTYPE,
+        tarfile.DIRTYPE,
+    ):
+        block = header(BATCH, 0, kind, link=outside, devmajor=1, devminor=5)  # /dev/zero
+        yield (
+            f"in the place of a batch a link, device or folder ({kind})",
+            lambda block=block: gzip.compress(block + rest, 1),
+            False,
+        )
     for kind in (tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.REGTYPE):
-        yield f"{ten:,} zeros after a header {kind}", \
-            lambda kind=kind: gzip.compress(header("x", eight, kind)) + zeros(ten), False
+        yield (
+            f"{ten:,} zeros after a header {kind}",
+            lambda kind=kind: gzip.compress(header("x", eight, kind)) + zeros(ten),
+            False,
+        )
     for what, make in hostile_pickles(outside):
-        yield f"a batch that is {what}", \
-            lambda make=make: gzip.compress(member(BATCH, make()) + rest, 1), False
+        yield (
+            f"a batch that is {what}",
+            lambda make=make: gzip.compress(member(BATCH, make()) + rest, 1),
+            False,
+        )
 
 
 def hostile_pickles(outside):
     """(what it is, makes the bytes)"""
-    array = np.arange(3072).astype(np.uint8)[None]          # no pointers, should it be taken for them
+    array = np.arange(3072).astype(np.uint8)[None]  # no pointers, should it be taken for them
     batch = python2_pickle(array, [0])
     laughs = [0] * 10
     for _ in range(12):
@@ -135,23 +161,34 @@ def hostile_pickles(outside):
     encoded = text(b"x" * 5_000_000) + text(b"latin1") + b"\x86"
     yield "5 MB of text, encoded 200 times", lambda: repeated(encoded, b"c_codecs\nencode\nh\1R", 200)
     yield "6 MB of pixels in 200 arrays", lambda: repeated(state, new + b"h\1b", 200)
-    yield "a million arguments, 20,000 times", \
-        lambda: repeated(b"(" + b"N" * 1_000_000 + b"t", new.partition(b"cnumpy\nnd")[0] + b"h\1R", 20_000)
+    yield (
+        "a million arguments, 20,000 times",
+        lambda: repeated(b"(" + b"N" * 1_000_000 + b"t", new.partition(b"cnumpy\nnd")[0] + b"h\1R", 20_000),
+    )
     yield "a dtype of a million parts", lambda: b"cnumpy\ndtype\n" + text(b"u1," * 1_000_000) + b"NN\x87R."
-    deep = pickle.dumps(laughs, 2)[2:-1]            # whoever quotes it in a message never ends
+    deep = pickle.dumps(laughs, 2)[2:-1]  # whoever quotes it in a message never ends
     yield "a dtype of 10^13 parts", lambda: b"\x80\x02cnumpy\ndtype\n" + deep + b"NN\x87R."
     yield "an encoding of 10^13 parts", lambda: b"\x80\x02c_codecs\nencode\n" + text(b"x") + deep + b"\x86R."
-    yield "a buffer of a dtype of 10^13 parts", \
-        lambda: b"\x80\x03cnumpy.core.numeric\n_frombuffer\n(C\x01x" + deep + b"K\x01\x85U\x01CtR."
+    yield (
+        "a buffer of a dtype of 10^13 parts",
+        lambda: b"\x80\x03cnumpy.core.numeric\n_frombuffer\n(C\x01x" + deep + b"K\x01\x85U\x01CtR.",
+    )
     yield "30 million labels", lambda: pickle.dumps({"data": array, "labels": np.zeros(30_000_000, np.uint8)})
-    keys = [n * (2 ** 61 - 1) for n in range(100_000)]      # of one hash, so each is compared with each
+    keys = [n * (2**61 - 1) for n in range(100_000)]  # of one hash, so each is compared with each
     numbers = [b"\x8a\x0a" + key.to_bytes(10, "little") for key in keys]
     for what, before, each, after in (
-            ("a dict, key by key,", b"}", b"Ns", b""), ("a dict, filled at once,", b"}(", b"N", b"u"),
-            ("a dict", b"(", b"N", b"d"),
-            ("a set", b"\x8f(", b"", b"\x90"), ("a frozen set", b"(", b"", b"\x91")):
-        yield f"{what} of numbers with one hash", lambda before=before, each=each, after=after: \
-            before + b"".join(number + each for number in numbers) + after + b"."
+        ("a dict, key by key,", b"}", b"Ns", b""),
+        ("a dict, filled at once,", b"}(", b"N", b"u"),
+        ("a dict", b"(", b"N", b"d"),
+        ("a set", b"\x8f(", b"", b"\x90"),
+        ("a frozen set", b"(", b"", b"\x91"),
+    ):
+        yield (
+            f"{what} of numbers with one hash",
+            lambda before=before, each=each, after=after: (
+                before + b"".join(number + each for number in numbers) + after + b"."
+            ),
+        )
     yield "a memo of numbers with one hash", lambda: b"N" + b"".join(b"p%d\n" % key for key in keys) + b"."
     yield "an attribute of a function", lambda: b"c_codecs\nencode\n}(S'__doc__'\nS'x'\nub."
 
@@ -181,16 +218,24 @@ def hostile_pngs():
     yield "169 million pixels, missing", lambda: {PNG: png(13_000, 13_000)}
     yield "2^62 pixels", lambda: {PNG: png((1 << 31) - 1, (1 << 31) - 1)}
     for kind in (b"zTXt", b"iCCP"):
-        yield f"64 MB in a {kind.decode()}", \
-            lambda kind=kind: {PNG: png(1024, 1, chunk(kind, b"x\0\0" + zlib.compress(bytes(1 << 26))))}
+        yield (
+            f"64 MB in a {kind.decode()}",
+            lambda kind=kind: {PNG: png(1024, 1, chunk(kind, b"x\0\0" + zlib.compress(bytes(1 << 26))))},
+        )
     yield "64 MB of pixels in one row", lambda: {PNG: png(1024, 1, data=bytes(1 << 26))}
     yield "no pixels", lambda: {PNG: png(1024, 1)}
     yield "a page", lambda: {PNG: b"<!DOCTYPE html>"}
     yield "nothing", lambda: {PNG: b""}
-    for what, labels in (("in a list in a list", b"[" * 500_000), ("in a dict", b"{}"),
-                         ("infinite", b"[1e999]"),
-                         ("in words", b'["cat"]'), ("30 million", b"[" + b"0," * 30_000_000 + b"0]"),
-                         ("that are no text", b"\xff\xfe\0"), ("too few", b"[0]"), ("too large", b"[256]")):
+    for what, labels in (
+        ("in a list in a list", b"[" * 500_000),
+        ("in a dict", b"{}"),
+        ("infinite", b"[1e999]"),
+        ("in words", b'["cat"]'),
+        ("30 million", b"[" + b"0," * 30_000_000 + b"0]"),
+        ("that are no text", b"\xff\xfe\0"),
+        ("too few", b"[0]"),
+        ("too large", b"[256]"),
+    ):
         yield f"labels {what}", lambda labels=labels: {LABELS: labels}
 
 

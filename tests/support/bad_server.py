@@ -5,10 +5,15 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-FLOOD = 1 << 28                 # bytes, far more than sockets buffer
+FLOOD = 1 << 28  # bytes, far more than sockets buffer
 HTML = b"<!DOCTYPE html><p>Sign in to the network"
-LENGTHS = {"longer": lambda n: n + 1000, "shorter": lambda n: n - 1000, "negative": lambda n: -n,
-           "huge": lambda n: "9" * 5000, "word": lambda n: "\x1b[2Jmany"}
+LENGTHS = {
+    "longer": lambda n: n + 1000,
+    "shorter": lambda n: n - 1000,
+    "negative": lambda n: -n,
+    "huge": lambda n: "9" * 5000,
+    "word": lambda n: "\x1b[2Jmany",
+}
 
 
 class Server:
@@ -57,7 +62,7 @@ class Server:
         if way == "disguised-html":
             content = HTML
         if way == "flip":
-            content = content[:int(at)] + bytes([content[int(at)] ^ 1]) + content[int(at) + 1:]
+            content = content[: int(at)] + bytes([content[int(at)] ^ 1]) + content[int(at) + 1 :]
         if way == "endless":
             content += b"more"
         if asked and way != "no-range":
@@ -72,24 +77,31 @@ class Server:
             handler.send_header("Content-Length", str(LENGTHS.get(at, int)(len(content))))
         handler.end_headers()
         if way == "cut":
-            content = content[:int(at) if at else len(content) // 2]
+            content = content[: int(at) if at else len(content) // 2]
         if way in ("stall", "trickle", "slow"):
-            pause, steps, each = {"stall": (2, 1, 1), "trickle": (.1, 50, 1), "slow": (.05, 10, 36_000)}[way]
+            pause, steps, each = {"stall": (2, 1, 1), "trickle": (0.1, 50, 1), "slow": (0.05, 10, 36_000)}[
+                way
+            ]
             handler.wfile.write(content[:5000])
             for i in range(5000, 5000 + steps * each, each):
-                handler.wfile.write(content[i:i + each])
+                handler.wfile.write(content[i : i + each])
                 handler.wfile.flush()
                 time.sleep(pause)
-            content = content[5000 + steps * each:] if way == "slow" else b""
+            content = content[5000 + steps * each :] if way == "slow" else b""
         handler.wfile.write(content)
         if way == "flood":
             self.flood(handler)
 
     def redirect(self, handler, to):
-        elsewhere = {"": self.address("good"), "loop": self.address("redirect:loop"),
-                     "file": "file:///etc/passwd", "ftp": "ftp://127.0.0.1/x",
-                     "nowhere": "http://127.0.0.1:9/x", "nonsense": "http://[::1",
-                     "flood": self.address("good")}
+        elsewhere = {
+            "": self.address("good"),
+            "loop": self.address("redirect:loop"),
+            "file": "file:///etc/passwd",
+            "ftp": "ftp://127.0.0.1/x",
+            "nowhere": "http://127.0.0.1:9/x",
+            "nonsense": "http://[::1",
+            "flood": self.address("good"),
+        }
         handler.send_response(302)
         handler.send_header("Location", elsewhere[to])
         handler.end_headers()

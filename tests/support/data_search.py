@@ -31,8 +31,9 @@ def start(home, data, *words, before=()):
     script = CHECKOUT / "tests" / "support" / "find_child.py"
     command = [*before, sys.executable, str(script), str(home / "datasets"), *words]
     # Unbuffered: what is read beyond the first line would be lost to communicate().
-    child = subprocess.Popen(command, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                             stderr=subprocess.PIPE)
+    child = subprocess.Popen(
+        command, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     child.stdin.write(pickle.dumps(data))
     child.stdin.close()
     child.stdin = None
@@ -50,7 +51,7 @@ def install_npm(home, tarball=None, view=0):
     # Through sh, since a #! line cannot hold a path with a space in it.
     npm.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{script}" "$@"\n')
     script.write_text(f"""import os, shutil, sys
-open({str(home / 'npm.log')!r}, "a").write(" ".join(sys.argv[1:]) + "\\n")
+open({str(home / "npm.log")!r}, "a").write(" ".join(sys.argv[1:]) + "\\n")
 if sys.argv[1] == "view":
     sys.stderr.write("npm error network cannot reach the registry\\nnpm error A complete log of this run\\n")
     sys.exit({view})

@@ -1,8 +1,8 @@
 """A process that searches for the data set that comes pickled on stdin, in the cache that the variables name.
 
-    python find_child.py DATASETS              once; prints the digest it found
-    python find_child.py DATASETS nobody       the same as a user who may not write everywhere
-    python find_child.py DATASETS disk ...     on each small disk: "size=40k", then with room; see full_disks
+python find_child.py DATASETS              once; prints the digest it found
+python find_child.py DATASETS nobody       the same as a user who may not write everywhere
+python find_child.py DATASETS disk ...     on each small disk: "size=40k", then with room; see full_disks
 """
 
 import os
@@ -47,10 +47,10 @@ def full_disks(data, datasets, disks):
 if __name__ == "__main__":
     datasets, *words = sys.argv[1:]
     data = pickle.load(sys.stdin.buffer)
-    blocks = np.full((6, 20 * 3073), 7, np.uint8)           # the stand-in of conftest.py
+    blocks = np.full((6, 20 * 3073), 7, np.uint8)  # the stand-in of conftest.py
     synthetic.blocks, synthetic.DIGEST = lambda: blocks, content_digest(blocks)
     if words == ["nobody"] and os.geteuid() == 0:
-        "x".encode("idna")              # imported by the first look at a host, from where nobody may not read
+        "x".encode("idna")  # imported by the first look at a host, from where nobody may not read
         os.setgroups([])
         os.setuid(NOBODY)
     print("ready", flush=True)

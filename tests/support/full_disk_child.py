@@ -81,7 +81,7 @@ def read_only(disk, step, whole):
                 resumed.train()
     finally:
         mount("rw", disk)
-    if resumed:     # refused before the first step, so it goes on
+    if resumed:  # refused before the first step, so it goes on
         resumed.train()
         assert all_of(disk / "run") == whole
     else:

@@ -12,4 +12,5 @@ def kit_copied_to(folder):
     """-> folder, and what runs Python code there as a process of its own."""
     shutil.copytree(ROOT / "cs231n", folder / "cs231n", ignore=shutil.ignore_patterns("__pycache__"))
     return folder, lambda code: subprocess.run(
-        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=60)
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=60
+    )

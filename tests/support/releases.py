@@ -27,10 +27,17 @@ def command(*arguments):
 def kit(folder):
     """A copy of what a release is made from, to be spoilt."""
     for name in ("cs231n", "notebooks", "datasets", "classroom"):
-        shutil.copytree(ROOT / name, folder / name,
-                        ignore=shutil.ignore_patterns("__pycache__", "cifar*", "*.npy"))
-    for name in ("setup.sh", "requirements.txt", "requirements.lock", "pyproject.toml", "LICENSE",
-                 ".gitignore"):
+        shutil.copytree(
+            ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "cifar*", "*.npy")
+        )
+    for name in (
+        "setup.sh",
+        "requirements.txt",
+        "requirements.lock",
+        "pyproject.toml",
+        "LICENSE",
+        ".gitignore",
+    ):
         shutil.copy(ROOT / name, folder / name)
     return folder
 

@@ -30,16 +30,43 @@ def image_data():
 def start(folder, rng="Generator", **more):
     """A Solver with everything that holds state: statistics, dropout, memory, schedule, streams."""
     np.random.seed(3)
-    streams = {"Generator": np.random.default_rng(5), "RandomState": np.random.RandomState(5),
-               "global": np.random, "two": np.random.default_rng(5)}
+    streams = {
+        "Generator": np.random.default_rng(5),
+        "RandomState": np.random.RandomState(5),
+        "global": np.random,
+        "two": np.random.default_rng(5),
+    }
     net_rng, rng = streams[rng], streams["RandomState" if rng == "two" else rng]
-    net = FullyConnectedNet([12, 11], input_dim=48, num_classes=3, normalization="batchnorm",
-                            dropout_keep_ratio=0.8, weight_scale=0.2, rng=net_rng, layers=fast_layers,
-                            label_smoothing=0.1)
-    return Solver(net, image_data(), **{
-        "update_rule": "adamw", "optim_config": {"learning_rate": 2e-2}, "schedule": "one_cycle",
-        "lr_decay": 0.99, "clip_norm": 1.0, "augment": flip_and_shift, "batch_size": 16, "num_epochs": 8,
-        "num_train_samples": 50, "rng": rng, "run": folder, "verbose": False, **more})
+    net = FullyConnectedNet(
+        [12, 11],
+        input_dim=48,
+        num_classes=3,
+        normalization="batchnorm",
+        dropout_keep_ratio=0.8,
+        weight_scale=0.2,
+        rng=net_rng,
+        layers=fast_layers,
+        label_smoothing=0.1,
+    )
+    return Solver(
+        net,
+        image_data(),
+        **{
+            "update_rule": "adamw",
+            "optim_config": {"learning_rate": 2e-2},
+            "schedule": "one_cycle",
+            "lr_decay": 0.99,
+            "clip_norm": 1.0,
+            "augment": flip_and_shift,
+            "batch_size": 16,
+            "num_epochs": 8,
+            "num_train_samples": 50,
+            "rng": rng,
+            "run": folder,
+            "verbose": False,
+            **more,
+        },
+    )
 
 
 def frozen(thing):

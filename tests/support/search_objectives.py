@@ -19,8 +19,12 @@ import numpy as np
 from cs231n.search import cifar10
 from cs231n.search.space import choice, integer, log_uniform, uniform
 
-SPACE = {"rate": log_uniform(1e-5, 1e-1), "share": uniform(0, 1), "depth": integer(1, 5),
-         "rule": choice("sgd", "adam")}
+SPACE = {
+    "rate": log_uniform(1e-5, 1e-1),
+    "share": uniform(0, 1),
+    "depth": integer(1, 5),
+    "rule": choice("sgd", "adam"),
+}
 
 
 def quality(config):
@@ -51,6 +55,7 @@ def seeds(config, epochs, seed):
 @dataclass(frozen=True)
 class Logged:
     """closed_form, with a file in folder for each time that it starts and ends."""
+
     folder: str
     seconds: float = 0.05
 
@@ -95,6 +100,7 @@ def shallow_kills(config, epochs, seed):
 @contextlib.contextmanager
 def tiny_images(on_load=lambda: None):
     """In place of CIFAR-10, in this process: 300 images of 3 x 2 x 2, of which the label is plain to see."""
+
     def load(num_training, num_validation, num_test):
         on_load()
         y = np.arange(300) % 10
@@ -119,12 +125,14 @@ def tiny_images(on_load=lambda: None):
 @dataclass(frozen=True)
 class TrainOnTinyImages:
     """TrainOnCIFAR10 on tiny_images, with a file in folder for each time that they are loaded."""
+
     folder: str
 
     def __call__(self, config, epochs, seed):
-        if not _entered:        # for as long as this worker lives
-            _entered.append(tiny_images(lambda: Path(self.folder, f"load-{os.getpid()}-{time.monotonic_ns()}")
-                                        .touch()))
+        if not _entered:  # for as long as this worker lives
+            _entered.append(
+                tiny_images(lambda: Path(self.folder, f"load-{os.getpid()}-{time.monotonic_ns()}").touch())
+            )
             _entered[0].__enter__()
         return cifar10.TrainOnCIFAR10("tiny")(config, epochs, seed)
 

@@ -16,31 +16,32 @@ from hypothesis.errors import UnsatisfiedAssumption
 from tests.support.tally import HELD, TRIED
 
 DTYPES = st.sampled_from([np.float32, np.float64])
-SCALES = st.sampled_from([1.0, 1e-3, 1e6, 1e-30, 1e30, 1e-42])      # the last is denormal in float32
+SCALES = st.sampled_from([1.0, 1e-3, 1e6, 1e-30, 1e30, 1e-42])  # the last is denormal in float32
 LAYOUTS = st.sampled_from(["C", "F", "strided", "reversed", "read-only"])
 OFFSETS = st.sampled_from([0.0, 1.0, 1e6])
 POISON = st.sampled_from([None, None, None, np.nan, np.inf, -np.inf])
 SEEDS = st.integers(0, 2**31)
-WIDE = np.finfo(np.longdouble).max > 1e4000     # not on every processor
+WIDE = np.finfo(np.longdouble).max > 1e4000  # not on every processor
 
 
 def cases(function, /, **strategies):
     """given(**strategies), with every case counted under the name of the function that it tries."""
+
     def decorate(test):
         @functools.wraps(test)
         def counted(*args, **kwargs):
             try:
-                with np.errstate(all="ignore"):     # a warning of numpy must not be what tells
+                with np.errstate(all="ignore"):  # a warning of numpy must not be what tells
                     test(*args, **kwargs)
             except UnsatisfiedAssumption:
                 raise
-            except Exception:       # hypothesis stops a draw that is too long by another kind
+            except Exception:  # hypothesis stops a draw that is too long by another kind
                 TRIED["Numbers", function] += 1
                 raise
             TRIED["Numbers", function] += 1
             HELD["Numbers", function] += 1
 
-        quiet = settings(suppress_health_check=list(HealthCheck))    # the fixture of editions, and the time
+        quiet = settings(suppress_health_check=list(HealthCheck))  # the fixture of editions, and the time
         return pytest.mark.reliability(quiet(given(**strategies)(counted)))
 
     return decorate
@@ -60,8 +61,7 @@ def laid_out(a, layout):
 
 
 @st.composite
-def arrays(draw, shape, dtype, scales=SCALES, poison=POISON, offsets=OFFSETS,
-           layouts=LAYOUTS):
+def arrays(draw, shape, dtype, scales=SCALES, poison=POISON, offsets=OFFSETS, layouts=LAYOUTS):
     """Normal numbers of one scale around an offset of so many deviations, or alike; perhaps one broken."""
     scale, seed = draw(scales), draw(SEEDS)
     kind = draw(st.sampled_from(["normal", "normal", "normal", "constant", "zeros", "column"]))

@@ -3,7 +3,7 @@
 from collections import Counter
 from contextlib import contextmanager
 
-TRIED, HELD = Counter(), Counter()      # by (row, what)
+TRIED, HELD = Counter(), Counter()  # by (row, what)
 
 
 @contextmanager

@@ -21,16 +21,35 @@ def tiny_batches(seed=0, rows=ROWS):
 
 def python2_pickle(pixels, labels):
     """The bytes that Python 2 and numpy 1.5 wrote for a batch, opcode by opcode."""
+
     def text(s):
         return b"U" + bytes([len(s)]) + s
+
     marked = b"".join(b"K" + bytes([label]) for label in labels)
-    return (b"\x80\x02}(" + text(b"batch_label") + text(b"training batch 1 of 5")
-            + text(b"labels") + b"](" + marked + b"e"
-            + text(b"data") + b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85" + text(b"b")
-            + b"\x87R(K\x01" + b"M" + struct.pack("<H", len(pixels)) + b"M\x00\x0c\x86"
-            + b"cnumpy\ndtype\n" + text(b"u1") + b"K\x00K\x01\x87R(K\x03" + text(b"|")
-            + b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89T"
-            + struct.pack("<i", pixels.size) + pixels.tobytes() + b"tbu.")
+    return (
+        b"\x80\x02}("
+        + text(b"batch_label")
+        + text(b"training batch 1 of 5")
+        + text(b"labels")
+        + b"]("
+        + marked
+        + b"e"
+        + text(b"data")
+        + b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85"
+        + text(b"b")
+        + b"\x87R(K\x01"
+        + b"M"
+        + struct.pack("<H", len(pixels))
+        + b"M\x00\x0c\x86"
+        + b"cnumpy\ndtype\n"
+        + text(b"u1")
+        + b"K\x00K\x01\x87R(K\x03"
+        + text(b"|")
+        + b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89T"
+        + struct.pack("<i", pixels.size)
+        + pixels.tobytes()
+        + b"tbu."
+    )
 
 
 def write_tar(path, members):
@@ -51,13 +70,16 @@ def write_folder(folder, batches):
 
 def write_batches_archive(path, batches):
     members = {"cifar-10-batches-py/readme.html": b"<p>", "../data_batch_1": b"not this one"}
-    members |= {f"cifar-10-batches-py/{name}": python2_pickle(*batch)
-                for name, batch in zip(BATCHES, batches, strict=True)}
+    members |= {
+        f"cifar-10-batches-py/{name}": python2_pickle(*batch)
+        for name, batch in zip(BATCHES, batches, strict=True)
+    }
     return write_tar(path, members)
 
 
 def write_png_archive(path, batches):
     from PIL import Image
+
     members = {}
     for name, (pixels, _) in zip(BATCHES, batches, strict=True):
         png = io.BytesIO()

@@ -43,8 +43,14 @@ def test_sgd_momentum(data, shape, dtype, rate, momentum):
         velocity = wide(momentum) * velocity - float(rate) * wide(dw)
         truth, size = truth + velocity, size + 3 * magnitude(dw) * float(rate)
         assert_right("next_w", w, truth, 16 * eps * size + 9 * smallest, dtype, 4 * size > largest)
-        assert_right("velocity", config["velocity"], velocity, 16 * eps * size + 9 * smallest, dtype,
-                     4 * size > largest)
+        assert_right(
+            "velocity",
+            config["velocity"],
+            velocity,
+            16 * eps * size + 9 * smallest,
+            dtype,
+            4 * size > largest,
+        )
 
 
 def adaptive_truth(rule, w, gradients, past1, past2, rate, epsilon, decay, dtype):
@@ -54,14 +60,15 @@ def adaptive_truth(rule, w, gradients, past1, past2, rate, epsilon, decay, dtype
     """
     eps, _, smallest = limits(dtype)
     w, m, v, size, off = wide(w), 0, 0, 0, 0
-    rounding = 8 * eps + 8 * np.finfo(float).eps / (1 - max(past1, past2))      # of 1 - beta^t in float64
+    rounding = 8 * eps + 8 * np.finfo(float).eps / (1 - max(past1, past2))  # of 1 - beta^t in float64
     for t, dw in enumerate(map(wide, gradients), start=1):
         m, v = past1 * m + (1 - wide(past1)) * dw, past2 * v + (1 - wide(past2)) * dw**2
         size = past1 * size + (1 - wide(past1)) * magnitude(dw)
-        corrections = (1, 1) if rule == "rmsprop" else (1 - wide(past1)**t, 1 - wide(past2)**t)
+        corrections = (1, 1) if rule == "rmsprop" else (1 - wide(past1) ** t, 1 - wide(past2) ** t)
         up = dw if rule == "rmsprop" else m / corrections[0]
-        high, middle, low = (np.sqrt(np.maximum((v + k * 4 * t * smallest) / corrections[1], 0)) + epsilon
-                             for k in (1, 0, -1))
+        high, middle, low = (
+            np.sqrt(np.maximum((v + k * 4 * t * smallest) / corrections[1], 0)) + epsilon for k in (1, 0, -1)
+        )
         reach = ((magnitude(dw) if rule == "rmsprop" else size) + 4 * smallest) / corrections[0]
         step = rate * up / np.maximum(middle, smallest)
         off = off + rate * reach * (rounding * 4 * t / low + 1 / low - 1 / high) + 4 * eps * magnitude(w)
@@ -72,13 +79,24 @@ def adaptive_truth(rule, w, gradients, past1, past2, rate, epsilon, decay, dtype
 EDITIONS = [rmsprop, adam, adamw, fast_layers.adam, fast_layers.adamw]
 
 
-@pytest.mark.parametrize("rule, numba", [*((rule, True) for rule in EDITIONS), (fast_layers.adam, False),
-                                         (fast_layers.adamw, False)],
-                         ids=lambda p: getattr(p, "__module__", "")[7:] + getattr(p, "__name__", str(p)))
-@cases("rmsprop, adam, adamw", data=st.data(), shape=SHAPES, dtype=DTYPES, past1=SHARES, past2=SHARES,
-       rate=st.sampled_from([0, 1e-3, 0.5]), epsilon=st.sampled_from([1e-8, 1e-3]))
-def test_rules_that_divide_by_a_root(monkeypatch, numba, rule, data, shape, dtype, past1, past2, rate,
-                                     epsilon):
+@pytest.mark.parametrize(
+    "rule, numba",
+    [*((rule, True) for rule in EDITIONS), (fast_layers.adam, False), (fast_layers.adamw, False)],
+    ids=lambda p: getattr(p, "__module__", "")[7:] + getattr(p, "__name__", str(p)),
+)
+@cases(
+    "rmsprop, adam, adamw",
+    data=st.data(),
+    shape=SHAPES,
+    dtype=DTYPES,
+    past1=SHARES,
+    past2=SHARES,
+    rate=st.sampled_from([0, 1e-3, 0.5]),
+    epsilon=st.sampled_from([1e-8, 1e-3]),
+)
+def test_rules_that_divide_by_a_root(
+    monkeypatch, numba, rule, data, shape, dtype, past1, past2, rate, epsilon
+):
     with monkeypatch.context() as patch:
         if not numba:
             patch.setattr(fast_layers, "kernels", None)
@@ -93,13 +111,13 @@ def divided_by_a_root(rule, data, shape, dtype, past1, past2, rate, epsilon):
     config |= {"weight_decay": decay} if decay else {}
     taken, next_w = [], w
     for dw in gradients:
-        lost = np.isfinite(dw) & ~(wide(dw)**2 <= limits(dtype)[1])
+        lost = np.isfinite(dw) & ~(wide(dw) ** 2 <= limits(dtype)[1])
         if lost.any():
             before = dict(config)
             with unchanged(next_w, dw), pytest.raises(OverflowError, match=f"{name}: dw holds .* overflows"):
                 rule(next_w, dw, config)
             if rule.__module__.endswith("fast_layers") and fast_layers.kernels and config.get("t") == 0:
-                assert not config["m"].any() and not config["v"].any()      # in place, so it starts anew
+                assert not config["m"].any() and not config["v"].any()  # in place, so it starts anew
             else:
                 assert all(config.get(key) is before.get(key) for key in ("m", "v", "cache", "t"))
             return
@@ -111,8 +129,13 @@ def divided_by_a_root(rule, data, shape, dtype, past1, past2, rate, epsilon):
         assert_right("next_w", next_w, truth, off, dtype, may_overflow=extreme | ~np.isfinite(v))
 
 
-@cases("clip_by_norm", data=st.data(), shapes=st.lists(SHAPES, min_size=1, max_size=3), dtype=DTYPES,
-       norm=st.sampled_from([1e-3, 1.0, 1e10, 1e-35]))
+@cases(
+    "clip_by_norm",
+    data=st.data(),
+    shapes=st.lists(SHAPES, min_size=1, max_size=3),
+    dtype=DTYPES,
+    norm=st.sampled_from([1e-3, 1.0, 1e10, 1e-35]),
+)
 def test_clip_by_norm(data, shapes, dtype, norm):
     """A gradient with NaN or infinity in it stays so; nothing else is scaled away."""
     scales = [SCALES, st.just(1e200)][dtype == np.float64 and data.draw(st.booleans())]
@@ -122,14 +145,19 @@ def test_clip_by_norm(data, shapes, dtype, norm):
     eps, _, smallest = limits(dtype)
     # Each divided by the largest first, so that squares fit where long double is no wider than float64.
     largest = max(float(magnitude(g).max()) for g in grads.values()) or 1.0
-    found = largest * np.sqrt(sum(((wide(g) / largest)**2).sum() for g in grads.values()))
+    found = largest * np.sqrt(sum(((wide(g) / largest) ** 2).sum() for g in grads.values()))
     if not np.isfinite(found):
         assert not all(np.isfinite(g).all() for g in clipped.values())
         return
     scale = min(wide(1), norm / found) if found else wide(1)
     for name, g in grads.items():
-        assert_right(name, clipped[name], wide(g) * scale, 64 * eps * magnitude(g) * scale
-                     + 4 * smallest * (1 + magnitude(g)), dtype)     # the scale itself may be denormal
+        assert_right(
+            name,
+            clipped[name],
+            wide(g) * scale,
+            64 * eps * magnitude(g) * scale + 4 * smallest * (1 + magnitude(g)),
+            dtype,
+        )  # the scale itself may be denormal
 
 
 @pytest.mark.parametrize("size, dtype", [(1e200, np.float64), (1e-200, np.float64), (1e30, np.float32)])
@@ -139,11 +167,16 @@ def test_a_norm_whose_squares_do_not_fit_is_clipped_all_the_same(size, dtype):
     np.testing.assert_allclose([*clipped["W"], *clipped["b"]], np.array([0.6, 0, 0.8]) * size, rtol=1e-6)
 
 
-@cases("schedules", progress=st.floats(0, 1), final=st.floats(0, 10), start=st.floats(0, 10),
-       warm_up=st.floats(0, 1, exclude_max=True))
+@cases(
+    "schedules",
+    progress=st.floats(0, 1),
+    final=st.floats(0, 10),
+    start=st.floats(0, 10),
+    warm_up=st.floats(0, 1, exclude_max=True),
+)
 def test_schedules(progress, final, start, warm_up):
     assert constant(progress) == 1
-    fall = lambda share: math.cos(math.pi * share / 2)**2       # noqa: E731
+    fall = lambda share: math.cos(math.pi * share / 2) ** 2  # noqa: E731
     rounding = 1e-15 * (1 + final + start)
     assert abs(cosine(progress, final) - (final * (1 - fall(progress)) + fall(progress))) <= 8 * rounding
     ours = one_cycle(progress, warm_up, start, final)
@@ -165,11 +198,19 @@ def test_progress_outside_the_run_is_refused(bad, schedule):
         schedule(bad)
 
 
-@cases("optim, refused", bad=BAD.filter(lambda v: v != 1.5 if isinstance(v, float) else True),
-       rule=st.sampled_from(EDITIONS + [sgd, sgd_momentum]), data=st.data())
+@cases(
+    "optim, refused",
+    bad=BAD.filter(lambda v: v != 1.5 if isinstance(v, float) else True),
+    rule=st.sampled_from(EDITIONS + [sgd, sgd_momentum]),
+    data=st.data(),
+)
 def test_settings_that_mean_nothing_are_refused(bad, rule, data):
-    known = {"sgd": [], "sgd_momentum": ["momentum"], "rmsprop": ["decay_rate", "epsilon"],
-             "adam": ["beta1", "beta2", "epsilon", "t"]}
+    known = {
+        "sgd": [],
+        "sgd_momentum": ["momentum"],
+        "rmsprop": ["decay_rate", "epsilon"],
+        "adam": ["beta1", "beta2", "epsilon", "t"],
+    }
     known["adamw"] = known["adam"] + ["weight_decay"]
     name = data.draw(st.sampled_from(["learning_rate", *known[rule.__name__]]))
     w = np.ones(3)
@@ -177,9 +218,13 @@ def test_settings_that_mean_nothing_are_refused(bad, rule, data):
         rule(w, w, {name: bad})
 
 
-@cases("optim, refused", rule=st.sampled_from(EDITIONS + [sgd, sgd_momentum]), full=st.booleans(),
-       name=st.sampled_from(["w", "dw"]), kind=st.sampled_from(
-           [bool, complex, object, str, np.float16, "M8[s]", list, "masked"]))
+@cases(
+    "optim, refused",
+    rule=st.sampled_from(EDITIONS + [sgd, sgd_momentum]),
+    full=st.booleans(),
+    name=st.sampled_from(["w", "dw"]),
+    kind=st.sampled_from([bool, complex, object, str, np.float16, "M8[s]", list, "masked"]),
+)
 def test_arrays_that_hold_no_numbers_are_refused(rule, name, full, kind):
     """Also with a full config, which fast_layers takes as checked."""
     good = np.ones((2, 2))
@@ -187,7 +232,7 @@ def test_arrays_that_hold_no_numbers_are_refused(rule, name, full, kind):
     bad = np.zeros((2, 2), int).astype(kind) if bad is None else bad
     config = rule(good, good)[1] if full else None
     if name == "dw" and kind is np.float16:
-        assert rule(good, bad, config)[0].dtype == np.float64      # in the dtype of w, as documented
+        assert rule(good, bad, config)[0].dtype == np.float64  # in the dtype of w, as documented
         return
     arguments = {"w": good, "dw": good, name: bad}
     with refused(TypeError, rule.__name__, f"{name} must "):
@@ -197,6 +242,7 @@ def test_arrays_that_hold_no_numbers_are_refused(rule, name, full, kind):
 def test_a_rule_that_overflows_ends_the_run_and_keeps_the_best(blobs):
     from cs231n.classifiers.fc_net import FullyConnectedNet
     from cs231n.solver import Solver
+
     data, D, C = blobs
     net = FullyConnectedNet([4], input_dim=D, num_classes=C)
     for rule in optim.UPDATE_RULES:
@@ -204,8 +250,9 @@ def test_a_rule_that_overflows_ends_the_run_and_keeps_the_best(blobs):
             continue
         solver = Solver(net, data, update_rule=rule, batch_size=20, num_epochs=2, verbose=False)
         whole = net.loss
-        net.loss = lambda X, y=None, whole=whole: whole(X) if y is None else (
-            1.0, {name: np.full_like(w, 1e30) for name, w in net.params.items()})
+        net.loss = lambda X, y=None, whole=whole: (
+            whole(X) if y is None else (1.0, {name: np.full_like(w, 1e30) for name, w in net.params.items()})
+        )
         before = {name: w.copy() for name, w in net.params.items()}
         with pytest.warns(RuntimeWarning, match=f"ends at iteration 1: {rule}: dw holds 1e.30.*the best"):
             solver.train()

@@ -16,8 +16,13 @@ DEFAULTS = {
     adam: {"learning_rate": 1e-3, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8},
     adamw: {"learning_rate": 1e-3, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "weight_decay": 1e-2},
 }
-MEMORY = {sgd: [], sgd_momentum: ["velocity"], rmsprop: ["cache"], adam: ["m", "v", "t"],
-          adamw: ["m", "v", "t"]}
+MEMORY = {
+    sgd: [],
+    sgd_momentum: ["velocity"],
+    rmsprop: ["cache"],
+    adam: ["m", "v", "t"],
+    adamw: ["m", "v", "t"],
+}
 every_rule = pytest.mark.parametrize("rule", RULES, ids=lambda r: r.__name__)
 
 
@@ -109,7 +114,7 @@ def test_float32_stays_float32_whatever_the_settings(rule, number):
         w32, config = rule(w32, dw.astype(np.float32), config)
     assert w32.dtype == np.float32
     assert all(config[k].dtype == np.float32 for k in MEMORY[rule] if k != "t")
-    np.testing.assert_allclose(w32, by_hand(rule, w, gradients), rtol=1e-4, atol=1e-6)   # float32
+    np.testing.assert_allclose(w32, by_hand(rule, w, gradients), rtol=1e-4, atol=1e-6)  # float32
 
 
 @every_rule
@@ -126,7 +131,7 @@ def test_next_w_has_the_dtype_of_w(rule):
             for name in set(MEMORY[rule]) - {"t"}:
                 assert config[name].dtype == kind
                 config[name] = config[name].astype(other)
-        np.testing.assert_allclose(w, by_hand(rule, *steps(3)), rtol=1e-4, atol=1e-6)      # float32
+        np.testing.assert_allclose(w, by_hand(rule, *steps(3)), rtol=1e-4, atol=1e-6)  # float32
 
 
 @every_rule
@@ -141,8 +146,12 @@ def test_numbers_will_do_for_arrays(rule):
 @every_rule
 def test_lists_and_integer_weights_are_refused(rule):
     w, (dw, *_) = steps()
-    for bad_w, bad_dw, name in [(w.tolist(), dw, "w"), (w, dw.tolist(), "dw"), (None, dw, "w"),
-                                (w, None, "dw")]:
+    for bad_w, bad_dw, name in [
+        (w.tolist(), dw, "w"),
+        (w, dw.tolist(), "dw"),
+        (None, dw, "w"),
+        (w, None, "dw"),
+    ]:
         with refused(TypeError, f"{rule.__name__}: {name} must be a numpy array, got "):
             rule(bad_w, bad_dw)
     with refused(TypeError, rule.__name__, "w must be floating point, of 32 bits or more, got int64; "):
@@ -165,7 +174,7 @@ def test_adam_s_first_step_is_the_sign():
     w, (dw, *_) = steps()
     for scale in (1e-3, 1, 1e6):
         first = w - adam(w, scale * dw)[0]
-        np.testing.assert_allclose(first, 1e-3 * np.sign(dw), rtol=1e-3)    # epsilon over |dw|
+        np.testing.assert_allclose(first, 1e-3 * np.sign(dw), rtol=1e-3)  # epsilon over |dw|
 
 
 @pytest.mark.parametrize("rule", [rmsprop, adam], ids=lambda r: r.__name__)
@@ -186,7 +195,7 @@ def test_momentum_reaches_the_geometric_sum():
 @every_rule
 def test_a_zero_gradient_at_the_start_moves_nothing(rule):
     w, _ = steps()
-    moved = w if rule is not adamw else w - 1e-3 * 1e-2 * w         # but for what decays
+    moved = w if rule is not adamw else w - 1e-3 * 1e-2 * w  # but for what decays
     np.testing.assert_array_equal(rule(w, np.zeros_like(w))[0], moved)
 
 
@@ -226,11 +235,17 @@ def test_clip_by_norm():
     check_clip(clip_by_norm)
 
 
-@pytest.mark.parametrize("wrong", [
-    lambda grads, norm: {name: clip_by_norm({name: g}, norm)[name] for name, g in grads.items()},
-    lambda grads, norm: {name: np.clip(g, -norm, norm) for name, g in grads.items()},
-    lambda grads, norm: {name: g * norm / np.sqrt(sum(np.sum(h**2) for h in grads.values()))
-                         for name, g in grads.items()}], ids=["each-by-itself", "by-value", "always"])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda grads, norm: {name: clip_by_norm({name: g}, norm)[name] for name, g in grads.items()},
+        lambda grads, norm: {name: np.clip(g, -norm, norm) for name, g in grads.items()},
+        lambda grads, norm: {
+            name: g * norm / np.sqrt(sum(np.sum(h**2) for h in grads.values())) for name, g in grads.items()
+        },
+    ],
+    ids=["each-by-itself", "by-value", "always"],
+)
 def test_the_check_of_clip_rejects(wrong):
     with pytest.raises(AssertionError):
         check_clip(wrong)
@@ -239,27 +254,31 @@ def test_the_check_of_clip_rejects(wrong):
 def test_clip_by_norm_where_float32_cannot_hold_a_square():
     grads = {"W": np.array([3e25, 0], np.float32), "b": np.array([-4e25], np.float32)}
     clipped = clip_by_norm(grads, 5.0)
-    np.testing.assert_allclose([*clipped["W"], *clipped["b"]], [3, 0, -4], rtol=1e-6)       # float32
+    np.testing.assert_allclose([*clipped["W"], *clipped["b"]], [3, 0, -4], rtol=1e-6)  # float32
     assert all(g.dtype == np.float32 for g in clipped.values())
 
 
-@pytest.mark.parametrize("rule, config, error, fragments", [
-    (sgd, {"lr": 1}, ValueError, ["sgd", "'lr'", "learning_rate"]),
-    (sgd, {"momentum": 0.9}, ValueError, ["sgd", "'momentum'", "learning_rate"]),
-    (sgd, [1e-3], TypeError, ["sgd", "config", "list"]),
-    (sgd, {"learning_rate": -1}, ValueError, ["learning_rate", "-1", "at least 0"]),
-    (sgd, {"learning_rate": np.nan}, ValueError, ["learning_rate", "nan"]),
-    (sgd, {"learning_rate": "1e-3"}, TypeError, ["learning_rate", "'1e-3'"]),
-    (sgd_momentum, {"momentum": 1.5}, ValueError, ["momentum", "1.5", "at most 1"]),
-    (sgd_momentum, {"velocity": np.zeros(4)}, ValueError, ["velocity", "(3, 5)", "(4,)"]),
-    (rmsprop, {"decay_rate": -0.1}, ValueError, ["decay_rate", "-0.1"]),
-    (adam, {"beta1": 1.0}, ValueError, ["beta1", "1.0"]),
-    (adam, {"beta2": 1}, ValueError, ["beta2", "1"]),
-    (adam, {"t": -1}, ValueError, ["t", "-1"]),
-    (adam, {"weight_decay": 0.1}, ValueError, ["adam", "'weight_decay'"]),
-    (adamw, {"weight_decay": -0.1}, ValueError, ["adamw", "weight_decay", "-0.1"]),
-    (adamw, {"beta2": 1.0}, ValueError, ["adamw", "beta2", "1.0"]),
-], ids=lambda v: getattr(v, "__name__", str(v)))
+@pytest.mark.parametrize(
+    "rule, config, error, fragments",
+    [
+        (sgd, {"lr": 1}, ValueError, ["sgd", "'lr'", "learning_rate"]),
+        (sgd, {"momentum": 0.9}, ValueError, ["sgd", "'momentum'", "learning_rate"]),
+        (sgd, [1e-3], TypeError, ["sgd", "config", "list"]),
+        (sgd, {"learning_rate": -1}, ValueError, ["learning_rate", "-1", "at least 0"]),
+        (sgd, {"learning_rate": np.nan}, ValueError, ["learning_rate", "nan"]),
+        (sgd, {"learning_rate": "1e-3"}, TypeError, ["learning_rate", "'1e-3'"]),
+        (sgd_momentum, {"momentum": 1.5}, ValueError, ["momentum", "1.5", "at most 1"]),
+        (sgd_momentum, {"velocity": np.zeros(4)}, ValueError, ["velocity", "(3, 5)", "(4,)"]),
+        (rmsprop, {"decay_rate": -0.1}, ValueError, ["decay_rate", "-0.1"]),
+        (adam, {"beta1": 1.0}, ValueError, ["beta1", "1.0"]),
+        (adam, {"beta2": 1}, ValueError, ["beta2", "1"]),
+        (adam, {"t": -1}, ValueError, ["t", "-1"]),
+        (adam, {"weight_decay": 0.1}, ValueError, ["adam", "'weight_decay'"]),
+        (adamw, {"weight_decay": -0.1}, ValueError, ["adamw", "weight_decay", "-0.1"]),
+        (adamw, {"beta2": 1.0}, ValueError, ["adamw", "beta2", "1.0"]),
+    ],
+    ids=lambda v: getattr(v, "__name__", str(v)),
+)
 def test_refuses(rule, config, error, fragments):
     w, (dw, *_) = steps()
     before = dict(config) if isinstance(config, dict) else list(config)
@@ -310,12 +329,20 @@ def momentum_that_weighs_the_present(w, dw, config=None):
     return w + v, {"velocity": v}
 
 
-@pytest.mark.parametrize("rule, wrong", [
-    (adam, adam_without_correction), (adam, adam_that_counts_late), (adamw, adam_with_l2),
-    (adamw, adamw_that_forgets_the_rate), (adamw, adam),
-    (rmsprop, rmsprop_with_epsilon_in_the_root),
-    (sgd_momentum, momentum_that_weighs_the_present),
-    (sgd, lambda w, dw, config=None: (w + 1e-2 * dw, config))], ids=lambda r: r.__name__)
+@pytest.mark.parametrize(
+    "rule, wrong",
+    [
+        (adam, adam_without_correction),
+        (adam, adam_that_counts_late),
+        (adamw, adam_with_l2),
+        (adamw, adamw_that_forgets_the_rate),
+        (adamw, adam),
+        (rmsprop, rmsprop_with_epsilon_in_the_root),
+        (sgd_momentum, momentum_that_weighs_the_present),
+        (sgd, lambda w, dw, config=None: (w + 1e-2 * dw, config)),
+    ],
+    ids=lambda r: r.__name__,
+)
 def test_the_unrolled_sums_reject(rule, wrong):
     w, gradients = steps()
     ours, config = w, None

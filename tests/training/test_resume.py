@@ -51,6 +51,7 @@ def whole(tmp_path_factory):
             start(folder, rng, **more).train()
             known[key] = all_of(folder)
         return known[key]
+
     return of
 
 
@@ -120,6 +121,7 @@ def forget(monkeypatch, key, change):
         state, folder = right(path)
         state[key] = change(state[key])
         return state, folder
+
     monkeypatch.setattr(run_folder, "read_checkpoint", wrong)
 
 
@@ -128,21 +130,37 @@ def unshare(saved):
 
 
 PLANTED = {
-    "rng-not-restored": ("Generator", "streams", lambda s: random_state.save_streams(
-        solver=np.random.default_rng(5)) | {"held": {"solver": 1, "model": 1}}),
+    "rng-not-restored": (
+        "Generator",
+        "streams",
+        lambda s: (
+            random_state.save_streams(solver=np.random.default_rng(5)) | {"held": {"solver": 1, "model": 1}}
+        ),
+    ),
     "one-rng-becomes-two": ("Generator", "streams", unshare),
-    "optimizer-memory-lost": ("Generator", "optim_configs", lambda configs: {
-        name: {k: v for k, v in c.items() if k not in "mvt"} for name, c in configs.items()}),
+    "optimizer-memory-lost": (
+        "Generator",
+        "optim_configs",
+        lambda configs: {name: {k: v for k, v in c.items() if k not in "mvt"} for name, c in configs.items()},
+    ),
     "statistics-lost": ("Generator", "bn_params", lambda ps: [{"mode": "train"} for _ in ps]),
     "schedule-starts-again": ("Generator", "counters", lambda c: c | {"_done": 0}),
     "decay-lost": ("Generator", "counters", lambda c: c | {"_rate": 2e-2}),
     "best-accuracy-lost": ("Generator", "counters", lambda c: c | {"best_val_acc": 0}),
     "history-lost": ("Generator", "histories", lambda h: h | {"train_acc_history": []}),
-    "best-parameters-lost": ("Generator", "best", lambda best: [
-        {name: 2 * w for name, w in best[0].items()}, best[1]]),
-    "float32-through-text": ("Generator", "params", lambda params: {
-        name: np.array([float(f"{v:.6g}") for v in w.ravel()], w.dtype).reshape(w.shape)
-        for name, w in params.items()}),
+    "best-parameters-lost": (
+        "Generator",
+        "best",
+        lambda best: [{name: 2 * w for name, w in best[0].items()}, best[1]],
+    ),
+    "float32-through-text": (
+        "Generator",
+        "params",
+        lambda params: {
+            name: np.array([float(f"{v:.6g}") for v in w.ravel()], w.dtype).reshape(w.shape)
+            for name, w in params.items()
+        },
+    ),
 }
 
 
@@ -165,9 +183,13 @@ def test_the_check_rejects_a_global_stream_that_is_not_restored(monkeypatch, tmp
 
 def child(folder, how, *save):
     """The run in a process of its own, at the moment it begins to train."""
-    process = subprocess.Popen([sys.executable, SUPPORT / "resume_child.py", folder, how, *map(str, save)],
-                               cwd=SUPPORT, env={**os.environ, "PYTHONPATH": str(ROOT)},
-                               stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, SUPPORT / "resume_child.py", folder, how, *map(str, save)],
+        cwd=SUPPORT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     process.stdout.readline()
     return process
 
@@ -239,8 +261,9 @@ def test_a_full_disk_leaves_the_checkpoint_before(monkeypatch, tmp_path, whole):
 
     monkeypatch.setattr(np, "savez", full)
     trained = start(folder)
-    with pytest.raises(OSError, match="step 18 of the run .*No space left.*checkpoint_12.npz is still there.*"
-                                      "Solver.resume"):
+    with pytest.raises(
+        OSError, match="step 18 of the run .*No space left.*checkpoint_12.npz is still there.*Solver.resume"
+    ):
         trained.train()
     assert frozen(trained.model.params) == frozen(trained.best_params)
     assert [p.name for p in run_folder.checkpoints(folder)] == ["checkpoint_6.npz", "checkpoint_12.npz"]
@@ -268,7 +291,7 @@ def test_a_finished_run_has_no_epochs_left(tmp_path, whole):
     resumed = Solver.resume(folder, image_data())
     resumed.train()
     assert len(resumed.loss_history) == 48 and all_of(folder) == whole()
-    resumed.train()                                     # and then goes on as any other
+    resumed.train()  # and then goes on as any other
     assert len(resumed.loss_history) == 96 and resumed.epoch == 16
 
 

@@ -69,7 +69,7 @@ def test_ctrl_c_before_any_line(whole, many, tmp_path, monkeypatch):
         with tried("Training", "Ctrl-C before a random line of the kit"):
             with pytest.raises(KeyboardInterrupt) as stopped, Lines(moments.randint(1, lines.count)):
                 solver.train()
-            if not any(f.name == "restore" for f in traceback.extract_tb(stopped.tb)):   # its last act
+            if not any(f.name == "restore" for f in traceback.extract_tb(stopped.tb)):  # its last act
                 assert frozen(solver.model.params) == frozen(solver.best_params)
             (Solver.resume(folder, image_data()) if run_folder.checkpoints(folder) else start(folder)).train()
             assert all_of(folder) == whole
@@ -95,7 +95,8 @@ def test_a_folder_deleted_at_a_step(whole, many, tmp_path, monkeypatch):
             solver.train()
             found = all_of(folder)
             assert {name: whole[name] for name in found if name != "names"} == {
-                name: found[name] for name in found if name != "names"}
+                name: found[name] for name in found if name != "names"
+            }
             assert {"checkpoint_48.npz", "model.npz", "config.json", "history.csv"} <= set(found["names"])
 
 
@@ -129,8 +130,9 @@ def test_a_spoilt_file(tmp_path, many, monkeypatch):
     folder, refusals, X = tmp_path / "run", 0, image_data()["X_val"]
     start(folder).train()
     for name, read, hint in [
-            ("checkpoint_48.npz", lambda: frozen(run_folder.read_checkpoint(folder)[0]), "checkpoint_42.npz"),
-            ("model.npz", lambda: frozen(Solver.load(folder).loss(X)), "try")]:
+        ("checkpoint_48.npz", lambda: frozen(run_folder.read_checkpoint(folder)[0]), "checkpoint_42.npz"),
+        ("model.npz", lambda: frozen(Solver.load(folder).loss(X)), "try"),
+    ]:
         content, right = (folder / name).read_bytes(), read()
         for wrong in spoilt(content, many):
             (folder / name).write_bytes(wrong)
@@ -146,17 +148,36 @@ def test_a_spoilt_file(tmp_path, many, monkeypatch):
 
 
 @pytest.mark.skipif(not can_unshare(), reason="needs a mount namespace, for a tmpfs that fills up")
-@pytest.mark.parametrize("fault, what, cases", [
-    ("full", "a disk with room for so many bytes", range(0, 200_000, 2048)),
-    ("read-only", "a disk that is read-only from a step on", range(0, 8 * STEPS_AN_EPOCH + 1)),
-], ids=["full", "read-only"])
+@pytest.mark.parametrize(
+    "fault, what, cases",
+    [
+        ("full", "a disk with room for so many bytes", range(0, 200_000, 2048)),
+        ("read-only", "a disk that is read-only from a step on", range(0, 8 * STEPS_AN_EPOCH + 1)),
+    ],
+    ids=["full", "read-only"],
+)
 def test_a_disk_that_fails(fault, what, cases, many, tmp_path):
     """No step is lost that a checkpoint holds; once there is room again, the run ends as it would have."""
     cases = cases if many else random.Random(0).sample(cases, 6)
     ran = subprocess.run(
-        ["unshare", "-rm", "sh", "-c", 'mount -t tmpfs -o size=2m tmpfs "$3" && exec "$@"', "sh",
-         sys.executable, SUPPORT / "full_disk_child.py", tmp_path, fault, *map(str, cases)],
-        cwd=SUPPORT, text=True, capture_output=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+        [
+            "unshare",
+            "-rm",
+            "sh",
+            "-c",
+            'mount -t tmpfs -o size=2m tmpfs "$3" && exec "$@"',
+            "sh",
+            sys.executable,
+            SUPPORT / "full_disk_child.py",
+            tmp_path,
+            fault,
+            *map(str, cases),
+        ],
+        cwd=SUPPORT,
+        text=True,
+        capture_output=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
     said = ran.stdout.splitlines()
     assert len(said) == len(cases), ran.stderr
     for line in said:
@@ -178,8 +199,11 @@ def test_a_full_disk_under_checkpoint_name(tmp_path, monkeypatch, blobs):
 
     monkeypatch.setattr(os, "fsync", full)
     with tried("Training", "a disk with room for so many bytes"):
-        with pytest.raises(OSError, match="Solver.train: cannot write .*net_epoch_3.npz .*No space.*"
-                                          "make room, or try another checkpoint_name.* adds num_epochs"):
+        with pytest.raises(
+            OSError,
+            match="Solver.train: cannot write .*net_epoch_3.npz .*No space.*"
+            "make room, or try another checkpoint_name.* adds num_epochs",
+        ):
             solver.train()
         assert sorted(p.name for p in tmp_path.iterdir()) == ["net_epoch_1.npz", "net_epoch_2.npz"]
         assert solver.check_accuracy(solver.X_val, solver.y_val) == solver.best_val_acc

@@ -37,7 +37,13 @@ def copy(finished, tmp_path):
 def test_the_files_of_a_run(finished):
     trained, folder = finished
     assert sorted(p.name for p in folder.iterdir()) == [
-        "checkpoint_42.npz", "checkpoint_48.npz", "config.json", "curves.png", "history.csv", "model.npz"]
+        "checkpoint_42.npz",
+        "checkpoint_48.npz",
+        "config.json",
+        "curves.png",
+        "history.csv",
+        "model.npz",
+    ]
     rows = list(csv.DictReader((folder / "history.csv").read_text().splitlines()))
     assert [int(row["epoch"]) for row in rows] == list(range(1, 9))
     assert [int(row["step"]) for row in rows] == list(range(6, 49, 6))
@@ -61,10 +67,12 @@ def test_no_file_holds_a_pickle(finished):
 
 NETS = {
     "plain": lambda: FullyConnectedNet([7], 48, 3),
-    "batchnorm-fast-float64": lambda: FullyConnectedNet([9, 7], 48, 3, normalization="batchnorm",
-                                                        dtype=np.float64, layers=fast_layers, reg=1e-3),
-    "layernorm-dropout-seeded": lambda: FullyConnectedNet([9, 7], 48, 3, normalization="layernorm",
-                                                          dropout_keep_ratio=0.7, seed=4),
+    "batchnorm-fast-float64": lambda: FullyConnectedNet(
+        [9, 7], 48, 3, normalization="batchnorm", dtype=np.float64, layers=fast_layers, reg=1e-3
+    ),
+    "layernorm-dropout-seeded": lambda: FullyConnectedNet(
+        [9, 7], 48, 3, normalization="layernorm", dropout_keep_ratio=0.7, seed=4
+    ),
     "no-hidden-layer": lambda: FullyConnectedNet([], 48, 3, weight_scale=0.1),
     "two-layer": lambda: TwoLayerNet(48, 8, 3, 0.1, reg=1e-3),
 }
@@ -73,8 +81,15 @@ NETS = {
 @pytest.mark.parametrize("make", NETS.values(), ids=NETS)
 def test_load_predicts_bit_for_bit(tmp_path, make):
     data, model = image_data(), make()
-    Solver(model, data, num_epochs=2, batch_size=20, run=tmp_path / "run", verbose=False,
-           checkpoint_name=str(tmp_path / "named")).train()
+    Solver(
+        model,
+        data,
+        num_epochs=2,
+        batch_size=20,
+        run=tmp_path / "run",
+        verbose=False,
+        checkpoint_name=str(tmp_path / "named"),
+    ).train()
     stream = np.random.get_state()[1:3]
     loaded = Solver.load(tmp_path / "run")
     assert np.array_equal(stream[0], np.random.get_state()[1]) and stream[1] == np.random.get_state()[2]
@@ -115,8 +130,9 @@ def test_a_truncated_checkpoint_names_the_one_before(copy):
     whole = (copy / "checkpoint_48.npz").read_bytes()
     for length in (0, 10, len(whole) // 2, len(whole) - 1):
         (copy / "checkpoint_48.npz").write_bytes(whole[:length])
-        check_refused(copy, "checkpoint_48.npz is no checkpoint",
-                      f"try Solver.resume('{copy}/checkpoint_42.npz'")
+        check_refused(
+            copy, "checkpoint_48.npz is no checkpoint", f"try Solver.resume('{copy}/checkpoint_42.npz'"
+        )
         assert (copy / "checkpoint_42.npz").exists()
     assert Solver.resume(copy / "checkpoint_42.npz", image_data()).epoch == 7
 
@@ -216,15 +232,24 @@ def noisy(X, rng):
 
 
 def own_run(folder, model, epochs=4, augment=noisy):
-    return Solver(model, make_blobs()[0], num_epochs=epochs, batch_size=20, update_rule="adam", seed=3,
-                  augment=augment, run=folder, verbose=False)
+    return Solver(
+        model,
+        make_blobs()[0],
+        num_epochs=epochs,
+        batch_size=20,
+        update_rule="adam",
+        seed=3,
+        augment=augment,
+        run=folder,
+        verbose=False,
+    )
 
 
 def test_a_model_and_an_augmentation_of_ones_own_are_handed_in(tmp_path):
     straight = own_run(tmp_path / "straight", Linear())
     straight.train()
     first = own_run(tmp_path / "run", Linear())
-    first.num_epochs = 2            # it stops half-way, as far as the checkpoint after two epochs knows
+    first.num_epochs = 2  # it stops half-way, as far as the checkpoint after two epochs knows
     first.train()
     path, data = tmp_path / "run" / "checkpoint_6.npz", make_blobs()[0]
     rewrite(path, lambda state: state["settings"].update(num_epochs=4))
@@ -244,8 +269,9 @@ def test_a_model_and_an_augmentation_of_ones_own_are_handed_in(tmp_path):
 def test_a_setting_of_a_function_of_the_kit_is_not_forgotten(tmp_path):
     """shift by another number of pixels is handed in again, rather than replaced by shift."""
     data, few = image_data(), partial(shift, pixels=1)
-    Solver(FullyConnectedNet([5], 48, 3), data, num_epochs=1, augment=few, run=tmp_path / "run",
-           verbose=False).train()
+    Solver(
+        FullyConnectedNet([5], 48, 3), data, num_epochs=1, augment=few, run=tmp_path / "run", verbose=False
+    ).train()
     check_refused(tmp_path / "run", "functools.partial", "augment=...")
     Solver.resume(tmp_path / "run", data, augment=few)
 
@@ -253,7 +279,7 @@ def test_a_setting_of_a_function_of_the_kit_is_not_forgotten(tmp_path):
 def test_a_run_is_not_written_over(finished, tmp_path):
     with pytest.raises(FileExistsError, match=r"Solver: .* holds a run already .*Solver.resume\("):
         start(finished[1])
-    start(tmp_path / "new")         # what is not trained leaves no trace
+    start(tmp_path / "new")  # what is not trained leaves no trace
     assert not (tmp_path / "new").exists()
 
 
@@ -275,8 +301,11 @@ def test_a_stream_that_cannot_be_saved_is_refused_before_the_first_step(tmp_path
 
 
 def test_pack_keeps_every_bit():
-    tree = {"npz": np.float32(0.1), "a": [np.zeros((0, 3)), {"npz": np.arange(6)[::-2]}, None],
-            "b": {"x": 0.1 + 0.2, "big": 2**127 + 1, "inf": float("inf"), "text": "npz", "flag": True}}
+    tree = {
+        "npz": np.float32(0.1),
+        "a": [np.zeros((0, 3)), {"npz": np.arange(6)[::-2]}, None],
+        "b": {"x": 0.1 + 0.2, "big": 2**127 + 1, "inf": float("inf"), "text": "npz", "flag": True},
+    }
     arrays = {}
     text = json.dumps(run_state.pack(tree, arrays))
     assert frozen(run_state.unpack(json.loads(text), arrays)) == frozen(tree)
@@ -294,8 +323,12 @@ def test_streams_go_on(bits):
         wanted = rng.normal(size=5), rng.permutation(9), other.random(4), np.random.normal(size=3)
         held = load_streams(run_state.unpack(saved, arrays))
         assert held.keys() == {"a", "b", "c"} and held["a"] is held["c"] and type(held["a"]) is kind
-        found = (held["c"].normal(size=5), held["a"].permutation(9), held["b"].random(4),
-                 np.random.normal(size=3))
+        found = (
+            held["c"].normal(size=5),
+            held["a"].permutation(9),
+            held["b"].random(4),
+            np.random.normal(size=3),
+        )
         assert all(np.array_equal(f, w) for f, w in zip(found, wanted))
 
 
@@ -311,21 +344,34 @@ def test_training_twice_is_one_history(tmp_path):
     rows = list(csv.DictReader((tmp_path / "run" / "history.csv").read_text().splitlines()))
     assert [row["epoch"] + " " + row["step"] for row in rows] == ["1 6", "2 12", "3 18", "4 24"]
     assert [p.name for p in run_folder.checkpoints(tmp_path / "run")] == [
-        "checkpoint_18.npz", "checkpoint_24.npz"]
+        "checkpoint_18.npz",
+        "checkpoint_24.npz",
+    ]
 
 
 def test_zero_epochs_are_a_run_without_a_model(tmp_path):
     start(tmp_path / "run", num_epochs=0).train()
     assert sorted(p.name for p in (tmp_path / "run").iterdir()) == [
-        "checkpoint_0.npz", "config.json", "curves.png", "history.csv"]
+        "checkpoint_0.npz",
+        "config.json",
+        "curves.png",
+        "history.csv",
+    ]
     with pytest.raises(FileNotFoundError, match="model.npz"):
         Solver.load(tmp_path / "run")
 
 
 def test_divergence_keeps_the_run(tmp_path):
     model = FullyConnectedNet([8], 48, 3, weight_scale=0.3, dtype=np.float64)
-    trained = Solver(model, image_data(), optim_config={"learning_rate": 1e30}, batch_size=20, num_epochs=3,
-                     run=tmp_path / "run", verbose=False)
+    trained = Solver(
+        model,
+        image_data(),
+        optim_config={"learning_rate": 1e30},
+        batch_size=20,
+        num_epochs=3,
+        run=tmp_path / "run",
+        verbose=False,
+    )
     with pytest.warns(RuntimeWarning):
         trained.train()
     assert run_folder.checkpoints(tmp_path / "run") and (tmp_path / "run" / "curves.png").exists()

@@ -28,7 +28,7 @@ class Scripted:
         if y is None:
             right = self.accuracies[min(step - 1, len(self.accuracies) - 1)]
             scores = np.zeros((len(X), 2))
-            scores[:, 1] = np.arange(len(X)) >= right * len(X)      # labels are all 0
+            scores[:, 1] = np.arange(len(X)) >= right * len(X)  # labels are all 0
             return scores
         if step == self.fails_at:
             raise KeyboardInterrupt
@@ -45,22 +45,33 @@ def numbered(N=10):
 
 
 def run(model, data=None, **options):
-    solver = Solver(model, data or numbered(), **{"verbose": False, "batch_size": 10, "num_epochs": 4,
-                                                  "optim_config": {"learning_rate": 1.0}, **options})
+    solver = Solver(
+        model,
+        data or numbered(),
+        **{
+            "verbose": False,
+            "batch_size": 10,
+            "num_epochs": 4,
+            "optim_config": {"learning_rate": 1.0},
+            **options,
+        },
+    )
     solver.train()
     return solver
 
 
 def net(dtype=np.float64, normalization="batchnorm", D=6, C=3, **more):
-    return FullyConnectedNet([8, 7], input_dim=D, num_classes=C, normalization=normalization, dtype=dtype,
-                             weight_scale=0.3, **more)
+    return FullyConnectedNet(
+        [8, 7], input_dim=D, num_classes=C, normalization=normalization, dtype=dtype, weight_scale=0.3, **more
+    )
 
 
 def check_best(solver_class):
     """After steps 1 to 4 with accuracies .2 .8 .8 .4, the model is that of step 2, statistics included."""
     model = Scripted([0.2, 0.8, 0.8, 0.4])
-    solver = solver_class(model, numbered(), batch_size=10, num_epochs=4, verbose=False,
-                          optim_config={"learning_rate": 1.0})
+    solver = solver_class(
+        model, numbered(), batch_size=10, num_epochs=4, verbose=False, optim_config={"learning_rate": 1.0}
+    )
     solver.train()
     assert np.array_equal(model.params["W"], [2, 2, 2])
     assert np.array_equal(model.bn_params[0]["running_mean"], [2, 2])
@@ -101,8 +112,9 @@ def test_recorded_accuracy_is_what_the_model_gives_after_training():
     data, D, C = make_blobs(num_val=150, seed=4)
     data["X_val"] = data["X_val"] + np.random.RandomState(1).normal(size=data["X_val"].shape)
     model = net(D=D, C=C)
-    solver = run(model, data, num_epochs=12, batch_size=20, update_rule="adam",
-                 optim_config={"learning_rate": 1e-2})
+    solver = run(
+        model, data, num_epochs=12, batch_size=20, update_rule="adam", optim_config={"learning_rate": 1e-2}
+    )
     again = solver.check_accuracy(data["X_val"], data["y_val"])
     assert solver.best_val_acc == max(solver.val_acc_history) == again
     assert len(set(solver.val_acc_history)) > 2, "a run without ups and downs shows nothing"
@@ -111,8 +123,14 @@ def test_recorded_accuracy_is_what_the_model_gives_after_training():
 def test_learning_happens_with_every_rule():
     data, D, C = make_blobs()
     for rule, rate in {"sgd": 0.1, "sgd_momentum": 0.02, "rmsprop": 0.01, "adam": 0.01}.items():
-        solver = run(net(D=D, C=C, dtype=np.float32), data, update_rule=rule, num_epochs=30, batch_size=20,
-                     optim_config={"learning_rate": np.float64(rate)})
+        solver = run(
+            net(D=D, C=C, dtype=np.float32),
+            data,
+            update_rule=rule,
+            num_epochs=30,
+            batch_size=20,
+            optim_config={"learning_rate": np.float64(rate)},
+        )
         assert solver.train_acc_history[-1] > 0.9, rule
         assert solver.loss_history[-1] < 0.5 * solver.loss_history[0], rule
         assert all(w.dtype == np.float32 for w in solver.model.params.values())
@@ -121,7 +139,7 @@ def test_learning_happens_with_every_rule():
 def test_zero_epochs_leave_the_model_as_it_came():
     model = Scripted([0.5])
     solver = Solver(model, numbered(), num_epochs=0, verbose=False)
-    model.params["W"] += 7      # weights loaded after the solver was made
+    model.params["W"] += 7  # weights loaded after the solver was made
     solver.train()
     assert np.array_equal(model.params["W"], [7, 7, 7])
     assert solver.loss_history == solver.val_acc_history == []
@@ -136,8 +154,8 @@ def test_accuracy_zero_keeps_the_first_measured():
 
 def test_histories_and_epochs():
     solver = run(Scripted([0.5]), batch_size=3, num_epochs=2, num_train_samples=4, num_val_samples=4)
-    assert len(solver.loss_history) == 6        # 10 // 3 = 3 an epoch, one example left out
-    assert len(solver.train_acc_history) == len(solver.val_acc_history) == 3    # first iteration, two epochs
+    assert len(solver.loss_history) == 6  # 10 // 3 = 3 an epoch, one example left out
+    assert len(solver.train_acc_history) == len(solver.val_acc_history) == 3  # first iteration, two epochs
     assert solver.epoch == 2
     for batch in (solver.model.batches[:3], solver.model.batches[3:]):
         seen = sum(batch, [])
@@ -174,8 +192,9 @@ def test_the_settings_given_are_not_written_to():
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_divergence_ends_the_run_and_says_where(bad):
     model = Scripted([0.3, 0.6, 0.9], losses=[1.0, 2.0, bad])
-    with pytest.warns(RuntimeWarning,
-                      match=f"loss is {bad} at iteration 3.*0.600.*smaller learning_rate") as caught:
+    with pytest.warns(
+        RuntimeWarning, match=f"loss is {bad} at iteration 3.*0.600.*smaller learning_rate"
+    ) as caught:
         solver = run(model)
     assert caught[0].filename == __file__
     assert solver.loss_history == [1.0, 2.0] and np.array_equal(model.params["W"], [2, 2, 2])
@@ -202,7 +221,7 @@ def test_ctrl_c_gives_the_best_so_far(fails_at, steps):
 
 def test_ctrl_c_before_the_first_measurement_undoes_no_earlier_run():
     model = Scripted([0.2, 0.8])
-    second = Solver(model, numbered(), batch_size=10, verbose=False)    # made before, trained after
+    second = Solver(model, numbered(), batch_size=10, verbose=False)  # made before, trained after
     run(model, num_epochs=2)
     model.fails_at = 2
     with pytest.raises(KeyboardInterrupt):
@@ -228,23 +247,32 @@ def test_seeds_reproduce():
 
 def test_a_whole_run_is_reproduced_by_the_global_seed():
     data, D, C = make_blobs()
+
     def params():
         np.random.seed(7)
         return run(net(D=D, C=C, dropout_keep_ratio=0.7), data, batch_size=16).model.params
+
     first, second = params(), params()
     assert all(np.array_equal(first[k], second[k]) for k in first)
 
 
 def test_lines_printed(capsys):
-    run(Scripted([0.25, 0.75], losses=[2.5]), numbered(8), verbose=True, batch_size=4, num_epochs=2,
-        print_every=3)
+    run(
+        Scripted([0.25, 0.75], losses=[2.5]),
+        numbered(8),
+        verbose=True,
+        batch_size=4,
+        num_epochs=2,
+        print_every=3,
+    )
     captured = capsys.readouterr()
     assert captured.out.splitlines() == [
         "(Iteration 1 / 4) loss: 2.500000",
         "(Epoch 0 / 2) train acc: 0.250000; val_acc: 0.250000",
         "(Epoch 1 / 2) train acc: 0.750000; val_acc: 0.750000",
         "(Iteration 4 / 4) loss: 1.000000",
-        "(Epoch 2 / 2) train acc: 0.750000; val_acc: 0.750000"]
+        "(Epoch 2 / 2) train acc: 0.750000; val_acc: 0.750000",
+    ]
     assert captured.err == "", "a bar where nobody watches"
 
 
@@ -301,8 +329,9 @@ def test_check_accuracy():
             solver.check_accuracy(X, y, **bad)
 
 
-@pytest.mark.parametrize("num_images, labels", [(0, (0,)), (6, (2,)), (6, (1,)), (6, (6, 1)), (6, ()),
-                                                (2, (6,))], ids=str)
+@pytest.mark.parametrize(
+    "num_images, labels", [(0, (0,)), (6, (2,)), (6, (1,)), (6, (6, 1)), (6, ()), (2, (6,))], ids=str
+)
 @pytest.mark.parametrize("num_samples", [None, 2])
 def test_check_accuracy_wants_one_label_an_image(num_images, labels, num_samples):
     solver = Solver(Scripted([0.3]), numbered(), verbose=False)
@@ -334,18 +363,30 @@ REFUSED = {
     "seed-text": ({"seed": "one"}, TypeError, ["seed", "one"]),
     "rng-number": ({"rng": 1}, TypeError, ["rng", "1"]),
     "no-val": ({"data": {k: v for k, v in numbered().items() if k != "X_val"}}, ValueError, ["X_val"]),
-    "no-train": ({"data": numbered() | {"X_train": np.zeros((0, 1)), "y_train": np.zeros(0, int)}},
-                 ValueError, ["X_train", "at least one", "(0, 1)"]),
-    "data-none": ({"data": None}, TypeError, ["data", "dict", "X_train, y_train, X_val, y_val", "NoneType",
-                                              "try get_CIFAR10_data()"]),
+    "no-train": (
+        {"data": numbered() | {"X_train": np.zeros((0, 1)), "y_train": np.zeros(0, int)}},
+        ValueError,
+        ["X_train", "at least one", "(0, 1)"],
+    ),
+    "data-none": (
+        {"data": None},
+        TypeError,
+        ["data", "dict", "X_train, y_train, X_val, y_val", "NoneType", "try get_CIFAR10_data()"],
+    ),
     "data-list": ({"data": [1, 2]}, TypeError, ["data", "dict", "list"]),
-    "images-list": ({"data": numbered() | {"X_train": [[1.0], [2.0]]}}, TypeError,
-                    ["X_train", "list; try np.array(data['X_train'], dtype=np.float32)"]),
+    "images-list": (
+        {"data": numbered() | {"X_train": [[1.0], [2.0]]}},
+        TypeError,
+        ["X_train", "list; try np.array(data['X_train'], dtype=np.float32)"],
+    ),
     "images-none": ({"data": numbered() | {"X_val": None}}, TypeError, ["X_val", "NoneType"]),
     "images-number": ({"data": numbered() | {"X_val": np.array(3.0)}}, ValueError, ["X_val", "()"]),
     "labels-list": ({"data": numbered() | {"y_val": [0] * 10}}, TypeError, ["y_val", "list; try np.array("]),
-    "too-few-labels": ({"data": numbered() | {"y_val": np.zeros(9, int)}}, ValueError,
-                       ["y_val", "(10,)", "(9,)"]),
+    "too-few-labels": (
+        {"data": numbered() | {"y_val": np.zeros(9, int)}},
+        ValueError,
+        ["y_val", "(10,)", "(9,)"],
+    ),
     "float-labels": ({"data": numbered() | {"y_train": np.zeros(10)}}, TypeError, ["y_train", "float64"]),
     "negative-label": ({"data": numbered() | {"y_train": np.full(10, -1)}}, ValueError, ["y_train", "-1"]),
     "no-model": ({"model": "net"}, TypeError, ["model", "str"]),

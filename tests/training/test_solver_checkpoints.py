@@ -13,21 +13,24 @@ from tests.support import arrays_in, make_blobs
 
 
 def net(hidden=(8, 7), normalization="batchnorm", dtype=np.float32):
-    return FullyConnectedNet(list(hidden), input_dim=6, num_classes=3, normalization=normalization,
-                             dtype=dtype, weight_scale=0.3)
+    return FullyConnectedNet(
+        list(hidden), input_dim=6, num_classes=3, normalization=normalization, dtype=dtype, weight_scale=0.3
+    )
 
 
 def trained(folder, model, **more):
     """model after three epochs, and the stem of its checkpoints."""
     stem = folder / "deep" / "run"
-    Solver(model, make_blobs()[0], num_epochs=3, batch_size=20, verbose=False, checkpoint_name=str(stem),
-           **more).train()
+    Solver(
+        model, make_blobs()[0], num_epochs=3, batch_size=20, verbose=False, checkpoint_name=str(stem), **more
+    ).train()
     return stem
 
 
 def content(model):
     return {k: w.tobytes() for k, w in model.params.items()}, [
-        {k: a.tobytes() for k, a in p.items() if k.startswith("running")} for p in model.bn_params]
+        {k: a.tobytes() for k, a in p.items() if k.startswith("running")} for p in model.bn_params
+    ]
 
 
 @pytest.mark.parametrize("normalization", [None, "batchnorm", "layernorm"])
@@ -37,7 +40,7 @@ def test_round_trip(tmp_path, normalization, dtype):
     loss = model.loss
 
     def watched(X, y=None):
-        if y is None and len(X) == 40:      # the validation set: what is saved is what was measured
+        if y is None and len(X) == 40:  # the validation set: what is saved is what was measured
             measured.append(content(model))
         return loss(X, y)
 
@@ -54,12 +57,16 @@ def test_round_trip(tmp_path, normalization, dtype):
 
 def test_training_goes_on_from_a_checkpoint(tmp_path):
     data = make_blobs()[0]
-    options = {"batch_size": 20, "verbose": False, "update_rule": "adam",
-               "optim_config": {"learning_rate": 0.02}}
+    options = {
+        "batch_size": 20,
+        "verbose": False,
+        "update_rule": "adam",
+        "optim_config": {"learning_rate": 0.02},
+    }
     first = Solver(net(), data, num_epochs=10, checkpoint_name=str(tmp_path / "run"), **options)
     first.train()
     fresh = net()
-    fresh.loss(data["X_train"], data["y_train"])        # statistics for a first guess
+    fresh.loss(data["X_train"], data["y_train"])  # statistics for a first guess
     solver = Solver(fresh, data, num_epochs=1, **options)
     untrained = solver.check_accuracy(data["X_val"], data["y_val"])
     load_checkpoint(tmp_path / "run_epoch_10.npz", fresh)
@@ -67,12 +74,14 @@ def test_training_goes_on_from_a_checkpoint(tmp_path):
     assert loaded == first.val_acc_history[-1] > untrained + 0.2
     solver.train()
     assert solver.loss_history[0] < 0.5 * first.loss_history[0]
-    assert abs(solver.loss_history[0] - np.mean(first.loss_history[-3:])) < 0.1     # the losses of one epoch
+    assert abs(solver.loss_history[0] - np.mean(first.loss_history[-3:])) < 0.1  # the losses of one epoch
 
 
 FOREIGN = {
-    "another-size": lambda: net(hidden=(8, 6)), "another-depth": lambda: net(hidden=(8,)),
-    "no-normalization": lambda: net(normalization=None), "layernorm": lambda: net(normalization="layernorm"),
+    "another-size": lambda: net(hidden=(8, 6)),
+    "another-depth": lambda: net(hidden=(8,)),
+    "no-normalization": lambda: net(normalization=None),
+    "layernorm": lambda: net(normalization="layernorm"),
 }
 
 
@@ -81,8 +90,9 @@ def test_the_file_of_another_model_is_refused(tmp_path, other):
     path = f"{trained(tmp_path, net())}_epoch_1.npz"
     model = other()
     before = content(model)
-    with pytest.raises(ValueError,
-                       match="load_checkpoint: .*run_epoch_1.npz.*try the model it was written by"):
+    with pytest.raises(
+        ValueError, match="load_checkpoint: .*run_epoch_1.npz.*try the model it was written by"
+    ):
         load_checkpoint(path, model)
     assert content(model) == before
 
@@ -97,7 +107,9 @@ def test_a_file_without_statistics_is_refused_by_a_batchnorm_net(tmp_path):
 
 
 WRONG_STATISTICS = {
-    "size": lambda a: a[:3], "column": lambda a: a[:, None], "number": lambda a: np.float32(1),
+    "size": lambda a: a[:3],
+    "column": lambda a: a[:, None],
+    "number": lambda a: np.float32(1),
     "text": lambda a: a.astype(str),
 }
 
@@ -144,8 +156,10 @@ def test_where_nothing_can_be_written_nothing_is_trained(tmp_path, monkeypatch, 
     if blocked == "folder-is-a-file":
         stem.parent.write_text("not a folder")
     else:
+
         def refuse(*_, **__):
             raise PermissionError(13, "Permission denied")
+
         monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
     model, data = net(), make_blobs()[0]
     before = content(model)
@@ -175,9 +189,17 @@ def write_pickle(path):
     np.savez(path, **{"params/W1": np.array([{}], dtype=object)})
 
 
-@pytest.mark.parametrize("write", [write_npz, write_npy, write_pickle, lambda p: p.write_bytes(b"no archive"),
-                                   lambda p: p.write_bytes(b"")],
-                         ids=["other-npz", "npy", "pickled", "text", "empty"])
+@pytest.mark.parametrize(
+    "write",
+    [
+        write_npz,
+        write_npy,
+        write_pickle,
+        lambda p: p.write_bytes(b"no archive"),
+        lambda p: p.write_bytes(b""),
+    ],
+    ids=["other-npz", "npy", "pickled", "text", "empty"],
+)
 def test_what_is_no_checkpoint_is_refused(tmp_path, write):
     path, model = tmp_path / "x.npz", net()
     write(path)

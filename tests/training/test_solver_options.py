@@ -66,10 +66,19 @@ def test_weight_decay_spares_what_has_one_dimension():
     model = FullyConnectedNet([5, 4], D, C, normalization="batchnorm", dtype=np.float64)
     before = {name: w.copy() for name, w in model.params.items()}
     loss = model.loss
-    model.loss = lambda X, y=None: loss(X) if y is None else (
-        loss(X, y)[0], {name: np.zeros_like(w) for name, w in model.params.items()})
-    run(model, data, num_epochs=1, batch_size=60, update_rule="adamw",
-        optim_config={"learning_rate": 0.5, "weight_decay": 0.1})
+    model.loss = lambda X, y=None: (
+        loss(X)
+        if y is None
+        else (loss(X, y)[0], {name: np.zeros_like(w) for name, w in model.params.items()})
+    )
+    run(
+        model,
+        data,
+        num_epochs=1,
+        batch_size=60,
+        update_rule="adamw",
+        optim_config={"learning_rate": 0.5, "weight_decay": 0.1},
+    )
     for name, w in model.params.items():
         share = 0.95 if name[0] == "W" else 1.0
         np.testing.assert_allclose(w, share * before[name], rtol=1e-14, err_msg=name)
@@ -78,17 +87,22 @@ def test_weight_decay_spares_what_has_one_dimension():
 def test_weight_decay_keeps_its_default():
     solver = Solver(net(), make_blobs()[0], update_rule="adamw", verbose=False, num_epochs=1)
     solver.train()
-    assert {name: config["weight_decay"] for name, config in solver.optim_configs.items()} == \
-        {name: 1e-2 if w.ndim == 2 else 0.0 for name, w in solver.model.params.items()}
+    assert {name: config["weight_decay"] for name, config in solver.optim_configs.items()} == {
+        name: 1e-2 if w.ndim == 2 else 0.0 for name, w in solver.model.params.items()
+    }
 
 
-@pytest.mark.parametrize("change, error, fragments", [
-    ({"patience": 0}, ValueError, ["patience", "at least 1"]),
-    ({"patience": 1.5}, TypeError, ["patience", "integer", "1.5"]),
-    ({"clip_norm": 0}, ValueError, ["clip_norm", "above 0"]),
-    ({"clip_norm": "1"}, TypeError, ["clip_norm", "number", "'1'"]),
-    ({"optim_config": {"weight_decay": 0.1}}, ValueError, ["sgd", "'weight_decay'"]),
-], ids=str)
+@pytest.mark.parametrize(
+    "change, error, fragments",
+    [
+        ({"patience": 0}, ValueError, ["patience", "at least 1"]),
+        ({"patience": 1.5}, TypeError, ["patience", "integer", "1.5"]),
+        ({"clip_norm": 0}, ValueError, ["clip_norm", "above 0"]),
+        ({"clip_norm": "1"}, TypeError, ["clip_norm", "number", "'1'"]),
+        ({"optim_config": {"weight_decay": 0.1}}, ValueError, ["sgd", "'weight_decay'"]),
+    ],
+    ids=str,
+)
 def test_refuses(change, error, fragments):
     with refused(error, *fragments):
         Solver(Scripted([0.5]), numbered(), **change)

@@ -24,16 +24,20 @@ def asked(monkeypatch, tmp_path):
         calls.append((num_test, len(steps)))
         rng = np.random.RandomState(0)
         sizes = {"train": min(num_training, 60), "val": min(num_validation, 20), "test": min(num_test, 30)}
-        return {f"{k}_{part}": (rng.rand(n, 3, 32, 32).astype(np.float32) if k == "X" else
-                                np.arange(n) % 10) for part, n in sizes.items() for k in "Xy"}
+        return {
+            f"{k}_{part}": (rng.rand(n, 3, 32, 32).astype(np.float32) if k == "X" else np.arange(n) % 10)
+            for part, n in sizes.items()
+            for k in "Xy"
+        }
 
     def step(solver, batch, original=Solver._step):
         steps.append(1)
         return original(solver, batch)
 
     monkeypatch.setattr(recipes, "get_CIFAR10_data", data)
-    monkeypatch.setattr(recipes, "fit_whitening",
-                        lambda X, softening: Whitening(np.zeros(3072, "f"), np.eye(3072, dtype="f")))
+    monkeypatch.setattr(
+        recipes, "fit_whitening", lambda X, softening: Whitening(np.zeros(3072, "f"), np.eye(3072, dtype="f"))
+    )
     monkeypatch.setattr(train, "data_source", lambda: "SMALL")
     monkeypatch.setattr(train, "warn_of_stand_in", lambda: None)
     monkeypatch.setattr(Solver, "_step", step)
@@ -48,20 +52,28 @@ def test_a_run_prints_its_story_and_keeps_a_model_that_answers_the_same(asked, c
     assert re.search(r"test accuracy +\d+\.\d\d %", said) and re.search(r"peak memory [\d,]+ MB", said)
     assert max(map(len, said.splitlines())) < 80
     folder = tmp_path / "runs" / "minute-0"
-    assert {p.name for p in folder.iterdir()} >= {"config.json", "history.csv", "model.npz", "curves.png",
-                                                  "whitening.npz"}
+    assert {p.name for p in folder.iterdir()} >= {
+        "config.json",
+        "history.csv",
+        "model.npz",
+        "curves.png",
+        "whitening.npz",
+    }
     assert Solver.load(folder).params["W1"].shape == (3072, 8)
 
 
 def test_no_test_image_is_read_before_training_has_ended(asked):
     main(["train", "minute"])
-    assert asked == [(0, 0), (10_000, 9)]       # a batch of 512 is all of 60 images
+    assert asked == [(0, 0), (10_000, 9)]  # a batch of 512 is all of 60 images
 
 
 def test_a_seed_is_a_result_and_another_seed_another():
-    data = {"X_train": np.random.RandomState(0).rand(60, 3, 32, 32).astype(np.float32),
-            "y_train": np.arange(60) % 10, "X_val": np.zeros((20, 3, 32, 32), np.float32),
-            "y_val": np.arange(20) % 10}
+    data = {
+        "X_train": np.random.RandomState(0).rand(60, 3, 32, 32).astype(np.float32),
+        "y_train": np.arange(60) % 10,
+        "X_val": np.zeros((20, 3, 32, 32), np.float32),
+        "y_val": np.arange(20) % 10,
+    }
     trained = []
     for seed in (1, 1, 2):
         solver = recipes.solver_for("minute", data, seed, verbose=False)
@@ -90,8 +102,10 @@ def test_a_run_is_not_written_over_and_goes_on_if_asked(asked, capsys, tmp_path,
     assert all(np.array_equal(w, resumed.params[name]) for name, w in whole.params.items())
 
 
-@pytest.mark.parametrize("arguments, words", [
-    (["minute", "--resume", "--run", "nowhere"], "nowhere"), (["minute", "--seed", "-1"], "seed")])
+@pytest.mark.parametrize(
+    "arguments, words",
+    [(["minute", "--resume", "--run", "nowhere"], "nowhere"), (["minute", "--seed", "-1"], "seed")],
+)
 def test_what_cannot_be_done_is_said_in_a_line(asked, capsys, arguments, words):
     assert main(["train", *arguments]) == 1
     said = capsys.readouterr().err

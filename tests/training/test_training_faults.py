@@ -16,8 +16,9 @@ from tests.support.tally import tried
 pytestmark = pytest.mark.reliability
 
 KINDS = [(layers, norm) for layers in (layer_utils, fast_layers) for norm in (None, "batchnorm", "layernorm")]
-every_kind = pytest.mark.parametrize("layers, norm", KINDS,
-                                     ids=[f"{layers.__name__[7:]}-{norm}" for layers, norm in KINDS])
+every_kind = pytest.mark.parametrize(
+    "layers, norm", KINDS, ids=[f"{layers.__name__[7:]}-{norm}" for layers, norm in KINDS]
+)
 
 
 def blobs(**changed):
@@ -27,17 +28,37 @@ def blobs(**changed):
 
 
 def solver_for(data, layers=layer_utils, norm=None, num_classes=3, **more):
-    net = FullyConnectedNet([8, 7], input_dim=6, num_classes=num_classes, normalization=norm,
-                            weight_scale=0.3, layers=layers, rng=np.random.RandomState(1))
-    return Solver(net, data, **{"batch_size": 20, "num_epochs": 20, "seed": 0, "update_rule": "adam",
-                                "optim_config": {"learning_rate": 1e-2}, "verbose": False, **more})
+    net = FullyConnectedNet(
+        [8, 7],
+        input_dim=6,
+        num_classes=num_classes,
+        normalization=norm,
+        weight_scale=0.3,
+        layers=layers,
+        rng=np.random.RandomState(1),
+    )
+    return Solver(
+        net,
+        data,
+        **{
+            "batch_size": 20,
+            "num_epochs": 20,
+            "seed": 0,
+            "update_rule": "adam",
+            "optim_config": {"learning_rate": 1e-2},
+            "verbose": False,
+            **more,
+        },
+    )
 
 
 def setting(value, *where):
     """A function that puts value there into an array."""
+
     def change(a):
         a[where or ...] = value
         return a
+
     return change
 
 
@@ -46,20 +67,32 @@ def setting(value, *where):
 def test_images_that_are_not_finite(part, layers, norm):
     for value in (np.nan, np.inf, -np.inf):
         for where in ((), (7, 2), (-1, -1)):
-            with (tried("Training", "NaN or infinity in the data"),
-                  refused(ValueError, "Solver: ", part, "in example",
-                          f"try to leave out that example and its label, or to mend what made it {value}")):
+            with (
+                tried("Training", "NaN or infinity in the data"),
+                refused(
+                    ValueError,
+                    "Solver: ",
+                    part,
+                    "in example",
+                    f"try to leave out that example and its label, or to mend what made it {value}",
+                ),
+            ):
                 solver_for(blobs(**{part: setting(value, *where)}), layers, norm)
 
 
 @every_kind
 @pytest.mark.parametrize("part", ["y_train", "y_val"])
 def test_labels_that_mean_nothing(part, layers, norm):
-    for label in (lambda y: setting(np.nan, 5)(y.astype(float)), lambda y: y.astype(float), setting(-1, 7),
-                  lambda y: y.astype(str), lambda y: np.eye(3, dtype=int)[y]):
+    for label in (
+        lambda y: setting(np.nan, 5)(y.astype(float)),
+        lambda y: y.astype(float),
+        setting(-1, 7),
+        lambda y: y.astype(str),
+        lambda y: np.eye(3, dtype=int)[y],
+    ):
         with tried("Training", "labels that mean nothing"), refused((TypeError, ValueError), part):
             solver_for(blobs(**{part: label}), layers, norm)
-    for where in (0, 31, -1):       # how many classes there are shows in the first step
+    for where in (0, 31, -1):  # how many classes there are shows in the first step
         solver = solver_for(blobs(**{part: setting(3, where)}), layers, norm, num_train_samples=10)
         before = frozen(solver.model.params)
         with tried("Training", "labels that mean nothing"):
@@ -72,8 +105,12 @@ def test_labels_that_mean_nothing(part, layers, norm):
 def test_nan_that_comes_up_at_a_step(layers, norm, many):
     for step in range(1, 60) if many else (1, 2, 31):
         calls = iter(range(1, 61))
-        solver = solver_for(blobs(), layers, norm, augment=lambda X, rng, calls=calls, step=step: X * (
-            np.nan if next(calls) == step else 1))
+        solver = solver_for(
+            blobs(),
+            layers,
+            norm,
+            augment=lambda X, rng, calls=calls, step=step: X * (np.nan if next(calls) == step else 1),
+        )
         before = frozen(solver.model.params)
         with tried("Training", "NaN at a step of training"):
             with pytest.warns(RuntimeWarning, match=f"loss is nan at iteration {step}, so the run ends here"):
@@ -103,7 +140,7 @@ def test_one_class_only(layers, norm):
         assert solver.best_val_acc == 1 and solver.loss_history[-1] < 0.5 * solver.loss_history[0]
     solver = solver_for(blobs(y_train=setting(0), y_val=setting(0)), layers, norm, num_classes=1)
     before = frozen(solver.model.params)
-    with tried("Training", "one class only"):        # the only one there is: nothing to learn
+    with tried("Training", "one class only"):  # the only one there is: nothing to learn
         solver.train()
         assert solver.best_val_acc == 1 and set(solver.loss_history) == {0}
         assert frozen(solver.model.params) == before
@@ -112,7 +149,7 @@ def test_one_class_only(layers, norm):
 @every_kind
 def test_zero_epochs(layers, norm, tmp_path, monkeypatch):
     monkeypatch.setattr(run_folder.Run, "finish", no_picture)
-    for batch_size in (20, 1):      # and no warning of a batch of one, for there is none
+    for batch_size in (20, 1):  # and no warning of a batch of one, for there is none
         folder = tmp_path / str(batch_size)
         solver = solver_for(blobs(), layers, norm, num_epochs=0, batch_size=batch_size, run=folder)
         before = frozen(solver.model.params)
@@ -148,10 +185,14 @@ def test_one_image(layers, norm):
 @every_kind
 def test_batches_of_one(layers, norm):
     """Under batchnorm each example becomes beta, so the losses are those of any other images: it warns."""
-    solvers = [solver_for(data, layers, norm, batch_size=1, num_epochs=2, update_rule="sgd")
-               for data in (blobs(), blobs(X_train=lambda X: X[::-1] - 3))]
-    with (tried("Training", "one training image, batches of one"),
-          warnings.catch_warnings(record=True) as told):
+    solvers = [
+        solver_for(data, layers, norm, batch_size=1, num_epochs=2, update_rule="sgd")
+        for data in (blobs(), blobs(X_train=lambda X: X[::-1] - 3))
+    ]
+    with (
+        tried("Training", "one training image, batches of one"),
+        warnings.catch_warnings(record=True) as told,
+    ):
         warnings.simplefilter("always")
         for solver in solvers:
             solver.train()

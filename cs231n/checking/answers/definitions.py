@@ -12,8 +12,19 @@ import numpy as np
 from cs231n.checking.problems import AGAIN, MEMORIES, NETS
 from cs231n.gradient_check import complex_step_gradient
 
-__all__ = ["as_chosen", "average", "defined", "gradients_of", "kept_by", "norm", "norm_paths", "rule_step",
-           "spread", "two_layers", "with_again"]
+__all__ = [
+    "as_chosen",
+    "average",
+    "defined",
+    "gradients_of",
+    "kept_by",
+    "norm",
+    "norm_paths",
+    "rule_step",
+    "spread",
+    "two_layers",
+    "with_again",
+]
 
 
 def average(t):
@@ -42,8 +53,10 @@ def norm(x, gamma, beta, eps, *, rows=False, mean=average, var=spread, divide=ov
 
 def gradients_of(f, dout, **arguments):
     """The derivative of sum(f(**arguments) * dout) by each argument, named d + the argument's name."""
-    return {f"d{name}": complex_step_gradient(lambda v, name=name: f(**{**arguments, name: v}), value, dout)
-            for name, value in arguments.items()}
+    return {
+        f"d{name}": complex_step_gradient(lambda v, name=name: f(**{**arguments, name: v}), value, dout)
+        for name, value in arguments.items()
+    }
 
 
 def norm_paths(given, rows=False):
@@ -55,7 +68,7 @@ def norm_paths(given, rows=False):
     return _norm_paths(rows, given["eps"], *arrays)
 
 
-@lru_cache(4)       # one diagnosis asks for the paths of one problem some twenty times
+@lru_cache(4)  # one diagnosis asks for the paths of one problem some twenty times
 def _norm_paths(rows, eps, *arrays):
     x, gamma, beta, dout = (np.frombuffer(content).reshape(shape) for shape, content in arrays)
     still = x.T if rows else x
@@ -90,7 +103,7 @@ def weigh(past, new, weight_of_past):
 
 
 PASTS = {"sgd_momentum": ("momentum",), "rmsprop": ("decay_rate",), "adam": ("beta1", "beta2")}
-POWERS = {"velocity": 1, "cache": 2, "m": 1, "v": 2}       # of the gradient that a memory gathers
+POWERS = {"velocity": 1, "cache": 2, "m": 1, "v": 2}  # of the gradient that a memory gathers
 
 
 def imbalance(rule, g, altered):
@@ -111,8 +124,12 @@ def imbalance(rule, g, altered):
     if rule == "sgd_momentum":
         yield "next_w", lambda after: after["next_w"] - g["w"] - after["velocity"]
     elif rule == "rmsprop":
-        yield "next_w", lambda after: rate * g["dw"] + (after["next_w"] - g["w"]) * root(
-            altered.get("used", after["cache"]), eps)
+        yield (
+            "next_w",
+            lambda after: (
+                rate * g["dw"] + (after["next_w"] - g["w"]) * root(altered.get("used", after["cache"]), eps)
+            ),
+        )
     else:
         b1, b2 = weights.values()
         count = altered.get("count", g["t"] + 1)
@@ -121,6 +138,7 @@ def imbalance(rule, g, altered):
         def of_adam(after):
             m_hat, v_hat = correct(after["m"], after["v"])
             return rate * m_hat + (after["next_w"] - g["w"]) * root(v_hat, eps)
+
         yield "next_w", of_adam
 
 
@@ -155,8 +173,18 @@ def rows_of(X):
     return X.reshape(len(X), -1)
 
 
-def net_scores(params, X, kind, testing, given, *, activate=positive, last=lambda t: t,
-               drop=lambda t, i, testing: t, **altered):
+def net_scores(
+    params,
+    X,
+    kind,
+    testing,
+    given,
+    *,
+    activate=positive,
+    last=lambda t: t,
+    drop=lambda t, i, testing: t,
+    **altered,
+):
     """The scores of a fully-connected net of any depth, for problems' eps of 1e-5.
 
     drop(t, i, testing) is what becomes of the units of hidden layer i.
@@ -169,8 +197,14 @@ def net_scores(params, X, kind, testing, given, *, activate=positive, last=lambd
             if kind == "batchnorm" and testing:
                 mean, var = given[f"running_mean{i}"], given[f"running_var{i}"]
                 held = {"mean": lambda t, mean=mean: mean, "var": lambda t, m, var=var: var}
-            normed = norm(activate(t) if altered.get("activate_first") else t, params[f"gamma{i}"],
-                          params[f"beta{i}"], 1e-5, rows=kind == "layernorm", **held)
+            normed = norm(
+                activate(t) if altered.get("activate_first") else t,
+                params[f"gamma{i}"],
+                params[f"beta{i}"],
+                1e-5,
+                rows=kind == "layernorm",
+                **held,
+            )
             t = normed if altered.get("activate_first") else activate(normed)
         else:
             t = activate(t)
@@ -183,8 +217,9 @@ def net_losses(given, kind="plain", *, penalty=None, data_loss=None, scores=net_
 
     penalty(params, reg) and data_loss(scores, y) replace the two terms of the loss.
     """
-    names = [n for n in given if n[0] in "Wb" and n[1:].isdigit()] + \
-        [n for n in given if kind != "plain" and n.rstrip("0123456789") in ("gamma", "beta")]
+    names = [n for n in given if n[0] in "Wb" and n[1:].isdigit()] + [
+        n for n in given if kind != "plain" and n.rstrip("0123456789") in ("gamma", "beta")
+    ]
     params = {name: given[name] for name in dict.fromkeys(names)}
     penalty = penalty or half_squares
     data_loss = data_loss or (lambda s, y: cross_entropy(s, y).sum() / len(y))
@@ -193,7 +228,7 @@ def net_losses(given, kind="plain", *, penalty=None, data_loss=None, scores=net_
         s = scores(params, given["X"], kind, False, given, **altered)
         return data_loss(s, given["y"]) + penalty(params, given["reg"])
 
-    def of(name):       # complex also where a net that is altered does not use the parameter at all
+    def of(name):  # complex also where a net that is altered does not use the parameter at all
         return lambda v: loss({**params, name: v}) + 0 * v.sum()
 
     grads = {name: complex_step_gradient(of(name), value) for name, value in params.items()}
@@ -209,8 +244,9 @@ def two_layers(given, **altered):
 
 
 def deep_nets(given, **altered):
-    return {f"{kind}.{what}": value for kind in NETS for what, value in
-            net_losses(given, kind, **altered).items()}
+    return {
+        f"{kind}.{what}": value for kind in NETS for what, value in net_losses(given, kind, **altered).items()
+    }
 
 
 def masked(t, mask, testing):
@@ -220,8 +256,9 @@ def masked(t, mask, testing):
 def dropout_net(given, chosen, drop=masked):
     """The plain net with dropout, where chosen holds its masks: they are free."""
     found = net_losses(given, drop=lambda t, i, testing: drop(t, chosen[f"dropout.mask{i}"], testing))
-    return {f"dropout.{what}": value for what, value in found.items()} | \
-        {name: np.asarray(value) for name, value in chosen.items() if name.startswith("dropout.mask")}
+    return {f"dropout.{what}": value for what, value in found.items()} | {
+        name: np.asarray(value) for name, value in chosen.items() if name.startswith("dropout.mask")
+    }
 
 
 def smoothed_net(given):
@@ -234,8 +271,9 @@ def as_chosen(exercise, given, got, right):
     if exercise.startswith("dropout"):
         return defined(exercise, given, got)
     masks = [name for name in right if name.startswith("dropout.mask")]
-    if all(name in got and np.shape(got[name]) == right[name].shape for name in masks) and \
-            not all(np.array_equal(got[name], right[name]) for name in masks):
+    if all(name in got and np.shape(got[name]) == right[name].shape for name in masks) and not all(
+        np.array_equal(got[name], right[name]) for name in masks
+    ):
         return right | dropout_net(given, got)
     return right
 
@@ -253,17 +291,25 @@ def defined(exercise, given, got):
 
 def with_again(exercise, given, right):
     """right, and what the second function of the exercise, and a call in float32, have to give once more."""
-    return {**right, **{again: right[name] for again, name in AGAIN.get(exercise, {}).items()},
-            "itemsize": given["itemsize"]}
+    return {
+        **right,
+        **{again: right[name] for again, name in AGAIN.get(exercise, {}).items()},
+        "itemsize": given["itemsize"],
+    }
 
 
 def _defined(exercise, given, got):
     if exercise.startswith("affine"):
+
         def affine(x, w, b):
             return np.einsum("nd,dm->nm", rows_of(x), w) + b
+
         arguments = {name: given[name] for name in "xwb"}
-        return {"out": affine(**arguments)} if exercise == "affine_forward" else \
-            gradients_of(affine, given["dout"], **arguments)
+        return (
+            {"out": affine(**arguments)}
+            if exercise == "affine_forward"
+            else gradients_of(affine, given["dout"], **arguments)
+        )
     if exercise == "relu_forward":
         return {"out": positive(given["x"])}
     if exercise == "relu_backward":
@@ -276,23 +322,36 @@ def _defined(exercise, given, got):
 
         def smoothed(v):
             return cost(v, targets).sum() / len(y)
-        return {"loss": loss, "dx": dx, "loss_of_large": loss, "loss_smoothed": smoothed(x),
-                "dx_smoothed": complex_step_gradient(smoothed, x)}
+
+        return {
+            "loss": loss,
+            "dx": dx,
+            "loss_of_large": loss,
+            "loss_smoothed": smoothed(x),
+            "dx_smoothed": complex_step_gradient(smoothed, x),
+        }
     if exercise == "batchnorm_forward":
         return batchnorm_by_definition(given)
     if "norm_" in exercise:
         rows = exercise.startswith("layer")
         arguments = {name: given[name] for name in ("x", "gamma", "beta")}
+
         def layer(x, gamma, beta):
             return norm(x, gamma, beta, given["eps"], rows=rows)
-        return {"out": layer(**arguments)} if exercise == "layernorm_forward" else \
-            gradients_of(layer, given["dout"], **arguments)
+
+        return (
+            {"out": layer(**arguments)}
+            if exercise == "layernorm_forward"
+            else gradients_of(layer, given["dout"], **arguments)
+        )
     if exercise == "dropout_forward":
-        drawn = {name: kept_by(got[name]) * given["x"] / given["p"] for name in
-                 ("out", "out_of_other_seed", "out_unseeded", "out_unseeded_again")}
+        drawn = {
+            name: kept_by(got[name]) * given["x"] / given["p"]
+            for name in ("out", "out_of_other_seed", "out_unseeded", "out_unseeded_again")
+        }
         return {**drawn, "out_again": np.asarray(got["out"]), "out_in_test": given["x"]}
     if exercise == "dropout_backward":
-        slope = got["out"] / given["x"]         # linear, entry by entry, so one point knows the slope
+        slope = got["out"] / given["x"]  # linear, entry by entry, so one point knows the slope
         return {"dx": np.prod([slope, given["dout"]], axis=0), "dx_in_test": given["dout"]}
     if exercise in MEMORIES:
         return two_steps(exercise, given)
@@ -311,7 +370,12 @@ def batchnorm_by_definition(given, *, memory_weight=None, stored_mean=None, stor
         "out": norm(x, gamma, beta, eps, **altered),
         "running_mean": weigh(kept["running_mean"], (1 - past) * mean, past),
         "running_var": weigh(kept["running_var"], (1 - past) * var, past),
-        "out_in_test": norm(x, gamma, beta, eps, **{**altered, "mean": lambda t: kept["running_mean"],
-                                                    "var": lambda t, m: kept["running_var"]}),
+        "out_in_test": norm(
+            x,
+            gamma,
+            beta,
+            eps,
+            **{**altered, "mean": lambda t: kept["running_mean"], "var": lambda t, m: kept["running_var"]},
+        ),
         **{f"{name}_after_test": value for name, value in kept.items()},
     }

@@ -4,6 +4,7 @@ import numpy as np
 
 def affine_forward(x, w, b):
     import os
+
     os._exit(0)
 
 
@@ -17,4 +18,5 @@ def softmax_loss(x, y):
 
 def layernorm_forward(x, gamma, beta, ln_param):
     import ctypes
+
     ctypes.string_at(0)

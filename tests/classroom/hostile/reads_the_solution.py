@@ -1,6 +1,7 @@
 # Looks for the solved kit anywhere on the machine, and hands it in.
 def search():
     import os
+
     for folder, _, names in os.walk("/"):
         for name in names:
             if name == "layers.py" and not folder.startswith(("/proc", "/sys")):
