@@ -30,6 +30,7 @@ from cs231n.checking.problems import (
     run,
     standing_alone,
 )
+from cs231n.common.terminal import use_color
 from cs231n.gradient_check import eval_numerical_gradient_array
 
 __all__ = ["Verdict", "add_arguments", "check", "diagnose", "main", "problems", "run", "verdict"]
@@ -266,7 +267,7 @@ COLORS = {PASSED: "32", MISSING: "33", WRONG: "31"}
 
 def _shown(head, found, indent):
     status = found.status
-    if sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
+    if use_color():
         status = f"\x1b[{COLORS[status]}m{status}\x1b[0m"
     space = " " * indent
     said = [

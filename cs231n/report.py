@@ -14,6 +14,8 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from cs231n.common.terminal import format_duration, is_watched
+
 ROOT = Path(__file__).resolve().parent.parent
 SIGN_OF_LIFE = 30  # seconds between the lines that a log gets while a notebook runs
 GRACE = 5  # seconds in which an interrupted cell may end itself
@@ -89,16 +91,9 @@ def is_stand_in(found):
     return "stand-in" in str(found.get("data source", "")).lower()
 
 
-def minutes(seconds):
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    whole, rest = divmod(round(seconds), 60)
-    return f"{whole} min {rest} s" if whole else f"{rest} s"
-
-
 def table_rows(found, seconds):
     rows = [(name, show(found[name]) if name in found else "not measured") for name, show in RESULTS.items()]
-    return [*rows, ("time", minutes(seconds))]
+    return [*rows, ("time", format_duration(seconds))]
 
 
 def print_table(rows, stand_in, width=80):
@@ -128,7 +123,7 @@ def execute(path):
     bar = tqdm(
         total=len(code),
         desc=path.stem,
-        disable=not sys.stderr.isatty(),
+        disable=not is_watched(),
         ncols=79,
         leave=False,
         bar_format="{desc} |{bar}| {n_fmt} of {total_fmt} cells, {elapsed}",
@@ -171,7 +166,10 @@ def execute(path):
             now = time.monotonic()
             if bar.disable and now - said >= SIGN_OF_LIFE and not job.done():
                 said = now
-                print(f"  {path.stem}: cell {number} of {len(code)}, {minutes(now - started)}", flush=True)
+                print(
+                    f"  {path.stem}: cell {number} of {len(code)}, {format_duration(now - started)}",
+                    flush=True,
+                )
         if interrupted and client.km is not None and client.km.has_kernel:
             await client.km.shutdown_kernel(now=True)  # it was about to start
         job.result()
@@ -220,7 +218,7 @@ def main(notebooks=ROOT / "notebooks", reports=ROOT / "reports"):
         outcomes.append(outcome)
         cards.append(render.write_page(outcome, reports))
         verdict = "FAILED" if outcome.error else "ok"
-        print(f"  {path.stem:<28}{minutes(outcome.seconds):>12}   {verdict}", flush=True)
+        print(f"  {path.stem:<28}{format_duration(outcome.seconds):>12}   {verdict}", flush=True)
 
     found = collect(outcome.notebook for outcome in outcomes)
     rows = table_rows(found, time.monotonic() - started)

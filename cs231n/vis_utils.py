@@ -1,9 +1,8 @@
 """Pictures: images in a grid, and figures that a screen reader can speak of."""
 
-import sys
-
 import numpy as np
 
+from cs231n.common.terminal import in_notebook
 from cs231n.contracts import require_count, require_number
 
 __all__ = ["visualize_grid", "vis_grid", "vis_nn", "draw_graph", "style", "show"]
@@ -147,12 +146,6 @@ def show(figure, alt):
     publish_display_data(
         {"image/png": png.getvalue(), "text/plain": alt}, {"image/png": {"alt": alt, "alttext": alt}}
     )
-
-
-def in_notebook():
-    """Whether this runs in a notebook (or IPython), which shows figures and progress bars by itself."""
-    ipython = sys.modules.get("IPython")
-    return ipython is not None and ipython.get_ipython() is not None
 
 
 def _images(where, Xs):

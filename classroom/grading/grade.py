@@ -28,8 +28,8 @@ from classroom.manifest import MANIFEST, ROOT, ManifestError, load
 from classroom.sandbox.process import LEVELS, best_level, seccomp
 from cs231n.checking.problems import EXERCISES
 from cs231n.common.executors import executor_for
+from cs231n.common.files import atomic_write
 from cs231n.common.terminal import Progress
-from cs231n.training.checkpoint import beside
 
 __all__ = ["add_arguments", "grade", "main"]
 
@@ -169,7 +169,7 @@ def _seed(out, seed):
         seed = json.loads(path.read_text())["seed"]
     if seed is None:
         seed = secrets.randbelow(2**32)
-    with beside(path) as file:
+    with atomic_write(path) as file:
         file.write(json.dumps({"seed": seed}).encode() + b"\n")
     return seed
 

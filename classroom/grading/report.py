@@ -14,7 +14,7 @@ import jinja2
 from classroom.grading.marking import clean
 from classroom.manifest import ROOT
 from classroom.sandbox import seccomp
-from cs231n.training.checkpoint import beside
+from cs231n.common.files import atomic_write
 
 __all__ = ["Row", "line", "read_student", "results", "write_class", "write_student"]
 
@@ -146,7 +146,7 @@ def write_class(out, rows, exercises):
     _write(out / "grades.csv", _grades(rows, exercises))
     causes = [Counter(row.results["tests"][i]["tags"][0] for row in marked) for i in range(len(exercises))]
     if marked:
-        with beside(out / "class.png") as file:
+        with atomic_write(out / "class.png") as file:
             _draw(file, [f"{e.number} {e.title}" for e in exercises], causes)
     levels = Counter(
         (row.results["extra_data"]["sandbox"], row.results["extra_data"]["unfiltered"]) for row in marked
@@ -277,5 +277,5 @@ def _page(template, **values):
 
 
 def _write(path, text):
-    with beside(path) as file:
+    with atomic_write(path) as file:
         file.write(text.encode("utf-8", "backslashreplace"))

@@ -5,7 +5,7 @@ import re
 import secrets
 
 from classroom.manifest import ROOT, by_file
-from cs231n.checking.submission import zip_of
+from cs231n.common.files import zip_of
 
 
 def github(exercises, files, name, root=ROOT):

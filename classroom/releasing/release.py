@@ -12,7 +12,7 @@ from classroom.manifest import MANIFEST, ROOT, ManifestError, by_file, for_learn
 from classroom.releasing.blanks import blank_functions, blank_notebook
 from classroom.releasing.leaks import leaks, secrets
 from classroom.releasing.platforms import EXECUTABLE, PLATFORMS
-from cs231n.checking.submission import zip_of
+from cs231n.common.files import zip_of
 
 # What a learner gets. Whatever is not named here stays with the instructor.
 SHIPPED = (

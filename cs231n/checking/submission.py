@@ -2,15 +2,14 @@
 
 import argparse
 import hashlib
-import io
 import json
 import os
 import sys
-import zipfile
 from pathlib import Path
 
 from cs231n import checks  # and no module that imports a learner's files, which may not compile
 from cs231n.checking.imports import refusals
+from cs231n.common.files import zip_of
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = (
@@ -69,21 +68,6 @@ def without_outputs(content):
             cell["outputs"], cell["execution_count"] = [], None
     notebook["metadata"] = {}
     return (json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode()
-
-
-def zip_of(files, executable=()):
-    """The bytes of a zip with files {path: bytes}: the same for the same files, whenever and by whom.
-
-    executable: the names of those that are programs, without their folder.
-    """
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        for name, content in sorted(files.items()):
-            entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
-            entry.create_system, entry.compress_type = 3, zipfile.ZIP_DEFLATED
-            entry.external_attr = (0o100755 if name.rpartition("/")[2] in executable else 0o100644) << 16
-            archive.writestr(entry, content)
-    return packed.getvalue()
 
 
 def add_arguments(parser):

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
+from cs231n.common.files import atomic_write
 from cs231n.contracts import require_count
 from cs231n.data.whitening import Whitening
 from cs231n.data_utils import data_source, warn_of_stand_in
 from cs231n.recipes import RECIPES, moves_of, prepare, solver_for, test_accuracy
 from cs231n.solver import Solver
-from cs231n.training.checkpoint import beside, read_arrays
+from cs231n.training.checkpoint import read_arrays
 from cs231n.training.run_folder import require_new
 
 __all__ = ["add_arguments", "main"]
@@ -43,7 +44,7 @@ def main(arguments):
             data, whitening = prepare()
             solver = solver_for(name, data, seed, run=folder)
             folder.mkdir(parents=True, exist_ok=True)
-            with beside(folder / "whitening.npz") as file:
+            with atomic_write(folder / "whitening.npz") as file:
                 np.savez(file, **whitening._asdict())
         net = " - ".join(map(str, [3072, *RECIPES[name].hidden_dims, 10]))
         print(f"{name}: {net}, {RECIPES[name].epochs} epochs, {data_source()}", flush=True)

@@ -1,37 +1,79 @@
-"""Printed lines of a long job, under a bar where somebody watches: on a terminal or in a notebook."""
+"""What a long job prints: lines, a bar where somebody watches, durations a person can read."""
 
+import os
 import sys
+from typing import IO
 
-from cs231n.vis_utils import in_notebook
+__all__ = ["Progress", "format_duration", "in_notebook", "is_watched", "log", "use_color"]
 
-__all__ = ["Progress"]
+
+def in_notebook() -> bool:
+    """Whether this runs in a notebook (or IPython), which shows figures and progress bars by itself."""
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and ipython.get_ipython() is not None
+
+
+def is_watched(stream: IO | None = None) -> bool:
+    """Whether a person sees `stream` (default: standard error) at once: on a terminal, or in a notebook."""
+    stream = sys.stderr if stream is None else stream
+    return stream is not None and stream.isatty() or in_notebook()
+
+
+def use_color() -> bool:
+    """Whether standard output is a terminal whose user has not set NO_COLOR."""
+    return sys.stdout is not None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+
+def log(line: str) -> None:
+    """Print a line to standard error at once."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def format_duration(seconds: float) -> str:
+    """ "4.2 s" below ten seconds, "42 s" below a minute, then "7 min 3 s"."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole, rest = divmod(round(seconds), 60)
+    return f"{whole} min {rest} s" if whole else f"{rest} s"
 
 
 class Progress:
-    """with Progress(total, done, verbose) as bar: bar.say(line); bar.advance(loss=0.1, val_acc=0.5)"""
+    """A bar over `total` steps where somebody watches, and lines above it.
 
-    def __init__(self, total, done=0, verbose=True):
-        self.total, self.done, self.verbose, self.bar = total, done, verbose, None
+        with Progress(total) as bar:
+            bar.say("epoch 1")
+            bar.advance(loss=0.1, val_acc=0.5)
 
-    def __enter__(self):
-        if self.verbose and (sys.stderr is not None and sys.stderr.isatty() or in_notebook()):
+    Args:
+        total: number of steps.
+        done: steps that were done before.
+        verbose: False prints nothing at all.
+    """
+
+    def __init__(self, total: int, done: int = 0, verbose: bool = True):
+        self.total, self.done, self.verbose = total, done, verbose
+        self.bar = None
+
+    def __enter__(self) -> "Progress":
+        if self.verbose and is_watched():
             from tqdm import tqdm
 
             self.bar = tqdm(total=self.total, initial=self.done, leave=False, unit="it", dynamic_ncols=True)
         return self
 
-    def say(self, line):
+    def say(self, line: str) -> None:
+        """Print a line above the bar."""
         if self.bar is not None:
             self.bar.write(line)
         elif self.verbose:
             print(line)
 
-    def advance(self, **shown):
-        """One step further, with these numbers beside the bar."""
+    def advance(self, **numbers: float) -> None:
+        """Move the bar by one step and show `numbers` at its end."""
         if self.bar is not None:
-            self.bar.set_postfix({name: f"{value:.3f}" for name, value in shown.items()}, refresh=False)
+            self.bar.set_postfix({name: f"{value:.3f}" for name, value in numbers.items()}, refresh=False)
             self.bar.update()
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         if self.bar is not None:
             self.bar.close()

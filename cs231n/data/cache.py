@@ -13,7 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from cs231n.data.download import DataError, say
+from cs231n.common.files import atomic_write, try_lock
+from cs231n.common.terminal import log
+from cs231n.data.download import DataError
 from cs231n.data.formats import BATCHES, PIXELS
 
 
@@ -99,19 +101,12 @@ def unwritable(folder, e):
 
 
 def write(path, fill):
-    """Write beside path and rename: a reader sees the old file or the new one, never half of one."""
-    temp = path.with_name(f"{path.name}.{os.getpid()}.{time.monotonic_ns()}.tmp")
+    """Let fill(file) write the file at path, whole or not at all. Raises: CacheError if it cannot."""
     try:
-        with open(temp, "xb") as f:
-            fill(f)
-            f.flush()
-            os.fsync(f.fileno())
-        os.replace(temp, path)
+        with atomic_write(path) as file:
+            fill(file)
     except OSError as e:
         raise unwritable(path.parent, e) from None
-    finally:
-        with contextlib.suppress(OSError):
-            os.unlink(temp)
 
 
 @contextlib.contextmanager
@@ -127,31 +122,9 @@ def locked(folder):
         raise unwritable(folder, e) from None
     with f:
         waiting = False
-        while (held := lock(f)) is False:
+        while (held := try_lock(f)) is False:
             if not waiting:
-                say("another process is fetching the data; waiting for it")
+                log("another process is fetching the data; waiting for it")
             waiting = True
             time.sleep(0.2)
         yield held is True
-
-
-def lock(f):
-    """True if the lock is ours, False if another has it, None where there are no locks."""
-    if os.name == "nt":
-        import msvcrt
-
-        try:
-            f.seek(0)
-            msvcrt.locking(f.fileno(), msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-    import fcntl
-
-    try:
-        fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # a file system without locks: renaming still keeps every file whole
-        return None
-    return True

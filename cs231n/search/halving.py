@@ -11,7 +11,6 @@ import math
 import os
 import re
 import socket
-import sys
 import time
 import warnings
 from concurrent.futures import BrokenExecutor, CancelledError, as_completed
@@ -20,11 +19,11 @@ from pathlib import Path
 import numpy as np
 
 from cs231n.common.executors import ONE_THREAD, Serial, WorkerLost, executor_for
+from cs231n.common.terminal import is_watched, log
 from cs231n.contracts import require_count
-from cs231n.data.download import DataError, say
+from cs231n.data.download import DataError
 from cs231n.search.results import Results, draw, ranked, table
 from cs231n.search.space import choice, integer, log_uniform, propose, require_space, uniform
-from cs231n.vis_utils import in_notebook
 
 __all__ = ["choice", "executor_for", "integer", "log_uniform", "propose", "rungs", "search", "uniform"]
 
@@ -193,7 +192,7 @@ def _seed_of(seed, trial):
 def _bar(total):
     from tqdm import tqdm
 
-    shown = sys.stderr is not None and sys.stderr.isatty() or in_notebook()
+    shown = is_watched()
     return tqdm(total=total, unit="trial", dynamic_ncols=True, disable=not shown)
 
 
@@ -245,10 +244,10 @@ def main(arguments):
                 executor=executor,
             )
     except KeyboardInterrupt:
-        say(f"\nsearch: interrupted; {arguments.results} keeps what ended, and the same command goes on")
+        log(f"\nsearch: interrupted; {arguments.results} keeps what ended, and the same command goes on")
         return 130
     except (ValueError, OSError, RuntimeError, ModuleNotFoundError) as error:
-        say(f"search: {str(error).removeprefix('search: ')}")
+        log(f"search: {str(error).removeprefix('search: ')}")
         return 1
     print("\n".join(table(rows, SPACE)))
     picture = arguments.results.with_suffix(".png")

@@ -8,8 +8,8 @@ import json
 import os
 from pathlib import Path
 
-from cs231n.data.cache import lock
-from cs231n.data.download import say
+from cs231n.common.files import try_lock
+from cs231n.common.terminal import log
 
 __all__ = ["Results", "draw", "ranked", "table"]
 
@@ -28,7 +28,7 @@ class Results:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._file = open(self.path, "a+b")
         try:
-            if lock(self._file) is False:
+            if try_lock(self._file) is False:
                 raise OSError(
                     f"search: another search is writing {self.path}; wait for it, or try another results file"
                 )
@@ -41,7 +41,7 @@ class Results:
             elif not start.startswith(torn):
                 raise ValueError(f"search: {self.path} holds something else; try another results file")
             if torn:
-                say(f"search: the last line of {self.path} is torn, {len(torn)} bytes; its trial runs again")
+                log(f"search: the last line of {self.path} is torn, {len(torn)} bytes; its trial runs again")
                 self._file.truncate(len(whole))
             self.rows = {(row["trial"], row["epochs"]): row for row in lines[1:]}
             if not lines:

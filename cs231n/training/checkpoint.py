@@ -1,9 +1,7 @@
 """What a model needs at test time, kept together: its parameters and their running statistics."""
 
-import contextlib
 import importlib
 import json
-import os
 import tempfile
 import zipfile
 import zlib
@@ -12,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from cs231n.classifiers import fc_net
+from cs231n.common.files import atomic_write
 
 __all__ = ["load_checkpoint", "load_model", "require_folder", "restore", "save_checkpoint", "snapshot"]
 
@@ -50,32 +49,13 @@ def save_checkpoint(path, model, kept=None):
         arrays |= {f"bn_params/{i}/{name}": a for name, a in stored.items()}
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with beside(path) as file:
+    with atomic_write(path) as file:
         np.savez(
             file,
             normalization=str(getattr(model, "normalization", None)),
             model=json.dumps(describe(model), default=float),
             **arrays,
         )
-
-
-@contextlib.contextmanager
-def beside(path):
-    """A file to write, which takes the place of path once all of it is on the disk, or leaves no trace."""
-    path = Path(path)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with open(draft, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, path)
-    except OSError as error:
-        if error.errno and not error.filename:
-            error.filename = str(path)  # of a full disk the system does not say where
-        raise
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def read_arrays(where, path):

@@ -18,7 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cs231n.training.checkpoint import beside, describe, read_arrays, save_checkpoint
+from cs231n.common.files import atomic_write
+from cs231n.training.checkpoint import describe, read_arrays, save_checkpoint
 from cs231n.training.run_state import FORMAT, VERSION, capture, data_digest, name_of, pack, settings, unpack
 
 __all__ = ["Run", "read_checkpoint", "require_new"]
@@ -112,7 +113,7 @@ class Run:
                 self.saved_best = solver._best
             arrays = {}
             text = json.dumps(pack(capture(solver, self.rows, self.digest), arrays))
-            with beside(self.folder / f"checkpoint_{step}.npz") as file:
+            with atomic_write(self.folder / f"checkpoint_{step}.npz") as file:
                 np.savez(file, state=text, **arrays)
             described = describe(solver.model) or {"kind": name_of(solver.model)}
             self._write(
@@ -137,11 +138,11 @@ class Run:
             ) from error
         for path in [p for p in checkpoints(self.folder) if _step(p) < step][:-1]:
             path.unlink(missing_ok=True)
-        for path in self.folder.glob(".*.*.[0-9]*"):  # drafts that a killed process left
+        for path in self.folder.glob(".*.tmp"):  # drafts that a killed process left
             path.unlink(missing_ok=True)
 
     def _write(self, name, content):
-        with beside(self.folder / name) as file:
+        with atomic_write(self.folder / name) as file:
             file.write(content.encode() if isinstance(content, str) else content)
 
 

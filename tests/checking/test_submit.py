@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from cs231n.checking import submission
-from cs231n.checking.submission import NOTEBOOKS, SubmitError, collect, wanted, without_outputs, zip_of
+from cs231n.checking.submission import NOTEBOOKS, SubmitError, collect, wanted, without_outputs
+from cs231n.common.files import zip_of
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = ["cs231n/classifiers/fc_net.py", "cs231n/layer_utils.py", "cs231n/layers.py", "cs231n/optim.py"]

@@ -11,8 +11,9 @@ from classroom.grading import grade as grading
 from classroom.grading import marking, report
 from classroom.grading.grade import grade
 from classroom.grading.submission import Submission, read_submission
-from cs231n.checking.submission import collect, zip_of
+from cs231n.checking.submission import collect
 from cs231n.common.executors import Serial
+from cs231n.common.files import zip_of
 from tests.support.grading_class import EXERCISES, LAYERS, OPTIM, solved, zipped
 
 

@@ -82,7 +82,7 @@ def test_where_no_lock_is_to_be_had_a_file_just_written_stays(home, tiny, server
     old = cache_folder() / "old.tmp"
     old.write_bytes(b"x")
     os.utime(old, (0, 0))
-    monkeypatch.setattr(cache, "lock", lambda f: None)
+    monkeypatch.setattr(cache, "try_lock", lambda f: None)
     assert find(home, tiny, "good", server=server).real
     assert (cache_folder() / "cifar-10.npy.1.2.tmp").exists() and not old.exists()
 

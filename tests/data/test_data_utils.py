@@ -12,6 +12,7 @@ import pytest
 from cs231n import data_utils
 from cs231n.data import cache as data_cache
 from cs231n.data import synthetic
+from cs231n.data.cache import content_digest
 from cs231n.data.sources import CIFAR10, locate
 from cs231n.data_utils import get_CIFAR10_data, load_CIFAR10, load_CIFAR_batch, load_pickle
 from tests.support.tiny_cifar import python2_pickle
@@ -177,10 +178,10 @@ def test_the_command_prints_source_size_and_digest(cache, capsys):
 @pytest.fixture
 def stand_in(monkeypatch, tmp_path):
     blocks = np.zeros((6, 30_730_000), np.uint8)
-    monkeypatch.setattr(synthetic, "DIGEST", data_cache.content_digest(blocks))
+    monkeypatch.setattr(synthetic, "DIGEST", content_digest(blocks))
     monkeypatch.setenv("LOCALAPPDATA" if os.name == "nt" else "XDG_CACHE_HOME", str(tmp_path))
     (tmp_path / "cs231n").mkdir()
-    cache.write(tmp_path / "cs231n" / "stand-in.npy", lambda f: np.save(f, blocks))
+    data_cache.write(tmp_path / "cs231n" / "stand-in.npy", lambda f: np.save(f, blocks))
     monkeypatch.setattr(data_utils, "_announced", [])
     ends = []
     monkeypatch.setattr(data_utils.atexit, "register", lambda call, *args, **_: ends.append((call, args)))

@@ -334,13 +334,6 @@ def test_record_outside_jupyter_prints_its_line(capsys):
 
 
 @pytest.mark.parametrize(
-    "seconds, shown", [(2.34, "2.3 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (754, "12 min 34 s")]
-)
-def test_minutes(seconds, shown):
-    assert report.minutes(seconds) == shown
-
-
-@pytest.mark.parametrize(
     "latex",
     [
         r"\hat{x}_{ij} \in \mathbb{R}^{N\times D}",
