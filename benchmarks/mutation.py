@@ -66,11 +66,12 @@ def killers_of(copy, options, timeout=None):
         process.wait(timeout)
         return (copy / "killers.txt").read_text().splitlines()
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
         return ["(timeout)"]
     finally:
         RUNNING.discard(process)
+        if process.poll() is None:      # also at Ctrl-C, which does not reach its session
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 def try_mutant(mutant, copies, options, timeout):
