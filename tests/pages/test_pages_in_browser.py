@@ -6,7 +6,9 @@ import nbformat
 import pytest
 
 from cs231n.pages import render
-from cs231n.report import RESULTS, ROOT, Outcome
+from cs231n.pages.execute import Outcome
+from cs231n.report import RESULTS
+from tests.support import ROOT
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install '.[browser]'")
 BROWSER = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)

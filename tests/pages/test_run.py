@@ -13,13 +13,13 @@ from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
 
+import nbclient
+import nbformat
 import pytest
 
-from cs231n import report
-
-nbformat = pytest.importorskip("nbformat", reason="the pages need jupyter")
-nbclient = pytest.importorskip("nbclient", reason="the pages need jupyter")
-pages = pytest.importorskip("cs231n.pages.render", reason="the pages need jupyter, math-core and ziamath")
+from cs231n.commands import run
+from cs231n.pages import execute, render
+from cs231n.report import RESULTS, record
 
 needs_signals = pytest.mark.skipif(os.name == "nt", reason="Windows knows no SIGINT to one process")
 ROOT = Path(__file__).resolve().parents[2]
@@ -103,7 +103,7 @@ def ran(tmp_path_factory):
     before = {path: path.read_bytes() for path in folder.iterdir()}
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        status = report.main(folder, folder / "reports")
+        status = run.main(folder, folder / "reports")
     read = {path.name: path.read_text(encoding="utf-8") for path in (folder / "reports").iterdir()}
     return SimpleNamespace(status=status, out=out.getvalue(), err=err.getvalue(), pages=read, before=before)
 
@@ -125,7 +125,7 @@ def test_the_table_has_what_was_recorded_and_invents_nothing(ran):
     lines = [line for line in ran.out.splitlines() if line.strip()]
     assert re.search(r"^largest gradient error +2\.0e-10$", ran.out, re.M)  # the larger of the two
     assert re.search(r"^test accuracy with batchnorm +not measured$", ran.out, re.M)
-    assert sum("not measured" in line for line in lines) == len(report.RESULTS) - 2
+    assert sum("not measured" in line for line in lines) == len(RESULTS) - 2
     assert max(map(len, (line for line in lines if "pages:" not in line))) <= 80
 
 
@@ -192,7 +192,7 @@ def test_an_interrupt_while_a_kernel_starts_ends_the_run_and_the_kernel(tmp_path
 
     monkeypatch.setattr(nbclient.NotebookClient, when, pressed)
     with pytest.raises(KeyboardInterrupt):
-        report.execute(path)
+        execute.execute(path)
     assert not clients[0].has_kernel
     assert capfd.readouterr().err == ""
 
@@ -213,10 +213,10 @@ def test_an_interrupt_while_a_kernel_starts_ends_the_run_and_the_kernel(tmp_path
     ids=["in-a-cell", "between-cells", "in-the-last", "turned-into-another-error", "ignored"],
 )
 def test_an_interrupt_ends_the_run_whatever_the_cell_makes_of_it(tmp_path, monkeypatch, cells):
-    monkeypatch.setattr(report, "GRACE", 1)
+    monkeypatch.setattr(execute, "INTERRUPT_GRACE", 1)
     began = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        report.execute(never_ends(tmp_path, *cells))
+        execute.execute(never_ends(tmp_path, *cells))
     assert time.monotonic() - began < 30
 
 
@@ -224,15 +224,15 @@ def test_an_interrupt_ends_the_run_whatever_the_cell_makes_of_it(tmp_path, monke
 def test_an_interrupted_run_keeps_the_pages_it_has(tmp_path, capsys):
     nbformat.write(notebook(("code", "1")), tmp_path / "0_done.ipynb")
     never_ends(tmp_path, PRESS + "time.sleep(60)")
-    assert report.main(tmp_path, tmp_path / "reports") == 130
+    assert run.main(tmp_path, tmp_path / "reports") == 130
     assert "run: interrupted in 1_never_ends.ipynb; the pages of those before" in capsys.readouterr().err
     assert [path.name for path in (tmp_path / "reports").iterdir()] == ["0_done.html"]
 
 
 def test_a_log_shows_that_a_long_cell_is_alive(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(report, "SIGN_OF_LIFE", 0)
+    monkeypatch.setattr(execute, "HEARTBEAT_SECONDS", 0)
     nbformat.write(notebook(("code", "1"), ("code", "import time; time.sleep(2)")), tmp_path / "1_long.ipynb")
-    assert report.main(tmp_path, tmp_path / "reports") == 0
+    assert run.main(tmp_path, tmp_path / "reports") == 0
     assert re.search(r"^  1_long: cell 2 of 2, \d\.\d s$", capsys.readouterr().out, re.M)
 
 
@@ -303,14 +303,14 @@ def test_a_folder_whose_name_the_terminal_cannot_show(tmp_path):
 
 
 def test_no_notebook_is_one_clear_line(tmp_path, capsys):
-    assert report.main(tmp_path, tmp_path / "reports") == 1
+    assert run.main(tmp_path, tmp_path / "reports") == 1
     assert "no notebook in" in capsys.readouterr().err
 
 
 def test_reports_that_cannot_be_written_are_refused_before_anything_runs(tmp_path, capsys):
     nbformat.write(notebook(("code", "raise SystemExit")), tmp_path / "1_never_runs.ipynb")
     (tmp_path / "reports").write_text("a file where the folder should be")
-    assert report.main(tmp_path, tmp_path / "reports") == 1
+    assert run.main(tmp_path, tmp_path / "reports") == 1
     assert "cannot write" in capsys.readouterr().err
 
 
@@ -325,11 +325,11 @@ def test_reports_that_cannot_be_written_are_refused_before_anything_runs(tmp_pat
 )
 def test_record_refuses(name, value, message):
     with pytest.raises(ValueError, match=message):
-        report.record(name, value, "a line")
+        record(name, value, "a line")
 
 
 def test_record_outside_jupyter_prints_its_line(capsys):
-    report.record("test accuracy without", 0.5, "half of them")
+    record("test accuracy without", 0.5, "half of them")
     assert capsys.readouterr().out == "half of them\n"
 
 
@@ -346,12 +346,12 @@ def test_record_outside_jupyter_prints_its_line(capsys):
     ],
 )
 def test_mathml_sets(latex):
-    html = pages.mathml(latex, display=True)
+    html = render.mathml(latex, display=True)
     assert "<math" in html and "\\" not in html and "(1)" not in html  # no number nobody gave
 
 
 def test_a_formula_that_cannot_be_set_shows_its_source_and_is_reported(capsys):
-    assert r"<code>\nosuch{x}</code>" in pages.markdown(r"See $\nosuch{x}$ here.")
+    assert r"<code>\nosuch{x}</code>" in render.markdown(r"See $\nosuch{x}$ here.")
     assert "nosuch" in capsys.readouterr().err
 
 
@@ -359,5 +359,5 @@ def test_every_formula_of_our_notebooks_is_set(capsys):
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         for cell in nbformat.read(path, as_version=4).cells:
             if cell.cell_type == "markdown":
-                pages.markdown(cell.source, attachments=cell.get("attachments", {}))
+                render.markdown(cell.source, attachments=cell.get("attachments", {}))
         assert capsys.readouterr().err == "", path.name
