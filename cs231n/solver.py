@@ -8,7 +8,7 @@ import numpy as np
 from cs231n import optim
 from cs231n.common.terminal import Progress
 from cs231n.contracts import (
-    instead,
+    describe_with_fix,
     require_choice,
     require_count,
     require_labels,
@@ -399,7 +399,7 @@ def _require_data(model, data):
         if not isinstance(data[X], np.ndarray):
             raise TypeError(
                 f"Solver: data[{X!r}] must be a numpy array, "
-                f"got {instead(f'data[{X!r}]', data[X], 'float32')}"
+                f"got {describe_with_fix(f'data[{X!r}]', data[X], 'float32')}"
             )
         if data[X].ndim == 0 or len(data[X]) == 0:
             raise ValueError(
