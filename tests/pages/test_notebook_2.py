@@ -41,15 +41,15 @@ def tagged(cells):
 def faults(cells):
     """What is wrong with the equations of a notebook, in words."""
     pairs = tagged(cells)
-    faults = [
+    problems = [
         f"two equations ({tag})" for tag, count in Counter(tag for tag, _ in pairs).items() if count > 1
     ]
     for tag, cell in pairs:
         if cell is None:
-            faults.append(f"no check cell after ({tag})")
+            problems.append(f"no check cell after ({tag})")
         elif not re.search(rf"^holds\({tag}, equation, ", cell.source, re.M):
-            faults.append(f"the cell after ({tag}) does not assert it")
-    return faults
+            problems.append(f"the cell after ({tag}) does not assert it")
+    return problems
 
 
 def signs(tree):
