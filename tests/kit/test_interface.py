@@ -32,42 +32,33 @@ NAMES = {  # what a star import brings, at least
 MODULES = ["contracts", *NAMES]
 LEARNERS = {f"cs231n.{name}" for name in ("layers", "layer_utils", "optim", "classifiers.fc_net")}
 
-SIGNATURES = {  # the arguments that callers give by place, with the defaults they rely on
-    "layers.affine_forward": "x, w, b",
-    "layers.affine_backward": "dout, cache",
-    "layers.relu_forward": "x",
-    "layers.relu_backward": "dout, cache",
-    "layers.softmax_loss": "x, y, label_smoothing=0.0",
-    "layers.svm_loss": "x, y",
-    "layers.batchnorm_forward": "x, gamma, beta, bn_param",
-    "layers.batchnorm_backward": "dout, cache",
-    "layers.batchnorm_backward_alt": "dout, cache",
-    "layers.layernorm_forward": "x, gamma, beta, ln_param",
-    "layers.layernorm_backward": "dout, cache",
-    "layers.dropout_forward": "x, dropout_param",
-    "layers.dropout_backward": "dout, cache",
-    "layer_utils.affine_relu_forward": "x, w, b",
-    "layer_utils.affine_relu_backward": "dout, cache",
-    "classifiers.fc_net.TwoLayerNet": "input_dim=3072, hidden_dim=100, num_classes=10, "
-    "weight_scale=0.001, reg=0.0",
-    "optim.sgd": "w, dw, config=None",
-    "optim.sgd_momentum": "w, dw, config=None",
-    "optim.rmsprop": "w, dw, config=None",
-    "optim.adam": "w, dw, config=None",
-    "solver.Solver.check_accuracy": "self, X, y, num_samples=None, batch_size=100",
-    "solver.Solver.train": "self",
-    "gradient_check.rel_error": "x, y",
-    "gradient_check.eval_numerical_gradient": "f, x, verbose=True, h=1e-05",
-    "gradient_check.eval_numerical_gradient_array": "f, x, df, h=1e-05",
-    "gradient_check.eval_numerical_gradient_blobs": "f, inputs, output, h=1e-05",
-    "gradient_check.eval_numerical_gradient_net": "net, inputs, output, h=1e-05",
-    "gradient_check.grad_check_sparse": "f, x, analytic_grad, num_checks=10, h=1e-05",
-    "data_utils.load_pickle": "f",
-    "data_utils.load_CIFAR_batch": "filename",
-    "data_utils.load_CIFAR10": "ROOT",
-    "vis_utils.visualize_grid": "Xs, ubound=255.0, padding=1",
-    "vis_utils.vis_grid": "Xs",
-    "vis_utils.vis_nn": "rows",
+SIGNATURES = {  # the arguments that callers give by place, with the defaults they rely on: whose they are
+    "x, w, b": "layers.affine_forward layer_utils.affine_relu_forward",
+    "dout, cache": """layers.affine_backward layers.relu_backward layers.batchnorm_backward
+        layers.batchnorm_backward_alt layers.layernorm_backward layers.dropout_backward
+        layer_utils.affine_relu_backward""",
+    "x": "layers.relu_forward",
+    "x, y, label_smoothing=0.0": "layers.softmax_loss",
+    "x, y": "layers.svm_loss gradient_check.rel_error",
+    "x, gamma, beta, bn_param": "layers.batchnorm_forward",
+    "x, gamma, beta, ln_param": "layers.layernorm_forward",
+    "x, dropout_param": "layers.dropout_forward",
+    "input_dim=3072, hidden_dim=100, num_classes=10, weight_scale=0.001, reg=0.0": """
+        classifiers.fc_net.TwoLayerNet""",
+    "w, dw, config=None": "optim.sgd optim.sgd_momentum optim.rmsprop optim.adam",
+    "self, X, y, num_samples=None, batch_size=100": "solver.Solver.check_accuracy",
+    "self": "solver.Solver.train",
+    "f, x, verbose=True, h=1e-05": "gradient_check.eval_numerical_gradient",
+    "f, x, df, h=1e-05": "gradient_check.eval_numerical_gradient_array",
+    "f, inputs, output, h=1e-05": "gradient_check.eval_numerical_gradient_blobs",
+    "net, inputs, output, h=1e-05": "gradient_check.eval_numerical_gradient_net",
+    "f, x, analytic_grad, num_checks=10, h=1e-05": "gradient_check.grad_check_sparse",
+    "f": "data_utils.load_pickle",
+    "filename": "data_utils.load_CIFAR_batch",
+    "ROOT": "data_utils.load_CIFAR10",
+    "Xs, ubound=255.0, padding=1": "vis_utils.visualize_grid",
+    "Xs": "vis_utils.vis_grid",
+    "rows": "vis_utils.vis_nn",
 }
 KEYWORDS = {  # those that callers give by name
     "classifiers.fc_net.FullyConnectedNet": """hidden_dims, input_dim=3072, num_classes=10, reg=0.0,
@@ -90,9 +81,12 @@ def parameters_of(name):
     return [str(parameter.replace(annotation=parameter.empty)) for parameter in parameters]
 
 
-@pytest.mark.parametrize("name", SIGNATURES)
-def test_signature(name):
-    assert ", ".join(parameters_of(name)) == SIGNATURES[name]
+@pytest.mark.parametrize(
+    "name, signature",
+    [(name, signature) for signature in SIGNATURES for name in SIGNATURES[signature].split()],
+)
+def test_signature(name, signature):
+    assert ", ".join(parameters_of(name)) == signature
 
 
 @pytest.mark.parametrize("name", KEYWORDS)
