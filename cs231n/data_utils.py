@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from cs231n.data import synthetic
-from cs231n.data.cache import kept_digest, pieces
-from cs231n.data.download import DataError
+from cs231n.data.cache import pieces
 from cs231n.data.formats import BATCHES, PIXELS, read_batch
 from cs231n.data.safe_pickle import load_pickle
 from cs231n.data.sources import locate
@@ -170,30 +169,3 @@ def _announce(found):
         print(synthetic.BANNER, file=sys.stderr, flush=True)
         atexit.register(print, synthetic.BANNER, file=sys.stderr, flush=True)
     return found
-
-
-def main():
-    """What `python -m cs231n data` does: fetch if need be, and print where each byte came from.
-
-    Returns the exit status: 0 with CIFAR-10 or the announced stand-in, 1 if neither, 130 if interrupted.
-    """
-    try:
-        found = locate(retry=True)
-    except DataError as e:
-        print(f"data: {e}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("data: interrupted; run it again to go on from here", file=sys.stderr)
-        return 130
-    _announce(found)
-    print("CIFAR-10" if found.real else "the stand-in, not CIFAR-10")
-    print(f"  source   {found.source}")
-    for name, size, digest in found.files:
-        print(f"  file     {name}, {size:,} bytes\n  sha256   {digest}")
-    print(f"  kept as  {found.path}\n           {found.path.stat().st_size:,} bytes")
-    print(f"  content  {kept_digest(found.path)}")
-    print(
-        f"           {TRAIN:,} images to train on, {TEST:,} to test on; "
-        f"{'all as published' if found.real else 'NOT CIFAR-10'}"
-    )
-    return 0

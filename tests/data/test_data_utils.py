@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from cs231n import data_utils
+from cs231n.commands import data as data_command
 from cs231n.data import cache as data_cache
 from cs231n.data import synthetic
 from cs231n.data.cache import content_digest
@@ -49,7 +50,8 @@ def plain(cache):
 def only_this_cache(cache, monkeypatch):
     monkeypatch.delenv("CS231N_CIFAR10", raising=False)
     monkeypatch.setenv("LOCALAPPDATA" if os.name == "nt" else "XDG_CACHE_HOME", str(cache))
-    monkeypatch.setattr(data_utils, "locate", lambda **kwargs: locate(datasets=cache / "none"))
+    for module in (data_utils, data_command):
+        monkeypatch.setattr(module, "locate", lambda **kwargs: locate(datasets=cache / "none"))
     monkeypatch.setattr(data_utils, "_loaded", [])
 
 
@@ -161,14 +163,14 @@ def test_the_package_imports_nothing_but_numpy_and_the_standard_library(cache, t
 
 def test_a_variable_that_names_nothing_is_one_clear_line(monkeypatch, cache, capsys):
     monkeypatch.setenv("CS231N_CIFAR10", "nowhere")
-    assert data_utils.main() == 1
+    assert data_command.main() == 1
     out, err = capsys.readouterr()
     assert out == "" and err.startswith("data: CS231N_CIFAR10=nowhere: no such file or folder")
     assert len(err.splitlines()) == 1
 
 
 def test_the_command_prints_source_size_and_digest(cache, capsys):
-    assert data_utils.main() == 0
+    assert data_command.main() == 0
     out = capsys.readouterr().out
     found = locate(datasets=cache / "none")
     assert found.digest in out and f"{found.path.stat().st_size:,} bytes" in out and str(found.path) in out
@@ -212,7 +214,7 @@ def test_images_that_were_loaded_keep_their_name_when_the_cache_changes(stand_in
 
 
 def test_the_command_does_not_call_the_stand_in_cifar(stand_in, capsys):
-    assert data_utils.main() == 0
+    assert data_command.main() == 0
     out, err = capsys.readouterr()
     assert "the stand-in, not CIFAR-10" in out and "NOT CIFAR-10" in out and synthetic.BANNER in err
 

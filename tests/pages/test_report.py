@@ -276,7 +276,7 @@ def test_a_python_without_the_packages_is_one_line(name, package):
 @pytest.mark.skipif(os.name == "nt", reason="a closed pipe is another error on Windows")
 def test_output_that_nobody_reads_is_no_error():
     code = (
-        "import cs231n.data_utils as d, cs231n.__main__ as m, sys\n"
+        "import cs231n.commands.data as d, cs231n.__main__ as m, sys\n"
         "d.main = lambda: print('x' * 1_000_000) or 0\nsys.exit(m.main(['data']))"
     )
     with subprocess.Popen(
@@ -288,7 +288,7 @@ def test_output_that_nobody_reads_is_no_error():
 
 def test_a_folder_whose_name_the_terminal_cannot_show(tmp_path):
     code = (
-        "import cs231n.data_utils as d, cs231n.__main__ as m, sys\n"
+        "import cs231n.commands.data as d, cs231n.__main__ as m, sys\n"
         "d.main = lambda: print('\\u00fc') or 0\nsys.exit(m.main(['data']))"
     )
     done = subprocess.run(
