@@ -19,7 +19,7 @@ def home(tmp_path, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     blocks = np.full((6, ROWS * 3073), 7, np.uint8)
-    monkeypatch.setattr(synthetic, "blocks", lambda: blocks)
+    monkeypatch.setattr(synthetic, "make_blocks", lambda: blocks)
     monkeypatch.setattr(synthetic, "DIGEST", content_digest(blocks))
     for name in ("bin", "datasets", "published"):
         (tmp_path / name).mkdir()

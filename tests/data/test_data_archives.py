@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from cs231n.data.cache import cache_folder, content_digest
-from cs231n.data.download import DataError
+from cs231n.data.errors import DataError
 from cs231n.data.formats import BATCHES, read_batch, read_batches_archive, read_png_archive
 from cs231n.data.sources import Archive
 from tests.support.archive_bombs import good, hostile_pickles, hostile_pngs, hostile_tars

@@ -9,13 +9,13 @@ import pytest
 
 from cs231n.data import cache, sources
 from cs231n.data.cache import cache_folder
-from cs231n.data.download import DataError
+from cs231n.data.errors import DataError
 from tests.support.data_search import KEPT, find, in_cache
 
 
 def test_the_search_is_repeated_when_the_last_was_a_while_ago(home, tiny, server):
     found = find(home, tiny)
-    old = time.time() - sources.TRY_AGAIN - 1
+    old = time.time() - sources.RETRY_AFTER - 1
     os.utime(found.path, (old, old))
     assert find(home, tiny, "good", server=server).real
 
@@ -95,7 +95,7 @@ def test_a_cache_that_cannot_be_written_is_an_error_that_says_so(home, tiny, ser
 
 def test_a_full_disk_is_an_error_before_anything_is_fetched(home, tiny, server, monkeypatch):
     monkeypatch.setattr(sources.shutil, "disk_usage", lambda path: types.SimpleNamespace(free=10_000_000))
-    with pytest.raises(DataError, match="10 MB free, 600 MB wanted"):
+    with pytest.raises(DataError, match="10 MB free, 600 MB needed"):
         find(home, tiny, "good", server=server)
     assert server.requests == []
 
@@ -109,7 +109,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        cache.write(path, half)
+        cache.write_file(path, half)
     assert [p.name for p in tmp_path.iterdir()] == ["x"] and path.read_bytes() == b"old"
 
 

@@ -9,7 +9,8 @@ import time
 import pytest
 
 from cs231n.data.cache import cache_folder
-from cs231n.data.download import DataError, download
+from cs231n.data.download import download
+from cs231n.data.errors import DataError
 from cs231n.data.sources import locate
 from tests.support.bad_server import FLOOD, Server
 from tests.support.data_search import KEPT, QUICK, find, in_cache, install_npm, needs_sh
@@ -113,7 +114,7 @@ def test_a_host_that_swallows_connections_is_given_up(home, monkeypatch):
     monkeypatch.setattr("cs231n.data.download.socket.create_connection", silence)
     began = time.monotonic()
     with pytest.raises(DataError, match="no answer within 0.2 s"):
-        download("http://127.0.0.1:9/x", home / "x", [1], patience=QUICK._replace(connect=0.2))
+        download("http://127.0.0.1:9/x", home / "x", [1], limits=QUICK._replace(connect=0.2))
     assert time.monotonic() - began < 5
 
 

@@ -13,8 +13,9 @@ import time
 import pytest
 
 from cs231n.data import cache
-from cs231n.data.cache import cache_folder, intact, kept_digest
-from cs231n.data.download import DataError, Patience
+from cs231n.data.cache import cache_folder, cached_digest, has_digest
+from cs231n.data.download import DownloadLimits
+from cs231n.data.errors import DataError
 from tests.support.bad_server import FLOOD, LENGTHS
 from tests.support.data_search import KEPT, QUICK, find, in_cache
 from tests.support.tally import tried
@@ -53,23 +54,23 @@ def rows():
     return 1  # 19 kB, so that every tenth byte can be the one where it happens
 
 
-def after(home, tiny, server, way, capsys, patience=Patience()):  # noqa: B008
+def after(home, tiny, server, way, capsys, limits=DownloadLimits()):  # noqa: B008
     """What a search says of a server that fails this way, or "". The next then has to end well."""
-    said = attempt(home, tiny, server, way, capsys, patience)
+    said = attempt(home, tiny, server, way, capsys, limits)
     assert said.isprintable() and len(said) < 250, said
     kept = cache_folder() / "cifar-10.npy"
     assert kept.exists() == (not said)
-    found = find(home, tiny, "good", server=server, retry=True, patience=Patience())
-    assert found.real and kept_digest(found.path) == found.digest == tiny.digest
+    found = find(home, tiny, "good", server=server, retry=True, limits=DownloadLimits())
+    assert found.real and cached_digest(found.path) == found.digest == tiny.digest
     assert set(in_cache()) - {"stand-in.npy"} == set(KEPT)
     for name in KEPT[:2]:
         (cache_folder() / name).unlink()
     return said
 
 
-def attempt(home, tiny, server, way, capsys, patience):
+def attempt(home, tiny, server, way, capsys, limits):
     capsys.readouterr()
-    found = find(home, tiny, way, server=server, retry=True, patience=patience)
+    found = find(home, tiny, way, server=server, retry=True, limits=limits)
     lines = [
         line
         for line in capsys.readouterr().err.splitlines()
@@ -77,7 +78,7 @@ def attempt(home, tiny, server, way, capsys, patience):
     ]
     assert len(lines) == (not found.real)
     if found.real:
-        assert kept_digest(found.path) == found.digest == tiny.digest
+        assert cached_digest(found.path) == found.digest == tiny.digest
     return "".join(lines)
 
 
@@ -112,7 +113,7 @@ def test_a_server_that_fails_in_every_way(home, tiny, server, capsys, many):
 
 @pytest.mark.parametrize("way, seconds", [("slow-headers", 0.8), ("silent", 0.5)])
 def test_how_long_there_was_no_answer(home, tiny, server, capsys, way, seconds):
-    said = attempt(home, tiny, server, way, capsys, QUICK._replace(answer=0.8))
+    said = attempt(home, tiny, server, way, capsys, QUICK._replace(response=0.8))
     assert float(re.search("no answer within ([0-9.]+) s", said)[1]) >= seconds
 
 
@@ -124,13 +125,13 @@ def test_a_named_address_that_fails_in_every_way(home, tiny, server, monkeypatch
             monkeypatch.setenv("CS231N_CIFAR10", server.address(way))
             try:
                 found = find(home, tiny)
-                assert kept_digest(found.path) == tiny.digest
+                assert cached_digest(found.path) == tiny.digest
             except DataError as e:
                 assert re.fullmatch(r"CS231N_CIFAR10=http://.*: .*; unset it to look elsewhere", str(e)), e
                 assert len(str(e)) < 400 and str(e).isprintable()
                 assert not (cache_folder() / "cifar-10.npy").exists()
             monkeypatch.setenv("CS231N_CIFAR10", server.address("good"))
-            assert kept_digest(find(home, tiny).path) == tiny.digest and in_cache() == KEPT
+            assert cached_digest(find(home, tiny).path) == tiny.digest and in_cache() == KEPT
             shutil.rmtree(home / "cache")
 
 
@@ -155,8 +156,8 @@ def test_kept_images_damaged_at_every_place_are_not_read(home, tiny, server, man
     for damage in damaged if many else damaged[::29]:
         with tried("Data", "damage to the images kept"):
             path.write_bytes(damage)
-            cache._digest_of.cache_clear()  # two writes within a tick of the clock look alike
-            assert not intact(path, tiny.digest) or damage[128:] == content[128:]
+            cache._digest_at.cache_clear()  # two writes within a tick of the clock look alike
+            assert not has_digest(path, tiny.digest) or damage[128:] == content[128:]
     find(home, tiny, "good", server=server)
     assert path.read_bytes() == content
 

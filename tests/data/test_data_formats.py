@@ -10,7 +10,7 @@ import tarfile
 import numpy as np
 import pytest
 
-from cs231n.data.download import DataError
+from cs231n.data.errors import DataError
 from cs231n.data.formats import read_batch, read_batches_archive
 from cs231n.data.safe_pickle import load_pickle
 from tests.support.archive_bombs import header

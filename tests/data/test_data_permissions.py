@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cs231n.data import synthetic
-from cs231n.data.cache import cache_folder, write
+from cs231n.data.cache import cache_folder, write_file
 from tests.support.data_search import find, start
 from tests.support.namespaces import can_become_nobody
 from tests.support.tally import tried
@@ -77,7 +77,7 @@ def make(modes, fetch, archive):
         for name, mode in modes.items():
             path = folder / name
             if name == "stand-in.npy":
-                write(path, lambda f: np.save(f, synthetic.blocks()))
+                write_file(path, lambda f: np.save(f, synthetic.make_blocks()))
             elif ".tar.gz" in name:
                 path.write_bytes(archive[:-1000] if name.endswith(".part") else archive)
             elif name != "folder":

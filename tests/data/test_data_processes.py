@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from cs231n.data.cache import cache_folder, intact
+from cs231n.data.cache import cache_folder, has_digest
 from tests.support.data_search import KEPT, find, in_cache, start
 from tests.support.namespaces import can_unshare
 from tests.support.tally import tried
@@ -54,9 +54,9 @@ def test_a_search_killed_at_any_moment_leaves_nothing_half(home, tiny, server, m
         landed += 1
         with tried("Data", "kill -9 at a random moment"):
             kept = cache_folder() / "cifar-10.npy"
-            assert intact(kept, tiny.digest) or not kept.exists()
+            assert has_digest(kept, tiny.digest) or not kept.exists()
             found = find(home, tiny, "good", server=server)
-            assert found.real and intact(found.path, tiny.digest) and in_cache() == KEPT
+            assert found.real and has_digest(found.path, tiny.digest) and in_cache() == KEPT
         if landed == wanted:
             break
     assert landed == wanted, "most kills came after the end, and prove nothing"

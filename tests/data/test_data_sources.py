@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cs231n.data.cache import cache_folder, content_digest, kept_digest
-from cs231n.data.download import DataError
+from cs231n.data.cache import cache_folder, cached_digest, content_digest
+from cs231n.data.errors import DataError
 from cs231n.data.sources import CIFAR10, locate
 from tests.support.data_search import CHECKOUT, KEPT, QUICK, find, in_cache, install_npm, needs_sh
 from tests.support.tiny_cifar import ROWS, python2_pickle, tiny_batches, write_folder, write_tar
@@ -87,7 +87,7 @@ def test_whatever_the_source_the_kept_bytes_are_the_same(home, tiny, server, mon
         found = find(home, tiny)
         kept.add(found.path.read_bytes())
         assert in_cache() == KEPT
-        assert kept_digest(found.path) == found.digest == tiny.digest
+        assert cached_digest(found.path) == found.digest == tiny.digest
         for name, size, digest in found.files:
             source = (folder if len(found.files) == 6 else home / "published") / name
             assert source.stat().st_size == size
@@ -214,4 +214,4 @@ def test_the_digest_comes_before_the_archive_is_looked_at(home, tiny, server, mo
     content[1000] ^= 1
     (home / "datasets" / tiny.archive.name).write_bytes(content)
     data = tiny._replace(archive=tiny.archive._replace(read=opened))
-    assert not locate(data, home / "datasets", patience=QUICK).real
+    assert not locate(data, home / "datasets", limits=QUICK).real

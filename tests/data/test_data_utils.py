@@ -27,12 +27,14 @@ def cache(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cache")
     (folder / "cs231n").mkdir()
     real = data_cache.cache_folder() / "cifar-10.npy"
-    if data_cache.intact(real, CIFAR10.digest):
+    if data_cache.has_digest(real, CIFAR10.digest):
         os.symlink(real, folder / "cs231n" / real.name) if os.name != "nt" else shutil.copy(
             real, folder / "cs231n"
         )
     else:
-        data_cache.write(folder / "cs231n" / "stand-in.npy", lambda f: np.save(f, synthetic.blocks()))
+        data_cache.write_file(
+            folder / "cs231n" / "stand-in.npy", lambda f: np.save(f, synthetic.make_blocks())
+        )
     return folder
 
 
@@ -52,7 +54,7 @@ def only_this_cache(cache, monkeypatch):
     monkeypatch.setenv("LOCALAPPDATA" if os.name == "nt" else "XDG_CACHE_HOME", str(cache))
     for module in (data_utils, data_command):
         monkeypatch.setattr(module, "locate", lambda **kwargs: locate(datasets=cache / "none"))
-    monkeypatch.setattr(data_utils, "_loaded", [])
+    monkeypatch.setattr(data_utils, "_last_loaded", None)
 
 
 def in_a_new_process(code, cache, cwd):
@@ -183,8 +185,8 @@ def stand_in(monkeypatch, tmp_path):
     monkeypatch.setattr(synthetic, "DIGEST", content_digest(blocks))
     monkeypatch.setenv("LOCALAPPDATA" if os.name == "nt" else "XDG_CACHE_HOME", str(tmp_path))
     (tmp_path / "cs231n").mkdir()
-    data_cache.write(tmp_path / "cs231n" / "stand-in.npy", lambda f: np.save(f, blocks))
-    monkeypatch.setattr(data_utils, "_announced", [])
+    data_cache.write_file(tmp_path / "cs231n" / "stand-in.npy", lambda f: np.save(f, blocks))
+    monkeypatch.setattr(data_utils, "_banner_printed", False)
     ends = []
     monkeypatch.setattr(data_utils.atexit, "register", lambda call, *args, **_: ends.append((call, args)))
     return ends

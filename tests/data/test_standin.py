@@ -7,7 +7,7 @@ from cs231n.data.cache import content_digest
 
 @pytest.fixture(scope="module")
 def blocks():
-    return synthetic.blocks()
+    return synthetic.make_blocks()
 
 
 def split(blocks):

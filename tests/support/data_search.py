@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 
 from cs231n.data.cache import cache_folder
-from cs231n.data.download import Patience
+from cs231n.data.download import DownloadLimits
 from cs231n.data.sources import locate
 
-QUICK = Patience(connect=2, answer=1, silence=0.5, window=0.3, speed=100_000)
+QUICK = DownloadLimits(connect=2, response=1, silence=0.5, window=0.3, min_speed=100_000)
 CHECKOUT = Path(__file__).resolve().parents[2]
 KEPT = ["cifar-10.json", "cifar-10.npy", "lock"]
 
 
-def find(home, tiny, *ways, server=None, patience=QUICK, **kwargs):
+def find(home, tiny, *ways, server=None, limits=QUICK, **kwargs):
     mirrors = tuple(server.address(way) for way in ways)
-    return locate(tiny._replace(mirrors=mirrors), home / "datasets", patience=patience, **kwargs)
+    return locate(tiny._replace(mirrors=mirrors), home / "datasets", limits=limits, **kwargs)
 
 
 def in_cache():

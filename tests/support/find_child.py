@@ -15,8 +15,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import numpy as np
 
 from cs231n.data import sources, synthetic
-from cs231n.data.cache import cache_folder, content_digest, kept_digest
-from cs231n.data.download import DataError
+from cs231n.data.cache import cache_folder, cached_digest, content_digest
+from cs231n.data.errors import DataError
 
 NOBODY = 65534
 
@@ -24,7 +24,7 @@ NOBODY = 65534
 def search(data, datasets):
     try:
         found = sources.locate(data, Path(datasets), retry=True)
-        return f"{kept_digest(found.path)} {found.real}"
+        return f"{cached_digest(found.path)} {found.real}"
     except DataError as e:
         return f"DataError {e}"
 
@@ -36,9 +36,9 @@ def full_disks(data, datasets, disks):
     folder = cache_folder().parent
     for options in disks:
         os.system(f"mount -t tmpfs -o {options} none '{folder}'")
-        sources.SPACE = 600_000_000 if "size=1m" in options else 0
+        sources.FREE_SPACE = 600_000_000 if "size=1m" in options else 0
         print(search(data, datasets))
-        sources.SPACE = 0
+        sources.FREE_SPACE = 0
         os.system(f"mount -o remount,rw,size=4m,nr_inodes=100 none '{folder}'")
         print(search(data, datasets), sorted(p.name for p in cache_folder().iterdir()), flush=True)
         os.system(f"umount '{folder}'")
@@ -48,7 +48,7 @@ if __name__ == "__main__":
     datasets, *words = sys.argv[1:]
     data = pickle.load(sys.stdin.buffer)
     blocks = np.full((6, 20 * 3073), 7, np.uint8)  # the stand-in of conftest.py
-    synthetic.blocks, synthetic.DIGEST = lambda: blocks, content_digest(blocks)
+    synthetic.make_blocks, synthetic.DIGEST = lambda: blocks, content_digest(blocks)
     if words == ["nobody"] and os.geteuid() == 0:
         "x".encode("idna")  # imported by the first look at a host, from where nobody may not read
         os.setgroups([])
