@@ -87,7 +87,7 @@ def collect(notebooks):
     return found
 
 
-def is_synthetic(found):
+def is_stand_in(found):
     return "stand-in" in str(found.get("data source", "")).lower()
 
 
@@ -222,8 +222,8 @@ def main(notebooks=ROOT / "notebooks", reports=ROOT / "reports"):
 
     found = collect(outcome.notebook for outcome in outcomes)
     rows = table_rows(found, time.monotonic() - started)
-    render.write_index(cards, rows, is_synthetic(found), reports)
-    print_table(rows, is_synthetic(found))
+    render.write_index(cards, rows, is_stand_in(found), reports)
+    print_table(rows, is_stand_in(found))
     print(f"\nThe pages: {reports / 'index.html'}")
     failed = [outcome for outcome in outcomes if outcome.error]
     for outcome in failed:

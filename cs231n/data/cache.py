@@ -22,7 +22,7 @@ from cs231n.data.formats import BATCHES, PIXELS
 
 
 def cache_folder() -> Path:
-    """The folder of the cache, which need not exist: ~/.cache/cs231n, or below XDG_CACHE_HOME (LOCALAPPDATA)."""
+    """The folder of the cache, which need not exist: ~/.cache/cs231n, or where XDG_CACHE_HOME puts it."""
     base: str | Path = os.environ.get("LOCALAPPDATA" if os.name == "nt" else "XDG_CACHE_HOME", "")
     if not os.path.isabs(base):  # by the XDG convention a relative one counts as unset
         base = Path.home() / ("AppData/Local" if os.name == "nt" else ".cache")

@@ -1,7 +1,7 @@
 """Download a file over http: resume an earlier attempt, give up on a server that stalls or trickles.
 
-The bytes go to `<file>.part` in the same folder, which is renamed only when its length and digest are right; so
-a file under its own name is always whole.
+The bytes go to `<file>.part` in the same folder, which is renamed only when its length and digest are right;
+so a file under its own name is always whole.
 """
 
 import contextlib

@@ -1,15 +1,16 @@
 """Read CIFAR-10, from any of the forms it is distributed in, as the same six blocks of bytes.
 
 A block is one batch as the content digest takes it: the pixels of its images, one image a row of 3072 (1024
-red, 1024 green, 1024 blue), then its labels, one byte each. Blocks 0 to 4 are for training, block 5 for testing.
+red, 1024 green, 1024 blue), then its labels, one byte each. Blocks 0 to 4 are for training, block 5 to test.
 """
 
 import gzip
+import hashlib
 import io
 import json
 import pickle
 import tarfile
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import IO
 
@@ -26,13 +27,14 @@ _MAX_MEMBER = 1 << 26  # bytes; a batch has 31 million
 _MAX_TAR = 1 << 28  # bytes unpacked; that of the batches has 186 million
 _MAX_MEMBERS = 100
 _MAX_LABELS = 1 << 20  # bytes; the labels of 50,000 images take 150,000
+_UNPACK_AGAIN = "try to unpack cifar-10-python.tar.gz again"
 
 
 def read_batch(f: IO[bytes], name: str) -> Batch:
     """Read a pickled batch.
 
     Args:
-        f: the open file; at most 64 MiB are read.
+        f: the open file, at most 64 MiB.
         name: of the batch, for messages.
 
     Returns:
@@ -41,11 +43,8 @@ def read_batch(f: IO[bytes], name: str) -> Batch:
     Raises:
         DataError: it is not a batch of CIFAR-10.
     """
-    content = f.read(_MAX_MEMBER + 1)  # a pickle does not decide how much is read of a file
-    if len(content) > _MAX_MEMBER:
-        raise DataError(f"{name} has more than {_MAX_MEMBER:,} bytes, so it is no CIFAR-10 batch")
     try:
-        batch = load_pickle(io.BytesIO(content))
+        batch = load_pickle(f)
         pixels, labels = batch["data"], batch["labels"]
         count = len(labels)
     except pickle.UnpicklingError as e:
@@ -77,29 +76,39 @@ def _stack(batches: Iterable[Batch], rows: int) -> np.ndarray:
     return blocks
 
 
-def read_folder(folder: Path, rows: int) -> np.ndarray:
-    """Read a folder with data_batch_1 to data_batch_5 and test_batch.
+def read_folder(folder: Path, rows: int, published: Mapping[str, tuple[int, str]]) -> np.ndarray:
+    """Read a folder with data_batch_1 to data_batch_5 and test_batch, each of which must be as published.
 
     Args:
         folder: the folder.
         rows: how many images a batch must hold.
+        published: {name of a batch: (size in bytes, MD5 in hexadecimal)}.
 
     Returns:
         blocks (6, rows * 3073) uint8.
 
     Raises:
-        DataError: a batch is missing, or is not one.
+        DataError: a batch is missing or is not the published file.
     """
     missing = [name for name in BATCHES if not (folder / name).is_file()]
     if missing:
         raise DataError(f"{', '.join(missing)} missing from the folder {folder.name}")
+    return _stack((_read_published(folder / name, *published[name]) for name in BATCHES), rows)
 
-    def batches() -> Iterator[Batch]:
-        for name in BATCHES:
-            with open(folder / name, "rb") as f:
-                yield read_batch(f, name)
 
-    return _stack(batches(), rows)
+def _read_published(path: Path, size: int, md5: str) -> Batch:
+    """Read a batch after its digest is verified: who has not written a pickle should not trust it."""
+    actual = path.stat().st_size
+    if actual != size:
+        raise DataError(f"{path.name} has {actual:,} bytes, not {size:,}; {_UNPACK_AGAIN}")
+    with open(path, "rb") as f:
+        content = f.read(size)
+    digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    if digest != md5:
+        raise DataError(
+            f"{path.name} is not as published: md5 {digest[:12]}..., not {md5[:12]}...; {_UNPACK_AGAIN}"
+        )
+    return read_batch(io.BytesIO(content), path.name)
 
 
 class _BoundedGzip(gzip.GzipFile):

@@ -20,7 +20,7 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from pygments.formatters import HtmlFormatter
 
 from cs231n.common.terminal import format_duration
-from cs231n.report import collect, is_synthetic
+from cs231n.report import collect, is_stand_in
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 NUMBERED = "align|equation|gather|multline"  # environments that LaTeX numbers unless starred
@@ -138,7 +138,7 @@ def write_page(outcome, reports):
         "summary": summary,
         "time": format_duration(outcome.seconds),
         "error": outcome.error,
-        "stand_in": is_synthetic(collect([notebook])),
+        "stand_in": is_stand_in(collect([notebook])),
     }
     resources = {"metadata": {"path": str(outcome.path.parent), "name": title}, "card": card}
     html, _ = exporter.from_notebook_node(notebook, resources)

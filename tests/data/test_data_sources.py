@@ -21,6 +21,8 @@ def test_the_published_numbers_are_those_of_the_table_in_datasets():
         assert archive.name in table and f"{archive.size:,}" in table and archive.sha256 in table
     assert CIFAR10.digest in table
     assert all(url in table for url in CIFAR10.mirrors) and CIFAR10.npm in table
+    for name, (size, md5) in CIFAR10.batches.items():
+        assert f"| `{name}` | {size:,} | `{md5}` |" in table
 
 
 def test_real_images_have_the_published_digest_and_statistics():
@@ -105,7 +107,7 @@ def test_whatever_the_source_the_kept_bytes_are_the_same(home, tiny, server, mon
         ("nowhere/at/all", "no such file or folder"),
         ("ftp://127.0.0.1/x.tar.gz", "ftp:// is not supported"),
         ("{empty}", "data_batch_1, data_batch_2.* missing"),
-        ("{other}", "content digest"),
+        ("{other}", "data_batch_1 is not as published: md5"),
         ("{short}", "has 3 bytes, not"),
         ("{corrupt}", "corrupted: sha256"),
         ("http://127.0.0.1:9/cifar-10-python.tar.gz", "cannot be reached"),
@@ -184,7 +186,7 @@ def test_the_cache_follows_a_folder_that_changes(home, tiny, monkeypatch):
     monkeypatch.setenv("CS231N_CIFAR10", str(folder))
     find(home, tiny)
     (folder / "data_batch_3").write_bytes(python2_pickle(*tiny_batches(seed=1)[2]))
-    with pytest.raises(DataError, match="content digest"):
+    with pytest.raises(DataError, match="data_batch_3 is not as published"):
         find(home, tiny)
 
 
@@ -204,6 +206,13 @@ def test_an_archive_is_read_by_exact_name_and_unpacks_nothing(home, tiny, monkey
     assert content_digest(blocks) == tiny.digest and sorted(home.rglob("*")) == before
     with pytest.raises(DataError, match="has no cifar-10-batches-py/data_batch_1"):
         tiny.archive.read(write_tar(home / "x.tar.gz", {"../cifar-10-batches-py/data_batch_1": b"x"}), ROWS)
+
+
+def test_images_of_another_content_are_never_cached(home, tiny, capsys):
+    shutil.copy(home / "published" / tiny.archive.name, home / "datasets")
+    assert not find(home, tiny._replace(digest="0" * 64)).real
+    assert "the images are not those of CIFAR-10: content digest" in capsys.readouterr().err
+    assert in_cache() == ["lock", "stand-in.npy"]
 
 
 def test_the_digest_comes_before_the_archive_is_looked_at(home, tiny, server, monkeypatch):

@@ -87,7 +87,7 @@ RUNS_NOTHING = {
     "pickle.UnpicklingError",
 }
 WHY_RUN = {
-    "cs231n/data/safe_pickle.py": {"pickle"},  # admits arrays alone: test_data_formats.py
+    "cs231n/data/safe_pickle.py": {"pickle"},  # admits arrays alone: tests/data/test_formats.py
     "cs231n/common/executors.py": {
         "pickle.loads",  # the pipes of a search to its own workers
         "multiprocessing.get_context",

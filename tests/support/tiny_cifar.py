@@ -100,7 +100,9 @@ def publish(folder, rows=ROWS):
         path = write(folder / f"tiny-{read.__name__}.tar.gz", batches)
         content = path.read_bytes()
         records.append(Archive(path.name, len(content), hashlib.sha256(content).hexdigest(), read))
-    h = hashlib.sha256()
-    for pixels, labels in batches:
-        h.update(pixels.tobytes() + bytes(labels.tolist()))
-    return Published(h.hexdigest(), rows, records[0], (), "tiny@1.0.0", records[1])
+    digest, files = hashlib.sha256(), {}
+    for name, (pixels, labels) in zip(BATCHES, batches, strict=True):
+        digest.update(pixels.tobytes() + bytes(labels.tolist()))
+        content = python2_pickle(pixels, labels)
+        files[name] = len(content), hashlib.md5(content).hexdigest()
+    return Published(digest.hexdigest(), rows, records[0], (), "tiny@1.0.0", records[1], files)
