@@ -7,6 +7,8 @@ The images are the same on every machine and under every numpy: the frozen Rando
 numbers, and everything after it is whole-number arithmetic.
 """
 
+import itertools
+
 import numpy as np
 
 CLASSES = ("disc", "ring", "square", "diamond", "plus", "cross", "triangle", "rows", "columns", "checks")
@@ -21,21 +23,7 @@ BANNER = """\
 +--------------------------------------------------------------------------+"""
 CHUNK = 1000  # images drawn together
 # The colour (red, green, blue) that a class leans to, so that a linear model sees something, though little.
-TINT = 8 * np.array(
-    [
-        (-1, -1, -1),
-        (-1, -1, 1),
-        (-1, 1, -1),
-        (-1, 1, 1),
-        (1, -1, -1),
-        (1, -1, 1),
-        (1, 1, -1),
-        (1, 1, 1),
-        (-1, 0, 0),
-        (1, 0, 0),
-    ],
-    np.int32,
-)
+TINT = 8 * np.array([*itertools.product((-1, 1), repeat=3), (-1, 0, 0), (1, 0, 0)], np.int32)
 
 
 def _shape_mask(label: int, u: np.ndarray, v: np.ndarray, r: np.ndarray, w: np.ndarray) -> np.ndarray:

@@ -42,7 +42,7 @@ def test_pickle_that_calls_is_refused_and_nothing_runs(tmp_path, function, args,
 
 
 @pytest.mark.reliability
-@pytest.mark.parametrize("make", HOSTILE_PICKLES)
+@pytest.mark.parametrize("make", HOSTILE_PICKLES.values(), ids=HOSTILE_PICKLES)
 def test_hostile_pickle_is_one_line(make):
     content = make()
     with tried("Data", "malicious archives and files"), bounded():
