@@ -6,7 +6,7 @@ import os
 import sys
 
 COMMANDS = {  # module, and what it does; a module with arguments of its own has add_arguments
-    "data": ("cs231n.data_utils", "fetch and verify CIFAR-10; say where each byte came from"),
+    "data": ("cs231n.commands.data", "fetch and verify CIFAR-10; say where each byte came from"),
     "run": ("cs231n.commands.run", "run the four notebooks and write them as pages under reports/"),
     "check": ("cs231n.checks", "check the exercises, and explain what is wrong"),
     "train": ("cs231n.commands.train", "train a net by a recipe: minute, good or best"),

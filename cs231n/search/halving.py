@@ -21,7 +21,7 @@ import numpy as np
 from cs231n.common.executors import ONE_THREAD, Serial, WorkerLost, executor_for
 from cs231n.common.terminal import is_watched, log
 from cs231n.contracts import require_count
-from cs231n.data.download import DataError
+from cs231n.data.errors import DataError
 from cs231n.search.results import Results, draw, ranked, table
 from cs231n.search.space import choice, integer, log_uniform, propose, require_space, uniform
 
