@@ -4,10 +4,16 @@ import ast
 import re
 from collections import Counter
 
-PAIRS = [(ast.Add, ast.Sub), (ast.Mult, ast.Div), (ast.Lt, ast.LtE), (ast.Gt, ast.GtE), (ast.Eq, ast.NotEq),
-         (ast.And, ast.Or)]
+PAIRS = [
+    (ast.Add, ast.Sub),
+    (ast.Mult, ast.Div),
+    (ast.Lt, ast.LtE),
+    (ast.Gt, ast.GtE),
+    (ast.Eq, ast.NotEq),
+    (ast.And, ast.Or),
+]
 SWAPPED = {a: b for pair in PAIRS for a, b in (pair, pair[::-1])}
-TEXT = re.compile(r"""raise |warnings\.warn\(|__all__ =|\w+ \+= f?['"]|f['"]""")    # for a reader: no bug
+TEXT = re.compile(r"""raise |warnings\.warn\(|__all__ =|\w+ \+= f?['"]|f['"]""")  # for a reader: no bug
 
 
 def mutants_of(path):
@@ -24,7 +30,7 @@ def mutants_of(path):
     def span(node):
         return starts[node.lineno - 1] + node.col_offset, starts[node.end_lineno - 1] + node.end_col_offset
 
-    def enclosed(node, code):       # an expression may go on for lines, and must stay one operand
+    def enclosed(node, code):  # an expression may go on for lines, and must stay one operand
         return b"(%b)" % code if isinstance(node, ast.expr) else code
 
     def visit(node, function, context):
@@ -38,8 +44,10 @@ def mutants_of(path):
             return
         for new in replacements(node):
             (low, high), (start, stop), new = span(context), span(node), enclosed(node, new.encode())
-            before, after = (ast.unparse(ast.parse(enclosed(context, code))) for code in (
-                text[low:high], text[low:start] + new + text[stop:high]))
+            before, after = (
+                ast.unparse(ast.parse(enclosed(context, code)))
+                for code in (text[low:high], text[low:start] + new + text[stop:high])
+            )
             occurrences[function, before, after] += 1
             identity = path.stem, function, before, after, occurrences[function, before, after]
             yield identity, node.lineno, text[:start] + new + text[stop:]
@@ -53,6 +61,7 @@ def mutants_of(path):
 
 def replacements(node):
     """Yield the source of each small change of a node."""
+
     def changed(**fields):
         return ast.unparse(type(node)(**({name: getattr(node, name) for name in node._fields} | fields)))
 
@@ -62,12 +71,12 @@ def replacements(node):
     elif isinstance(node, ast.Compare):
         for i, op in enumerate(node.ops):
             if type(op) in SWAPPED:
-                yield changed(ops=[*node.ops[:i], SWAPPED[type(op)](), *node.ops[i + 1:]])
+                yield changed(ops=[*node.ops[:i], SWAPPED[type(op)](), *node.ops[i + 1 :]])
     elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         yield ast.unparse(node.operand)
     elif isinstance(value, bool):
         yield repr(not value)
-    elif isinstance(value, int):        # which turns an axis as well
+    elif isinstance(value, int):  # which turns an axis as well
         yield repr({0: 1, 1: 0}.get(value, value + 1))
     elif isinstance(value, float):
         yield repr(2 * value or 1.0)

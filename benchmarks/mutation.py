@@ -32,8 +32,16 @@ from pathlib import Path
 from harness import ROOT, print_table
 from mutants import mutants_of
 
-CORE = ["cs231n/layers.py", "cs231n/layer_utils.py", "cs231n/fast_layers.py", "cs231n/optim.py",
-        "cs231n/classifiers/fc_net.py", "cs231n/solver.py", "cs231n/gradient_check.py", "cs231n/contracts.py"]
+CORE = [
+    "cs231n/layers.py",
+    "cs231n/layer_utils.py",
+    "cs231n/fast_layers.py",
+    "cs231n/optim.py",
+    "cs231n/classifiers/fc_net.py",
+    "cs231n/solver.py",
+    "cs231n/gradient_check.py",
+    "cs231n/contracts.py",
+]
 TESTS = ["tests/layers", "tests/gradients", "tests/training"]
 RUN = """
 import sys, pytest
@@ -56,11 +64,17 @@ RUNNING = set()
 def killers_of(copy, options, timeout=None):
     """Run tests in a copy of the repository -> the files that fail, or "(timeout)" alone."""
     environment = {"OPENBLAS_NUM_THREADS": "1"} | os.environ
-    if timeout:     # a mutant, whose bytecode must not outlive it
+    if timeout:  # a mutant, whose bytecode must not outlive it
         environment["PYTHONDONTWRITEBYTECODE"] = "1"
     (copy / "killers.txt").write_text("(crash)")
-    process = subprocess.Popen([sys.executable, "-c", RUN, *options], cwd=copy, env=environment,
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", RUN, *options],
+        cwd=copy,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
     RUNNING.add(process)
     try:
         process.wait(timeout)
@@ -69,7 +83,7 @@ def killers_of(copy, options, timeout=None):
         return ["(timeout)"]
     finally:
         RUNNING.discard(process)
-        if process.poll() is None:      # also at Ctrl-C, which does not reach its session
+        if process.poll() is None:  # also at Ctrl-C, which does not reach its session
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
@@ -80,7 +94,7 @@ def try_mutant(mutant, copies, options, timeout):
     shutil.copy2(copy / path, copy / "original")
     (copy / path).write_bytes(source)
     killers = killers_of(copy, options, timeout)
-    shutil.copy2(copy / "original", copy / path)    # with its old time, by which Python knows its bytecode
+    shutil.copy2(copy / "original", copy / path)  # with its old time, by which Python knows its bytecode
     copies.put(copy)
     end = "survived" if not killers else "timeout" if killers == ["(timeout)"] else "killed"
     return {"identity": identity, "where": f"{path}:{line}", "end": end, "killers": killers}
@@ -138,8 +152,11 @@ def main():
     mutants = []
     for path in [path for glob in args.modules for path in sorted(ROOT.glob(glob))]:
         every = [(path.relative_to(ROOT).as_posix(), *mutant) for mutant in mutants_of(path)]
-        mutants += [m for m in every if m[1] in earlier] if args.compare else \
-            sorted(every, key=lambda m: draw(m[1]))[:args.count]
+        mutants += (
+            [m for m in every if m[1] in earlier]
+            if args.compare
+            else sorted(every, key=lambda m: draw(m[1]))[: args.count]
+        )
     records = try_mutants(mutants, args.tests + ["-x"] * (not args.by_file), args.jobs)
     if args.json:
         args.json.write_text(json.dumps(records, indent=1) + "\n")
@@ -147,8 +164,16 @@ def main():
     ends = {}
     for r in records:
         ends.setdefault(r["identity"][0], []).append(r["end"])
-    print_table([{"module": module, "mutants": len(of), **{
-        end: of.count(end) for end in ("killed", "timeout", "survived")}} for module, of in ends.items()])
+    print_table(
+        [
+            {
+                "module": module,
+                "mutants": len(of),
+                **{end: of.count(end) for end in ("killed", "timeout", "survived")},
+            }
+            for module, of in ends.items()
+        ]
+    )
     print_list("survived", [r for r in records if r["end"] == "survived"])
     if args.by_file:
         kills = Counter(file for r in records for file in r["killers"])
@@ -156,11 +181,21 @@ def main():
         print_table([{"test file": file, "kills": kills[file], "alone": alone[file]} for file in kills])
     if args.compare:
         survives = {tuple(r["identity"]): r["end"] == "survived" for r in records}
-        pairs = {"killed in both": (False, False), "killed before only": (False, True),
-                 "killed now only": (True, False), "survived in both": (True, True)}
+        pairs = {
+            "killed in both": (False, False),
+            "killed before only": (False, True),
+            "killed now only": (True, False),
+            "survived in both": (True, True),
+        }
         for title, pair in pairs.items():
-            print_list(title, [r for key, r in earlier.items() if key in survives
-                               and pair == (r["end"] == "survived", survives[key])])
+            print_list(
+                title,
+                [
+                    r
+                    for key, r in earlier.items()
+                    if key in survives and pair == (r["end"] == "survived", survives[key])
+                ],
+            )
         print_list("no longer in the code", [r for key, r in earlier.items() if key not in survives])
 
 
