@@ -89,9 +89,7 @@ def load_pickle(f: IO[bytes]) -> Any:
     """
     content = f.read(_MAX_BYTES + 1)
     if len(content) > _MAX_BYTES:
-        raise pickle.UnpicklingError(
-            f"it has more than {_MAX_BYTES:,} bytes; a batch has 31 million"
-        )
+        raise pickle.UnpicklingError(f"it has more than {_MAX_BYTES:,} bytes; a batch has 31 million")
     try:
         value = _BatchUnpickler(io.BytesIO(content), encoding="latin1").load()
     except pickle.UnpicklingError:
