@@ -14,6 +14,15 @@ LENGTHS = {
     "huge": lambda n: "9" * 5000,
     "word": lambda n: "\x1b[2Jmany",
 }
+ANSWERS = {
+    "nothing": b"",
+    "not-http": b"\x16\x03\x01\x02\x00" * 100,
+    "reason": b"HTTP/1.0 500 \x1b[31m" + b"no " * 9000 + b"\r\n\r\n",
+}
+PREAMBLES = {  # the first bytes, then without end
+    "slow-headers": (b"HTTP/1.1 200 OK\r\nX-Wait: ", b"."),
+    "continue": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+}
 PACES = {
     "stall": (2, 1, 1),
     "trickle": (0.1, 50, 1),
@@ -52,18 +61,12 @@ class Server:
             return handler.send_error(int(fault))
         if fault == "redirect":
             return self.redirect(handler, at)
-        if fault == "nothing":
-            return
-        if fault == "not-http":
-            return handler.wfile.write(b"\x16\x03\x01\x02\x00" * 100)
-        if fault == "reason":
-            return handler.wfile.write(b"HTTP/1.0 500 \x1b[31m" + b"no " * 9000 + b"\r\n\r\n")
         if fault == "silent":
             return time.sleep(2)
-        if fault == "slow-headers":
-            return self.repeat(handler, b"HTTP/1.1 200 OK\r\nX-Wait: ", b".")
-        if fault == "continue":
-            return self.repeat(handler, b"", b"HTTP/1.1 100 Continue\r\n\r\n")
+        if fault in ANSWERS:
+            return handler.wfile.write(ANSWERS[fault])
+        if fault in PREAMBLES:
+            return self.repeat(handler, *PREAMBLES[fault])
         content, status, headers = self.content, 200, {}
         if fault == "html":
             headers = {"Content-Type": "text/html"}
