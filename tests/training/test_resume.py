@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from cs231n.solver import Solver
-from cs231n.training import random_state, run_folder, run_state
+from cs231n.training import run_folder, run_state
 from cs231n.training.checkpoint import snapshot
+from cs231n.training.random_state import save_random_state
 from tests.support import ROOT
 from tests.support.resume_child import STEPS_AN_EPOCH, frozen, image_data, no_picture, start
 from tests.support.tally import tried
@@ -133,9 +134,7 @@ PLANTED = {
     "rng-not-restored": (
         "Generator",
         "streams",
-        lambda s: (
-            random_state.save_streams(solver=np.random.default_rng(5)) | {"held": {"solver": 1, "model": 1}}
-        ),
+        lambda s: save_random_state(solver=np.random.default_rng(5)) | {"held": {"solver": 1, "model": 1}},
     ),
     "one-rng-becomes-two": ("Generator", "streams", unshare),
     "optimizer-memory-lost": (
@@ -176,7 +175,7 @@ def test_the_check_rejects(monkeypatch, tmp_path, whole, rng, key, change):
 
 def test_the_check_rejects_a_global_stream_that_is_not_restored(monkeypatch, tmp_path, whole):
     wanted = whole("global")
-    monkeypatch.setattr(run_state, "load_streams", lambda saved: dict.fromkeys(saved["held"], np.random))
+    monkeypatch.setattr(run_state, "load_random_state", lambda saved: dict.fromkeys(saved["held"], np.random))
     with pytest.raises(AssertionError):
         check(monkeypatch, tmp_path / "run", wanted, "global")
 

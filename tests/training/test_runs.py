@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 
 from cs231n import fast_layers, layer_utils
+from cs231n.classifiers import fc_net
 from cs231n.classifiers.fc_net import FullyConnectedNet, TwoLayerNet
 from cs231n.data.augment import shift
 from cs231n.solver import Solver
 from cs231n.training import run_folder, run_state
 from cs231n.training.checkpoint import load_checkpoint
-from cs231n.training.random_state import load_streams, save_streams
+from cs231n.training.random_state import load_random_state, save_random_state
 from tests.support import make_blobs, refused
 from tests.support.resume_child import frozen, image_data, start
 
@@ -26,7 +27,7 @@ def finished(tmp_path_factory):
     """A trained Solver and its folder, which tests copy before they spoil it."""
     trained = start(tmp_path_factory.mktemp("finished") / "run")
     trained.train()
-    return trained, trained.run.folder
+    return trained, trained.run
 
 
 @pytest.fixture
@@ -99,6 +100,40 @@ def test_load_predicts_bit_for_bit(tmp_path, make):
     load_checkpoint(tmp_path / "run" / "model.npz", again)
     assert again.loss(data["X_val"]).tobytes() == model.loss(data["X_val"]).tobytes()
     assert type(Solver.load(tmp_path / "named_epoch_2.npz")) is type(model)
+
+
+class PublicNet:
+    """With the arguments and attributes of a public solution, and no other: softmax regression."""
+
+    def __init__(self, hidden_dims, input_dim, num_classes, dropout=1, normalization=None, reg=0.0,
+                 weight_scale=1e-2, dtype=np.float32, seed=None, **year):  # fmt: skip
+        if year.keys() - {"dropout_keep_ratio"}:
+            raise TypeError(f"unexpected {year}")
+        self.params = {"W1": np.zeros((input_dim, num_classes), dtype), "b1": np.zeros(num_classes, dtype)}
+        self.normalization, self.use_dropout, self.reg, self.dtype = normalization, False, reg, dtype
+        self.num_layers, self.dropout_param, self.bn_params = 1, {}, []
+
+    def loss(self, X, y=None):
+        scores, cache = layer_utils.affine_forward(X, self.params["W1"], self.params["b1"])
+        if y is None:
+            return scores
+        loss, dscores = layer_utils.softmax_loss(scores, y)
+        return loss, dict(zip(("W1", "b1"), layer_utils.affine_backward(dscores, cache)[1:]))
+
+
+def test_the_net_of_a_public_solution_is_saved_and_built_again(tmp_path, monkeypatch):
+    public = type("FullyConnectedNet", (PublicNet,), {"__module__": "cs231n.classifiers.fc_net"})
+    monkeypatch.setattr(fc_net, "FullyConnectedNet", public)
+    data, model = image_data(), public([], 48, 3)
+    Solver(model, data, num_epochs=1, batch_size=20, run=tmp_path, verbose=False).train()
+    for loaded in (Solver.load(tmp_path), Solver.resume(tmp_path, data).model):
+        assert (
+            loaded.params["W1"].any()
+            and loaded.loss(data["X_val"]).tobytes() == model.loss(data["X_val"]).tobytes()
+        )
+    public.__init__ = lambda self, hidden_dims: None
+    with refused(ValueError, "fc_net.py cannot build the FullyConnectedNet again", "try with model="):
+        Solver.resume(tmp_path, data)
 
 
 def test_load_keeps_the_settings_of_a_norm(tmp_path):
@@ -318,10 +353,10 @@ def test_streams_go_on(bits):
     for kind in (np.random.Generator, np.random.RandomState):
         rng, other = kind(getattr(np.random, bits)(5)), np.random.default_rng(1)
         rng.normal(size=3)
-        arrays, standing = {}, save_streams(a=rng, b=other, c=rng, d=None)
+        arrays, standing = {}, save_random_state(a=rng, b=other, c=rng, d=None)
         saved = json.loads(json.dumps(run_state.pack(standing, arrays)))
         wanted = rng.normal(size=5), rng.permutation(9), other.random(4), np.random.normal(size=3)
-        held = load_streams(run_state.unpack(saved, arrays))
+        held = load_random_state(run_state.unpack(saved, arrays))
         assert held.keys() == {"a", "b", "c"} and held["a"] is held["c"] and type(held["a"]) is kind
         found = (
             held["c"].normal(size=5),
@@ -333,7 +368,7 @@ def test_streams_go_on(bits):
 
 
 def test_the_global_stream_under_its_other_name():
-    held = load_streams(save_streams(a=np.random, b=np.random.mtrand._rand))
+    held = load_random_state(save_random_state(a=np.random, b=np.random.mtrand._rand))
     assert held == {"a": np.random, "b": np.random}
 
 

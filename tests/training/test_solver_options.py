@@ -1,10 +1,15 @@
 """Early stopping, clipped gradients and decay that spares biases, as the Solver applies them."""
 
+import inspect
+import re
+
 import numpy as np
 import pytest
 
+from cs231n import optim
 from cs231n.classifiers.fc_net import FullyConnectedNet
 from cs231n.solver import Solver
+from cs231n.training.options import SolverOptions, options_from_json, options_to_json
 from tests.support import make_blobs, refused
 from tests.training.test_solver import Scripted, net, numbered, run
 
@@ -106,3 +111,45 @@ def test_weight_decay_keeps_its_default():
 def test_refuses(change, error, fragments):
     with refused(error, *fragments):
         Solver(Scripted([0.5]), numbered(), **change)
+
+
+def test_help_lists_every_option_in_a_line_of_its_own():
+    names = list(inspect.signature(Solver).parameters)
+    assert re.findall(r"^        (\w+): ", Solver.__doc__.split("Raises:")[0], re.M) == names
+    assert names == ["model", "data", *inspect.signature(SolverOptions).parameters]
+
+
+def test_an_option_changed_between_two_calls_is_checked_and_used():
+    solver = run(Scripted([0.5]), num_epochs=2)
+    solver.batch_size, solver.num_epochs = 5, 1
+    solver.train()
+    assert len(solver.loss_history) == 2 + 2
+    solver.batch_size = 0
+    with refused(ValueError, "Solver: batch_size must be at least 1"):
+        solver.train()
+
+
+def test_options_are_stored_as_json_has_them(tmp_path):
+    options = SolverOptions(checkpoint_name=tmp_path / "net", augment=np.flip, seed=3, optim_config={"t": 1})
+    stored = options_to_json(options)
+    assert stored["checkpoint_name"] == str(tmp_path / "net") and stored["augment"].endswith(".flip")
+    assert stored.keys() == inspect.signature(SolverOptions).parameters.keys() - {"run", "seed", "rng"}
+    again = SolverOptions(**options_from_json(stored, augment=np.flip))
+    assert options_to_json(again) == stored and again.augment is np.flip
+
+
+def test_the_update_rules_are_those_of_a_public_solution(monkeypatch):
+    """Its optim.py has four functions, and perhaps a rule of the learner's own, but no helper of ours."""
+
+    def signed(w, dw, config=None):
+        config = {"learning_rate": 1.0} if not config else config
+        return w - config["learning_rate"] * np.sign(dw), config
+
+    for name in [name for name in vars(optim) if not name.startswith("__")]:
+        if name not in ("sgd", "sgd_momentum", "rmsprop", "adam"):
+            monkeypatch.delattr(optim, name)
+    monkeypatch.setattr(optim, "signed", signed, raising=False)
+    with refused(ValueError, "update_rule", "'sgd', 'sgd_momentum', 'rmsprop', 'adam', 'signed'; got 'np'"):
+        Solver(Scripted([0.5]), numbered(), update_rule="np")
+    solver = run(Scripted([0.1, 0.2, 0.3]), num_epochs=3, update_rule="signed", clip_norm=0.1)
+    assert np.array_equal(solver.model.params["W"], [3, 3, 3])
