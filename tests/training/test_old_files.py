@@ -12,45 +12,22 @@ from cs231n.solver import Solver
 SHAPES = {"W1": (4, 3), "b1": (3,), "gamma1": (3,), "beta1": (3,), "W2": (3, 2), "b2": (2,)}
 
 # What commit d4f53ae wrote after two of three epochs, but for the names of the arrays, which it also holds.
-STATE = {
-    "format": "cs231n run",
-    "version": 1,
+STATE = json.loads("""{
+    "format": "cs231n run", "version": 1,
     "rows": [[1, 2, 0.0, 0.65, 0.5, 0.5, 0.0933], [2, 4, 0.1, 0.88, 0.5, 0.5, 0.05]],
     "settings": {
-        "update_rule": "sgd_momentum",
-        "optim_config": {"learning_rate": 0.1},
-        "lr_decay": 1.0,
-        "schedule": "cosine",
-        "schedule_config": {},
-        "batch_size": 3,
-        "num_epochs": 3,
-        "num_train_samples": 1000,
-        "num_val_samples": None,
-        "patience": None,
-        "keep": "best",
-        "clip_norm": None,
-        "checkpoint_name": None,
-        "print_every": 10,
-        "verbose": False,
-        "augment": "cs231n.augment.flip_and_shift",
-    },
+        "update_rule": "sgd_momentum", "optim_config": {"learning_rate": 0.1}, "lr_decay": 1.0,
+        "schedule": "cosine", "schedule_config": {}, "batch_size": 3, "num_epochs": 3,
+        "num_train_samples": 1000, "num_val_samples": null, "patience": null, "keep": "best",
+        "clip_norm": null, "checkpoint_name": null, "print_every": 10, "verbose": false,
+        "augment": "cs231n.augment.flip_and_shift"},
     "described": {
-        "kind": "FullyConnectedNet",
-        "input_dim": 4,
-        "num_classes": 2,
-        "reg": 0.0,
-        "hidden_dims": [3],
-        "normalization": "batchnorm",
-        "dtype": "float64",
-        "dropout_keep_ratio": 0.5,
-        "seed": None,
-        "label_smoothing": 0.0,
-        "layers": "cs231n.layer_utils",
-        "bn_params": [{}],
-    },
+        "kind": "FullyConnectedNet", "input_dim": 4, "num_classes": 2, "reg": 0.0, "hidden_dims": [3],
+        "normalization": "batchnorm", "dtype": "float64", "dropout_keep_ratio": 0.5, "seed": null,
+        "label_smoothing": 0.0, "layers": "cs231n.layer_utils", "bn_params": [{}]},
     "kind": "cs231n.classifiers.fc_net.FullyConnectedNet",
-    "counters": {"epoch": 2, "best_epoch": 0, "best_val_acc": 0.5, "_done": 4, "_rate": 0.1},
-}
+    "counters": {"epoch": 2, "best_epoch": 0, "best_val_acc": 0.5, "_done": 4, "_rate": 0.1}
+}""")
 
 
 @pytest.fixture
