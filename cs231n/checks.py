@@ -207,7 +207,9 @@ def _place(error):
     """
     if isinstance(error, SyntaxError) and error.filename:
         return f"in {Path(error.filename).name}, line {error.lineno}: {(error.text or '').strip()}"
-    frames = traceback.extract_tb(error.__traceback__)
+    frames = [
+        f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).parent.name != "contracts"
+    ]
     edited = [
         f
         for f in frames

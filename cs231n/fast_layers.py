@@ -14,11 +14,19 @@ from typing import NamedTuple
 import numpy as np
 
 from cs231n import layer_utils, layers, optim
-from cs231n.contracts import require_scale
+from cs231n.contracts import (
+    DROPOUT,
+    FUSED_BATCHNORM,
+    OneOf,
+    Optional,
+    init_config,
+    require_finite_squares,
+    require_scale,
+    takes,
+)
 from cs231n.layer_utils import *
 from cs231n.layer_utils import then_dropout
 from cs231n.layers import *
-from cs231n.layers import affine_rows, batchnorm_options, dropout_options, require_dout
 
 try:
     from cs231n import kernels
@@ -57,7 +65,6 @@ def batchnorm_backward(dout, cache):
     """As layers.batchnorm_backward, by the closed form."""
     if not hasattr(cache, "with_relu"):
         return layers.batchnorm_backward_alt(dout, cache)
-    require_dout("batchnorm_backward", dout, cache.x.shape)
     return _backward(dout, cache)
 
 
@@ -77,9 +84,13 @@ def affine_norm_relu_forward(x, w, b, gamma, beta, norm_param, normalization):
         or not _is_fused(norm_param, x, w, b, gamma, beta)
     ):
         return layer_utils.affine_norm_relu_forward(x, w, b, gamma, beta, norm_param, normalization)
-    rows = affine_rows(x, w, b)
-    out, norm_cache = _forward(rows @ w, gamma, beta, norm_param, with_relu=True, bias=b)
+    out, norm_cache = _forward(_product(x, w, b), gamma, beta, norm_param, with_relu=True, bias=b)
     return out, ((x, w, b), norm_cache, None, normalization)
+
+
+@takes("x (N, D...), w (D, M), b (M,)", where="affine_forward")
+def _product(x, w, b):
+    return x.reshape(len(x), -1) @ w
 
 
 def affine_norm_relu_backward(dout, cache, needs_dx=True):
@@ -93,14 +104,13 @@ def affine_norm_relu_backward(dout, cache, needs_dx=True):
     return dx, x.reshape(len(x), -1).T @ da, np.zeros(b.shape, b.dtype), dgamma, dbeta
 
 
+@takes(normalization=OneOf((None, "batchnorm", "layernorm")), dropout_param=Optional(DROPOUT))
 def affine_norm_relu_dropout_forward(x, w, b, gamma, beta, norm_param, normalization, dropout_param):
     """As layer_utils.affine_norm_relu_dropout_forward."""
     if normalization is None:
         return layer_utils.affine_norm_relu_dropout_forward(
             x, w, b, gamma, beta, norm_param, normalization, dropout_param
         )
-    if dropout_param:  # before the running statistics move
-        dropout_options("affine_norm_relu_dropout_forward", dropout_param)
     out, cache = affine_norm_relu_forward(x, w, b, gamma, beta, norm_param, normalization)
     return then_dropout(out, cache, normalization, dropout_param)
 
@@ -121,21 +131,17 @@ def adam(w, dw, config=None):
     Settings are checked when config is first filled, not at each step. Where a square overflows, config
     starts anew, since its memory was in place.
     """
-    return _one_pass(optim.adam, w, dw, config, _ADAM)
+    return _one_pass(optim.adam, w, dw, config)
 
 
 def adamw(w, dw, config=None):
     """As optim.adamw, in the way of adam."""
-    return _one_pass(optim.adamw, w, dw, config, _ADAMW)
+    return _one_pass(optim.adamw, w, dw, config)
 
 
-_ADAM = {"learning_rate": 1e-3, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "m": 0, "v": 0, "t": 0}
-_ADAMW = _ADAM | {"weight_decay": 1e-2}
-
-
-def _one_pass(rule, w, dw, config, defaults):
-    if config is None or not defaults.keys() <= config.keys():
-        config = optim.fill(rule.__name__, w, dw, config, **defaults)
+def _one_pass(rule, w, dw, config):
+    if config is None or not rule.settings.keys() <= config.keys():
+        config = init_config(rule.__name__, w, dw, config, rule.settings)
     m, v = config["m"], config["v"]
     if not (
         _is_one_dtype(w, dw, m, v)
@@ -147,7 +153,7 @@ def _one_pass(rule, w, dw, config, defaults):
     ):  # which are written to as well
         return rule(w, dw, config)
     if kernels is None:
-        optim.require_squares(rule.__name__, dw)
+        require_finite_squares(rule.__name__, dw)
     t = config["t"] = config["t"] + 1
     beta1, beta2, rate = config["beta1"], config["beta2"], config["learning_rate"]
     settings = (
@@ -163,7 +169,7 @@ def _one_pass(rule, w, dw, config, defaults):
     if kernels is not None:  # compiled once, for all shapes
         if kernels.adam(*flat[:4], *settings, flat[4]):
             try:
-                optim.require_squares(rule.__name__, dw)
+                require_finite_squares(rule.__name__, dw)
             except OverflowError:
                 m[...] = v[...] = config["t"] = 0
                 raise
@@ -178,7 +184,7 @@ def _one_pass(rule, w, dw, config, defaults):
 _BLOCK = 2**16  # entries whose five arrays stay in the processor's cache from one line to the next
 
 
-def _adam_block(w, dw, m, v, out, beta1, beta2, rate, root, epsilon, keep):
+def _adam_block(w, dw, m, v, out, beta1, beta2, rate, bias_correction, epsilon, decay):
     m *= beta1
     m += np.multiply(dw, 1 - beta1, out=out)
     v *= beta2
@@ -186,10 +192,10 @@ def _adam_block(w, dw, m, v, out, beta1, beta2, rate, root, epsilon, keep):
     out *= 1 - beta2
     v += out
     np.sqrt(v, out=out)
-    out += epsilon / root
+    out += epsilon / bias_correction
     np.divide(m, out, out=out)
-    out *= -rate / root
-    out += w if keep == 1 else keep * w
+    out *= -rate / bias_correction
+    out += w if decay == 1 else decay * w
 
 
 UPDATE_RULES = {"adam": adam, "adamw": adamw}
@@ -209,19 +215,24 @@ def _is_fused(norm_param, *arrays):
     return isinstance(mode, str) and mode == "train" and _is_one_dtype(*arrays)
 
 
+@takes("x (N, D), gamma (D,), beta (D,)", bn_param=FUSED_BATCHNORM, where="batchnorm_forward")
 def _forward(x, gamma, beta, bn_param, with_relu, bias=None):
     """Training mode. bias was left out of x, since only the running mean feels it."""
-    _, eps, momentum, running_mean, running_var = batchnorm_options(x, gamma, beta, bn_param)
+    eps, momentum = float(bn_param.get("eps", 1e-5)), float(bn_param.get("momentum", 0.9))
+    zeros = np.zeros(x.shape[1], x.dtype)
+    running_mean, running_var = (
+        np.asarray(bn_param.get(name, zeros), x.dtype) for name in ("running_mean", "running_var")
+    )
     if kernels is not None:
         x = np.ascontiguousarray(x)
-        out, kept = np.empty(x.shape, x.dtype), np.empty((4, len(gamma)), x.dtype)
+        out, stats_out = np.empty(x.shape, x.dtype), np.empty((4, len(gamma)), x.dtype)
         bias = np.zeros(len(gamma), x.dtype) if bias is None else bias
         if kernels.batchnorm_forward(
-            x, gamma, beta, bias, eps, momentum, running_mean, running_var, with_relu, out, kept
+            x, gamma, beta, bias, eps, momentum, running_mean, running_var, with_relu, out, stats_out
         ):
-            require_scale("batchnorm_forward", x, kept[2], eps)
-        bn_param["running_mean"], bn_param["running_var"] = kept[0], kept[1]
-        cache = FusedCache(out if with_relu else x, x, kept[3], kept[2], gamma, with_relu, True)
+            require_scale("batchnorm_forward", x, stats_out[2], eps)
+        bn_param["running_mean"], bn_param["running_var"] = stats_out[0], stats_out[1]
+        cache = FusedCache(out if with_relu else x, x, stats_out[3], stats_out[2], gamma, with_relu, True)
     else:
         ones = np.full(len(x), 1 / len(x), x.dtype)  # ones @ x is a mean, by BLAS
         centered = x - x[0]  # a large mean would cost float32 its digits
@@ -246,6 +257,7 @@ def _forward(x, gamma, beta, bn_param, with_relu, bias=None):
     return out, cache
 
 
+@takes("dout like cache.x", where="batchnorm_backward")
 def _backward(dout, cache):
     relu_out, x, shift, inv_std, gamma, with_relu, is_compiled = cache
     if is_compiled and _is_one_dtype(dout, x):

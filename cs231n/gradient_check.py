@@ -1,4 +1,4 @@
-"""Doubt a gradient by machine: differences of a function against the derivative somebody wrote for it.
+"""Check analytic gradients numerically, by central differences or a complex step.
 
     assert_gradient("dx", dx, lambda v: batchnorm_forward(v, gamma, beta, param())[0], x, dout)
 
@@ -9,7 +9,7 @@ import textwrap
 
 import numpy as np
 
-from cs231n.contracts import instead, require_count, require_number
+from cs231n.contracts import describe_with_fix, require_count, require_number
 
 __all__ = [
     "rel_error",
@@ -53,7 +53,7 @@ def eval_numerical_gradient(f, x, verbose=True, h=1e-5):
     """
     grad = np.zeros_like(x)
     for index in _indices("eval_numerical_gradient", x, h):
-        up, down = _both_sides(f, x, index, h)
+        up, down = _central_values(f, x, index, h)
         if up.ndim:
             raise ValueError(
                 f"eval_numerical_gradient: f must return one number, got an array {up.shape}; "
@@ -75,7 +75,7 @@ def eval_numerical_gradient_array(f, x, df, h=1e-5):
     """
     grad = np.zeros_like(x)
     for index in _indices("eval_numerical_gradient_array", x, h):
-        up, down = _both_sides(f, x, index, h)
+        up, down = _central_values(f, x, index, h)
         _require_upstream("eval_numerical_gradient_array", df, up)
         grad[index] = np.sum((up - down) * df) / (2 * h)
     return grad
@@ -113,7 +113,7 @@ def grad_check_sparse(f, x, analytic_grad, num_checks=10, h=1e-5):
         )
     for _ in range(num_checks):
         index = indices[np.random.randint(len(indices))]
-        up, down = _both_sides(f, x, index, h)
+        up, down = _central_values(f, x, index, h)
         numerical, analytic = (up - down) / (2 * h), analytic_grad[index]
         print(
             f"numerical: {numerical:f} analytic: {analytic:f}, "
@@ -166,7 +166,7 @@ def assert_gradient(name, analytic, f, x, dout=1.0, h=1e-5, rtol=1e-6, atol=1e-8
     _require_float64("assert_gradient", "x", x)
     analytic = _as_gradient(name, analytic, x)
     _require_movable("assert_gradient", x)
-    _require_dout("assert_gradient", dout, _untouched(name, f, x))
+    _require_dout("assert_gradient", dout, _call_checking_purity(name, f, x))
     numeric = eval_numerical_gradient_array(f, x, dout, h)
     off = ~(np.abs(analytic - numeric) <= atol + rtol * np.abs(numeric)) | ~np.isfinite(numeric)
     if not off.any():
@@ -225,7 +225,7 @@ def assert_directional(name, analytic, f, x, dout=1.0, rng=None, h=1e-5, rtol=1e
         )
 
 
-def _untouched(name, f, x):
+def _call_checking_purity(name, f, x):
     """f(x), for an f that leaves x alone: one that does not would be compared with a moving target."""
     before = x.copy()
     out = np.copy(f(x))
@@ -247,13 +247,14 @@ def _indices(where, x, h):
 def _require_movable(where, x):
     if not isinstance(x, np.ndarray) or x.dtype.kind != "f":
         raise TypeError(
-            f"{where}: x must be a floating-point array, for its entries move by h; got {instead('x', x)}"
+            f"{where}: x must be a floating-point array, for its entries move by h; "
+            f"got {describe_with_fix('x', x)}"
         )
     if not x.flags.writeable:
         raise ValueError(f"{where}: x is read-only, but its entries are moved in place; try x.copy()")
 
 
-def _both_sides(f, x, index, h):
+def _central_values(f, x, index, h):
     """f with x[index] moved up and down by h; x is put back whatever f does."""
     before = x.copy()  # all of it: f may write into its argument
     value = x[index]
@@ -288,14 +289,14 @@ def _require_step(moved, value, dtype, h):
 def _require_numbers(where, name, values):
     kind = np.asarray(values).dtype
     if kind.kind not in "fiubc":
-        raise TypeError(f"{where}: {name} must hold numbers, got {instead(name, values)}")
+        raise TypeError(f"{where}: {name} must hold numbers, got {describe_with_fix(name, values)}")
 
 
 def _require_float64(where, name, x):
     if not isinstance(x, np.ndarray) or x.dtype != np.float64:
         raise TypeError(
             f"{where}: {name} must be float64, for at h=1e-5 a float32 difference is off by "
-            f"percents; got {instead(name, x)}"
+            f"percents; got {describe_with_fix(name, x)}"
         )
 
 
@@ -340,9 +341,9 @@ def advice_on(analytic, numeric, off, atol):
     if np.abs(numeric).max() <= atol:
         return "the numeric gradient is zero: does f use its argument, and is dout random, not all ones?"
     error = analytic - numeric
-    like_none = atol + 0.01 * np.abs(error).max()  # what is left where a pattern explains it
+    residual_tolerance = atol + 0.01 * np.abs(error).max()  # what is left where a pattern explains it
     scale = np.sum(analytic * numeric) / np.sum(numeric * numeric)
-    if np.abs(analytic - scale * numeric).max() <= like_none:
+    if np.abs(analytic - scale * numeric).max() <= residual_tolerance:
         if abs(scale + 1) < 1e-3:
             return "right up to the sign."
         for n in numeric.shape:
@@ -353,7 +354,7 @@ def advice_on(analytic, numeric, off, atol):
                 )
         return f"right up to a constant factor, {scale:.4g}: a factor was left out or used twice."
     if numeric.ndim == 2:
-        if len(error) > 1 and np.ptp(error, axis=0).max() <= like_none:
+        if len(error) > 1 and np.ptp(error, axis=0).max() <= residual_tolerance:
             return (
                 "the error is the same in every row: a term that reaches every row through a sum over "
                 "the batch is missing, or counted twice."

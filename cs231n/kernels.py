@@ -13,9 +13,11 @@ CACHED = 2**15  # entries that a processor's own cache holds from one loop to th
 
 
 @compiled
-def batchnorm_forward(x, gamma, beta, bias, eps, momentum, running_mean, running_var, with_relu, out, kept):
-    """Batchnorm of x + bias in training mode, then relu if asked. kept (4, D) takes the next running_mean and
-    running_var, and inv_std and shift for the backward pass:
+def batchnorm_forward(
+    x, gamma, beta, bias, eps, momentum, running_mean, running_var, with_relu, out, stats_out
+):
+    """Batchnorm of x + bias in training mode, then relu if asked. stats_out (4, D) takes the next
+    running_mean and running_var, and inv_std and shift for the backward pass:
 
         x_hat = (x - first) * inv_std - shift        with first = x[0], shift = (mu - first) * inv_std
 
@@ -27,42 +29,43 @@ def batchnorm_forward(x, gamma, beta, bias, eps, momentum, running_mean, running
     Returns True if an inv_std is zero or above 1e15: contracts.require_scale says what that means.
     """
     N, D = x.shape
-    zero, past, fresh = x.dtype.type(0), x.dtype.type(momentum), x.dtype.type(1 - momentum)
-    mu, squares, few, scale, offset = np.zeros((5, D), x.dtype)
+    zero, new = x.dtype.type(0), x.dtype.type(1 - momentum)
+    momentum = x.dtype.type(momentum)
+    mu, squares, chunk_mean, scale, offset = np.zeros((5, D), x.dtype)
     rows = max(1, CACHED // D)
     for start in range(0, N, rows):
         stop = min(start + rows, N)
         size, seen = x.dtype.type(stop - start), x.dtype.type(start)
-        few[:] = 0
+        chunk_mean[:] = 0
         for i in range(start, stop):
             for j in range(D):
-                few[j] += x[i, j] - x[0, j]
-        few /= size
+                chunk_mean[j] += x[i, j] - x[0, j]
+        chunk_mean /= size
         for i in range(start, stop):
             for j in range(D):
-                centered = x[i, j] - x[0, j] - few[j]
+                centered = x[i, j] - x[0, j] - chunk_mean[j]
                 squares[j] += centered * centered
         share = size / (seen + size)
         for j in range(D):
-            step = few[j] - mu[j]
+            step = chunk_mean[j] - mu[j]
             mu[j] += share * step
             squares[j] += seen * share * step * step
-    next_mean, next_var, inv_std, shift = kept
-    doubtful = False
+    next_mean, next_var, inv_std, shift = stats_out
+    degenerate = False
     for j in range(D):
         var = squares[j] / N
         inv_std[j] = 1 / np.sqrt(var + eps)
-        doubtful |= inv_std[j] == zero or inv_std[j] > 1e15
+        degenerate |= inv_std[j] == zero or inv_std[j] > 1e15
         shift[j] = mu[j] * inv_std[j]
         scale[j] = gamma[j] * inv_std[j]
         offset[j] = beta[j] - gamma[j] * shift[j]
-        next_mean[j] = past * running_mean[j] + fresh * (x[0, j] + mu[j] + bias[j])
-        next_var[j] = past * running_var[j] + fresh * var
+        next_mean[j] = momentum * running_mean[j] + new * (x[0, j] + mu[j] + bias[j])
+        next_var[j] = momentum * running_var[j] + new * var
     for i in range(N):
         for j in range(D):
             y = (x[i, j] - x[0, j]) * scale[j] + offset[j]
             out[i, j] = zero if with_relu and y <= zero else y  # NaN stays NaN
-    return doubtful
+    return degenerate
 
 
 @compiled
@@ -94,21 +97,22 @@ def batchnorm_backward(dout, out, x, shift, inv_std, gamma, with_relu, dx, dgamm
 
 
 @compiled
-def adam(w, dw, m, v, beta1, beta2, rate, root, epsilon, keep, next_w):
+def adam(w, dw, m, v, beta1, beta2, rate, bias_correction, epsilon, decay, next_w):
     """One pass over arrays (n,); m and v are updated in place. As optim.adamw, with
 
-        rate = learning_rate / (1 - beta1^t)        root = 1 / sqrt(1 - beta2^t)
-        keep = 1 - learning_rate * weight_decay, which is 1 for adam
+        rate = learning_rate / (1 - beta1^t)        bias_correction = 1 / sqrt(1 - beta2^t)
+        decay = 1 - learning_rate * weight_decay, which is 1 for adam
 
     Returns True if an entry of v is infinite.
     """
     real = w.dtype.type
-    past1, fresh1, past2, fresh2 = real(beta1), real(1 - beta1), real(beta2), real(1 - beta2)
-    rate, root, epsilon, keep = real(rate), real(root), real(epsilon), real(keep)
+    new1, new2 = real(1 - beta1), real(1 - beta2)
+    beta1, beta2 = real(beta1), real(beta2)
+    rate, bias_correction, epsilon, decay = real(rate), real(bias_correction), real(epsilon), real(decay)
     infinite = False
     for i in range(w.size):
-        m[i] = past1 * m[i] + fresh1 * dw[i]
-        v[i] = past2 * v[i] + fresh2 * dw[i] * dw[i]
+        m[i] = beta1 * m[i] + new1 * dw[i]
+        v[i] = beta2 * v[i] + new2 * dw[i] * dw[i]
         infinite |= v[i] == np.inf
-        next_w[i] = keep * w[i] - rate * m[i] / (np.sqrt(v[i]) * root + epsilon)
+        next_w[i] = decay * w[i] - rate * m[i] / (np.sqrt(v[i]) * bias_correction + epsilon)
     return infinite

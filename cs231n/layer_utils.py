@@ -1,8 +1,7 @@
 """Layers that always come together, as one: a sandwich has a forward, a backward and one cache."""
 
-from cs231n.contracts import require_cache, require_choice
+from cs231n.contracts import DROPOUT, OneOf, Optional, takes
 from cs231n.layers import *
-from cs231n.layers import dropout_options
 
 __all__ = [
     "affine_relu_forward",
@@ -23,11 +22,11 @@ def affine_relu_forward(x, w, b):
 
 def affine_relu_backward(dout, cache):
     """dout (N, M) -> dx with the shape of x, dw (D, M), db (M,)."""
-    require_cache("affine_relu_backward", cache, ("affine_cache", "relu_cache"))
     affine_cache, relu_cache = cache
     return affine_backward(relu_backward(dout, relu_cache), affine_cache)
 
 
+@takes(normalization=OneOf(("batchnorm", "layernorm")))
 def affine_norm_relu_forward(x, w, b, gamma, beta, norm_param, normalization):
     """Affine, then normalization "batchnorm" or "layernorm", then relu.
 
@@ -35,7 +34,6 @@ def affine_norm_relu_forward(x, w, b, gamma, beta, norm_param, normalization):
     Returns: out (N, M); cache.
     Raises:  ValueError if normalization is another word, and what the layers raise.
     """
-    require_choice("affine_norm_relu_forward", "normalization", normalization, ("batchnorm", "layernorm"))
     a, affine_cache = affine_forward(x, w, b)
     norm_forward = batchnorm_forward if normalization == "batchnorm" else layernorm_forward
     normed, norm_cache = norm_forward(a, gamma, beta, norm_param)
@@ -54,6 +52,7 @@ def affine_norm_relu_backward(dout, cache, needs_dx=True):
     return *affine_backward_if(needs_dx, da, affine_cache), dgamma, dbeta
 
 
+@takes(normalization=OneOf((None, "batchnorm", "layernorm")), dropout_param=Optional(DROPOUT))
 def affine_norm_relu_dropout_forward(x, w, b, gamma, beta, norm_param, normalization, dropout_param):
     """One hidden layer of a net: affine [- normalization] - relu [- dropout].
 
@@ -61,8 +60,6 @@ def affine_norm_relu_dropout_forward(x, w, b, gamma, beta, norm_param, normaliza
              are not read; dropout_param None or {} leaves dropout out.
     Returns: out (N, M); cache.
     """
-    if dropout_param:  # before the running statistics move
-        dropout_options("affine_norm_relu_dropout_forward", dropout_param)
     if normalization is None:
         out, cache = affine_relu_forward(x, w, b)
     else:

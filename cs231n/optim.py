@@ -10,29 +10,28 @@ import math
 
 import numpy as np
 
-from cs231n.contracts import instead, is_plain_array, require_number, require_options
+from cs231n.contracts import ZEROS, require_number, update_rule
 
 __all__ = ["sgd", "sgd_momentum", "rmsprop", "adam", "adamw", "clip_by_norm"]
 
 
+@update_rule(learning_rate=1e-2)
 def sgd(w, dw, config=None):
     """next_w = w - learning_rate * dw.  Settings: learning_rate 1e-2."""
-    config = fill("sgd", w, dw, config, learning_rate=1e-2)
-    dw = as_dtype_of(w, dw)
     return w - config["learning_rate"] * dw, config
 
 
+@update_rule(learning_rate=1e-2, momentum=0.9, velocity=ZEROS)
 def sgd_momentum(w, dw, config=None):
     """v = momentum * v - learning_rate * dw;  next_w = w + v.
 
     Settings: learning_rate 1e-2, momentum 0.9 (the weight of the past). Memory: velocity, the shape of w.
     """
-    config = fill("sgd_momentum", w, dw, config, learning_rate=1e-2, momentum=0.9, velocity=0)
-    dw = as_dtype_of(w, dw)
     config["velocity"] = config["momentum"] * config["velocity"] - config["learning_rate"] * dw
     return w + config["velocity"], config
 
 
+@update_rule(learning_rate=1e-2, decay_rate=0.99, epsilon=1e-8, cache=ZEROS)
 def rmsprop(w, dw, config=None):
     """A step scaled by a running mean of squared gradients.
 
@@ -43,12 +42,14 @@ def rmsprop(w, dw, config=None):
     Memory: cache, the shape of w.
     Source: Tieleman and Hinton 2012, lecture 6e of Neural Networks for Machine Learning.
     """
-    config = fill("rmsprop", w, dw, config, learning_rate=1e-2, decay_rate=0.99, epsilon=1e-8, cache=0)
-    dw = as_dtype_of(w, dw)
     config["cache"] = config["decay_rate"] * config["cache"] + (1 - config["decay_rate"]) * dw**2
     return w - config["learning_rate"] * dw / (np.sqrt(config["cache"]) + config["epsilon"]), config
 
 
+ADAM = {"learning_rate": 1e-3, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "m": ZEROS, "v": ZEROS, "t": 0}
+
+
+@update_rule(**ADAM)
 def adam(w, dw, config=None):
     """Momentum over rmsprop, with both memories corrected for their start at zero.
 
@@ -61,12 +62,10 @@ def adam(w, dw, config=None):
     steps taken.
     Source: Kingma and Ba 2015, arXiv:1412.6980, algorithm 1.
     """
-    config = fill(
-        "adam", w, dw, config, learning_rate=1e-3, beta1=0.9, beta2=0.999, epsilon=1e-8, m=0, v=0, t=0
-    )
     return _adam_step(w, dw, config), config
 
 
+@update_rule(**ADAM, weight_decay=1e-2)
 def adamw(w, dw, config=None):
     """adam with decoupled weight decay: the weights shrink, and the decay passes through neither m nor v.
 
@@ -76,25 +75,10 @@ def adamw(w, dw, config=None):
     Source: Loshchilov and Hutter 2019, arXiv:1711.05101, algorithm 2; weight_decay is multiplied by the
     learning rate as well, which makes a schedule the same for both.
     """
-    config = fill(
-        "adamw",
-        w,
-        dw,
-        config,
-        learning_rate=1e-3,
-        beta1=0.9,
-        beta2=0.999,
-        epsilon=1e-8,
-        weight_decay=1e-2,
-        m=0,
-        v=0,
-        t=0,
-    )
     return _adam_step(w, dw, config) - config["learning_rate"] * config["weight_decay"] * w, config
 
 
 def _adam_step(w, dw, config):
-    dw = as_dtype_of(w, dw)
     beta1, beta2 = config["beta1"], config["beta2"]
     config["t"] += 1
     config["m"] = beta1 * config["m"] + (1 - beta1) * dw
@@ -123,76 +107,3 @@ def clip_by_norm(grads, norm):
 
 
 UPDATE_RULES = {"sgd": sgd, "sgd_momentum": sgd_momentum, "rmsprop": rmsprop, "adam": adam, "adamw": adamw}
-
-MEMORY = ("velocity", "cache", "m", "v")
-
-
-def fill(rule, w, dw, config, **defaults):
-    """Check the arguments of a rule, then give config what it lacks; memory starts as zeros like w."""
-    config = {} if config is None else config
-    require_options(rule, "config", config, defaults)
-    _require_array(rule, "w", w)
-    _require_array(rule, "dw", dw)
-    dtype = getattr(w, "dtype", np.dtype(float))
-    if dtype.kind != "f" or dtype.itemsize < 4:
-        raise TypeError(f"{rule}: w must be floating point, of 32 bits or more, got {instead('w', w)}")
-    if np.shape(w) != np.shape(dw):
-        raise ValueError(f"{rule}: dw must have the shape of w, {np.shape(w)}, got {np.shape(dw)}")
-    for name, value in config.items():
-        if name in MEMORY:
-            _require_array(rule, f"config[{name!r}]", value)
-            if np.shape(value) != np.shape(w):
-                raise ValueError(
-                    f"{rule}: config[{name!r}] must have the shape of w, {np.shape(w)}, got "
-                    f"{np.shape(value)}; try a new config for each parameter"
-                )
-            config[name] = as_dtype_of(w, value)
-        elif type(value) is not float or not 0 <= value < 1:
-            share = name in ("momentum", "decay_rate", "beta1", "beta2")
-            require_number(
-                rule,
-                f"config[{name!r}]",
-                value,
-                0,
-                1 if share else np.inf,
-                below=share and rule in ("adam", "adamw"),
-            )  # which divide by 1 - beta
-            # A float64 scalar, like 10 ** np.random.uniform(-4, -2), would turn float32 weights into float64.
-            config[name] = value.item() if isinstance(value, np.generic) else value
-    if "epsilon" in defaults:
-        require_squares(rule, as_dtype_of(w, dw))
-    for name, value in defaults.items():
-        if name not in config:
-            config[name] = np.zeros_like(w) if name in MEMORY else value
-    return config
-
-
-def require_squares(rule, dw):
-    """Check that no finite entry of dw has an infinite square: no step would ever follow it.
-
-    An infinite or NaN entry passes, for the next w shows it. Raises: OverflowError.
-    """
-    if np.vdot(dw, dw) < np.inf:  # one fast pass, and no square exceeds their sum
-        return
-    with np.errstate(over="ignore"):
-        lost = np.isfinite(dw) & np.isinf(np.square(dw))
-    if lost.any():
-        largest = np.max(np.abs(dw), where=lost, initial=0)
-        raise OverflowError(
-            f"{rule}: dw holds {largest:g}, whose square overflows {np.result_type(dw)}; "
-            "try a smaller learning_rate, or clip_by_norm"
-        )
-
-
-def as_dtype_of(w, array):
-    """array in the dtype of w, so that float32 weights stay float32; a Python number has no dtype to keep."""
-    dtype = getattr(w, "dtype", None)
-    return array if getattr(array, "dtype", dtype) == dtype else np.asarray(array, dtype)
-
-
-def _require_array(rule, name, value):
-    is_array = isinstance(value, np.number) or is_plain_array(value)
-    if not is_array and (isinstance(value, bool) or not isinstance(value, (float, int))):
-        raise TypeError(f"{rule}: {name} must be a numpy array, got {instead(name, value)}")
-    if is_array and value.dtype.kind not in "fiu":
-        raise TypeError(f"{rule}: {name} must hold real numbers, got {instead(name, value)}")

@@ -45,7 +45,10 @@ LARGE = {
 NEEDED = (
     "cs231n/__init__.py",
     "cs231n/classifiers/__init__.py",
-    "cs231n/contracts.py",
+    *(
+        f"cs231n/contracts/{name}.py"
+        for name in ("__init__", "require", "shapes", "takes", "update_rule", "variance")
+    ),
     "cs231n/checking/__init__.py",
     "cs231n/checking/problems.py",
 )

@@ -13,7 +13,10 @@ ALLOWED = (
     "cs231n",
     "cs231n.classifiers",
     "cs231n.classifiers.fc_net",
-    "cs231n.contracts",
+    *(
+        "cs231n.contracts" + name
+        for name in ("", ".require", ".shapes", ".takes", ".update_rule", ".variance")
+    ),
     "cs231n.layer_utils",
     "cs231n.layers",
     "cs231n.optim",

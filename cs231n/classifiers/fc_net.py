@@ -1,22 +1,30 @@
 """Fully-connected nets: parameters in a dict, and one function from a batch to a loss and its gradients."""
 
+import contextlib
 import importlib
 
 import numpy as np
 
 from cs231n import layer_utils, layers
 from cs231n.contracts import (
-    require_choice,
+    RNG,
+    Check,
+    Number,
+    OneOf,
+    Optional,
+    require_bool,
     require_count,
+    require_float_dtype,
     require_labels,
-    require_number,
-    require_rng,
     require_seed,
+    takes,
 )
 from cs231n.layer_utils import *
 from cs231n.layers import *
 
 __all__ = ["TwoLayerNet", "FullyConnectedNet", *layers.__all__, *layer_utils.__all__]
+
+SIZE, AT_LEAST_0 = Check(require_count), Number(0)
 
 
 class TwoLayerNet:
@@ -26,16 +34,19 @@ class TwoLayerNet:
     the global numpy stream, W1 first; biases are zero. The dict is live: what you change in it, the next
     loss uses.
 
-    Args:   input_dim D; hidden_dim H; num_classes C; weight_scale; reg, the L2 strength.
-    Raises: TypeError, ValueError that name the argument.
+    Args:
+        input_dim: D, numbers an example.
+        hidden_dim: H, hidden units.
+        num_classes: C.
+        weight_scale: standard deviation of the weights.
+        reg: L2 strength.
+
+    Raises:
+        TypeError, ValueError: they name the argument.
     """
 
+    @takes(input_dim=SIZE, hidden_dim=SIZE, num_classes=SIZE, weight_scale=AT_LEAST_0, reg=AT_LEAST_0)
     def __init__(self, input_dim=3 * 32 * 32, hidden_dim=100, num_classes=10, weight_scale=1e-3, reg=0.0):
-        sizes = {"input_dim": input_dim, "hidden_dim": hidden_dim, "num_classes": num_classes}
-        for name, size in sizes.items():
-            require_count("TwoLayerNet", name, size, 1)
-        require_number("TwoLayerNet", "weight_scale", weight_scale, 0)
-        require_number("TwoLayerNet", "reg", reg, 0)
         self.reg = reg
         self.params = {
             "W1": np.random.normal(0, weight_scale, (input_dim, hidden_dim)),
@@ -68,20 +79,41 @@ class FullyConnectedNet:
     all of dtype. Weights are normal(0, weight_scale), W1 first; biases and beta are zero, gamma is one. The
     dict is live: what you change in it, or rebind, the next loss uses.
 
-    Args:   hidden_dims, the sizes of the hidden layers; input_dim D; num_classes C;
-            dropout_keep_ratio, the probability to KEEP a hidden unit (1 is off, and so is 0);
-            normalization None, "batchnorm" or "layernorm"; reg, the L2 strength; weight_scale;
-            dtype np.float32 or np.float64, in which everything is computed;
-            seed, for the same dropout mask at each call, as a gradient check needs;
-            dropout, the name of dropout_keep_ratio until 2020, with the same meaning;
-            use_batchnorm=True, the older word for normalization="batchnorm";
-            rng, where weights and dropout masks come from (default: the global numpy stream);
-            layers, the module whose layers the net is made of: layer_utils, or fast_layers for speed;
-            label_smoothing, the share of each target that softmax_loss spreads over all classes.
-    Raises: TypeError, ValueError that name the argument, also if a new and an old name are both given
-            (a dropout_keep_ratio of 1 is the default, and so counts as not given).
+    Args:
+        hidden_dims: list of the sizes of the hidden layers.
+        input_dim: D, numbers an example.
+        num_classes: C.
+        dropout_keep_ratio: probability to KEEP a hidden unit; 1 is off, and so is 0.
+        normalization: None, "batchnorm" or "layernorm".
+        reg: L2 strength.
+        weight_scale: standard deviation of the weights.
+        dtype: np.float32 or np.float64, in which everything is computed.
+        seed: for the same dropout mask at each call, as a gradient check needs.
+        dropout: the name of dropout_keep_ratio until 2020, with the same meaning.
+        use_batchnorm: True is the older word for normalization="batchnorm".
+        rng: where weights and dropout masks come from (default: the global numpy stream).
+        layers: module whose layers the net is made of: layer_utils, or fast_layers for speed.
+        label_smoothing: share of each target that softmax_loss spreads over all classes.
+
+    Raises:
+        TypeError, ValueError: they name the argument, also if a new and an old name are both given (a
+            dropout_keep_ratio of 1 is the default, and so counts as not given).
     """
 
+    @takes(
+        input_dim=SIZE,
+        num_classes=SIZE,
+        dropout_keep_ratio=Number(0, 1),
+        normalization=OneOf((None, "batchnorm", "layernorm")),
+        reg=AT_LEAST_0,
+        weight_scale=AT_LEAST_0,
+        dtype=Check(require_float_dtype),
+        seed=Optional(Check(require_seed)),
+        dropout=Optional(Number(0, 1)),
+        use_batchnorm=Optional(Check(require_bool)),
+        rng=Optional(RNG),
+        label_smoothing=Number(0, 1, below=True),
+    )
     def __init__(
         self,
         hidden_dims,
@@ -100,52 +132,32 @@ class FullyConnectedNet:
         layers=layer_utils,
         label_smoothing=0.0,
     ):
-        where = "FullyConnectedNet"
-        if dropout is not None:
-            if dropout_keep_ratio != 1:
-                raise ValueError(
-                    f"{where}: dropout={dropout} and dropout_keep_ratio={dropout_keep_ratio} "
-                    "are two names of one argument; give one of them"
-                )
-            dropout_keep_ratio = dropout
-        if not isinstance(use_batchnorm, (bool, np.bool_, type(None))):
-            raise TypeError(f"{where}: use_batchnorm must be True or False, got {use_batchnorm!r}")
-        if use_batchnorm is not None:
-            if normalization is not None:
-                raise ValueError(
-                    f"{where}: use_batchnorm={use_batchnorm} and normalization={normalization!r}"
-                    " are two names of one argument; give one of them"
-                )
-            normalization = "batchnorm" if use_batchnorm else None
         if not isinstance(hidden_dims, (list, tuple)):
             hint = "list(hidden_dims)" if np.iterable(hidden_dims) else "[100] for one hidden layer of 100"
-            raise TypeError(f"{where}: hidden_dims must be a list of sizes, got {hidden_dims}; try {hint}")
-        sizes = [input_dim, *hidden_dims, num_classes]
-        for name, size in zip(["input_dim", *["hidden_dims"] * len(hidden_dims), "num_classes"], sizes):
-            require_count(where, name, size, 1)
-        require_choice(where, "normalization", normalization, (None, "batchnorm", "layernorm"))
-        require_number(where, "dropout_keep_ratio", dropout_keep_ratio, 0, 1)
-        require_number(where, "reg", reg, 0)
-        require_number(where, "weight_scale", weight_scale, 0)
-        require_number(where, "label_smoothing", label_smoothing, 0, 1, below=True)
-        if dtype is None or dtype not in (np.float32, np.float64):
-            raise ValueError(f"{where}: dtype must be np.float32 or np.float64, got {dtype!r}")
-        if seed is not None:
-            require_seed(where, "seed", seed)
-        if rng is not None:
-            require_rng(where, rng)
+            raise TypeError(
+                f"FullyConnectedNet: hidden_dims must be a list of sizes, got {hidden_dims}; try {hint}"
+            )
+        for size in hidden_dims:
+            require_count("FullyConnectedNet", "hidden_dims", size)
+        if not hasattr(layers, "affine_norm_relu_dropout_forward"):
+            raise TypeError(
+                f"FullyConnectedNet: layers must be a module of layers, got {layers!r}; "
+                "try from cs231n import fast_layers, and layers=fast_layers"
+            )
+        if dropout is not None:
+            _refuse_two_names("dropout", dropout, "dropout_keep_ratio", dropout_keep_ratio, default=1)
+            dropout_keep_ratio = dropout
+        if use_batchnorm is not None:
+            _refuse_two_names("use_batchnorm", use_batchnorm, "normalization", normalization, default=None)
+            normalization = "batchnorm" if use_batchnorm else None
 
+        sizes = [input_dim, *hidden_dims, num_classes]
         self.normalization = normalization
         self.use_dropout = 0 < dropout_keep_ratio < 1
         self.reg = reg
         self.label_smoothing = label_smoothing
         self.num_layers = len(sizes) - 1
         self.dtype = dtype
-        if not hasattr(layers, "affine_norm_relu_dropout_forward"):
-            raise TypeError(
-                f"{where}: layers must be a module of layers, got {layers!r}; "
-                "try from cs231n import fast_layers, and layers=fast_layers"
-            )
         self.layers = layers
         self.params = {}
         stream = np.random if rng is None else rng
@@ -190,8 +202,7 @@ class FullyConnectedNet:
         if y is not None:
             require_labels("FullyConnectedNet.loss", y, len(X), len(self.params[f"b{L}"]))
 
-        kept = [(param, dict(param)) for param in [*self.bn_params, self.dropout_param]]
-        try:
+        with _restored_on_error([*self.bn_params, self.dropout_param]):
             if self.use_dropout:
                 self.dropout_param["mode"] = mode
             if self.normalization == "batchnorm":
@@ -199,11 +210,6 @@ class FullyConnectedNet:
                     bn_param["mode"] = mode
             scores, caches = self._scores(X.astype(self.dtype, copy=False))
             return scores if y is None else self._loss(scores, caches, y)
-        except Exception:
-            for param, before in kept:  # a later layer failed, an earlier one learned
-                param.clear()
-                param.update(before)
-            raise
 
     def __getstate__(self):
         return {**self.__dict__, "layers": self.layers.__name__}  # a module cannot be copied, its name can
@@ -245,3 +251,24 @@ class FullyConnectedNet:
             loss += 0.5 * reg * np.sum(W * W)
             grads[f"W{i}"] += reg * W
         return loss, grads
+
+
+def _refuse_two_names(name, value, other_name, other, default):
+    if other != default:
+        raise ValueError(
+            f"FullyConnectedNet: {name}={value} and {other_name}={other!r} are two names of one argument; "
+            "give one of them"
+        )
+
+
+@contextlib.contextmanager
+def _restored_on_error(dicts):
+    """Put the content of dicts back if the block raises: a later layer failed, an earlier one has learned."""
+    before = [dict(d) for d in dicts]
+    try:
+        yield
+    except Exception:
+        for d, content in zip(dicts, before):
+            d.clear()
+            d.update(content)
+        raise

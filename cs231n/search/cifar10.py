@@ -9,7 +9,7 @@ import numpy as np
 
 from cs231n import fast_layers
 from cs231n.classifiers.fc_net import FullyConnectedNet
-from cs231n.data.download import DataError
+from cs231n.data.errors import DataError
 from cs231n.data.sources import locate
 from cs231n.data_utils import data_source, get_CIFAR10_data
 from cs231n.search.space import Space, choice, integer, log_uniform

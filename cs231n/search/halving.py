@@ -18,7 +18,7 @@ import numpy as np
 from cs231n.common.executors import ONE_THREAD, Serial, WorkerLost
 from cs231n.common.terminal import is_watched
 from cs231n.contracts import require_count
-from cs231n.data.download import DataError
+from cs231n.data.errors import DataError
 from cs231n.search.results import Results, Row, ranked
 from cs231n.search.space import Space, propose, require_space
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from cs231n.contracts import instead, require_labels
+from cs231n.contracts import describe_with_fix, require_labels
 
 __all__ = ["require_data", "require_model"]
 
@@ -35,7 +35,7 @@ def require_data(data: Mapping[str, Any]) -> None:
         if not isinstance(data[X], np.ndarray):
             raise TypeError(
                 f"Solver: data[{X!r}] must be a numpy array, "
-                f"got {instead(f'data[{X!r}]', data[X], 'float32')}"
+                f"got {describe_with_fix(f'data[{X!r}]', data[X], 'float32')}"
             )
         if data[X].ndim == 0 or len(data[X]) == 0:
             raise ValueError(

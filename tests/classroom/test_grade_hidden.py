@@ -38,7 +38,11 @@ def test_right_on_the_public_problems_alone_is_not_right():
     attempts = marked(
         changed(
             solved(),
-            (LAYERS, "    rows = affine_rows(x, w, b)  ", f"{learned}    rows = affine_rows(x, w, b)  "),
+            (
+                LAYERS,
+                "    return x.reshape(len(x), -1) @ w + b",
+                f"{learned}    return x.reshape(len(x), -1) @ w + b",
+            ),
         )
     )
     assert attempts["affine_forward"].share == 0

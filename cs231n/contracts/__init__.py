@@ -1,0 +1,67 @@
+"""What a function may be given: written above it, and checked before its first line runs.
+
+    @takes("x (N, D...), w (D, M), b (M,)")
+    def affine_forward(x, w, b):
+
+A call that does not fit raises TypeError or ValueError with one sentence that says what to change. The check
+stands outside the body, so it stays whatever is written there.
+"""
+
+from cs231n.contracts.require import (
+    describe_with_fix,
+    is_plain_array,
+    require_bool,
+    require_choice,
+    require_count,
+    require_float_dtype,
+    require_labels,
+    require_number,
+    require_options,
+    require_rng,
+    require_seed,
+)
+from cs231n.contracts.shapes import require
+from cs231n.contracts.takes import (
+    BATCHNORM,
+    DROPOUT,
+    FUSED_BATCHNORM,
+    LAYERNORM,
+    RNG,
+    Check,
+    Number,
+    OneOf,
+    Optional,
+    takes,
+)
+from cs231n.contracts.update_rule import ZEROS, init_config, require_finite_squares, update_rule
+from cs231n.contracts.variance import require_scale
+
+__all__ = [
+    "BATCHNORM",
+    "DROPOUT",
+    "FUSED_BATCHNORM",
+    "LAYERNORM",
+    "RNG",
+    "ZEROS",
+    "Check",
+    "Number",
+    "OneOf",
+    "Optional",
+    "describe_with_fix",
+    "init_config",
+    "is_plain_array",
+    "require",
+    "require_bool",
+    "require_choice",
+    "require_count",
+    "require_finite_squares",
+    "require_float_dtype",
+    "require_labels",
+    "require_number",
+    "require_options",
+    "require_rng",
+    "require_scale",
+    "require_seed",
+    "takes",
+    "update_rule",
+]
