@@ -10,7 +10,7 @@ COMMANDS = {  # module, and what it does; a module with arguments of its own has
     "run": ("cs231n.commands.run", "run the four notebooks and write them as pages under reports/"),
     "check": ("cs231n.checks", "check the exercises, and explain what is wrong"),
     "train": ("cs231n.commands.train", "train a net by a recipe: minute, good or best"),
-    "search": ("cs231n.search.halving", "search over hyper-parameters, here or on a cluster"),
+    "search": ("cs231n.commands.search", "search over hyper-parameters, here or on a cluster"),
     "submit": ("cs231n.checking.submission", "check the exercises and pack them into one zip to hand in"),
 }
 
