@@ -14,9 +14,9 @@ from pathlib import Path
 sys.path[:0] = [str(Path(__file__).parents[1])]
 
 
-from cs231n.checks import verdict  # noqa: E402
-from tests.corpus.mutants import by_machine, labelled, same_elsewhere  # noqa: E402
-from tests.corpus.solutions import SOLUTIONS, built  # noqa: E402
+from cs231n.checking.verdict import verdict  # noqa: E402
+from tests.corpus import SOLUTIONS, built, labelled  # noqa: E402
+from tests.corpus.mutants import by_machine, same_elsewhere  # noqa: E402
 
 START, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 

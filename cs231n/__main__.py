@@ -8,10 +8,10 @@ import sys
 COMMANDS = {  # module, and what it does; a module with arguments of its own has add_arguments
     "data": ("cs231n.data_utils", "fetch and verify CIFAR-10; say where each byte came from"),
     "run": ("cs231n.report", "run the four notebooks and write them as pages under reports/"),
-    "check": ("cs231n.checks", "check the exercises, and explain what is wrong"),
+    "check": ("cs231n.commands.check", "check the exercises, and explain what is wrong"),
     "train": ("cs231n.commands.train", "train a net by a recipe: minute, good or best"),
     "search": ("cs231n.search.halving", "search over hyper-parameters, here or on a cluster"),
-    "submit": ("cs231n.checking.submission", "check the exercises and pack them into one zip to hand in"),
+    "submit": ("cs231n.commands.submit", "check the exercises and pack them into one zip to hand in"),
 }
 
 

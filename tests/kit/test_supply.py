@@ -95,8 +95,8 @@ WHY_RUN = {
     },
     "cs231n/data/sources.py": {"subprocess.run"},  # npm pack, which runs nothing it fetches
     "cs231n/__main__.py": {"importlib.import_module"},  # of the table of commands
-    "cs231n/checks.py": {"importlib.import_module", "importlib.reload"},  # the learner's own files
-    "cs231n/checking/problems.py": {"importlib.import_module"},  # cs231n.layer_utils
+    "cs231n/checking/verdict.py": {"importlib.import_module", "importlib.reload"},  # the learner's own files
+    "cs231n/checking/exercises.py": {"importlib.import_module"},  # cs231n.layer_utils
     "cs231n/training/checkpoint.py": {"importlib.import_module"},  # of the two in LAYERS
     "cs231n/classifiers/fc_net.py": {"importlib.import_module"},  # of a net that is copied
     "classroom/grading/marking.py": {
