@@ -35,7 +35,7 @@ def make_problem(name: str, seed: int, shape: tuple[int, int] | None = None) -> 
 
 
 def run(name: str, module: Namespace, inputs: Inputs) -> Arrays:
-    """Run a learner's code, once in float64 and once in float32. No other function of the checks runs it.
+    """Run a learner's code, once in float64 and once in float32.
 
     Args:
         name: of an exercise.

@@ -83,13 +83,13 @@ def verdict(name: str, module: Namespace | None = None) -> Verdict:
     return Verdict(name, PASSED, ())
 
 
-def format_verdict(head: str, found: Verdict, indent: int) -> str:
+def format_verdict(head: str, result: Verdict, indent: int) -> str:
     """The status behind `head`, and the reasons below it, at most 79 columns wide."""
-    status = f"\x1b[{COLORS[found.status]}m{found.status}\x1b[0m" if use_color() else found.status
+    status = f"\x1b[{COLORS[result.status]}m{result.status}\x1b[0m" if use_color() else result.status
     space = " " * indent
     lines = [
         textwrap.fill(line, 79, initial_indent=space, subsequent_indent=space, break_long_words=False)
-        for line in found.lines
+        for line in result.lines
     ]
     return "\n".join([head + status, *lines])
 
@@ -97,23 +97,27 @@ def format_verdict(head: str, found: Verdict, indent: int) -> str:
 def _diagnose_outputs(
     exercise: Exercise, module: Namespace, inputs: Inputs, outputs: Arrays
 ) -> Diagnosis | None:
-    name, forward = exercise.name, exercise.forward
-    by_definition = answers.for_(name).expected(inputs, outputs)
-    expected = by_definition
-    if forward and exercise.arguments:
-        expected = _gradients_of_own_forward(exercise, module, inputs, by_definition)
-    diagnosis = diagnose(name, inputs, outputs, expected)
-    if diagnosis is None or forward is None:
-        return diagnosis
-    if diagnosis.kind == "not-float32":
-        problem = make_problem(forward, 0)
-        if run(forward, module, problem)["itemsize"] != problem["itemsize"]:
-            sentence = f"Check {forward} first: for float32 it gives float64 already."
+    by_definition = answers.for_(exercise.name).expected(inputs, outputs)
+    if exercise.forward is None:
+        return diagnose(exercise.name, inputs, outputs, by_definition)
+    forward = require_exercise(exercise.forward)
+    expected = by_definition | _gradients_of_own_forward(exercise, forward, module, inputs)
+    kinks = answers.for_(exercise.name).kinks
+    for name, kink in kinks(inputs).items() if kinks else ():
+        expected[name] = np.where(kink, by_definition[name], expected[name])
+    expected = answers.add_duplicates(exercise.name, inputs, expected)
+    diagnosis = diagnose(exercise.name, inputs, outputs, expected)
+    if diagnosis and diagnosis.kind == "not-float32":
+        problem = make_problem(forward.name, 0)
+        if run(forward.name, module, problem)["itemsize"] != problem["itemsize"]:
+            sentence = f"Check {forward.name} first: for float32 it gives float64 already."
             return diagnosis._replace(sentence=sentence)
-    if all(np.allclose(expected[a], right, rtol=1e-5, atol=1e-7) for a, right in by_definition.items()):
+    # Differences of the forward are right to fewer digits than its definition.
+    same = (np.allclose(expected[a], b, rtol=1e-5, atol=1e-7) for a, b in by_definition.items())
+    if diagnosis is None or all(same):
         return diagnosis
-    differs = f"Check {forward} first: yours differs from its definition"
-    if diagnose(name, inputs, outputs, by_definition) is None:
+    differs = f"Check {forward.name} first: yours differs from its definition"
+    if diagnose(exercise.name, inputs, outputs, by_definition) is None:
         sentence = f"{differs}, and this is the gradient of the layer as defined."
     elif not diagnosis.certain:
         sentence = f"{differs}, and this is the gradient of neither."
@@ -123,15 +127,13 @@ def _diagnose_outputs(
 
 
 def _gradients_of_own_forward(
-    exercise: Exercise, module: Namespace, inputs: Inputs, by_definition: Arrays
+    exercise: Exercise, forward: Exercise, module: Namespace, inputs: Inputs
 ) -> Arrays:
-    """Expected outputs of a backward pass: differences of the learner's own forward.
-
-    The cache may therefore be whatever the learner likes.
-    """
-    layer = require_exercise(exercise.forward or "").layer
-    assert layer is not None, f"{exercise.forward} has no layer"
-    gradients = {
+    """Differences of the learner's own forward: the cache may therefore be whatever the learner likes."""
+    layer = forward.layer
+    if layer is None:
+        return {}
+    return {
         f"d{argument}": eval_numerical_gradient_array(
             lambda v, argument=argument: layer(module, {**inputs, argument: v})[0],
             inputs[argument].copy(),
@@ -139,10 +141,6 @@ def _gradients_of_own_forward(
         )
         for argument in exercise.arguments
     }
-    kinks = answers.for_(exercise.name).kinks
-    for name, kink in kinks(inputs).items() if kinks else ():
-        gradients[name][kink] = by_definition[name][kink]
-    return answers.add_duplicates(exercise.name, inputs, gradients)
 
 
 _loaded_mtimes: dict[str, int] = {}  # of the edited files, in ns

@@ -11,8 +11,7 @@ from cs231n.checking.answers.norms import norm_paths
 from cs231n.checking.diagnosis import diagnose
 from cs231n.checking.exercises import EXERCISES
 from cs231n.checking.verdict import verdict
-from tests.checking.test_exercises import solved
-from tests.corpus import SOLUTIONS, built, labelled
+from tests.corpus import SOLUTIONS, built, labelled, solved
 from tests.corpus.mutants import by_machine, same_elsewhere
 from tests.support.python import ROOT
 
@@ -68,12 +67,15 @@ def diagnosis_of(exercise, **changes):
 
 
 def test_several_reasons_are_each_named():
-    found = diagnosis_of(
+    diagnosis = diagnosis_of(
         "batchnorm_backward", dx=lambda i, r: norm_paths(i)[0], dbeta=lambda i, r: r["dbeta"] / 7
     )
-    assert found.kind == "statistics-held-fixed" and found.certain
-    assert "dx: mean and variance are held fixed" in found.sentence and "dbeta: averaged" in found.sentence
-    assert "(16)" in found.source and "(7)" in found.source
+    assert diagnosis.kind == "statistics-held-fixed" and diagnosis.certain
+    assert (
+        "dx: mean and variance are held fixed" in diagnosis.sentence
+        and "dbeta: averaged" in diagnosis.sentence
+    )
+    assert "(16)" in diagnosis.source and "(7)" in diagnosis.source
 
 
 def test_a_mixture_within_one_array_is_taken_apart_by_its_paths():
@@ -81,20 +83,20 @@ def test_a_mixture_within_one_array_is_taken_apart_by_its_paths():
         direct, mean, _ = norm_paths(i)
         return direct / i["gamma"] - 7 * mean
 
-    found = diagnosis_of("batchnorm_backward", dx=mixed)
-    assert found.kind == "several-paths" and not found.certain
-    assert found.sentence == (
+    diagnosis = diagnosis_of("batchnorm_backward", dx=mixed)
+    assert diagnosis.kind == "several-paths" and not diagnosis.certain
+    assert diagnosis.sentence == (
         "dx: the direct way is without gamma; the way through the mean is of the wrong sign, without its "
         "1/N; the way through the variance is missing."
     )
-    assert found.source == "notebook 2, equation (8), (13), (11)"
+    assert diagnosis.source == "notebook 2, equation (8), (13), (11)"
 
 
 def test_layernorm_is_taken_apart_along_its_rows():
-    found = diagnosis_of(
+    diagnosis = diagnosis_of(
         "layernorm_backward", dx=lambda i, r: np.einsum("k,knd->nd", [1, 0.2, 2], norm_paths(i, rows=True))
     )
-    assert "through the mean is with 1/N twice; the way through the variance is twice" in found.sentence
+    assert "through the mean is with 1/N twice; the way through the variance is twice" in diagnosis.sentence
 
 
 @pytest.mark.parametrize(
@@ -125,8 +127,8 @@ def test_layernorm_is_taken_apart_along_its_rows():
     ids="columns ratio sign size reversed forward bool text scalar".split(),
 )
 def test_the_unknown_is_described(exercise, name, change, kind, words):
-    found = diagnosis_of(exercise, **{name: lambda i, r: change(r[name])})
-    assert found.kind == kind and words in found.sentence and found.worst.startswith(f"{name}: ")
+    diagnosis = diagnosis_of(exercise, **{name: lambda i, r: change(r[name])})
+    assert diagnosis.kind == kind and words in diagnosis.sentence and diagnosis.worst.startswith(f"{name}: ")
 
 
 def test_an_array_that_is_not_there_is_missing():
@@ -135,18 +137,20 @@ def test_an_array_that_is_not_there_is_missing():
 
 
 def test_an_overflow_is_explained_and_has_no_ratio():
-    found = diagnosis_of("softmax_loss", loss_of_large=lambda i, r: np.array(np.nan))
-    assert found.kind == "overflow" and found.worst.startswith("loss_of_large: yours nan, expected ")
-    assert "ratio" not in found.worst
+    diagnosis = diagnosis_of("softmax_loss", loss_of_large=lambda i, r: np.array(np.nan))
+    assert diagnosis.kind == "overflow" and diagnosis.worst.startswith("loss_of_large: yours nan, expected ")
+    assert "ratio" not in diagnosis.worst
 
 
 def test_secondary_outputs_are_reported_once_all_others_are_right():
     inputs, right = solved("softmax_loss", 1)
     smoothing = {"loss_smoothed": right["loss"], "dx_smoothed": right["dx"]}
-    found = diagnose("softmax_loss", inputs, {**right, **smoothing}, right)
-    assert found.kind == "smoothing-ignored" and found.sentence.startswith("loss_smoothed, dx_smoothed: ")
-    found = diagnose("softmax_loss", inputs, {**right, **smoothing, "dx": -right["dx"]}, right)
-    assert found.kind == "sign" and "smoothed" not in found.sentence
+    diagnosis = diagnose("softmax_loss", inputs, {**right, **smoothing}, right)
+    assert diagnosis.kind == "smoothing-ignored" and diagnosis.sentence.startswith(
+        "loss_smoothed, dx_smoothed: "
+    )
+    diagnosis = diagnose("softmax_loss", inputs, {**right, **smoothing, "dx": -right["dx"]}, right)
+    assert diagnosis.kind == "sign" and "smoothed" not in diagnosis.sentence
 
 
 def test_the_masks_of_a_net_are_free_and_what_follows_from_them_is_not():

@@ -1,7 +1,6 @@
 """Problems follow from their seed, functions are called as learners may write them, definitions agree."""
 
 import importlib
-from functools import cache
 
 import numpy as np
 import pytest
@@ -10,16 +9,9 @@ from cs231n.checking import answers
 from cs231n.checking.exercises import EXERCISES
 from cs231n.checking.learner_code import InputChanged, WrongReturn, array, call
 from cs231n.checking.problems import forbid_other_backwards, make_problem, run
-from tests.corpus import built
+from tests.corpus import built, solved
 
 every_exercise = pytest.mark.parametrize("name", EXERCISES)
-
-
-@cache
-def solved(name, seed=0, shape=None):
-    """inputs, what the kit makes of them."""
-    inputs = make_problem(name, seed, shape)
-    return inputs, run(name, importlib.import_module(EXERCISES[name].module), inputs)
 
 
 @pytest.mark.parametrize("shape", [None, (5, 4), (4, 9), (3, 6)], ids=str)

@@ -7,10 +7,13 @@ import ast
 import importlib
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
 from cs231n.checking.exercises import EXERCISES
+from cs231n.checking.learner_code import Arrays, Inputs
+from cs231n.checking.problems import make_problem, run
 
 HERE = Path(__file__).parent
 SAME_SOLUTIONS = {"batchnorm_backward": ["batchnorm_backward", "batchnorm_backward_alt"]}
@@ -20,12 +23,12 @@ BUG = re.compile(r"  (\S+) +`(.*)` -> `(.*)`")
 def _defined_in(file: Path) -> dict[str, str]:
     """{exercise: source of the file} for what it defines, with a function of the name of the exercise."""
     source = file.read_text(encoding="utf-8")
-    found = {}
+    sources = {}
     for name in EXERCISES:
         own = next((n for n, all_names in SAME_SOLUTIONS.items() if name in all_names), name)
         if any(getattr(node, "name", "") == own.partition(".")[0] for node in ast.parse(source).body):
-            found[name] = source.replace(f"def {own}(", f"def {name}(")
-    return found
+            sources[name] = source.replace(f"def {own}(", f"def {name}(")
+    return sources
 
 
 # SOLUTIONS[exercise][style] is the source of a file.
@@ -34,6 +37,13 @@ for _file in sorted(HERE.glob("solutions/*/*.py")):
     for _name, _source in _defined_in(_file).items():
         SOLUTIONS[_name][_file.parent.name] = _source
 STYLES = [(name, style) for name, styles in SOLUTIONS.items() for style in styles]
+
+
+@cache
+def solved(exercise: str, seed: int = 0, shape: tuple[int, int] | None = None) -> tuple[Inputs, Arrays]:
+    """The inputs of a problem, and what the kit's own functions make of them."""
+    inputs = make_problem(exercise, seed, shape)
+    return inputs, run(exercise, importlib.import_module(EXERCISES[exercise].module), inputs)
 
 
 def built(exercise: str, source: str) -> ModuleType:

@@ -50,11 +50,11 @@ def check_masks(i: Inputs, outputs: Arrays) -> Diagnosis | None:
     x, p, out = i["x"], i["p"], np.asarray(outputs["out"])
     if out.shape != x.shape:
         return check_shape_and_dtype("out", out, x)
-    kept = dropout_mask_of(out)
-    share, tolerance = kept.mean(), 6 * np.sqrt(p * (1 - p) / kept.size)  # 6 deviations: one seed in 10^8
-    lines = {"row": (kept.all(axis=1) | ~kept.any(axis=1)).all(), "column": (kept == kept[0]).all()}
+    mask = dropout_mask_of(out)
+    share, tolerance = mask.mean(), 6 * np.sqrt(p * (1 - p) / mask.size)  # 6 deviations: one seed in 10^8
+    lines = {"row": (mask.all(axis=1) | ~mask.any(axis=1)).all(), "column": (mask == mask[0]).all()}
     source = SCALE
-    if kept.all():
+    if mask.all():
         kind, sentence = "nothing-dropped", "no entry is dropped in mode 'train'."
     elif any(lines.values()):
         line = max(lines, key=lambda name: lines[name])
@@ -65,12 +65,12 @@ def check_masks(i: Inputs, outputs: Arrays) -> Diagnosis | None:
         sentence = "p is taken for the probability to drop; here it is that to keep."
     elif abs(share - p) > tolerance:
         kind, sentence = "share-kept", "the share of entries that is kept is not p."
-    elif "out_again" in outputs and not np.array_equal(kept, dropout_mask_of(outputs["out_again"])):
+    elif "out_again" in outputs and not np.array_equal(mask, dropout_mask_of(outputs["out_again"])):
         kind, source = "seed-ignored", FORWARD
         sentence = "one seed gives two masks; a gradient check needs the same at each call."
     else:
         return _check_mask_independence(p, outputs)
-    worst = f"out: {share:.1%} of {kept.size} entries kept, expected about {p:.0%}"
+    worst = f"out: {share:.1%} of {mask.size} entries kept, expected about {p:.0%}"
     return Diagnosis(kind, sentence, source, worst)
 
 
@@ -122,7 +122,7 @@ DROPOUT_BACKWARD = [
          lambda i, e: {"dx": i["dout"]}),
         ("mask-missing", "rescaled, but the whole of dout passes: a dropped entry has no influence.",
          lambda i, e: {"dx": i["dout"] / i["p"]}),
-        ("mask-inverted", "the gradient passes where the forward dropped, and stops where it kept.",
+        ("mask-inverted", "the gradient passes where the forward dropped, and stops where it mask.",
          lambda i, e: {"dx": i["dout"] / i["p"] - e["dx"]},
          lambda i, e: {"dx": i["dout"] - e["dx"] * i["p"]}),
         ("rescaled-twice", "rescaled twice: the mask may hold the scale already.",
