@@ -78,6 +78,16 @@ def test_behind_another_forward_only_what_is_certain_is_said(scale, spoil, kinds
     assert "factor that differs" not in " ".join(result.lines)
 
 
+def test_a_right_backward_behind_a_forward_with_another_variance_is_told_so():
+    def forward(x, gamma, beta, bn_param):
+        _, cache = layers.batchnorm_forward(x, gamma, beta, bn_param)
+        return gamma * (x - x.mean(axis=0)) / np.std(x, axis=0, ddof=1) + beta, cache
+
+    result = verdict("batchnorm_backward", layers_with(batchnorm_forward=forward))
+    assert result.kind == "another-forward"
+    assert result.lines[0].endswith("and this is the gradient of the layer as defined.")
+
+
 def casting_forward(x, gamma, beta, bn_param):
     arrays = (array.astype(np.float64) for array in (x, gamma, beta))
     return layers.batchnorm_forward(*arrays, bn_param)

@@ -383,13 +383,8 @@ def backward_misconceptions(rows: bool) -> list[Misconception]:
              lambda i, e: {"dx": _dx(i, i["gamma"], rows=not rows)}),
         ),
         *(
-            Misconception(
-                kind,
-                f"as if in the forward: {sentence}",
-                _forward_source(rows, source),
-                altered(steps),
-            )
-            for kind, sentence, source, steps in ALTERED
+            Misconception(kind, f"as if in the forward: {text}", _forward_source(rows, at), altered(steps))
+            for kind, text, at, steps in ALTERED
         ),
         *upstream_ignored(
             lambda i, e: {
@@ -474,6 +469,13 @@ LAYERNORM_ROWS = backward_misconceptions(rows=True) + table(
 # fmt: on
 
 
+WAYS = (  # of x to the output, with the equation of notebook 2
+    ("direct", "the direct way", 8),
+    ("mean", "the way through the mean", 13),
+    ("variance", "the way through the variance", 11),
+)
+
+
 def explain_dx(rows: bool) -> Callable[[Inputs, str, np.ndarray, np.ndarray], Explanation | None]:
     """Answers.explain: dx as a sum of its three paths, each with a factor for every column (or row)."""
 
@@ -490,9 +492,7 @@ def explain_dx(rows: bool) -> Callable[[Inputs, str, np.ndarray, np.ndarray], Ex
         t = turn(i["x"])
         deviation = (_var(t) + i["eps"]) ** 0.5
         parts, off = [], {}
-        ways = {"direct": "the direct way", "mean": "the way through the mean"}
-        ways["variance"] = "the way through the variance"
-        for (way, words), equation, factor in zip(ways.items(), (8, 13, 11), factors):
+        for (way, words, equation), factor in zip(WAYS, factors):
             factor_name = _name_factor(factor, len(t), deviation, 1.0 if rows else i["gamma"])
             parts.append(f"{words} is {factor_name}")
             if factor_name != "right":

@@ -14,22 +14,53 @@ Residual = Callable[[Arrays], np.ndarray]
 
 
 class Rule(NamedTuple):
-    memories: dict[
-        str, tuple[str, int]
-    ]  # memory: the setting that weighs its past, and the power of dw it gathers
+    """An update rule.
+
+    Args:
+        memories: {memory: (the setting that weighs its past, the power of dw that it gathers)}.
+        defaults: {setting: value}; t, the number of the step, is one where the rule counts.
+        residual: residual(after, i, altered, weights) of next_w; see rule_residuals.
+    """
+
+    memories: dict[str, tuple[str, int]]
     defaults: dict[str, float]
-    counted: bool = False  # t, the number of the step, is in config too
+    residual: Callable[[Arrays, Inputs, dict[str, Any], dict[str, float]], np.ndarray]
+
+
+def _of_momentum(after: Arrays, i: Inputs, altered: dict[str, Any], weights: dict[str, float]) -> np.ndarray:
+    return after["next_w"] - i["w"] - after["velocity"]
+
+
+def _of_rmsprop(after: Arrays, i: Inputs, altered: dict[str, Any], weights: dict[str, float]) -> np.ndarray:
+    root = altered.get("root", _root)(altered.get("used", after["cache"]), i["epsilon"])
+    return i["learning_rate"] * i["dw"] + (after["next_w"] - i["w"]) * root
+
+
+def _of_adam(after: Arrays, i: Inputs, altered: dict[str, Any], weights: dict[str, float]) -> np.ndarray:
+    (b1, b2), count = weights.values(), altered.get("count", i["t"] + 1)
+    correct = altered.get("correct", lambda m, v: (m / (1 - b1**count), v / (1 - b2**count)))
+    m_hat, v_hat = correct(after["m"], after["v"])
+    root = altered.get("root", _root)(v_hat, i["epsilon"])
+    return i["learning_rate"] * m_hat + (after["next_w"] - i["w"]) * root
+
+
+def _root(v: np.ndarray, eps: float) -> np.ndarray:
+    return v**0.5 + eps
 
 
 RULES = {
-    "sgd_momentum": Rule({"velocity": ("momentum", 1)}, {"learning_rate": 1e-2, "momentum": 0.9}),
+    "sgd_momentum": Rule(
+        {"velocity": ("momentum", 1)}, {"learning_rate": 1e-2, "momentum": 0.9}, _of_momentum
+    ),
     "rmsprop": Rule(
-        {"cache": ("decay_rate", 2)}, {"learning_rate": 1e-2, "decay_rate": 0.99, "epsilon": 1e-8}
+        {"cache": ("decay_rate", 2)},
+        {"learning_rate": 1e-2, "decay_rate": 0.99, "epsilon": 1e-8},
+        _of_rmsprop,
     ),
     "adam": Rule(
         {"m": ("beta1", 1), "v": ("beta2", 2)},
         {"learning_rate": 1e-3, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "t": 0},
-        counted=True,
+        _of_adam,
     ),
 }
 
@@ -47,8 +78,6 @@ def rule_residuals(rule: str, i: Inputs, altered: dict[str, Any]) -> Iterator[tu
             enters; betas, the two of adam; square and root; used, the memory that rmsprop divides by; count,
             the number of adam's step, and correct, what it does with it.
     """
-    rate, eps = i["learning_rate"], i.get("epsilon")
-    root = altered.get("root", lambda v, eps: v**0.5 + eps)
 
     def of_memory(name: str, weight: float, new: np.ndarray) -> Residual:
         return lambda after: after[name] - weighted_sum(i[name], new, weight)
@@ -58,33 +87,14 @@ def rule_residuals(rule: str, i: Inputs, altered: dict[str, Any]) -> Iterator[tu
     for name, (_, power) in memories.items():
         weight = altered.get("past", weights[name])
         enters = i["dw"] if power == 1 else altered.get("square", lambda dw: dw**2)(i["dw"])
-        new = altered.get("new", 1 - weight if eps is not None else -rate) * enters
-        yield name, of_memory(name, weight, new)
-    if rule == "sgd_momentum":
-        yield "next_w", lambda after: after["next_w"] - i["w"] - after["velocity"]
-    elif rule == "rmsprop":
-
-        def of_rmsprop(after: Arrays) -> np.ndarray:
-            return rate * i["dw"] + (after["next_w"] - i["w"]) * root(
-                altered.get("used", after["cache"]), eps
-            )
-
-        yield "next_w", of_rmsprop
-    else:
-        b1, b2 = weights.values()
-        count = altered.get("count", i["t"] + 1)
-        correct = altered.get("correct", lambda m, v: (m / (1 - b1**count), v / (1 - b2**count)))
-
-        def of_adam(after: Arrays) -> np.ndarray:
-            m_hat, v_hat = correct(after["m"], after["v"])
-            return rate * m_hat + (after["next_w"] - i["w"]) * root(v_hat, eps)
-
-        yield "next_w", of_adam
+        weight_of_new = 1 - weight if "epsilon" in i else -i["learning_rate"]  # an average, or a sum of steps
+        yield name, of_memory(name, weight, altered.get("new", weight_of_new) * enters)
+    yield "next_w", lambda after: RULES[rule].residual(after, i, altered, weights)
 
 
 def rule_step(rule: str, i: Inputs, **altered: Any) -> Arrays:
     """One step of a rule, as {next_w, and its memory}: solve each residual for its zero."""
-    after = {"t": np.asarray(i["t"] + 1)} if RULES[rule].counted else {}
+    after = {"t": np.asarray(i["t"] + 1)} if "t" in i else {}
     for name, residual in rule_residuals(rule, i, altered):
         at_0, at_1 = (residual({**after, name: np.full(i["w"].shape, at)}) for at in (0.0, 1.0))
         after[name] = at_0 / (at_0 - at_1)
