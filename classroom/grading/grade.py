@@ -26,7 +26,7 @@ from classroom.grading.marking import Setting, clean, imported, mark, wanted_fil
 from classroom.grading.submission import read_submission, students
 from classroom.manifest import MANIFEST, ROOT, ManifestError, load
 from classroom.sandbox.process import LEVELS, best_level, seccomp
-from cs231n.checking.problems import EXERCISES
+from cs231n.checking.exercises import EXERCISES
 from cs231n.common.executors import executor_for
 from cs231n.common.files import atomic_write
 from cs231n.common.terminal import Progress

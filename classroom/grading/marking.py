@@ -23,10 +23,11 @@ import numpy as np
 from classroom.manifest import ROOT, by_file, source_of
 from classroom.releasing.blanks import blank_functions, is_blank
 from classroom.sandbox.process import Child, Ended, Limits, TimedOut, best_level, folder_for
-from cs231n.checking.answers.definitions import as_chosen
+from cs231n.checking import answers
 from cs231n.checking.diagnosis import diagnose
-from cs231n.checking.imports import refusal
-from cs231n.checking.problems import EXERCISES, WEIGHTS, problems, run
+from cs231n.checking.exercises import EXERCISES
+from cs231n.checking.imports import import_error_message
+from cs231n.checking.problems import make_problem, run
 
 __all__ = ["Attempt", "Setting", "imported", "mark", "wanted_files"]
 
@@ -34,13 +35,7 @@ PUBLIC_SEEDS = (0, 1)  # those of a learner's own check begin so
 HIDDEN = 3  # problems of other seeds and shapes
 # Another hidden one, so large that to difference the student's own forward, entry by entry, takes too long:
 # and long where entries hang on each other, so that one evaluation for many of them is little help.
-LARGE = {
-    "affine_backward": (4, 20000),
-    "softmax_loss": (48, 2000),
-    "batchnorm_backward": (2000, 48),
-    "batchnorm_backward_alt": (2000, 48),
-    "layernorm_backward": (48, 2000),
-}
+LARGE = {name: exercise.large for name, exercise in EXERCISES.items() if exercise.large}
 # Beside the files with exercises: nothing that could differentiate numerically, and no definition.
 NEEDED = (
     "cs231n/__init__.py",
@@ -50,6 +45,8 @@ NEEDED = (
         for name in ("__init__", "require", "shapes", "takes", "update_rule", "variance")
     ),
     "cs231n/checking/__init__.py",
+    "cs231n/checking/exercises.py",
+    "cs231n/checking/learner_code.py",
     "cs231n/checking/problems.py",
 )
 RTOL, ATOL = 1e-6, 1e-8  # as cs231n.checking.diagnosis has them; ATOL is relative to the largest entry
@@ -254,7 +251,7 @@ class _Runner:
         except Ended as error:  # a file that could be imported before
             return self._ended(error)
         deadline = self._deadline()
-        module = EXERCISES[exercise.title]
+        module = EXERCISES[exercise.title].module
         if module not in self._loaded and module not in self._failed:
             request = {"load": module, "reference": reference}
             reply = self._reply(request, exercise, deadline, not self._followed)
@@ -277,12 +274,13 @@ class _Runner:
             got = _arrays(reply.get("got"), right)
             large = i >= len(PUBLIC_SEEDS) + HIDDEN
             doubt = doubt or (_large if large else explain)(exercise.title, inputs, got, right, public)
-            right = as_chosen(exercise.title, inputs, got, right) if "Net" in exercise.title else right
+            adopt = answers.for_(exercise.title).adopt_masks
+            right = adopt(inputs, got, right) if adopt else right
             for name, value in right.items():
                 # The arrays of dropout hang on one mask, which is the student's choice: all of them or none.
                 good = (
                     doubt is None
-                    or not exercise.title.startswith("dropout")
+                    or not EXERCISES[exercise.title].all_or_nothing
                     and name in got
                     and agrees(got[name], value)
                 )
@@ -291,13 +289,13 @@ class _Runner:
                     repeats.add(name)
         if doubt is None:
             return Attempt(1.0)
-        return Attempt(_share(earned, repeats, WEIGHTS.get(exercise.title, {})), *doubt)
+        return Attempt(_share(earned, repeats, EXERCISES[exercise.title].weight), *doubt)
 
 
-def _share(earned, repeats, weights):
+def _share(earned, repeats, weight):
     """The share of the points. An array that only repeats an input earns nothing, but costs when wrong."""
-    counted = {name: weights.get(name, 1) for name in earned if name not in repeats or not earned[name]}
-    return sum(weight * earned[name] for name, weight in counted.items()) / sum(counted.values())
+    counted = {name: weight(name) for name in earned if name not in repeats or not earned[name]}
+    return sum(points * earned[name] for name, points in counted.items()) / sum(counted.values())
 
 
 @functools.lru_cache(256)
@@ -310,10 +308,10 @@ def trials(title, seed):
         asked.append((int(rng.randint(2**31)), (int(N), int(D))))
     if title in LARGE:
         asked.append((int(rng.randint(2**31)), LARGE[title]))
-    module = importlib.import_module(EXERCISES[title])
+    module = importlib.import_module(EXERCISES[title].module)
     found = []
     for one, shape in asked:
-        inputs = problems(title, one, shape)
+        inputs = make_problem(title, one, shape)
         found.append((inputs, run(title, module, inputs)))
     return found
 
@@ -388,7 +386,7 @@ def _raised(error, exercise, exercises, public, files):
         where = where if where and file in files and 0 < line < 10_000 else ""
         return Attempt(0.0, "raised", f"It raised {kind} on a problem that is not shown{where}.")
     absent = NOT_THERE.match(message)
-    said = absent and refusal(absent[1] or f"cs231n.{absent[2]}")
+    said = absent and import_error_message(absent[1] or f"cs231n.{absent[2]}")
     if said:
         return Attempt(0.0, "raised", clean(said.removesuffix(".")) + clean(where) + ".")
     return Attempt(0.0, "raised", clean(f"It raised {kind}: {message}") + clean(where))

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from classroom.grading import marking
-from cs231n.checking.problems import EXERCISES as MODULES
-from cs231n.checking.problems import problems, run
+from cs231n.checking.exercises import EXERCISES as MODULES
+from cs231n.checking.problems import make_problem, run
 from tests.support.grading_class import (
     BRIEF,
     EXERCISES,
@@ -143,15 +143,15 @@ def test_one_evaluation_for_all_rows_takes_too_long_too(monkeypatch):
 def test_the_time_of_a_large_problem_goes_to_one_call(monkeypatch):
     """One in float32 besides would leave a slow but right backward half of it."""
     for title, shape in marking.LARGE.items():
-        called, module = [], importlib.import_module(MODULES[title])
+        called, module = [], importlib.import_module(MODULES[title].module)
         real = getattr(module, title)
         monkeypatch.setattr(
             module, title, lambda *a, real=real, called=called: called.append(a[0].dtype) or real(*a)
         )
         once = 3 if title == "softmax_loss" else 1
-        run(title, module, problems(title, 0, shape))
+        run(title, module, make_problem(title, 0, shape))
         assert called == [np.float64] * once
-        run(title, module, problems(title, 0))
+        run(title, module, make_problem(title, 0))
         assert called == [np.float64] * 2 * once + [np.float32] * once
 
 

@@ -32,7 +32,7 @@ from classroom.sandbox.process import (
 from tests.support.grading_class import BRIEF, alive, blank, hostile, marked, shares, solved
 
 # What a child needs of cs231n.checking.problems besides run.
-ALONE = "from contextlib import nullcontext\n\ndef standing_alone(*_):\n    return nullcontext()\n\n"
+ALONE = "from contextlib import nullcontext\n\ndef forbid_other_backwards(*_):\n    return nullcontext()\n\n"
 ASK = {"exercise": "relu_forward", "module": "cs231n.layers", "inputs": {"x": np.ones((3, 2))}}
 
 

@@ -251,8 +251,9 @@ def command_that_prints(expression):
     """Code that runs python -m cs231n with a command of its own, which prints the value of `expression`."""
     return (
         "import sys, types, cs231n.__main__ as kit\n"
-        f"sys.modules['planted'] = types.SimpleNamespace(main=lambda: print({expression}) or 0)\n"
-        "kit.COMMANDS['planted'] = ('planted', 'prints')\n"
+        f"job = types.SimpleNamespace(main=lambda: print({expression}) or 0)\n"
+        "sys.modules['cs231n.commands.planted'] = job\n"
+        "kit.COMMANDS['planted'] = 'prints'\n"
         "sys.exit(kit.main(['planted']))"
     )
 
