@@ -5,7 +5,7 @@ import re
 import pytest
 
 from classroom import manifest
-from classroom.grading import marking
+from classroom.grading import reference
 from cs231n.checking.imports import ALLOWED, refusals
 from cs231n.checking.problems import EXERCISES
 from cs231n.checks import _files
@@ -111,7 +111,7 @@ def test_the_kits_own_files_import_what_a_grader_has():
         assert refusals(ROOT, file) == []
     graders = {
         file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-        for file in (*marking.NEEDED, *marking.imported(marking.wanted_files(manifest.load())))
+        for file in (*reference.CHILD_MODULES, *reference.import_closure(reference.submitted_files(manifest.load_exercises())))
     }
     assert set(ALLOWED) == graders
 
