@@ -17,7 +17,7 @@ import pytest
 
 from classroom.grading import report
 from classroom.grading.submission import Submission
-from classroom.sandbox import process, seccomp
+from classroom.sandbox import levels, process, seccomp
 from classroom.sandbox.levels import LEVELS, Command
 from classroom.sandbox.process import (
     Child,
@@ -38,6 +38,7 @@ from tests.support.grading_class import (
     marked,
     shares,
     solved,
+    with_functions,
     wrong,
 )
 
@@ -334,6 +335,54 @@ def test_a_blank_submission_and_a_solved_one(level):
     results = marked(blank(), level)
     assert shares(results) == {} and set(wrong(results).values()) == {"not-implemented", "waits"}
     assert wrong(marked(solved(), level)) == {}
+
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs children as another user")
+
+
+@pytest.fixture
+def closed_folder(tmp_path):
+    """A folder that only its owner may pass, as /root is."""
+    folder = tmp_path / "closed"
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+LAZY = """
+import decimal
+import fractions
+import numpy.fft
+import numpy.polynomial
+import statistics
+
+
+def relu_forward(x):
+    np.ma.masked_less(x, 0), np.fft.fft(x), np.polynomial.Polynomial([1]), np.lib.scimath.sqrt(-1)
+    return np.maximum(x, 0), x
+"""
+
+
+@as_root
+def test_a_child_that_may_not_read_numpy_any_more_has_all_of_it(closed_folder, monkeypatch):
+    """In a kit below such a folder, with its packages in .venv, every right submission got 0."""
+    for path in levels.numpy_folders():
+        shutil.copytree(path, closed_folder / path.name, copy_function=os.symlink)
+    folders = [closed_folder / path.name for path in levels.numpy_folders()]
+    monkeypatch.setattr(levels, "numpy_folders", lambda: folders)
+    assert wrong(marked(with_functions(solved(), LAZY), "limits")) == {}
+    with probing("limits") as probe:
+        assert probe("open(np.__file__)") == "PermissionError"
+
+
+@as_root
+def test_a_child_that_may_not_read_its_own_folder_does_not_start(closed_folder, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(closed_folder))
+    with (
+        pytest.raises(SandboxError, match="cannot read its folder below .*closed; try: TMPDIR=/tmp"),
+        child_folder({}) as folder,
+        Child(folder, "limits", BRIEF),
+    ):
+        pass
 
 
 @pytest.mark.parametrize(
