@@ -96,35 +96,22 @@ def outside(source, exercises):
 STUB = f'def f(x):\n    """One."""\n{BLANK}'
 
 
-@pytest.mark.parametrize(
-    "more, blank",
-    [
-        ("", True),
-        ("def g(x):\n    return f(x)\n", True),
-        ("h = f\nf.note = 1\n", True),
-        ("def f(x):\n    return x\n", False),
-        ("f = abs\n", False),
-        ("from numpy import abs as f\n", False),
-        ("class A:\n    def g(self): pass\nA.f = A.g\n", False),
-        ("def g(:\n", False),
-        ("pattern = '\\d'\n", True),
-        (f"def f(x): return 0{'+1' * 2000}\n", False),
-        (f"y = 0{'+1' * 100_000}\n", False),
-    ],
-    ids=[
-        "alone",
-        "called",
-        "read",
-        "again",
-        "bound",
-        "imported",
-        "a method",
-        "no program",
-        "an escape",
-        "too deep to write out",
-        "too deep to parse",
-    ],
-)
+MORE = {  # behind the stub -> whether it is blank still
+    "nothing": ("", True),
+    "called": ("def g(x):\n    return f(x)\n", True),
+    "read": ("h = f\nf.note = 1\n", True),
+    "again": ("def f(x):\n    return x\n", False),
+    "bound": ("f = abs\n", False),
+    "imported": ("from numpy import abs as f\n", False),
+    "a method": ("class A:\n    def g(self): pass\nA.f = A.g\n", False),
+    "no program": ("def g(:\n", False),
+    "an escape": ("pattern = '\\d'\n", True),
+    "too deep to write out": (f"def f(x): return 0{'+1' * 2000}\n", False),
+    "too deep to parse": (f"y = 0{'+1' * 100_000}\n", False),
+}
+
+
+@pytest.mark.parametrize("more, blank", MORE.values(), ids=MORE)
 @pytest.mark.filterwarnings("error")
 def test_a_blank_is_no_function_that_somebody_wrote(more, blank):
     assert is_blank(STUB + more, "f", EXERCISE) == blank

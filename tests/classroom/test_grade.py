@@ -12,7 +12,7 @@ from classroom.__main__ import main
 from classroom.grading import grade as grading
 from classroom.grading.grade import grade
 from classroom.grading.result import ExerciseResult
-from classroom.manifest import ManifestError
+from classroom.manifest import MANIFEST, ManifestError
 from classroom.sandbox.process import best_level
 from cs231n.common.executors import Serial
 from tests.support.grading_class import (
@@ -23,7 +23,6 @@ from tests.support.grading_class import (
     blank,
     hostile,
     solved,
-    with_functions,
     zipped,
 )
 
@@ -37,7 +36,7 @@ def out(tmp_path):
 def submissions(tmp_path):
     folder = tmp_path / "in"
     zipped(folder / "ada.zip", solved())
-    zipped(folder / "bob.zip", with_functions(solved(), WRONG_ALT), "bob/")
+    zipped(folder / "bob.zip", solved(WRONG_ALT), "bob/")
     zipped(folder / "=1+1.zip", {**blank(), OPTIM: b"\xff\xfe"})
     (folder / "cyd.zip").write_bytes(b"no zip")
     return folder
@@ -137,35 +136,20 @@ def test_who_cannot_be_marked_is_named_and_tried_again(out, submissions, monkeyp
     assert (out / "students" / "ada" / "results.json").exists()
 
 
-def fail_while_marking(monkeypatch, marked):
-    real = grading.mark_submission
-
-    def interrupted(submission, options):
-        if len(marked) == 2:
-            raise KeyboardInterrupt
-        return real(submission, options)
-
-    monkeypatch.setattr(grading, "mark_submission", interrupted)
-    monkeypatch.setattr(grading, "MAX_PENDING", 1)
-
-
-def fail_while_reading(monkeypatch, marked):
-    real = grading.read_submission
-
-    def fails(path, names):
-        if len(marked) == 2:
-            raise MemoryError
-        return real(path, names)
-
-    monkeypatch.setattr(grading, "read_submission", fails)
-
-
 @pytest.mark.parametrize(
-    "fail, error", [(fail_while_marking, KeyboardInterrupt), (fail_while_reading, MemoryError)]
+    "name, error", [("mark_submission", KeyboardInterrupt), ("read_submission", MemoryError)]
 )
-def test_an_interruption_keeps_what_is_marked(fail, error, out, submissions, monkeypatch, quick):
+def test_an_interruption_keeps_what_is_marked(name, error, out, submissions, monkeypatch, quick):
+    real = getattr(grading, name)
+
+    def fails(*args):
+        if len(quick) == 2:
+            raise error
+        return real(*args)
+
     with monkeypatch.context() as patch, pytest.raises(error):
-        fail(patch, quick)
+        patch.setattr(grading, name, fails)
+        patch.setattr(grading, "MAX_PENDING", 1)
         run(submissions, out)
     assert len(list(out.glob("students/*/results.json"))) == 2
     assert len((out / "grades.csv").read_text().splitlines()) == 3
@@ -199,15 +183,7 @@ def test_results_are_not_written_among_the_submissions(tmp_path, name):
 
 
 def test_an_exercise_without_problems_is_named(tmp_path, out):
-    entry = {
-        "number": 1,
-        "title": "conv_forward",
-        "points": 1,
-        "file": LAYERS,
-        "hint": "",
-        "needs": [],
-        "functions": ["cs231n.layers.affine_forward"],
-    }
+    entry = json.loads(MANIFEST.read_text())[0] | {"title": "conv_forward"}
     (tmp_path / "m.json").write_text(json.dumps([entry]))
     with pytest.raises(ManifestError, match="no problem is known for conv_forward"):
         run(tmp_path, out, manifest=tmp_path / "m.json")
@@ -233,8 +209,8 @@ def test_a_name_cannot_stop_the_class_or_write_another_line(tmp_path, out, capsy
 
 def test_a_students_text_is_text(tmp_path, out):
     text = "'<script>1</script>\\x1b[31m\\n\\udc80'"
-    files = with_functions(blank(), f"def relu_forward(x):\n    raise ValueError({text})\n")
-    zipped(tmp_path / "in" / "<b>eve.zip", files)
+    source = f"def relu_forward(x):\n    raise ValueError({text})\n"
+    zipped(tmp_path / "in" / "<b>eve.zip", blank(source))
     run(tmp_path / "in", out)
     for page in out.rglob("*.html"):
         text = page.read_text()

@@ -9,12 +9,14 @@ from classroom.grading import compare, runner
 from tests.support.grading_class import (
     BATCHNORM,
     BRIEF,
+    LAYER_UTILS,
     LAYERS,
     NET,
     OPTIM,
     PATIENT,
     WRONG_ALT,
     blank,
+    function,
     marked,
     shares,
     solved,
@@ -23,15 +25,8 @@ from tests.support.grading_class import (
 )
 
 
-def function_source(function):
-    """The source of a function of the solved layers."""
-    source = solved()[LAYERS]
-    (node,) = [n for n in ast.parse(source).body if getattr(n, "name", "") == function]
-    return ast.get_source_segment(source, node) + "\n"
-
-
 def test_one_mistake_costs_one_exercise_and_is_recognized():
-    results = marked(with_functions(solved(), WRONG_ALT))
+    results = marked(solved(WRONG_ALT))
     assert wrong(results) == {"batchnorm_backward_alt": "mean-held-fixed"}
     alt = results["batchnorm_backward_alt"]
     assert alt.share == 1 / 2  # dgamma and dbeta are right, and dx counts as both
@@ -39,22 +34,21 @@ def test_one_mistake_costs_one_exercise_and_is_recognized():
 
 
 def test_a_wrong_forward_does_not_cost_the_backward():
-    double = "def batchnorm_forward(x, *arguments):\n    return _batchnorm_forward(2 * x, *arguments)\n"
-    results = marked(with_functions(solved(), double))
+    results = marked(solved(function("batchnorm_forward", "x, *rest", "_batchnorm_forward(2 * x, *rest)")))
     assert wrong(results).keys() == {"batchnorm_forward"}
     assert results["batchnorm_backward"].reference_used_for == ("batchnorm_forward",)
     assert results["FullyConnectedNet"].reference_used_for == ("batchnorm_forward",)
 
 
-@pytest.mark.parametrize("function", ["batchnorm_backward_alt", "affine_backward", "dropout_backward"])
-def test_a_backward_without_its_forward_is_marked_with_the_references(function):
-    files = with_functions(blank(), function_source(function))
-    if function == "affine_backward":  # whose exercise has a second function
-        files["cs231n/layer_utils.py"] = solved()["cs231n/layer_utils.py"]
+@pytest.mark.parametrize("name", ["batchnorm_backward_alt", "affine_backward", "dropout_backward"])
+def test_a_backward_without_its_forward_is_marked_with_the_references(name):
+    source = solved()[LAYERS]
+    (node,) = [node for node in ast.parse(source).body if getattr(node, "name", "") == name]
+    files = blank(ast.get_source_segment(source, node) + "\n")
+    files[LAYER_UTILS] = solved()[LAYER_UTILS]  # which has a second function of affine_backward
     results = marked(files)
-    assert shares(results) == {function: 1.0}
-    forward = function.removesuffix("_alt").replace("backward", "forward")
-    assert results[function].reference_used_for == (forward,)
+    assert shares(results) == {name: 1.0}
+    assert results[name].reference_used_for == (name.removesuffix("_alt").replace("backward", "forward"),)
 
 
 def test_a_net_over_blank_layers_is_marked_with_the_references():
@@ -100,9 +94,9 @@ LOOPS = """    dx = np.empty_like(dout)
 def test_another_style_and_another_cache_are_right_and_loops_over_columns_are_in_time():
     head, alt = BATCHNORM.split("def batchnorm_backward_alt")
     closed_form = next(line for line in alt.splitlines(keepends=True) if line.startswith("    dx ="))
-    files = with_functions(solved(), OWN_AFFINE)
+    files = solved(OWN_AFFINE)
     files = with_functions(files, f"{head}def batchnorm_backward_alt{alt.replace(closed_form, LOOPS)}")
-    assert wrong(marked(with_functions(files, OWN_AFFINE_IF, "cs231n/layer_utils.py"))) == {}
+    assert wrong(marked(with_functions(files, OWN_AFFINE_IF, LAYER_UTILS))) == {}
 
 
 DROPOUT = """
@@ -122,7 +116,7 @@ OWN_MASK = "(np.random.default_rng(dropout_param.get('seed')).random(x.shape) > 
 
 def test_any_mask_of_dropout_is_right_and_a_net_is_marked_by_the_masks_that_its_own_dropout_draws():
     titles = ["dropout_forward", "dropout_backward", "FullyConnectedNet"]
-    own = with_functions(solved(), DROPOUT.replace("MASK", OWN_MASK))
+    own = solved(DROPOUT.replace("MASK", OWN_MASK))
     assert wrong(marked(own, limits=PATIENT, only=titles)) == {}
     unregularized = """
 class FullyConnectedNet(FullyConnectedNet):
@@ -137,11 +131,8 @@ class FullyConnectedNet(FullyConnectedNet):
 
 
 def test_what_only_repeats_an_input_earns_nothing():
-    repeats = (
-        "def batchnorm_forward(x, gamma, beta, bn_param):\n    return x, None\n\n\n"
-        "def dropout_forward(x, dropout_param):\n    return x, None\n"
-    )
-    results = marked(with_functions(blank(), repeats))
+    names = ("batchnorm_forward", "dropout_forward")
+    results = marked(blank("\n\n".join(function(name, "x, *rest", "x, None") for name in names)))
     assert shares(results) == {} and results["dropout_forward"].kind == "nothing-dropped"
 
 
@@ -159,7 +150,14 @@ class FullyConnectedNet(FullyConnectedNet):
     def __init__(self, *sizes, NAME=None, **options):
         super().__init__(*sizes, **options)
 """
-REFUSE = "if NAME:\n            raise NotImplementedError\n        super"
+REFUSAL = "if NAME:\n            raise NotImplementedError\n        super"
+NET_REFUSES = NET_WITHOUT.replace("super", REFUSAL).replace("NAME", "label_smoothing")
+SOFTMAX_PLAIN = function("softmax_loss", "x, y, label_smoothing=0.0", "_softmax_loss(x, y)")
+RELU_FORWARD = function("relu_forward", "x", "np.maximum(x, 0), x")
+RELU_BACKWARD = function("relu_backward", "dout, cache", "dout * (cache >= 0)")
+ONE_SEED = function("dropout_forward", "x, param", "_dropout_forward(x, {**param, 'seed': 0})")
+ONE_MASK = "(np.arange(x.size).reshape(x.shape) * 0.618 % 1 < p) / p"
+IN_FLOAT64 = function("batchnorm_forward", "x, *rest", "_batchnorm_forward(x.astype(np.float64), *rest)")
 
 
 @pytest.mark.parametrize(
@@ -167,64 +165,27 @@ REFUSE = "if NAME:\n            raise NotImplementedError\n        super"
     [
         ("FullyConnectedNet", NET_WITHOUT.replace("NAME", "dropout_keep_ratio"), "dropout-left-out", 41 / 48),
         ("FullyConnectedNet", NET_WITHOUT.replace("NAME", "label_smoothing"), "smoothing-ignored", 41 / 48),
-        (
-            "FullyConnectedNet",
-            NET_WITHOUT.replace("super", REFUSE).replace("NAME", "label_smoothing"),
-            "smoothing-ignored",
-            41 / 48,
-        ),
-        (
-            "softmax_loss",
-            "def softmax_loss(x, y, label_smoothing=0.0):\n    return _softmax_loss(x, y)\n",
-            "smoothing-ignored",
-            3 / 5,
-        ),
+        ("FullyConnectedNet", NET_REFUSES, "smoothing-ignored", 41 / 48),
+        ("softmax_loss", SOFTMAX_PLAIN, "smoothing-ignored", 3 / 5),
         ("softmax_loss", SOFTMAX.replace("SHIFT", "x.max(axis=1, keepdims=True)"), "right", 1),
         ("softmax_loss", SOFTMAX.replace("SHIFT", "x.max()"), "overflow", 4 / 5),
-        (
-            "relu_backward",
-            "def relu_forward(x):\n    return np.maximum(x, 0), x\n\n\n"
-            "def relu_backward(dout, cache):\n    return dout * (cache >= 0)\n",
-            "passes-at-zero",
-            0,
-        ),
-        (
-            "dropout_forward",
-            "def dropout_forward(x, dropout_param):\n"
-            "    return _dropout_forward(x, {**dropout_param, 'seed': 0})\n",
-            "one-mask",
-            0,
-        ),
-        (
-            "dropout_forward",
-            DROPOUT.replace("MASK", "(np.arange(x.size).reshape(x.shape) * 0.618 % 1 < p) / p"),
-            "one-mask",
-            0,
-        ),
+        ("relu_backward", RELU_FORWARD + RELU_BACKWARD, "passes-at-zero", 0),
+        ("dropout_forward", ONE_SEED, "one-mask", 0),
+        ("dropout_forward", DROPOUT.replace("MASK", ONE_MASK), "one-mask", 0),
         ("dropout_forward", DROPOUT.replace("MASK", "np.zeros(x.shape)"), "mask-by-line", 0),
-        (
-            "batchnorm_forward",
-            "def batchnorm_forward(x, *arguments):\n"
-            "    return _batchnorm_forward(x.astype(np.float64), *arguments)\n",
-            "not-float32",
-            4 / 4.25,
-        ),
+        ("batchnorm_forward", IN_FLOAT64, "not-float32", 4 / 4.25),
     ],
 )
 def test_a_part_costs_its_share(title, source, kind, share):
-    files = with_functions(solved(), source, NET if "Net" in title else LAYERS)
+    files = solved(source, NET if "Net" in title else LAYERS)
     results = marked(files, limits=PATIENT, only=[title])
     assert results[title].kind == kind and results[title].share == pytest.approx(share)
 
 
 def test_smoothing_left_to_be_written_costs_its_share_and_not_the_net():
-    unwritten = (
-        "def softmax_loss(x, y, label_smoothing=0.0):\n"
-        "    if label_smoothing:\n        raise NotImplementedError('later')\n"
-        "    return _softmax_loss(x, y)\n"
-    )
+    unwritten = "    if label_smoothing:\n        raise NotImplementedError('later')\n    return"
     titles = ["softmax_loss", "FullyConnectedNet"]
-    results = marked(with_functions(solved(), unwritten), limits=PATIENT, only=titles)
+    results = marked(solved(SOFTMAX_PLAIN.replace("    return", unwritten)), limits=PATIENT, only=titles)
     assert wrong(results) == {"softmax_loss": "smoothing-ignored"}
     assert results["softmax_loss"].share == pytest.approx(3 / 5)
     assert results["FullyConnectedNet"].reference_used_for == ("softmax_loss",)
@@ -270,15 +231,14 @@ def test_the_start_of_a_child_does_not_count_as_the_students_time(monkeypatch):
             time.sleep(2.2)
 
     monkeypatch.setattr(runner, "Child", SlowChild)
-    exits = "def relu_forward(x):\n    import os\n    os._exit(3)\n"
-    titles = ["affine_forward", "relu_forward", "relu_backward"]
-    assert wrong(marked(with_functions(solved(), exits), only=titles)) == {"relu_forward": "crashed"}
+    files = solved(function("relu_forward", "x", "__import__('os')._exit(3)"))
+    results = marked(files, only=["affine_forward", "relu_forward", "relu_backward"])
+    assert wrong(results) == {"relu_forward": "crashed"}
 
 
 @pytest.mark.slow
 def test_an_exercise_and_a_submission_have_their_time():
-    slow = "def relu_forward(x):\n    import time\n\n    time.sleep(0.8)\n    return np.maximum(x, 0), x\n"
-    files = with_functions(solved(), slow)
+    files = solved(function("relu_forward", "x", "__import__('time').sleep(0.8) or np.maximum(x, 0), x"))
     assert marked(files)["relu_forward"].kind == "timed-out"  # five times 0.8 s are more than 2 s
     results = marked(files, limits=BRIEF._replace(seconds=20, total=2))
     assert results["affine_forward"].share == 1

@@ -38,7 +38,6 @@ from tests.support.grading_class import (
     marked,
     shares,
     solved,
-    with_functions,
     wrong,
 )
 
@@ -219,10 +218,9 @@ def test_calls_of_another_kind_end_the_child(level, code, signal):
         probe(f"exec({'import ctypes; ' + code!r})")
 
 
-@pytest.mark.parametrize("machine", ["riscv64", "armv7l"])
-def test_a_machine_without_a_filter_is_reported(machine, monkeypatch, best_level_anew):
-    monkeypatch.setattr(platform, "machine", lambda: machine)
-    reason = f"no filter of system calls is known for {platform.system()} on {machine}"
+def test_a_machine_without_a_filter_is_reported(monkeypatch, best_level_anew):
+    monkeypatch.setattr(platform, "machine", lambda: "riscv64")
+    reason = f"no filter of system calls is known for {platform.system()} on riscv64"
     with pytest.raises(SandboxError, match=reason):
         best_level("bubblewrap")
     with child_folder({}) as folder, Child(folder, best_level(), BRIEF):
@@ -241,53 +239,43 @@ def children(monkeypatch):
     shutil.rmtree(folder)
 
 
-RELU = {"relu_forward": 1.0}
-CASES = {  # what each earns, and the kind of its first exercise
-    "endless_loop": ({}, "timed-out"),
-    "allocation": ({}, "raised"),
-    "threads": ({}, "raised"),
-    "fills_the_disk": ({}, "raised"),
-    "exits": (RELU, "crashed"),
-    "lying_objects": ({}, None),
-    "another_exercise": (RELU, "not-implemented"),
-    "differentiates": ({}, "raised"),
-    "outgrows_its_limit": ({}, "raised"),
+CASES = {  # {the kind of the first exercise: files of hostile/}
+    "timed-out": ["endless_loop"],
+    "raised": ["allocation", "threads", "fills_the_disk", "differentiates", "outgrows_its_limit"],
+    "crashed": ["exits"],
+    "not-implemented": ["another_exercise"],
+    "": ["lying_objects"],
 }
 SLOW_CASES = {  # contained by what contains one of those above, or after a wait for a limit
-    "endless_import": ({}, "timed-out"),
-    "fork_bomb": ({}, "timed-out"),
-    "flood": ({}, "timed-out"),
-    "closes_the_pipe": ({}, None),
-    "patched_numpy": ({}, None),
-    "wrong_arrays": ({}, None),
-    "forged_answers": ({}, None),
+    "timed-out": ["endless_import", "fork_bomb", "flood"],
+    "": ["closes_the_pipe", "patched_numpy", "wrong_arrays", "forged_answers"],
 }
+FAST, SLOW = ([(kind, name) for kind in cases for name in cases[kind]] for cases in (CASES, SLOW_CASES))
 
 
-def require_contained(name, level, children):
-    earned, kind = (CASES | SLOW_CASES)[name]
+def require_contained(kind, name, level, children):
     start = time.monotonic()
     # Who is not to answer in time may as well get less of it.
     results = marked(hostile(name), level, BRIEF._replace(seconds=1) if kind == "timed-out" else BRIEF)
-    assert shares(results) == earned
-    assert kind is None or results["affine_forward"].kind == kind
+    assert shares(results) == ({"relu_forward": 1.0} if name in ("exits", "another_exercise") else {})
+    assert kind in ("", results["affine_forward"].kind)
     assert time.monotonic() - start < 60
     assert not alive(str(children).encode()) and not list(children.iterdir())
 
 
 @pytest.mark.parametrize(
-    "name", [*CASES, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW_CASES)]
+    "kind, name", [*FAST, *(pytest.param(*case, marks=pytest.mark.slow) for case in SLOW)]
 )
-def test_contained(name, children):
-    require_contained(name, best_level(), children)
+def test_contained(kind, name, children):
+    require_contained(kind, name, best_level(), children)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [*CASES, *SLOW_CASES])
-def test_contained_at_weaker_levels(name, level, children):
+@pytest.mark.parametrize("kind, name", [*FAST, *SLOW])
+def test_contained_at_weaker_levels(kind, name, level, children):
     if level == best_level():
         pytest.skip("test_contained ran at this level")
-    require_contained(name, level, children)
+    require_contained(kind, name, level, children)
 
 
 def test_no_call_leaves_the_sandbox(level):
@@ -369,7 +357,7 @@ def test_a_child_that_may_not_read_numpy_any_more_has_all_of_it(closed_folder, m
         shutil.copytree(path, closed_folder / path.name, copy_function=os.symlink)
     folders = [closed_folder / path.name for path in levels.numpy_folders()]
     monkeypatch.setattr(levels, "numpy_folders", lambda: folders)
-    assert wrong(marked(with_functions(solved(), LAZY), "limits")) == {}
+    assert wrong(marked(solved(LAZY), "limits")) == {}
     with probing("limits") as probe:
         assert probe("open(np.__file__)") == "PermissionError"
 

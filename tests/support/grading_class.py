@@ -18,7 +18,7 @@ from cs231n.common.files import REPOSITORY
 HOSTILE = REPOSITORY / "tests" / "classroom" / "hostile"
 EXERCISES = tuple(load_exercises())
 FILES = submitted_files(EXERCISES)
-LAYERS, OPTIM, NET = "cs231n/layers.py", "cs231n/optim.py", "cs231n/classifiers/fc_net.py"
+LAYERS, LAYER_UTILS, OPTIM, NET = FILES
 # Memory enough for numpy, a second or two for what ends at once, and time for a machine that is busy.
 BRIEF = Limits(seconds=2, cpu=8, memory=1 << 30)
 PATIENT = BRIEF._replace(seconds=5)
@@ -60,26 +60,26 @@ def _sources():
     return [{file: source.decode() for file, source in files.items()} for files in (solved, blanks)]
 
 
-def solved():
-    return dict(_sources()[0])
+def solved(source="", file=LAYERS):
+    """{path: source} that a student hands in: the kit's, with functions of source in place of its own."""
+    return with_functions(_sources()[0], source, file)
 
 
-def blank():
-    return dict(_sources()[1])
+def blank(source=""):
+    """The same of the learner's edition."""
+    return with_functions(_sources()[1], source)
 
 
 def with_functions(files, source, file=LAYERS):
-    """files with the functions and classes of source in the place of those of the same name.
-
-    Source can call those that it replaces, as _NAME.
-    """
-    old = [name for name in _defined(source) if name in _defined(files[file])]
-    renamed = "".join(f"_{name} = {name}\n" for name in old)
-    return {**files, file: f"{files[file]}\n\n{renamed}\n\n{source.lstrip()}"}
+    """files with functions of source in place of those of the same name, which it can call as _NAME."""
+    new, old = (re.findall(r"^(?:def|class) (\w+)", text, re.M) for text in (source, files[file]))
+    renamed = "".join(f"_{name} = {name}\n" for name in new if name in old)
+    return {**files, file: f"{files[file]}\n\n{renamed}\n\n{source}"} if source else dict(files)
 
 
-def _defined(source):
-    return re.findall(r"^(?:def|class) (\w+)", source, re.M)
+def function(name, arguments, value):
+    """The source of a function of one expression."""
+    return f"def {name}({arguments}):\n    return {value}\n"
 
 
 def hostile(name, **values):
@@ -88,7 +88,7 @@ def hostile(name, **values):
     for key, value in values.items():
         assert f"{key} = None" in source
         source = source.replace(f"{key} = None", f"{key} = {value!r}")
-    return with_functions(blank(), source)
+    return blank(source)
 
 
 def marked(files, level=None, limits=BRIEF, only=None):
