@@ -3,7 +3,7 @@
 import ast
 import functools
 import importlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -41,21 +41,9 @@ def submitted_files(exercises: Iterable[Exercise]) -> tuple[str, ...]:
     return tuple(functions_by_file(exercises))
 
 
-def child_files(exercises: tuple[Exercise, ...], solved: tuple[Exercise, ...]) -> dict[str, bytes]:
-    """The files of the kit that a child needs.
-
-    Args:
-        exercises: all of them; their functions are blank.
-        solved: those of them whose functions stay as the kit solves them.
-
-    Returns:
-        {path: source}.
-    """
-    return dict(_child_files(exercises, solved))
-
-
 @functools.lru_cache(64)
-def _child_files(exercises: tuple[Exercise, ...], solved: tuple[Exercise, ...]) -> dict[str, bytes]:
+def child_files(exercises: tuple[Exercise, ...], solved: tuple[Exercise, ...]) -> Mapping[str, bytes]:
+    """{path: source} of the kit for a child: `exercises` are blank but for those in `solved`."""
     blanks = functions_by_file([exercise for exercise in exercises if exercise not in solved])
     sources = {}
     for file in dict.fromkeys((*CHILD_MODULES, *import_closure(submitted_files(exercises)))):
@@ -69,9 +57,10 @@ def import_closure(files: Sequence[str]) -> tuple[str, ...]:
     paths, pending = dict.fromkeys(files), list(files)
     while pending:
         for node in ast.parse((REPOSITORY / pending.pop()).read_bytes()).body:
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(("cs231n", "classroom")):
-                for name in (node.module, *(f"{node.module}.{alias.name}" for alias in node.names)):
-                    path = f"{name}".replace(".", "/") + ".py"
+            module = isinstance(node, ast.ImportFrom) and node.module or ""
+            if isinstance(node, ast.ImportFrom) and module.startswith(("cs231n", "classroom")):
+                for name in (module, *(f"{module}.{alias.name}" for alias in node.names)):
+                    path = name.replace(".", "/") + ".py"
                     if path not in paths and (REPOSITORY / path).is_file():
                         paths[path] = None
                         pending.append(path)

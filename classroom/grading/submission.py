@@ -11,9 +11,8 @@ import os
 import stat
 import zipfile
 from collections.abc import Collection, Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path, PurePosixPath
-from typing import IO, NamedTuple, Protocol
+from typing import IO, NamedTuple
 
 __all__ = ["RejectedFileError", "Submission", "find_submissions", "read_submission"]
 
@@ -37,16 +36,6 @@ class Submission(NamedTuple):
 
 class RejectedFileError(ValueError):
     """A file, or a submission, that is not read; the message says why, without a subject."""
-
-
-class _Source(Protocol):
-    """A zip or a folder."""
-
-    def names(self) -> list[str]: ...
-
-    def is_link(self, name: str) -> bool: ...
-
-    def read_file(self, name: str, max_bytes: int = MAX_FILE_BYTES) -> bytes: ...
 
 
 def find_submissions(folder: str | os.PathLike) -> dict[str, Path]:
@@ -90,9 +79,9 @@ def read_submission(path: str | os.PathLike, names: Sequence[str]) -> Submission
     """
     path = Path(path)
     submission = Submission({}, {}, [])
-    source: AbstractContextManager
     try:
-        with _Folder(path) if path.is_dir() else _Zip(path) as source:
+        source = _Folder(path) if path.is_dir() else _Zip(path)
+        with source:
             _read(source, names, submission)
     except RejectedFileError as error:
         submission.faults[""] = f"{path.name}: {error}"
@@ -101,7 +90,9 @@ def read_submission(path: str | os.PathLike, names: Sequence[str]) -> Submission
     return submission
 
 
-def _read(source: _Source, names: Sequence[str], submission: Submission, is_inner: bool = False) -> None:
+def _read(
+    source: "_Folder | _Zip", names: Sequence[str], submission: Submission, is_inner: bool = False
+) -> None:
     """Fill a submission from a source; is_inner says that the source is itself a zip in another."""
     entries = source.names()
     if len(entries) > MAX_ENTRIES:
@@ -151,7 +142,7 @@ def _read(source: _Source, names: Sequence[str], submission: Submission, is_inne
             submission.faults[name] = f"{name} {error}"
 
 
-def _manifest_digests(source: _Source, name: str) -> dict[str, str]:
+def _manifest_digests(source: "_Folder | _Zip", name: str) -> dict[str, str]:
     """{path: SHA-256} as submit wrote them into its manifest; empty if there is none that can be read."""
     try:
         return {path: entry["sha256"] for path, entry in json.loads(source.read_file(name))["files"].items()}
