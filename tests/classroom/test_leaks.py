@@ -1,37 +1,35 @@
-"""Nothing of a solution survives: a leak planted in any place is found, and what is no secret is not."""
+"""Nothing of a solution survives: a leak in any place is found, and what anybody would write is none."""
 
 import ast
 import base64
 import io
 import json
 import zipfile
-from pathlib import Path
 
 import pytest
 
-from classroom.manifest import MANIFEST, ManifestError, by_file, load
-from classroom.releasing.blanks import body, find
-from classroom.releasing.leaks import leaks, operations, secrets
+from classroom.manifest import MANIFEST, ManifestError, functions_by_file, load_exercises
+from classroom.releasing.blanks import body_of, find_functions
+from classroom.releasing.leaks import count_operations, find_leaks, solution_fragments
 from classroom.releasing.release import LeakError, learner_edition, refuse_leaks
+from cs231n.common.files import REPOSITORY
 
-ROOT = Path(__file__).resolve().parents[2]
 DX = "dx = gamma * inv_std * (dout - dbeta / N - x_hat * (dgamma / N))"
 RENAMED = "out = a * s * (g - t / n - h * (u / n))"
+BLANKS = functions_by_file(load_exercises())
+SOURCES = {name: (REPOSITORY / name).read_bytes() for name in BLANKS}
 
 
 @pytest.fixture(scope="module")
-def secret():
-    blanks = by_file(load())
-    return secrets({name: (ROOT / name).read_bytes() for name in blanks}, blanks)
+def fragments():
+    return solution_fragments(SOURCES, BLANKS)
 
 
-def of_8(files, secret):
+def leaks_of_8(name, content, fragments):
     """The places at which a leak of exercise 8 is found, and no other."""
-    found = leaks(
-        {name: text.encode() if isinstance(text, str) else text for name, text in files.items()}, secret
-    )
-    assert {leak.exercise.number for leak in found} <= {8}
-    return [f"{leak.file}, {leak.place}" for leak in found]
+    leaks = find_leaks({name: content.encode() if isinstance(content, str) else content}, fragments)
+    assert {leak.exercise.number for leak in leaks} <= {8}
+    return [f"{leak.file}, {leak.place}" for leak in leaks]
 
 
 def notebook(kind="code", source="1", outputs=(), **more):
@@ -44,12 +42,8 @@ def stream(text):
     return {"output_type": "stream", "name": "stdout", "text": text.splitlines(keepends=True)}
 
 
-def data(**kinds):
-    return {
-        "output_type": "display_data",
-        "metadata": {},
-        "data": {f"text/{kind}": text for kind, text in kinds.items()},
-    }
+def data(kind, text):
+    return {"output_type": "display_data", "metadata": {}, "data": {kind: text}}
 
 
 PYTHON = {
@@ -75,8 +69,8 @@ PYTHON = {
 
 
 @pytest.mark.parametrize("place", PYTHON)
-def test_found_in_python(place, secret):
-    assert of_8({"cs231n/mine.py": PYTHON[place]}, secret)
+def test_found_in_python(place, fragments):
+    assert leaks_of_8("cs231n/mine.py", PYTHON[place], fragments)
 
 
 CELLS = {
@@ -90,17 +84,19 @@ CELLS = {
     "printed": notebook(outputs=[stream(f"def f():\n    {DX}\n")]),
     "printed with line numbers": notebook(outputs=[stream(f"---> 12     {DX}\n")]),
     "printed in colours": notebook(outputs=[stream(f"\x1b[0;32m    {DX}\x1b[0m\n")]),
-    "shown as text": notebook(outputs=[data(plain=[f"'{DX}'"])]),
-    "shown as HTML": notebook(outputs=[data(html=f"<pre><span>{DX}</span></pre>".replace("-", "&#45;"))]),
+    "shown as text": notebook(outputs=[data("text/plain", [f"'{DX}'"])]),
+    "shown as HTML": notebook(
+        outputs=[data("text/html", f"<pre><span>{DX}</span></pre>".replace("-", "&#45;"))]
+    ),
     "a traceback": notebook(outputs=[{"output_type": "error", "traceback": [f"----> 3 {DX}"]}]),
     "metadata": notebook(metadata={"note": DX}),
 }
 
 
 @pytest.mark.parametrize("place", CELLS)
-def test_found_in_a_notebook(place, secret):
-    found = of_8({"notebooks/n.ipynb": CELLS[place]}, secret)
-    assert found and all(where.startswith("notebooks/n.ipynb, cell 1, ") for where in found)
+def test_found_in_a_notebook(place, fragments):
+    places = leaks_of_8("notebooks/n.ipynb", CELLS[place], fragments)
+    assert places and all(where.startswith("notebooks/n.ipynb, cell 1, ") for where in places)
 
 
 TEXTS = {
@@ -118,11 +114,11 @@ TEXTS = {
 
 @pytest.mark.parametrize("place", TEXTS)
 @pytest.mark.parametrize("name", ["README.md", "cs231n/pages/templates/page.html", "setup.sh"])
-def test_found_in_other_files(name, place, secret):
-    assert of_8({name: TEXTS[place]}, secret)
+def test_found_in_other_files(name, place, fragments):
+    assert leaks_of_8(name, TEXTS[place], fragments)
 
 
-def test_found_in_the_zip_and_in_a_zip_in_it(secret):
+def test_found_in_the_zip_and_in_a_zip_in_it(fragments):
     def packed(name, content):
         file = io.BytesIO()
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -130,31 +126,28 @@ def test_found_in_the_zip_and_in_a_zip_in_it(secret):
         return file.getvalue()
 
     inner = packed("a.py", f"{DX}\n")
-    assert of_8({"out.zip": inner}, secret) == ["out.zip/a.py, line 1"]
-    assert of_8({"out.zip": packed("b.zip", inner)}, secret) == ["out.zip/b.zip/a.py, line 1"]
+    assert leaks_of_8("out.zip", inner, fragments) == ["out.zip/a.py, line 1"]
+    assert leaks_of_8("out.zip", packed("b.zip", inner), fragments) == ["out.zip/b.zip/a.py, line 1"]
 
 
-def test_every_statement_with_an_operation_is_found_alone(secret):
-    given = {
-        ast.unparse(node)
-        for exercise in load()
-        for code in exercise.given
-        for node in ast.walk(ast.parse(code))
-        if isinstance(node, (ast.stmt, ast.expr))
-    }
-    for file, exercises in by_file(load()).items():
-        for name, nodes in find(file, (ROOT / file).read_bytes(), exercises).items():
-            parts = (part for node in nodes for top in body(node) for part in ast.walk(top))
-            simple = (part for part in parts if isinstance(part, ast.stmt) and not hasattr(part, "body"))
-            for statement in simple:
-                if operations(statement):
-                    line = ast.unparse(statement)
-                    known = {line, ast.unparse(getattr(statement, "value", None) or statement)} & given
-                    found = leaks({"a.py": f"def f():\n    {line}\n".encode()}, secret)
-                    assert found or known or line in ALSO_GIVEN, f"{name}: {line}"
+SHOWN_ON_PURPOSE = {
+    ast.unparse(node)
+    for exercise in load_exercises()
+    for code in exercise.given
+    for node in ast.walk(ast.parse(code))
+    if isinstance(node, (ast.stmt, ast.expr))
+} | {"return (gamma * x_hat + beta, None)"}  # its parts are
+FUNCTIONS = [(file, name) for file, exercises in BLANKS.items() for name in exercises]
 
 
-ALSO_GIVEN = {"return (gamma * x_hat + beta, None)"}  # its parts are
+@pytest.mark.parametrize("file, name", FUNCTIONS)
+def test_every_statement_with_an_operation_is_found_alone(file, name, fragments):
+    nodes = find_functions(file, SOURCES[file], [name])[name]
+    for part in (part for node in nodes for top in body_of(node) for part in ast.walk(top)):
+        if isinstance(part, ast.stmt) and not hasattr(part, "body") and count_operations(part):
+            line = ast.unparse(part)
+            if not {line, ast.unparse(getattr(part, "value", None) or part)} & SHOWN_ON_PURPOSE:
+                assert find_leaks({"a.py": f"def f():\n    {line}\n".encode()}, fragments), line
 
 
 @pytest.mark.parametrize(
@@ -172,52 +165,41 @@ ALSO_GIVEN = {"return (gamma * x_hat + beta, None)"}  # its parts are
         "dx = dout w'        dw = x' dout",
     ],
 )
-def test_what_anybody_would_write_is_no_secret(code, secret):
-    assert leaks({"a.py": f"{code}\n".encode(), "README.md": code.encode()}, secret) == []
+def test_what_anybody_would_write_is_no_leak(code, fragments):
+    assert find_leaks({"a.py": f"{code}\n".encode(), "README.md": code.encode()}, fragments) == []
 
 
-def test_pictures_and_long_base64_are_passed_over(secret):
+def test_pictures_and_long_base64_are_passed_over(fragments):
     picture = base64.b64encode(bytes(range(256)) * 400).decode()
-    output = {"output_type": "display_data", "metadata": {}, "data": {"image/png": picture}}
-    assert leaks({"n.ipynb": notebook(outputs=[output]).encode(), "a.png": bytes(range(256))}, secret) == []
+    files = {"n.ipynb": notebook(outputs=[data("image/png", picture)]).encode(), "a.png": bytes(range(256))}
+    assert find_leaks(files, fragments) == []
 
 
-@pytest.fixture(scope="module")
-def edition():
-    return learner_edition(load())
+NOTEBOOK = "notebooks/2_batchnorm_gradient.ipynb"
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "README.md",
-        "cs231n/fast_layers.py",
-        "cs231n/layers.py",
-        "cs231n/optim.py",
-        "cs231n/classifiers/fc_net.py",
-        "notebooks/2_batchnorm_gradient.ipynb",
-    ],
-)
-def test_an_instructors_file_among_the_learners_is_refused(name, edition):
-    files, secret = edition
+@pytest.mark.parametrize("name", ["README.md", "cs231n/fast_layers.py", *BLANKS, NOTEBOOK])
+def test_an_instructors_file_among_the_learners_is_refused(name, fragments):
     with pytest.raises(LeakError, match=f"would give a solution away:\n  {name}, "):
-        refuse_leaks({name: (ROOT / name).read_bytes()}, secret)
+        refuse_leaks({name: (REPOSITORY / name).read_bytes()}, fragments)
+
+
+def write_manifest(folder, entries):
+    path = folder / "mine.json"
+    path.write_text(json.dumps(entries))
+    return load_exercises(path)
 
 
 def test_layernorm_left_solved_gives_batchnorm_away(tmp_path):
     """Why the short manifest has layernorm among its exercises."""
     entries = [entry for entry in json.loads(MANIFEST.read_text()) if entry["number"] in (6, 7, 8)]
-    path = tmp_path / "only_batchnorm.json"
-    path.write_text(json.dumps(entries))
-    files, secret = learner_edition(load(path))
+    files, fragments = learner_edition(write_manifest(tmp_path, entries))
     with pytest.raises(LeakError, match="cs231n/layers.py, line .*x_hat = centered \\* inv_std"):
-        refuse_leaks(files, secret)
+        refuse_leaks(files, fragments)
 
 
 def test_what_is_given_must_be_part_of_a_solution(tmp_path):
     entries = json.loads(MANIFEST.read_text())
     entries[0]["given"] = ["x * y * z"]
-    path = tmp_path / "mine.json"
-    path.write_text(json.dumps(entries))
     with pytest.raises(ManifestError, match=r"Exercise 1: affine_forward: given 'x \* y \* z' is in none"):
-        learner_edition(load(path))
+        learner_edition(write_manifest(tmp_path, entries))
