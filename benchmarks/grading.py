@@ -57,8 +57,8 @@ def student(exercises, rng):
     """{path: source}: what one student hands in."""
     left_blank = rng.sample(exercises, rng.randint(0, 5))
     spoiled = [e for e in exercises if e not in left_blank and rng.random() < 0.25]
-    blanks = functions_by_file(left_blank) if left_blank else {}
-    spoils = functions_by_file(spoiled) if spoiled else {}
+    blanks = functions_by_file(left_blank)
+    spoils = functions_by_file(spoiled)
     files = {}
     for file in functions_by_file(exercises):
         source = (REPOSITORY / file).read_bytes()
