@@ -40,7 +40,7 @@ CORE = [
     "cs231n/classifiers/fc_net.py",
     "cs231n/solver.py",
     "cs231n/gradient_check.py",
-    "cs231n/contracts.py",
+    "cs231n/contracts/*.py",
 ]
 TESTS = ["tests/layers", "tests/gradients", "tests/training"]
 RUN = """

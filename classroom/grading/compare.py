@@ -1,4 +1,4 @@
-"""Marks from arrays: which of a student's are right, what they earn, and what is wrong with the others."""
+"""Compare a student's arrays with the expected ones; give points and reasons."""
 
 import re
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""When two arrays are equal, for the check and for the grader; and how a difference is described."""
+"""Compare arrays: the one definition of equal, for the check and for the grader; describe a difference."""
 
 from typing import NamedTuple
 

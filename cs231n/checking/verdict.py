@@ -19,14 +19,13 @@ from cs231n.checking.edition import files_of
 from cs231n.checking.exercises import Exercise, require_exercise
 from cs231n.checking.imports import check_imports
 from cs231n.checking.learner_code import Arrays, InputChanged, Inputs, Namespace, WrongReturn
-from cs231n.checking.problems import forbid_other_backwards, make_problem, run
+from cs231n.checking.problems import PUBLIC_SEEDS, forbid_other_backwards, make_problem, run
 from cs231n.common.files import REPOSITORY
 from cs231n.common.terminal import use_color
 from cs231n.gradient_check import eval_numerical_gradient_array
 
 __all__ = ["MISSING", "PASSED", "WRONG", "Verdict", "format_verdict", "verdict"]
 
-SEEDS = (0, 1)
 PASSED, MISSING, WRONG = "passed", "not implemented yet", "wrong"
 COLORS = {PASSED: "32", MISSING: "33", WRONG: "31"}
 # What learners edit, in the order in which one imports another.
@@ -60,7 +59,7 @@ def verdict(name: str, module: Namespace | None = None) -> Verdict:
             return loaded
         module = loaded
     try:
-        for seed in SEEDS:
+        for seed in PUBLIC_SEEDS:
             inputs = make_problem(name, seed)
             with np.errstate(all="ignore"):
                 with forbid_other_backwards(name, module):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from classroom import manifest
-from classroom.grading import marking
+from classroom.grading.reference import CHILD_MODULES, import_closure, submitted_files
+from classroom.manifest import load_exercises
 from cs231n.checking.edition import files_of
 from cs231n.checking.exercises import EXERCISES
 from cs231n.checking.imports import ALLOWED, check_imports
@@ -85,6 +85,6 @@ def test_the_kits_own_files_import_what_a_grader_has(file):
 def test_a_grader_has_what_is_allowed():
     graders = {
         file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-        for file in (*marking.NEEDED, *marking.imported(marking.wanted_files(manifest.load())))
+        for file in (*CHILD_MODULES, *import_closure(submitted_files(load_exercises())))
     }
     assert set(ALLOWED) == graders
