@@ -61,13 +61,30 @@ def batchnorm_forward(x, gamma, beta, bn_param):
     return _forward(x, gamma, beta, bn_param, with_relu=False)
 
 
+@takes("dout like cache.x")
 def batchnorm_backward(dout, cache):
     """As layers.batchnorm_backward, by the closed form."""
     if not hasattr(cache, "with_relu"):
         return layers.batchnorm_backward_alt(dout, cache)
-    return _backward(dout, cache)
+    relu_out, x, shift, inv_std, gamma, with_relu, is_compiled = cache
+    if is_compiled and _is_one_dtype(dout, x):
+        dout = np.ascontiguousarray(dout)
+        dx, sums = np.empty(x.shape, x.dtype), np.empty((2, len(gamma)), x.dtype)
+        dgamma, dbeta = sums[0], sums[1]
+        kernels.batchnorm_backward(dout, relu_out, x, shift, inv_std, gamma, with_relu, dx, dgamma, dbeta)
+        return dx, dgamma, dbeta
+    x, N = x - cache.origin if is_compiled else x, len(x)
+    g = dout * (relu_out > 0) if with_relu else dout
+    dbeta = np.ones(N, g.dtype) @ g
+    dgamma = inv_std * np.einsum("nd,nd->d", g, x) - shift * dbeta
+    dx = x * (inv_std * dgamma / -N)
+    dx += g
+    dx -= (dbeta - shift * dgamma) / N
+    dx *= gamma * inv_std
+    return dx, dgamma, dbeta
 
 
+@takes("dout like cache.x")
 def batchnorm_backward_alt(dout, cache):
     """As layers.batchnorm_backward_alt."""
     return batchnorm_backward(dout, cache)
@@ -104,7 +121,7 @@ def affine_norm_relu_backward(dout, cache, needs_dx=True):
     return dx, x.reshape(len(x), -1).T @ da, np.zeros(b.shape, b.dtype), dgamma, dbeta
 
 
-@takes(normalization=OneOf((None, "batchnorm", "layernorm")), dropout_param=Optional(DROPOUT))
+@takes(normalization=OneOf((None, "batchnorm", "layernorm")), dropout_param=Optional(DROPOUT, empty=True))
 def affine_norm_relu_dropout_forward(x, w, b, gamma, beta, norm_param, normalization, dropout_param):
     """As layer_utils.affine_norm_relu_dropout_forward."""
     if normalization is None:
@@ -140,7 +157,7 @@ def adamw(w, dw, config=None):
 
 
 def _one_pass(rule, w, dw, config):
-    if config is None or not rule.settings.keys() <= config.keys():
+    if not isinstance(config, dict) or not rule.settings.keys() <= config.keys():
         config = init_config(rule.__name__, w, dw, config, rule.settings)
     m, v = config["m"], config["v"]
     if not (
@@ -255,23 +272,3 @@ def _forward(x, gamma, beta, bn_param, with_relu, bias=None):
         bn_param["running_mean"] = momentum * running_mean + (1 - momentum) * mu
         bn_param["running_var"] = momentum * running_var + (1 - momentum) * var
     return out, cache
-
-
-@takes("dout like cache.x", where="batchnorm_backward")
-def _backward(dout, cache):
-    relu_out, x, shift, inv_std, gamma, with_relu, is_compiled = cache
-    if is_compiled and _is_one_dtype(dout, x):
-        dout = np.ascontiguousarray(dout)
-        dx, sums = np.empty(x.shape, x.dtype), np.empty((2, len(gamma)), x.dtype)
-        dgamma, dbeta = sums[0], sums[1]
-        kernels.batchnorm_backward(dout, relu_out, x, shift, inv_std, gamma, with_relu, dx, dgamma, dbeta)
-        return dx, dgamma, dbeta
-    x, N = x - cache.origin if is_compiled else x, len(x)
-    g = dout * (relu_out > 0) if with_relu else dout
-    dbeta = np.ones(N, g.dtype) @ g
-    dgamma = inv_std * np.einsum("nd,nd->d", g, x) - shift * dbeta
-    dx = x * (inv_std * dgamma / -N)
-    dx += g
-    dx -= (dbeta - shift * dgamma) / N
-    dx *= gamma * inv_std
-    return dx, dgamma, dbeta

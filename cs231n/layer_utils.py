@@ -52,7 +52,7 @@ def affine_norm_relu_backward(dout, cache, needs_dx=True):
     return *affine_backward_if(needs_dx, da, affine_cache), dgamma, dbeta
 
 
-@takes(normalization=OneOf((None, "batchnorm", "layernorm")), dropout_param=Optional(DROPOUT))
+@takes(normalization=OneOf((None, "batchnorm", "layernorm")), dropout_param=Optional(DROPOUT, empty=True))
 def affine_norm_relu_dropout_forward(x, w, b, gamma, beta, norm_param, normalization, dropout_param):
     """One hidden layer of a net: affine [- normalization] - relu [- dropout].
 

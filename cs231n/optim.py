@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from cs231n.contracts import ZEROS, require_number, update_rule
+from cs231n.contracts import ZEROS, Number, takes, update_rule
 
 __all__ = ["sgd", "sgd_momentum", "rmsprop", "adam", "adamw", "clip_by_norm"]
 
@@ -88,6 +88,7 @@ def _adam_step(w, dw, config):
     return w - config["learning_rate"] * m_hat / (np.sqrt(v_hat) + config["epsilon"])
 
 
+@takes(norm=Number(0, above=True))
 def clip_by_norm(grads, norm):
     """grads, a dict of arrays, scaled down together if their global norm is larger than norm.
 
@@ -96,14 +97,13 @@ def clip_by_norm(grads, norm):
     Returns a new dict, or grads itself if there is nothing to do. One scale for all keeps the direction.
     Source: Pascanu, Mikolov and Bengio 2013, arXiv:1211.5063, algorithm 1.
     """
-    require_number("clip_by_norm", "norm", norm, 0, above=True)
     with np.errstate(over="ignore", under="ignore"):
-        found = math.hypot(*(np.linalg.norm(g) for g in grads.values()))
-    if not 1e-15 < found < 1e15:  # a square that float32 cannot hold, or float64
+        total = math.hypot(*(np.linalg.norm(g) for g in grads.values()))
+    if not 1e-15 < total < 1e15:  # a square that float32 cannot hold, or float64
         largest = max((float(np.max(np.abs(g))) for g in grads.values()), default=0.0)
         if 0 < largest < np.inf:
-            found = largest * math.hypot(*(np.linalg.norm(g / np.float64(largest)) for g in grads.values()))
-    return {name: g * (norm / found) for name, g in grads.items()} if found > norm else grads
+            total = largest * math.hypot(*(np.linalg.norm(g / np.float64(largest)) for g in grads.values()))
+    return {name: g * (norm / total) for name, g in grads.items()} if total > norm else grads
 
 
 UPDATE_RULES = {"sgd": sgd, "sgd_momentum": sgd_momentum, "rmsprop": rmsprop, "adam": adam, "adamw": adamw}

@@ -16,7 +16,9 @@ from cs231n.contracts import (
     require_count,
     require_float_dtype,
     require_labels,
+    require_layers,
     require_seed,
+    require_sizes,
     takes,
 )
 from cs231n.layer_utils import *
@@ -101,6 +103,7 @@ class FullyConnectedNet:
     """
 
     @takes(
+        hidden_dims=Check(require_sizes),
         input_dim=SIZE,
         num_classes=SIZE,
         dropout_keep_ratio=Number(0, 1),
@@ -112,6 +115,7 @@ class FullyConnectedNet:
         dropout=Optional(Number(0, 1)),
         use_batchnorm=Optional(Check(require_bool)),
         rng=Optional(RNG),
+        layers=Check(require_layers),
         label_smoothing=Number(0, 1, below=True),
     )
     def __init__(
@@ -132,18 +136,6 @@ class FullyConnectedNet:
         layers=layer_utils,
         label_smoothing=0.0,
     ):
-        if not isinstance(hidden_dims, (list, tuple)):
-            hint = "list(hidden_dims)" if np.iterable(hidden_dims) else "[100] for one hidden layer of 100"
-            raise TypeError(
-                f"FullyConnectedNet: hidden_dims must be a list of sizes, got {hidden_dims}; try {hint}"
-            )
-        for size in hidden_dims:
-            require_count("FullyConnectedNet", "hidden_dims", size)
-        if not hasattr(layers, "affine_norm_relu_dropout_forward"):
-            raise TypeError(
-                f"FullyConnectedNet: layers must be a module of layers, got {layers!r}; "
-                "try from cs231n import fast_layers, and layers=fast_layers"
-            )
         if dropout is not None:
             _refuse_two_names("dropout", dropout, "dropout_keep_ratio", dropout_keep_ratio, default=1)
             dropout_keep_ratio = dropout
