@@ -1,3 +1,4 @@
+# ruff: noqa: F403  layers are found by name, in the edition under test
 """Refusals, made from the contracts: for each array every wrong kind, for each rule what lies outside it.
 
 Each message begins with the function's name and names the argument; no array, no dict and no stream moves.
@@ -24,8 +25,8 @@ from cs231n.contracts import (
     require_sizes,
 )
 from cs231n.contracts.takes import Options, Shape
-from cs231n.layer_utils import *  # noqa: F403  by name, in the edition under test
-from cs231n.layers import *  # noqa: F403
+from cs231n.layer_utils import *
+from cs231n.layers import *
 from tests.support import refused, unchanged
 from tests.support.strategies import SEEDS, cases
 
