@@ -7,9 +7,10 @@ less: batchnorm and relu as one loop over memory, compiled by numba where it is 
 and else NumPy that works in arrays it already has. What is not here comes from layers and layer_utils as it
 is, and so does whatever a kernel is not made for: test mode, complex numbers, mixed dtypes.
 """
+# mypy: disable-error-code="no-redef"
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -31,49 +32,72 @@ from cs231n.layers import *
 try:
     from cs231n import kernels
 except (ImportError, RuntimeError, UnicodeError):  # no numba, or no folder for what it compiles
-    kernels = None
+    kernels = None  # type: ignore[assignment]
 
 __all__ = [*layers.__all__, *layer_utils.__all__, "adam", "adamw"]
 
 
+Array = np.ndarray
+Grads = tuple[Array | None, ...]
+
+
 class FusedCache(NamedTuple):
-    relu_out: np.ndarray  # (N, D)  what relu let through; x again where no relu follows
-    x: np.ndarray  # (N, D)  for a kernel; for NumPy, x less its first row
-    shift: np.ndarray  # (D,)    (mean of x, less origin) * inv_std
-    inv_std: np.ndarray  # (D,)
-    gamma: np.ndarray  # (D,)
+    relu_out: Array  # (N, D)  what relu let through; x again where no relu follows
+    x: Array  # (N, D)  for a kernel; for NumPy, x less its first row
+    shift: Array  # (D,)    (mean of x, less origin) * inv_std
+    inv_std: Array  # (D,)
+    gamma: Array  # (D,)
     with_relu: bool
     is_compiled: bool
 
     @property
-    def x_hat(self):
+    def x_hat(self) -> Array:
         return (self.x - self.origin) * self.inv_std - self.shift
 
     @property
-    def origin(self):
+    def origin(self) -> Array | int:
         return self.x[0] if self.is_compiled else 0
 
 
-def batchnorm_forward(x, gamma, beta, bn_param):
+def batchnorm_forward(x: Array, gamma: Array, beta: Array, bn_param: dict) -> tuple[Array, Any]:
     """As layers.batchnorm_forward; the cache keeps x itself: leave it as it is until the backward pass."""
     if not _is_fused(bn_param, x, gamma, beta):
         return layers.batchnorm_forward(x, gamma, beta, bn_param)
     return _forward(x, gamma, beta, bn_param, with_relu=False)
 
 
-def batchnorm_backward(dout, cache):
+@takes("dout like cache.x")
+def batchnorm_backward(dout: Array, cache: Any) -> Grads:
     """As layers.batchnorm_backward, by the closed form."""
     if not hasattr(cache, "with_relu"):
         return layers.batchnorm_backward_alt(dout, cache)
-    return _backward(dout, cache)
+    relu_out, x, shift, inv_std, gamma, with_relu, is_compiled = cache
+    if is_compiled and _is_one_dtype(dout, x):
+        dout = np.ascontiguousarray(dout)
+        dx, sums = np.empty(x.shape, x.dtype), np.empty((2, len(gamma)), x.dtype)
+        dgamma, dbeta = sums[0], sums[1]
+        kernels.batchnorm_backward(dout, relu_out, x, shift, inv_std, gamma, with_relu, dx, dgamma, dbeta)
+        return dx, dgamma, dbeta
+    x, N = x - cache.origin if is_compiled else x, len(x)
+    g = dout * (relu_out > 0) if with_relu else dout
+    dbeta = np.ones(N, g.dtype) @ g
+    dgamma = inv_std * np.einsum("nd,nd->d", g, x) - shift * dbeta
+    dx = x * (inv_std * dgamma / -N)
+    dx += g
+    dx -= (dbeta - shift * dgamma) / N
+    dx *= gamma * inv_std
+    return dx, dgamma, dbeta
 
 
-def batchnorm_backward_alt(dout, cache):
+@takes("dout like cache.x")
+def batchnorm_backward_alt(dout: Array, cache: Any) -> Grads:
     """As layers.batchnorm_backward_alt."""
     return batchnorm_backward(dout, cache)
 
 
-def affine_norm_relu_forward(x, w, b, gamma, beta, norm_param, normalization):
+def affine_norm_relu_forward(
+    x: Array, w: Array, b: Array, gamma: Array, beta: Array, norm_param: dict, normalization: str
+) -> tuple[Array, tuple]:
     """As layer_utils.affine_norm_relu_forward; batchnorm and relu are one, and the cache keeps out itself.
 
     Batchnorm takes a bias out again, so b is added to the running mean alone, and db is zero.
@@ -89,11 +113,11 @@ def affine_norm_relu_forward(x, w, b, gamma, beta, norm_param, normalization):
 
 
 @takes("x (N, D...), w (D, M), b (M,)", where="affine_forward")
-def _product(x, w, b):
+def _product(x: Array, w: Array, b: Array) -> Array:
     return x.reshape(len(x), -1) @ w
 
 
-def affine_norm_relu_backward(dout, cache, needs_dx=True):
+def affine_norm_relu_backward(dout: Array, cache: tuple, needs_dx: bool = True) -> Grads:
     """As layer_utils.affine_norm_relu_backward."""
     affine_cache, norm_cache, _, _ = cache
     if not hasattr(norm_cache, "with_relu"):
@@ -104,8 +128,17 @@ def affine_norm_relu_backward(dout, cache, needs_dx=True):
     return dx, x.reshape(len(x), -1).T @ da, np.zeros(b.shape, b.dtype), dgamma, dbeta
 
 
-@takes(normalization=OneOf((None, "batchnorm", "layernorm")), dropout_param=Optional(DROPOUT))
-def affine_norm_relu_dropout_forward(x, w, b, gamma, beta, norm_param, normalization, dropout_param):
+@takes(normalization=OneOf((None, "batchnorm", "layernorm")), dropout_param=Optional(DROPOUT, empty=True))
+def affine_norm_relu_dropout_forward(
+    x: Array,
+    w: Array,
+    b: Array,
+    gamma: Array | None,
+    beta: Array | None,
+    norm_param: dict | None,
+    normalization: str | None,
+    dropout_param: dict | None,
+) -> tuple[Array, tuple]:
     """As layer_utils.affine_norm_relu_dropout_forward."""
     if normalization is None:
         return layer_utils.affine_norm_relu_dropout_forward(
@@ -115,7 +148,7 @@ def affine_norm_relu_dropout_forward(x, w, b, gamma, beta, norm_param, normaliza
     return then_dropout(out, cache, normalization, dropout_param)
 
 
-def affine_norm_relu_dropout_backward(dout, cache, needs_dx=True):
+def affine_norm_relu_dropout_backward(dout: Array, cache: tuple, needs_dx: bool = True) -> Grads:
     """As layer_utils.affine_norm_relu_dropout_backward."""
     if cache[2] is None:
         return layer_utils.affine_norm_relu_dropout_backward(dout, cache, needs_dx)
@@ -125,7 +158,7 @@ def affine_norm_relu_dropout_backward(dout, cache, needs_dx=True):
     return affine_norm_relu_backward(dout, cache, needs_dx)
 
 
-def adam(w, dw, config=None):
+def adam(w: Array, dw: Array, config: dict | None = None) -> tuple[Array, dict]:
     """As optim.adam, in one pass over memory; config's m and v are updated in place.
 
     Settings are checked when config is first filled, not at each step. Where a square overflows, config
@@ -134,13 +167,13 @@ def adam(w, dw, config=None):
     return _one_pass(optim.adam, w, dw, config)
 
 
-def adamw(w, dw, config=None):
+def adamw(w: Array, dw: Array, config: dict | None = None) -> tuple[Array, dict]:
     """As optim.adamw, in the way of adam."""
     return _one_pass(optim.adamw, w, dw, config)
 
 
-def _one_pass(rule, w, dw, config):
-    if config is None or not rule.settings.keys() <= config.keys():
+def _one_pass(rule: Any, w: Array, dw: Array, config: dict | None) -> tuple[Array, dict]:
+    if not isinstance(config, dict) or not rule.settings.keys() <= config.keys():
         config = init_config(rule.__name__, w, dw, config, rule.settings)
     m, v = config["m"], config["v"]
     if not (
@@ -167,7 +200,7 @@ def _one_pass(rule, w, dw, config):
     next_w = np.empty(w.shape, w.dtype)
     flat = [a.reshape(-1) for a in (w, dw, m, v, next_w)]
     if kernels is not None:  # compiled once, for all shapes
-        if kernels.adam(*flat[:4], *settings, flat[4]):
+        if kernels.adam(*flat[:4], *settings, flat[4]):  # type: ignore[call-arg]
             try:
                 require_finite_squares(rule.__name__, dw)
             except OverflowError:
@@ -203,20 +236,22 @@ UPDATE_RULES = {"adam": adam, "adamw": adamw}
 _COMPILED = np.dtype(np.float32), np.dtype(np.float64)
 
 
-def _is_one_dtype(*arrays):
+def _is_one_dtype(*arrays: Any) -> bool:
     for a in arrays:
         if type(a) is not np.ndarray or a.dtype != arrays[0].dtype:  # no np.matrix, whose * is another
             return False
     return arrays[0].dtype in _COMPILED
 
 
-def _is_fused(norm_param, *arrays):
+def _is_fused(norm_param: Any, *arrays: Any) -> bool:
     mode = norm_param.get("mode") if isinstance(norm_param, dict) else None
     return isinstance(mode, str) and mode == "train" and _is_one_dtype(*arrays)
 
 
 @takes("x (N, D), gamma (D,), beta (D,)", bn_param=FUSED_BATCHNORM, where="batchnorm_forward")
-def _forward(x, gamma, beta, bn_param, with_relu, bias=None):
+def _forward(
+    x: Array, gamma: Array, beta: Array, bn_param: dict, with_relu: bool, bias: Array | None = None
+) -> tuple[Array, FusedCache]:
     """Training mode. bias was left out of x, since only the running mean feels it."""
     eps, momentum = float(bn_param.get("eps", 1e-5)), float(bn_param.get("momentum", 0.9))
     zeros = np.zeros(x.shape[1], x.dtype)
@@ -255,23 +290,3 @@ def _forward(x, gamma, beta, bn_param, with_relu, bias=None):
         bn_param["running_mean"] = momentum * running_mean + (1 - momentum) * mu
         bn_param["running_var"] = momentum * running_var + (1 - momentum) * var
     return out, cache
-
-
-@takes("dout like cache.x", where="batchnorm_backward")
-def _backward(dout, cache):
-    relu_out, x, shift, inv_std, gamma, with_relu, is_compiled = cache
-    if is_compiled and _is_one_dtype(dout, x):
-        dout = np.ascontiguousarray(dout)
-        dx, sums = np.empty(x.shape, x.dtype), np.empty((2, len(gamma)), x.dtype)
-        dgamma, dbeta = sums[0], sums[1]
-        kernels.batchnorm_backward(dout, relu_out, x, shift, inv_std, gamma, with_relu, dx, dgamma, dbeta)
-        return dx, dgamma, dbeta
-    x, N = x - cache.origin if is_compiled else x, len(x)
-    g = dout * (relu_out > 0) if with_relu else dout
-    dbeta = np.ones(N, g.dtype) @ g
-    dgamma = inv_std * np.einsum("nd,nd->d", g, x) - shift * dbeta
-    dx = x * (inv_std * dgamma / -N)
-    dx += g
-    dx -= (dbeta - shift * dgamma) / N
-    dx *= gamma * inv_std
-    return dx, dgamma, dbeta

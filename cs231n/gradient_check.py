@@ -6,6 +6,8 @@ passes in silence or says what is off, where, how far, and what to try. Nothing 
 """
 
 import textwrap
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -24,10 +26,12 @@ __all__ = [
 ]
 
 
-def rel_error(x, y):
-    """max |x - y| / max(1e-8, |x| + |y|), the largest relative error of two arrays of one shape.
+def rel_error(x: np.ndarray | float, y: np.ndarray | float) -> float:
+    """The largest relative error of two arrays of one shape: max |x - y| / max(1e-8, |x| + |y|).
 
-    Raises: ValueError if the shapes differ or an array is empty; TypeError if one does not hold numbers.
+    Raises:
+        TypeError: an array does not hold numbers.
+        ValueError: the shapes differ, or an array is empty.
     """
     for name, a in [("x", x), ("y", y)]:
         _require_numbers("rel_error", name, a)
@@ -39,17 +43,24 @@ def rel_error(x, y):
     return np.max(np.abs(x - y) / np.maximum(1e-8, np.abs(x) + np.abs(y)))
 
 
-def eval_numerical_gradient(f, x, verbose=True, h=1e-5):
+def eval_numerical_gradient(f: Callable, x: np.ndarray, verbose: bool = True, h: float = 1e-5) -> np.ndarray:
     """Central differences of a scalar f at x.
 
     Each entry of x is moved in place by +h and -h and then put back to the bit, also when f raises; f may
     therefore ignore its argument and read the array it closes over.
 
-    Args:    f, from an array like x to a number; x, a floating-point array of any shape; verbose prints each
-             entry; h, the step: 1e-5 suits float64.
-    Returns: the gradient, shape and dtype of x.
-    Raises:  TypeError if x is not floating point (an integer cannot move by h);
-             ValueError if it is read-only.
+    Args:
+        f: from an array like x to a number.
+        x: floating-point array of any shape.
+        verbose: print each entry.
+        h: the step; 1e-5 suits float64.
+
+    Returns:
+        The gradient, with the shape and dtype of x.
+
+    Raises:
+        TypeError: x is not floating point (an integer cannot move by h).
+        ValueError: x is read-only, or h is lost in its rounding.
     """
     grad = np.zeros_like(x)
     for index in _indices("eval_numerical_gradient", x, h):
@@ -65,13 +76,22 @@ def eval_numerical_gradient(f, x, verbose=True, h=1e-5):
     return grad
 
 
-def eval_numerical_gradient_array(f, x, df, h=1e-5):
+def eval_numerical_gradient_array(
+    f: Callable, x: np.ndarray, df: np.ndarray | float, h: float = 1e-5
+) -> np.ndarray:
     """Central differences of sum(f(x) * df), for f from array to array and the upstream gradient df.
 
-    Args:    f, from an array like x to one like df; x, moved in place and put back as in
-             eval_numerical_gradient; df, a number or an array of the shape of f(x).
-    Returns: the gradient, shape and dtype of x.
-    Raises:  as eval_numerical_gradient; ValueError if df does not have the shape of f(x).
+    Args:
+        f: from an array like x to one like df.
+        x: moved in place and put back, as in eval_numerical_gradient.
+        df: a number, or an array of the shape of f(x).
+        h: the step.
+
+    Returns:
+        The gradient, with the shape and dtype of x.
+
+    Raises:
+        TypeError, ValueError: as eval_numerical_gradient, and if df does not have the shape of f(x).
     """
     grad = np.zeros_like(x)
     for index in _indices("eval_numerical_gradient_array", x, h):
@@ -81,12 +101,19 @@ def eval_numerical_gradient_array(f, x, df, h=1e-5):
     return grad
 
 
-def eval_numerical_gradient_blobs(f, inputs, output, h=1e-5):
+def eval_numerical_gradient_blobs(
+    f: Callable, inputs: Sequence, output: Any, h: float = 1e-5
+) -> list[np.ndarray]:
     """Central differences for a function that reads and writes blobs, objects with arrays vals and diffs.
 
-    Args:    f(*inputs, output), which reads each blob.vals and writes output.vals; inputs, a tuple of blobs;
-             output, a blob whose diffs hold the upstream gradient.
-    Returns: a list of gradients, one for each input, of the shape of its vals.
+    Args:
+        f: f(*inputs, output) reads the vals of each input and writes output.vals.
+        inputs: a tuple of blobs.
+        output: a blob whose diffs hold the upstream gradient.
+        h: the step.
+
+    Returns:
+        The gradients, one for each input, with the shape of its vals.
     """
 
     def values(_):
@@ -96,12 +123,14 @@ def eval_numerical_gradient_blobs(f, inputs, output, h=1e-5):
     return [eval_numerical_gradient_array(values, blob.vals, output.diffs, h) for blob in inputs]
 
 
-def eval_numerical_gradient_net(net, inputs, output, h=1e-5):
+def eval_numerical_gradient_net(net: Any, inputs: Sequence, output: Any, h: float = 1e-5) -> list[np.ndarray]:
     """eval_numerical_gradient_blobs for an object whose forward() goes from its inputs to its output."""
     return eval_numerical_gradient_blobs(lambda *_: net.forward(), inputs, output, h)
 
 
-def grad_check_sparse(f, x, analytic_grad, num_checks=10, h=1e-5):
+def grad_check_sparse(
+    f: Callable, x: np.ndarray, analytic_grad: np.ndarray, num_checks: int = 10, h: float = 1e-5
+) -> None:
     """Compare num_checks entries, drawn from the global numpy stream, and print a line for each."""
     indices = _indices("grad_check_sparse", x, h)
     require_count("grad_check_sparse", "num_checks", num_checks, 0)
@@ -121,7 +150,9 @@ def grad_check_sparse(f, x, analytic_grad, num_checks=10, h=1e-5):
         )
 
 
-def complex_step_gradient(f, x, df=1.0, h=1e-30):
+def complex_step_gradient(
+    f: Callable, x: np.ndarray | float, df: np.ndarray | float = 1.0, h: float = 1e-30
+) -> np.ndarray:
     """The gradient of sum(f(x) * df) by a step along the imaginary axis: no subtraction, so no cancellation.
 
         f(x + ih) = f(x) + ih f'(x) + O(h^2)        so        f'(x) = Im f(x + ih) / h
@@ -129,11 +160,19 @@ def complex_step_gradient(f, x, df=1.0, h=1e-30):
     For f made of analytic operations: + - * / ** exp log sqrt sum mean @, and max or a mask away from the
     kink. abs and a complex conjugate are not analytic: they give wrong answers in silence.
 
-    Args:    f, which takes a complex array of the shape of x; x, real, not modified; df as in
-             eval_numerical_gradient_array; h, as small as you like.
-    Returns: the gradient, float64, shape of x, right to about 1e-15 relative.
-    Raises:  TypeError if f lost the imaginary part on the way.
-    Source:  Squire and Trapp 1998, SIAM Review 40(1), eq. 4.
+    Args:
+        f: takes a complex array of the shape of x.
+        x: real array, not modified.
+        df: upstream gradient, as in eval_numerical_gradient_array.
+        h: the step, as small as you like.
+
+    Returns:
+        The gradient, float64, with the shape of x, right to about 1e-15 relative.
+
+    Raises:
+        TypeError: f lost the imaginary part on the way.
+
+    Source: Squire and Trapp 1998, SIAM Review 40(1), eq. 4.
     """
     grad = np.empty(np.shape(x))
     for index in np.ndindex(grad.shape):
@@ -150,18 +189,36 @@ def complex_step_gradient(f, x, df=1.0, h=1e-30):
     return grad
 
 
-def assert_gradient(name, analytic, f, x, dout=1.0, h=1e-5, rtol=1e-6, atol=1e-8):
+def assert_gradient(
+    name: str,
+    analytic: Any,
+    f: Callable,
+    x: np.ndarray,
+    dout: np.ndarray | float = 1.0,
+    h: float = 1e-5,
+    rtol: float = 1e-6,
+    atol: float = 1e-8,
+) -> None:
     """Pass if analytic is the gradient of sum(f(x) * dout) by central differences, else explain.
 
     An entry passes when |analytic - numeric| <= atol + rtol * |numeric|. atol is there for a gradient whose
     true value is zero, where a relative error means nothing. So keep gradients well above atol: below it,
     zeros pass.
 
-    Args:   name, for the message; analytic, the gradient in doubt; f, from an array like x to one like dout;
-            x, float64, moved in place and put back; dout, the upstream gradient: random, since one of all
-            ones hides mistakes (none is needed where f returns a number); h, rtol, atol: for float64.
-    Raises: AssertionError that says what, where, how far off, and what to try; TypeError if x is not float64;
-            ValueError if dout does not have the shape of f(x).
+    Args:
+        name: what to call the gradient in the message.
+        analytic: the gradient in doubt.
+        f: from an array like x to one like dout.
+        x: float64 array, moved in place and put back.
+        dout: upstream gradient, random, since all ones hide mistakes; not needed where f returns a number.
+        h: the step.
+        rtol: relative tolerance; the default suits float64.
+        atol: absolute tolerance.
+
+    Raises:
+        AssertionError: the gradient is off; the message says what, where, how far, and what to try.
+        TypeError: x is not float64.
+        ValueError: dout does not have the shape of f(x).
     """
     _require_float64("assert_gradient", "x", x)
     analytic = _as_gradient(name, analytic, x)
@@ -176,19 +233,29 @@ def assert_gradient(name, analytic, f, x, dout=1.0, h=1e-5, rtol=1e-6, atol=1e-8
     advice = advice_on(analytic, numeric, off, atol)
     if not np.array_equal(f(x), f(x), equal_nan=True):
         advice = "f gives two answers for one x; if there is dropout in it, give that a seed."
-    yours, theirs = analytic[worst], numeric[worst]
-    ratio = f", ratio {yours / theirs:.4g}" if abs(theirs) > atol else ""
+    analytic_value, numeric_value = analytic[worst], numeric[worst]
+    ratio = f", ratio {analytic_value / numeric_value:.4g}" if abs(numeric_value) > atol else ""
     place = ", ".join(str(int(i)) for i in worst)
     raise AssertionError(
         f"{name} disagrees with central differences\n"
         f"  {off.sum()} of {x.size} entries off; "
-        f"worst at ({place}): yours {yours:.4g}, numeric {theirs:.4g}{ratio}\n"
+        f"worst at ({place}): yours {analytic_value:.4g}, numeric {numeric_value:.4g}{ratio}\n"
         f"  compared in float64, h={h:g}, rtol={rtol:g}, atol={atol:g}; x {x.shape}\n"
         + textwrap.fill(f"Try: {advice}", 78, initial_indent="  ", subsequent_indent="       ")
     )
 
 
-def assert_directional(name, analytic, f, x, dout=1.0, rng=None, h=1e-5, rtol=1e-6, atol=1e-8):
+def assert_directional(
+    name: str,
+    analytic: Any,
+    f: Callable,
+    x: np.ndarray,
+    dout: np.ndarray | float = 1.0,
+    rng: Any = None,
+    h: float = 1e-5,
+    rtol: float = 1e-6,
+    atol: float = 1e-8,
+) -> None:
     """Check one number instead of all: the slope along a random direction, two evaluations whatever the size.
 
         sum(analytic * u)  against  sum((f(x + hu) - f(x - hu)) * dout) / 2h,        |u| = 1
@@ -196,9 +263,12 @@ def assert_directional(name, analytic, f, x, dout=1.0, rng=None, h=1e-5, rtol=1e
     A wrong gradient passes only if its error is orthogonal to u. A failure cannot say which entry is off:
     then turn to assert_gradient.
 
-    Args:   as assert_gradient; rng, where u comes from: a numpy Generator or RandomState (default: the global
-            numpy stream).
-    Raises: as assert_gradient.
+    Args:
+        name, analytic, f, x, dout, h, rtol, atol: as in assert_gradient.
+        rng: where u comes from, a numpy Generator or RandomState (default: the global numpy stream).
+
+    Raises:
+        AssertionError, TypeError, ValueError: as assert_gradient.
     """
     _require_float64("assert_directional", "x", x)
     analytic = _as_gradient(name, analytic, x)
@@ -215,17 +285,17 @@ def assert_directional(name, analytic, f, x, dout=1.0, rng=None, h=1e-5, rtol=1e
         x[...] = before
     _require_dout("assert_directional", dout, up)
     numeric = np.sum((up - down) * dout) / (2 * h)
-    yours = np.sum(analytic * u)
-    if not np.isfinite(numeric) or not abs(yours - numeric) <= atol + rtol * abs(numeric):
+    slope = np.sum(analytic * u)
+    if not np.isfinite(numeric) or not abs(slope - numeric) <= atol + rtol * abs(numeric):
         raise AssertionError(
             f"{name} disagrees with central differences along a random direction\n"
-            f"  slope: yours {yours:.6g}, numeric {numeric:.6g}\n"
+            f"  slope: yours {slope:.6g}, numeric {numeric:.6g}\n"
             f"  compared in float64, h={h:g}, rtol={rtol:g}, atol={atol:g}; x {x.shape}\n"
             "  Try: assert_gradient on a smaller x, which names the entries that are off."
         )
 
 
-def _call_checking_purity(name, f, x):
+def _call_checking_purity(name: str, f: Callable, x: np.ndarray) -> np.ndarray:
     """f(x), for an f that leaves x alone: one that does not would be compared with a moving target."""
     before = x.copy()
     out = np.copy(f(x))
@@ -238,13 +308,13 @@ def _call_checking_purity(name, f, x):
     return out
 
 
-def _indices(where, x, h):
+def _indices(where: str, x: Any, h: Any) -> list[tuple[int, ...]]:
     _require_movable(where, x)
     require_number(where, "h", h, 0, above=True)
     return list(np.ndindex(x.shape))
 
 
-def _require_movable(where, x):
+def _require_movable(where: str, x: Any) -> None:
     if not isinstance(x, np.ndarray) or x.dtype.kind != "f":
         raise TypeError(
             f"{where}: x must be a floating-point array, for its entries move by h; "
@@ -254,7 +324,9 @@ def _require_movable(where, x):
         raise ValueError(f"{where}: x is read-only, but its entries are moved in place; try x.copy()")
 
 
-def _central_values(f, x, index, h):
+def _central_values(
+    f: Callable, x: np.ndarray, index: tuple[int, ...], h: float
+) -> tuple[np.ndarray, np.ndarray]:
     """f with x[index] moved up and down by h; x is put back whatever f does."""
     before = x.copy()  # all of it: f may write into its argument
     value = x[index]
@@ -270,15 +342,15 @@ def _central_values(f, x, index, h):
     return up, down
 
 
-def _values(f, x):
-    """What f gives at x: a copy, for f may return x itself, and of numbers that can be subtracted."""
+def _values(f: Callable, x: np.ndarray) -> np.ndarray:
+    """f(x) as an array that can be subtracted: a copy, for f may return x itself."""
     out = np.array(f(x))
     if out.dtype.kind not in "fiub":
         raise TypeError(f"f must return real numbers, got {out.dtype}; does it end with return?")
     return out if out.dtype.kind == "f" else out.astype(np.float64)
 
 
-def _require_step(moved, value, dtype, h):
+def _require_step(moved: Any, value: Any, dtype: np.dtype, h: float) -> None:
     if moved == value or abs(moved - value - h) > 0.1 * h:
         raise ValueError(
             f"h={h:g} is lost in the rounding of x, {value:g} in {dtype}: an entry moves by "
@@ -286,13 +358,13 @@ def _require_step(moved, value, dtype, h):
         )
 
 
-def _require_numbers(where, name, values):
+def _require_numbers(where: str, name: str, values: Any) -> None:
     kind = np.asarray(values).dtype
     if kind.kind not in "fiubc":
         raise TypeError(f"{where}: {name} must hold numbers, got {describe_with_fix(name, values)}")
 
 
-def _require_float64(where, name, x):
+def _require_float64(where: str, name: str, x: Any) -> None:
     if not isinstance(x, np.ndarray) or x.dtype != np.float64:
         raise TypeError(
             f"{where}: {name} must be float64, for at h=1e-5 a float32 difference is off by "
@@ -300,7 +372,7 @@ def _require_float64(where, name, x):
         )
 
 
-def _require_upstream(where, df, out):
+def _require_upstream(where: str, df: Any, out: np.ndarray) -> None:
     _require_numbers(where, "the upstream gradient", df)
     if np.ndim(df) > 0 and np.shape(df) != np.shape(out):
         raise ValueError(
@@ -308,7 +380,7 @@ def _require_upstream(where, df, out):
         )
 
 
-def _require_dout(where, dout, out):
+def _require_dout(where: str, dout: Any, out: np.ndarray) -> None:
     if np.ndim(dout) == 0 < np.ndim(out):
         raise ValueError(
             f"{where}: f returns an array {np.shape(out)}, so dout must be one too, and random, "
@@ -317,7 +389,7 @@ def _require_dout(where, dout, out):
     _require_upstream(where, dout, out)
 
 
-def _as_gradient(name, analytic, x):
+def _as_gradient(name: str, analytic: Any, x: np.ndarray) -> np.ndarray:
     if analytic is None:
         raise AssertionError(f"{name} is None\n  Try: return it from the backward function.")
     if np.shape(analytic) != x.shape:
@@ -325,12 +397,12 @@ def _as_gradient(name, analytic, x):
         if np.shape(analytic)[::-1] == x.shape:
             hint += "; here the transpose has it"
         raise AssertionError(
-            f"{name} has the wrong shape\n  yours {np.shape(analytic)}, wanted {x.shape}\n  Try: {hint}."
+            f"{name} has the wrong shape\n  yours {np.shape(analytic)}, x {x.shape}\n  Try: {hint}."
         )
     return np.asarray(analytic)
 
 
-def advice_on(analytic, numeric, off, atol):
+def advice_on(analytic: np.ndarray, numeric: np.ndarray, off: np.ndarray, atol: float) -> str:
     """One thing to try, from the pattern of the error alone."""
     if not np.isfinite(numeric).all():
         return "the forward function itself gives NaN or infinity near x; start there."

@@ -14,7 +14,14 @@ __all__ = [
 
 
 def affine_relu_forward(x, w, b):
-    """x (N, d1, ..., dk), w (D, M), b (M,) -> out (N, M), cache."""
+    """Affine, then relu.
+
+    Args:
+        x: (N, d1, ..., dk), each example read as one row of D numbers.
+        w: (D, M) weights.
+        b: (M,) biases.
+    Returns: out (N, M); cache, for affine_relu_backward.
+    """
     a, affine_cache = affine_forward(x, w, b)
     out, relu_cache = relu_forward(a)
     return out, (affine_cache, relu_cache)
@@ -30,9 +37,13 @@ def affine_relu_backward(dout, cache):
 def affine_norm_relu_forward(x, w, b, gamma, beta, norm_param, normalization):
     """Affine, then normalization "batchnorm" or "layernorm", then relu.
 
-    Args:    x (N, d1, ..., dk); w (D, M); b, gamma, beta (M,); norm_param, the dict of the normalization.
-    Returns: out (N, M); cache.
-    Raises:  ValueError if normalization is another word, and what the layers raise.
+    Args:
+        x: (N, d1, ..., dk), each example read as one row of D numbers.
+        w: (D, M) weights.
+        b, gamma, beta: (M,) biases, scale and shift.
+        norm_param: the dict that batchnorm_forward or layernorm_forward takes.
+        normalization: "batchnorm" or "layernorm".
+    Returns: out (N, M); cache, for affine_norm_relu_backward.
     """
     a, affine_cache = affine_forward(x, w, b)
     norm_forward = batchnorm_forward if normalization == "batchnorm" else layernorm_forward
@@ -44,7 +55,10 @@ def affine_norm_relu_forward(x, w, b, gamma, beta, norm_param, normalization):
 def affine_norm_relu_backward(dout, cache, needs_dx=True):
     """dout (N, M) -> dx with the shape of x, dw (D, M), db, dgamma, dbeta (M,).
 
-    needs_dx=False gives None for dx: below the first layer of a net nobody asks for it.
+    Args:
+        dout: (N, M) upstream gradient.
+        cache: of affine_norm_relu_forward.
+        needs_dx: False gives None for dx, which the first layer of a net does not need.
     """
     affine_cache, norm_cache, relu_cache, normalization = cache
     norm_backward = batchnorm_backward_alt if normalization == "batchnorm" else layernorm_backward
@@ -52,13 +66,16 @@ def affine_norm_relu_backward(dout, cache, needs_dx=True):
     return *affine_backward_if(needs_dx, da, affine_cache), dgamma, dbeta
 
 
-@takes(normalization=OneOf((None, "batchnorm", "layernorm")), dropout_param=Optional(DROPOUT))
+@takes(normalization=OneOf((None, "batchnorm", "layernorm")), dropout_param=Optional(DROPOUT, empty=True))
 def affine_norm_relu_dropout_forward(x, w, b, gamma, beta, norm_param, normalization, dropout_param):
     """One hidden layer of a net: affine [- normalization] - relu [- dropout].
 
-    Args:    as affine_norm_relu_forward, but normalization None leaves it out, and gamma, beta, norm_param
-             are not read; dropout_param None or {} leaves dropout out.
-    Returns: out (N, M); cache.
+    Args:
+        x, w, b: as in affine_norm_relu_forward.
+        gamma, beta, norm_param: as there, but not read where normalization is None.
+        normalization: None, "batchnorm" or "layernorm".
+        dropout_param: the dict that dropout_forward takes; None or {} leaves dropout out.
+    Returns: out (N, M); cache, for affine_norm_relu_dropout_backward.
     """
     if normalization is None:
         out, cache = affine_relu_forward(x, w, b)
@@ -78,7 +95,10 @@ def then_dropout(out, cache, normalization, dropout_param):
 def affine_norm_relu_dropout_backward(dout, cache, needs_dx=True):
     """dout (N, M) -> dx, dw, db, dgamma, dbeta; the last two are None without normalization.
 
-    needs_dx as in affine_norm_relu_backward.
+    Args:
+        dout: (N, M) upstream gradient.
+        cache: of affine_norm_relu_dropout_forward.
+        needs_dx: False gives None for dx.
     """
     cache, dropout_cache, normalization = cache
     if dropout_cache is not None:
@@ -90,7 +110,7 @@ def affine_norm_relu_dropout_backward(dout, cache, needs_dx=True):
 
 
 def affine_backward_if(needs_dx, dout, cache):
-    """affine_backward, with None for dx where nobody asks for it, which spares a product."""
+    """affine_backward, but with None for dx and one product less if needs_dx is False."""
     if needs_dx:
         return affine_backward(dout, cache)
     x, _, _ = cache

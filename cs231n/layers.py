@@ -199,8 +199,9 @@ def layernorm_forward(x, gamma, beta, ln_param):
     Returns: out (N, D); cache, for layernorm_backward.
     Source: Ba, Kiros and Hinton 2016, arXiv:1607.06450, eq. 4; the eps is ours.
     """
-    eps = float(ln_param.get("eps", 1e-5))
-    centered = x - x.mean(axis=1, keepdims=True)                        # (N, D)
+    first, eps = x[:, :1], float(ln_param.get("eps", 1e-5))             # (N, 1)
+    mu = first + (x - first).mean(axis=1, keepdims=True)                # (N, 1)  keeps float32's digits
+    centered = x - mu                                                   # (N, D)
     var = (centered * centered).mean(axis=1, keepdims=True)             # (N, 1)
     inv_std = 1 / np.sqrt(var + eps)                                    # (N, 1)
     x_hat = centered * inv_std                                          # (N, D)

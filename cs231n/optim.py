@@ -1,23 +1,29 @@
 """Update rules: from weights and their gradient to the next weights.
 
-Each is rule(w, dw, config=None) -> next_w, config. w and dw are arrays of one shape, or numbers, and are not
-modified; next_w has the dtype of w, in which everything is computed. config is a dict of settings and of what
-the rule remembers; missing settings are filled in, memory is written back into the same dict, and a config
-that already holds memory goes on from there.
+Each is rule(w, dw, config=None) -> next_w, config. next_w has the dtype of w, in which all is computed.
+config is a dict of settings and of what the rule remembers; missing settings are filled in, memory is written
+back into the same dict, and a config that already holds memory goes on from there. Any other argument is a
+TypeError or ValueError, before config is changed.
 """
 
 import math
 
 import numpy as np
 
-from cs231n.contracts import ZEROS, require_number, update_rule
+from cs231n.contracts import ZEROS, Number, takes, update_rule
 
 __all__ = ["sgd", "sgd_momentum", "rmsprop", "adam", "adamw", "clip_by_norm"]
 
 
 @update_rule(learning_rate=1e-2)
 def sgd(w, dw, config=None):
-    """next_w = w - learning_rate * dw.  Settings: learning_rate 1e-2."""
+    """next_w = w - learning_rate * dw.
+
+    Args:
+        w, dw: weights and their gradient, arrays of one shape or numbers, not modified.
+        config: dict of learning_rate 1e-2.
+    Returns: next_w, config.
+    """
     return w - config["learning_rate"] * dw, config
 
 
@@ -25,7 +31,10 @@ def sgd(w, dw, config=None):
 def sgd_momentum(w, dw, config=None):
     """v = momentum * v - learning_rate * dw;  next_w = w + v.
 
-    Settings: learning_rate 1e-2, momentum 0.9 (the weight of the past). Memory: velocity, the shape of w.
+    Args:
+        w, dw: as in sgd.
+        config: dict of learning_rate 1e-2; momentum 0.9, the weight of the past; velocity, the shape of w.
+    Returns: next_w, config.
     """
     config["velocity"] = config["momentum"] * config["velocity"] - config["learning_rate"] * dw
     return w + config["velocity"], config
@@ -38,8 +47,11 @@ def rmsprop(w, dw, config=None):
         cache = decay_rate * cache + (1 - decay_rate) * dw^2
         next_w = w - learning_rate * dw / (sqrt(cache) + epsilon)
 
-    Settings: learning_rate 1e-2, decay_rate 0.99 (the weight of the past), epsilon 1e-8, outside the root.
-    Memory: cache, the shape of w.
+    Args:
+        w, dw: as in sgd; a finite entry of dw whose square is infinite is an OverflowError.
+        config: dict of learning_rate 1e-2; decay_rate 0.99, the weight of the past; epsilon 1e-8, outside the
+            root; cache, the shape of w.
+    Returns: next_w, config.
     Source: Tieleman and Hinton 2012, lecture 6e of Neural Networks for Machine Learning.
     """
     config["cache"] = config["decay_rate"] * config["cache"] + (1 - config["decay_rate"]) * dw**2
@@ -58,8 +70,11 @@ def adam(w, dw, config=None):
         v = beta2 v + (1 - beta2) dw^2        v_hat = v / (1 - beta2^t)
         next_w = w - learning_rate * m_hat / (sqrt(v_hat) + epsilon)
 
-    Settings: learning_rate 1e-3, beta1 0.9, beta2 0.999, epsilon 1e-8. Memory: m, v, the shape of w; t, the
-    steps taken.
+    Args:
+        w, dw: as in rmsprop.
+        config: dict of learning_rate 1e-3; beta1 0.9; beta2 0.999; epsilon 1e-8; m and v, the shape of w; t,
+            the number of steps so far.
+    Returns: next_w, config.
     Source: Kingma and Ba 2015, arXiv:1412.6980, algorithm 1.
     """
     return _adam_step(w, dw, config), config
@@ -67,11 +82,14 @@ def adam(w, dw, config=None):
 
 @update_rule(**ADAM, weight_decay=1e-2)
 def adamw(w, dw, config=None):
-    """adam with decoupled weight decay: the weights shrink, and the decay passes through neither m nor v.
+    """adam with decoupled weight decay, which shrinks the weights without passing through m or v.
 
         next_w = w - learning_rate * (m_hat / (sqrt(v_hat) + epsilon) + weight_decay * w)
 
-    Settings: those of adam, and weight_decay 1e-2. Memory: that of adam.
+    Args:
+        w, dw: as in rmsprop.
+        config: dict of what adam takes, and weight_decay 1e-2.
+    Returns: next_w, config.
     Source: Loshchilov and Hutter 2019, arXiv:1711.05101, algorithm 2; weight_decay is multiplied by the
     learning rate as well, which makes a schedule the same for both.
     """
@@ -88,22 +106,25 @@ def _adam_step(w, dw, config):
     return w - config["learning_rate"] * m_hat / (np.sqrt(v_hat) + config["epsilon"])
 
 
+@takes(norm=Number(0, above=True))
 def clip_by_norm(grads, norm):
-    """grads, a dict of arrays, scaled down together if their global norm is larger than norm.
+    """Scale gradients down together, which keeps their direction, if their global norm is larger than norm.
 
         global norm = sqrt(sum of all squared entries)        scale = min(1, norm / global norm)
 
-    Returns a new dict, or grads itself if there is nothing to do. One scale for all keeps the direction.
+    Args:
+        grads: dict of arrays, not modified.
+        norm: the largest global norm to let pass, above 0.
+    Returns: a new dict, or grads itself where the scale is 1.
     Source: Pascanu, Mikolov and Bengio 2013, arXiv:1211.5063, algorithm 1.
     """
-    require_number("clip_by_norm", "norm", norm, 0, above=True)
     with np.errstate(over="ignore", under="ignore"):
-        found = math.hypot(*(np.linalg.norm(g) for g in grads.values()))
-    if not 1e-15 < found < 1e15:  # a square that float32 cannot hold, or float64
+        total = math.hypot(*(np.linalg.norm(g) for g in grads.values()))
+    if not 1e-15 < total < 1e15:  # a square that float32 cannot hold, or float64
         largest = max((float(np.max(np.abs(g))) for g in grads.values()), default=0.0)
         if 0 < largest < np.inf:
-            found = largest * math.hypot(*(np.linalg.norm(g / np.float64(largest)) for g in grads.values()))
-    return {name: g * (norm / found) for name, g in grads.items()} if found > norm else grads
+            total = largest * math.hypot(*(np.linalg.norm(g / np.float64(largest)) for g in grads.values()))
+    return {name: g * (float(norm) / total) for name, g in grads.items()} if total > norm else grads
 
 
 UPDATE_RULES = {"sgd": sgd, "sgd_momentum": sgd_momentum, "rmsprop": rmsprop, "adam": adam, "adamw": adamw}

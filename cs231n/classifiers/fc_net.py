@@ -16,7 +16,9 @@ from cs231n.contracts import (
     require_count,
     require_float_dtype,
     require_labels,
+    require_layers,
     require_seed,
+    require_sizes,
     takes,
 )
 from cs231n.layer_utils import *
@@ -56,9 +58,14 @@ class TwoLayerNet:
         }
 
     def loss(self, X, y=None):
-        """X (N, d1, ..., dk) -> scores (N, C); with labels y (N,) -> loss, grads keyed as params.
+        """Scores without labels; with labels the loss and its gradients.
 
         loss = softmax loss + 0.5 * reg * (sum W1^2 + sum W2^2); biases are not regularized.
+
+        Args:
+            X: (N, d1, ..., dk) examples.
+            y: (N,) integer labels, or None.
+        Returns: scores (N, C); with y: loss, grads keyed as params.
         """
         W1, b1, W2, b2 = (self.params[k] for k in ("W1", "b1", "W2", "b2"))
         hidden, hidden_cache = affine_relu_forward(X, W1, b1)
@@ -101,6 +108,7 @@ class FullyConnectedNet:
     """
 
     @takes(
+        hidden_dims=Check(require_sizes),
         input_dim=SIZE,
         num_classes=SIZE,
         dropout_keep_ratio=Number(0, 1),
@@ -112,6 +120,7 @@ class FullyConnectedNet:
         dropout=Optional(Number(0, 1)),
         use_batchnorm=Optional(Check(require_bool)),
         rng=Optional(RNG),
+        layers=Check(require_layers),
         label_smoothing=Number(0, 1, below=True),
     )
     def __init__(
@@ -132,18 +141,6 @@ class FullyConnectedNet:
         layers=layer_utils,
         label_smoothing=0.0,
     ):
-        if not isinstance(hidden_dims, (list, tuple)):
-            hint = "list(hidden_dims)" if np.iterable(hidden_dims) else "[100] for one hidden layer of 100"
-            raise TypeError(
-                f"FullyConnectedNet: hidden_dims must be a list of sizes, got {hidden_dims}; try {hint}"
-            )
-        for size in hidden_dims:
-            require_count("FullyConnectedNet", "hidden_dims", size)
-        if not hasattr(layers, "affine_norm_relu_dropout_forward"):
-            raise TypeError(
-                f"FullyConnectedNet: layers must be a module of layers, got {layers!r}; "
-                "try from cs231n import fast_layers, and layers=fast_layers"
-            )
         if dropout is not None:
             _refuse_two_names("dropout", dropout, "dropout_keep_ratio", dropout_keep_ratio, default=1)
             dropout_keep_ratio = dropout
@@ -182,11 +179,15 @@ class FullyConnectedNet:
             self.bn_params = [{} for _ in hidden_dims]
 
     def loss(self, X, y=None):
-        """X (N, d1, ..., dk) -> scores (N, C), in test mode; with y (N,) -> loss, grads, in training mode.
+        """Scores in test mode without labels; with labels the loss and its gradients, in training mode.
 
-        y holds labels; grads is keyed as params. loss = softmax loss + 0.5 * reg * sum of squared W; b, gamma
-        and beta are not regularized. Training mode updates the running statistics in bn_params.
+        loss = softmax loss + 0.5 * reg * sum of squared W; b, gamma and beta are not regularized. Training
+        mode updates the running statistics in bn_params.
 
+        Args:
+            X: (N, d1, ..., dk) examples, of any real dtype.
+            y: (N,) integer labels, or None.
+        Returns: scores (N, C); with y: loss, grads keyed as params.
         Raises: TypeError, ValueError before anything is changed.
         """
         X, L = np.asarray(X), self.num_layers
@@ -220,14 +221,14 @@ class FullyConnectedNet:
     def _scores(self, X):
         hidden, caches, L = X, {}, self.num_layers
         for i in range(1, L):
-            norm = (None, None, None)
-            if self.normalization:
-                norm = self.params[f"gamma{i}"], self.params[f"beta{i}"], self.bn_params[i - 1]
+            norm_param = self.bn_params[i - 1] if self.normalization else None
             hidden, caches[i] = self.layers.affine_norm_relu_dropout_forward(
                 hidden,
                 self.params[f"W{i}"],
                 self.params[f"b{i}"],
-                *norm,
+                self.params.get(f"gamma{i}"),
+                self.params.get(f"beta{i}"),
+                norm_param,
                 self.normalization,
                 self.dropout_param,
             )
@@ -253,11 +254,11 @@ class FullyConnectedNet:
         return loss, grads
 
 
-def _refuse_two_names(name, value, other_name, other, default):
-    if other != default:
+def _refuse_two_names(old_name, old_value, new_name, new_value, default):
+    if new_value != default:
         raise ValueError(
-            f"FullyConnectedNet: {name}={value} and {other_name}={other!r} are two names of one argument; "
-            "give one of them"
+            f"FullyConnectedNet: {old_name}={old_value} and {new_name}={new_value!r} are two names of one "
+            "argument; give one of them"
         )
 
 

@@ -15,10 +15,12 @@ from cs231n.contracts.require import (
     require_count,
     require_float_dtype,
     require_labels,
+    require_layers,
     require_number,
     require_options,
     require_rng,
     require_seed,
+    require_sizes,
 )
 from cs231n.contracts.shapes import require
 from cs231n.contracts.takes import (
@@ -57,11 +59,13 @@ __all__ = [
     "require_finite_squares",
     "require_float_dtype",
     "require_labels",
+    "require_layers",
     "require_number",
     "require_options",
     "require_rng",
     "require_scale",
     "require_seed",
+    "require_sizes",
     "takes",
     "update_rule",
 ]

@@ -1,6 +1,7 @@
 """Checks of one argument each. Each raises TypeError or ValueError in the name of the function `where`."""
 
 import sys
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -19,12 +20,14 @@ def describe_with_fix(name: str, value: Any, dtype: str = "float64") -> str:
     return kind if value is None else f"{kind}; try np.array({name}, dtype=np.{dtype})"
 
 
-def require_labels(where, y, num_rows, num_classes=np.inf):
+def require_labels(where: str, y: Any, num_rows: int, num_classes: float = np.inf) -> None:
     """Check that y (num_rows,) holds integer class labels, 0 <= y < num_classes.
 
-    Raises: TypeError if y is no integer array; ValueError if its shape or a label does not fit.
+    Raises:
+        TypeError: y is no integer array.
+        ValueError: its shape or a label does not fit.
     """
-    if not isinstance(y, np.ndarray) or y.dtype.kind not in "iu":
+    if not is_plain_array(y) or y.dtype.kind not in "iu":
         raise TypeError(
             f"{where}: y must be an array of integer labels, got {describe_with_fix('y', y, 'int64')}"
         )
@@ -41,10 +44,12 @@ def require_labels(where, y, num_rows, num_classes=np.inf):
         )
 
 
-def require_options(where, name, options, known):
+def require_options(where: str, name: str, options: Any, known: Collection) -> None:
     """Check that the dict called name holds no key outside known, so that a typo is not ignored.
 
-    Raises: TypeError if options is no dict; ValueError that names the key and the known ones.
+    Raises:
+        TypeError: options is no dict.
+        ValueError: a key is not known; the message lists the known ones.
     """
     if not isinstance(options, dict):
         raise TypeError(f"{where}: {name} must be a dict, got {type(options).__name__}; try {name}={{}}")
@@ -53,16 +58,27 @@ def require_options(where, name, options, known):
             raise ValueError(f"{where}: {name} has no option {key!r}; it takes {', '.join(known)}")
 
 
-def require_choice(where, name, value, choices):
+def require_choice(where: str, name: str, value: Any, choices: Collection) -> None:
     """Check that value is one of choices. Raises: ValueError that lists them."""
     if not isinstance(value, (str, type(None))) or value not in choices:  # an array has no one truth value
         raise ValueError(f"{where}: {name} must be one of {', '.join(map(repr, choices))}; got {value!r}")
 
 
-def require_number(where, name, value, low, high=np.inf, *, above=False, below=False):
+def require_number(
+    where: str,
+    name: str,
+    value: Any,
+    low: float,
+    high: float = np.inf,
+    *,
+    above: bool = False,
+    below: bool = False,
+) -> None:
     """Check low <= value <= high; above=True excludes low itself, below=True excludes high.
 
-    Raises: TypeError if value is no real number; ValueError, also for NaN.
+    Raises:
+        TypeError: value is no real number.
+        ValueError: it is out of range, infinite or NaN.
     """
     if type(value) is float and low < value < high:  # the common case, and once for every layer of a step
         return
@@ -78,7 +94,7 @@ def require_number(where, name, value, low, high=np.inf, *, above=False, below=F
         raise ValueError(f"{where}: {name} must be finite, got {value}")
 
 
-def require_count(where, name, value, low=1, high=np.inf):
+def require_count(where: str, name: str, value: Any, low: float = 1, high: float = np.inf) -> None:
     """Check that value is an integer, low <= value <= high. Raises: TypeError; ValueError."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         whole = isinstance(value, (float, np.floating)) and value == value // 1
@@ -89,27 +105,45 @@ def require_count(where, name, value, low=1, high=np.inf):
         raise ValueError(f"{where}: {name} must be at least {low}{bound}, got {value}")
 
 
-def require_seed(where, name, seed):
+def require_seed(where: str, name: str, seed: Any) -> None:
     """Check that seed is one that a RandomState takes, 0 <= seed < 2^32. Raises: TypeError; ValueError."""
     require_count(where, name, seed, 0, 2**32 - 1)
 
 
-def require_bool(where, name, value):
+def require_bool(where: str, name: str, value: Any) -> None:
     """Check that value is True or False. Raises: TypeError."""
     if not isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{where}: {name} must be True or False, got {value!r}")
 
 
-def require_float_dtype(where, name, dtype):
+def require_float_dtype(where: str, name: str, dtype: Any) -> None:
     """Check that dtype is np.float32 or np.float64. Raises: ValueError."""
-    if dtype is None or dtype not in (np.float32, np.float64):
+    if not isinstance(dtype, (type, np.dtype)) or dtype not in (np.float32, np.float64):
         raise ValueError(f"{where}: {name} must be np.float32 or np.float64, got {dtype!r}")
 
 
-def require_rng(where, rng):
+def require_rng(where: str, rng: Any, name: str = "rng") -> None:
     """Check that rng is a numpy Generator or RandomState (or the module np.random). Raises: TypeError."""
     if not callable(getattr(rng, "permutation", None)):
         raise TypeError(
-            f"{where}: rng must be a numpy Generator or RandomState, got {rng!r}; "
+            f"{where}: {name} must be a numpy Generator or RandomState, got {rng!r}; "
             "try np.random.default_rng(0)"
+        )
+
+
+def require_sizes(where: str, name: str, sizes: Any) -> None:
+    """Check that sizes is a list or tuple of integers, each 1 or more. Raises: TypeError; ValueError."""
+    if not isinstance(sizes, (list, tuple)):
+        hint = f"list({name})" if np.iterable(sizes) else "[100] for one hidden layer of 100"
+        raise TypeError(f"{where}: {name} must be a list of sizes, got {sizes}; try {hint}")
+    for i, size in enumerate(sizes):
+        require_count(where, f"{name}[{i}]", size)
+
+
+def require_layers(where: str, name: str, module: Any) -> None:
+    """Check that module holds the layers of a net. Raises: TypeError."""
+    if not hasattr(module, "affine_norm_relu_dropout_forward"):
+        raise TypeError(
+            f"{where}: {name} must be a module of layers, got {module!r}; "
+            f"try from cs231n import fast_layers, and {name}=fast_layers"
         )

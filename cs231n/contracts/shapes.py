@@ -10,28 +10,27 @@ import numpy as np
 
 from cs231n.contracts.require import describe_with_fix, is_plain_array
 
+ITEM = re.compile(r"([\w\[\]']+) (?:\(([^)]*)\)(?: < (\w+))?|like ([\w.]+))(?:, |$)")
+
 
 class Item(NamedTuple):
     name: str
-    dims: tuple = ()  # ("N", "D...")
+    dims: tuple[str, ...] = ()  # ("N", "D...")
     text: str = ""  # "(N, D...)"
     limit: str = ""  # of labels: the letter that they stay below
-    like: tuple = ()  # ("cache", "x_hat")
+    like: tuple[str, ...] = ()  # ("cache", "x_hat")
 
 
 @functools.cache
-def parse(spec: str) -> tuple:
+def parse(spec: str) -> tuple[Item, ...]:
     """The items of a spec: "w (D, M), b (M,)" -> Item("w", ("D", "M"), "(D, M)"), Item("b", ...)"""
-    items = re.findall(r"(\w+) (?:\(([^)]*)\)(?: < (\w+))?|like ([\w.]+))", spec)
+    if ITEM.sub("", spec):
+        raise ValueError(f"the spec {spec!r} is not a list of arrays such as 'x (N, D), y (N,) < C'")
     return tuple(
         Item(
-            name,
-            tuple(re.findall(r"[\w.]+", dims)),
-            f"({dims})",
-            limit,
-            tuple(like.split(".")) if like else (),
+            name, tuple(re.findall(r"[\w.]+", dims)), f"({dims})", limit, tuple(filter(None, like.split(".")))
         )
-        for name, dims, limit, like in items
+        for name, dims, limit, like in ITEM.findall(spec)
     )
 
 
@@ -43,13 +42,13 @@ def require(where: str, spec: str, *arrays: Any) -> None:
             can pass through).
         ValueError: a shape does not fit, or an array is empty.
     """
-    key = [spec]
-    for a in arrays:
-        key += type(a), getattr(a, "shape", None), getattr(a, "dtype", None)
-    if (key := tuple(key)) in _passed:
-        return
+    key = None
+    if all(type(a) is np.ndarray for a in arrays):
+        key = spec, *[(a.shape, a.dtype.char) for a in arrays]
+        if key in _passed:
+            return
     items = parse(spec)
-    sizes: dict = {}
+    sizes: dict[str, int] = {}
     for item, array in zip(items, arrays, strict=True):
         if not is_plain_array(array):
             raise TypeError(
@@ -72,75 +71,78 @@ def require(where: str, spec: str, *arrays: Any) -> None:
                 f"{where}: {item.name} {item.text} is empty, its shape is {array.shape}; "
                 "try a batch of at least one row and one column"
             )
-    if len(_passed) < 4096:
+    if key is not None and len(_passed) < 4096:
         _passed.add(key)
 
 
-_passed: set = set()  # shapes and dtypes that passed a spec: a training step asks the same again and again
+_passed: set[tuple] = set()  # a training step asks for the same shapes and dtypes again and again
 
 
-def _fits(dims: tuple, shape: tuple, sizes: dict) -> bool:
+def _fits(dims: tuple[str, ...], shape: tuple[int, ...], sizes: dict[str, int]) -> bool:
     """Whether shape has these dims, given the sizes of letters so far; sizes learns the new letters."""
     rest = dims[-1] if dims and dims[-1].endswith("...") else None
     fixed = dims[:-1] if rest else dims
     if len(shape) < len(fixed) or not rest and len(shape) > len(fixed):
         return False
-    named = dict(zip(fixed, shape))
+    pairs = list(zip(fixed, shape))
     if rest and rest != "...":
-        named[rest.removesuffix("...")] = math.prod(shape[len(fixed) :])
-    # (N, N) binds N twice: the second time it must be the same.
-    return all(
-        sizes.setdefault(letter, size) == size for letter, size in [*zip(fixed, shape), *named.items()]
-    )
+        pairs.append((rest.removesuffix("..."), math.prod(shape[len(fixed) :])))
+    return all(sizes.setdefault(letter, size) == size for letter, size in pairs)
 
 
 def letter_sizes(items: Sequence[Item], arrays: Sequence[np.ndarray]) -> dict[str, int]:
     """{letter: size}, from arrays that fit their items."""
-    sizes: dict = {}
+    sizes: dict[str, int] = {}
     for item, array in zip(items, arrays):
         _fits(item.dims, array.shape, sizes)
     return sizes
 
 
-def _misfit(where, items, item, shape, arrays) -> str:
+def _misfit(
+    where: str, items: Sequence[Item], item: Item, shape: tuple[int, ...], arrays: Sequence[np.ndarray]
+) -> str:
     before = items[: items.index(item)]
     sizes = letter_sizes(before, arrays)
     needed = tuple(sizes.get(d, d) for d in item.dims)
     message = f"{where}: {item.name} must be {item.text}"
     if before:
-        partners = ", ".join(_describe(other, a.shape) for other, a in zip(before, arrays))
+        partners = ", ".join(_describe(partner, a.shape) for partner, a in zip(before, arrays))
         message += f" = {_format_shape(needed)} to go with {partners}"
     message += f", got {shape}"
-    if shape[::-1] == needed:
+    if len(shape) == 2 and _fits(item.dims, shape[::-1], sizes):
         message += f"; try {item.name}.T"
-    elif len(needed) == 1 and needed[0] in (np.prod(shape), item.dims[0]):
+    elif len(needed) == 1 and needed[0] in (math.prod(shape), item.dims[0]):
         message += f"; try {item.name}.reshape(-1)"
     elif len(shape) > len(needed) == 2:
         message += f"; try {item.name}.reshape(len({item.name}), -1)"
     return message
 
 
-def _describe(item, shape) -> str:
+def _describe(item: Item, shape: tuple[int, ...]) -> str:
     each = f", which has {math.prod(shape[1:])} numbers an example" if item.dims[1:] == ("D...",) else ""
     return f"{item.name} {shape}{each}"
 
 
-def _format_shape(sizes) -> str:
+def _format_shape(sizes: Sequence[Any]) -> str:
     return f"({', '.join(map(str, sizes))}{',' if len(sizes) == 1 else ''})"
 
 
-def require_like(where: str, item: Item, value: np.ndarray, owner: Any) -> None:
-    """Check that value has the shape of the array that item.like names in owner, if there is one."""
-    if owner is None:
+def require_like(where: str, item: Item, value: np.ndarray, cache: Any) -> None:
+    """Check that value has the shape of the array that item.like names in cache, if there is one."""
+    if cache is None:
         raise ValueError(
-            f"{where}: this cache comes from a forward in mode 'test', which keeps none; try mode 'train'"
+            f"{where}: cache is None, which is what batchnorm_forward returns in mode 'test'; "
+            "try the cache of a forward in mode 'train'"
         )
-    for name in item.like[1:]:
-        owner = getattr(owner, name, None)
-    if isinstance(owner, np.ndarray) and owner.shape != value.shape:
-        transposed = value.shape[::-1] == owner.shape
+    try:
+        for name in item.like[1:]:
+            cache = getattr(cache, name)
+    except Exception:  # a cache is whatever the forward returns
+        return
+    if isinstance(cache, np.ndarray) and cache.shape != value.shape:
+        transposed = value.shape[::-1] == cache.shape
         hint = f"{item.name}.T" if transposed else "the cache of the forward that made this output"
         raise ValueError(
-            f"{where}: {item.name} must have the shape of the forward's output, {owner.shape}, "
+            f"{where}: {item.name} must have the shape of the forward's output, {cache.shape}, "
             f"got {value.shape}; try {hint}"
         )

@@ -2,9 +2,10 @@
 
 import functools
 import inspect
+import sys
 import warnings
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -19,8 +20,10 @@ from cs231n.contracts.require import (
 from cs231n.contracts.shapes import letter_sizes, parse, require, require_like
 from cs231n.contracts.variance import require_variance
 
+Function = TypeVar("Function", bound=Callable)
 
-def takes(spec: str = "", *, where: str = "", **rules: Any) -> Callable:
+
+def takes(spec: str = "", *, where: str = "", **rules: Any) -> Callable[[Function], Function]:
     """Decorate a function with a check of its arguments.
 
     The spec is a list of arrays with their shapes, as docstrings write them:
@@ -31,23 +34,26 @@ def takes(spec: str = "", *, where: str = "", **rules: Any) -> Callable:
         y (N,) < C              integer labels, 0 <= y < C
         dout like cache.x_hat   the shape of that array, if the cache has it; any other cache is not looked at
 
+    The decorated function keeps its signature and has an attribute `contract`. It finds its body by the
+    attribute __wrapped__ at each call, so that IPython's autoreload replaces the body where it is.
+
     Args:
         spec: the arrays, separated by commas.
         where: the name that stands in messages, if it is not that of the function.
         **rules: for further arguments, by name: a Number, OneOf, Options, ... (anything with a check method).
 
-    The decorated function keeps its signature and has an attribute `contract`. It finds its body by the
-    attribute __wrapped__ at each call, so that IPython's autoreload replaces the body where it is.
+    Raises:
+        ValueError: the spec cannot be read, or the function has no argument of a name in it.
     """
 
     def decorate(function):
         @functools.wraps(function)
-        def checked(*args, **kwargs):
+        def wrapper(*args, **kwargs):
             checked.contract.check(args, kwargs)
             return checked.__wrapped__(*args, **kwargs)
 
-        name = where or function.__qualname__.removesuffix(".__init__")
-        checked.contract = Contract(name, inspect.signature(function).parameters, spec, rules)
+        checked: Any = wrapper
+        checked.contract = Contract(function, spec, where, rules)
         return checked
 
     return decorate
@@ -56,23 +62,30 @@ def takes(spec: str = "", *, where: str = "", **rules: Any) -> Callable:
 class Contract:
     """What `takes` knows of one function: where (its name), items (its arrays) and rules (the rest)."""
 
-    def __init__(self, where: str, parameters: Mapping, spec: str, rules: Mapping):
-        self.where, self.rules, self.items = where, rules, parse(spec)
-        self._positions = {name: i for i, name in enumerate(parameters)}
-        self._defaults = tuple(p.default for p in parameters.values())
+    def __init__(self, function: Callable, spec: str, where: str, rules: Mapping[str, Any]):
+        name = function.__qualname__.rpartition("<locals>.")[2].removesuffix(".__init__")
+        self.where, self.items, self.rules = where or name, parse(spec), rules
+        parameters = inspect.signature(function).parameters.values()
+        arguments = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+        self._positions = {p.name: i for i, p in enumerate(arguments)}
+        self._defaults = [p.default for p in arguments]
+        for name in [*(item.name for item in self.items), *rules]:
+            if name not in self._positions:
+                raise ValueError(f"takes: {self.where} has no argument {name}")
         self._arrays = [item for item in self.items if not item.limit and not item.like]
+        self._related = [item for item in self.items if item.limit or item.like]
         self.spec = ", ".join(f"{item.name} {item.text}" for item in self._arrays)
-        self._others = [item for item in self.items if item.limit or item.like]
 
-    def check(self, args: tuple, kwargs: Mapping) -> None:
+    def check(self, args: Sequence, kwargs: Mapping[str, Any]) -> None:
         """Raise TypeError or ValueError if the arguments of a call do not fit."""
         if kwargs or len(args) < len(self._defaults):
-            args = self._bind(args, kwargs)
-            if args is None:  # Python itself says what is missing, when the function is called
+            bound = self._bind(args, kwargs)
+            if bound is None:
                 return
+            args = bound
         arrays = [args[self._positions[item.name]] for item in self._arrays]
         require(self.where, self.spec, *arrays)
-        for item in self._others:
+        for item in self._related:
             value = args[self._positions[item.name]]
             if item.limit:
                 sizes = letter_sizes(self._arrays, arrays)
@@ -83,12 +96,14 @@ class Contract:
         for name, rule in self.rules.items():
             rule.check(self, name, args[self._positions[name]], arrays)
 
-    def _bind(self, args, kwargs):
-        values = list(args) + list(self._defaults[len(args) :])
+    def _bind(self, args: Sequence, kwargs: Mapping[str, Any]) -> list | None:
+        """The arguments in order, with defaults; None for a call that Python itself is going to refuse."""
+        values = [*args, *self._defaults[len(args) :]]
         for name, value in kwargs.items():
-            if name not in self._positions or self._positions[name] < len(args):
-                return None
-            values[self._positions[name]] = value
+            if name in self._positions:
+                if self._positions[name] < len(args):
+                    return None
+                values[self._positions[name]] = value
         return None if any(v is inspect.Parameter.empty for v in values) else values
 
 
@@ -101,16 +116,9 @@ class Number(NamedTuple):
     below: bool = False
     meaning: str = ""  # follows the name in a message
 
-    def check(self, contract, name, value, arrays=()):
-        require_number(
-            contract.where,
-            name + self.meaning,
-            value,
-            self.low,
-            self.high,
-            above=self.above,
-            below=self.below,
-        )
+    def check(self, contract: Contract, name: str, value: Any, arrays: Sequence = ()) -> None:
+        bounds = {"above": self.above, "below": self.below}
+        require_number(contract.where, name + self.meaning, value, self.low, self.high, **bounds)
 
 
 class OneOf(NamedTuple):
@@ -118,16 +126,16 @@ class OneOf(NamedTuple):
 
     choices: tuple
 
-    def check(self, contract, name, value, arrays=()):
+    def check(self, contract: Contract, name: str, value: Any, arrays: Sequence = ()) -> None:
         require_choice(contract.where, name, value, self.choices)
 
 
 class Check(NamedTuple):
     """A rule that calls require(where, name, value)."""
 
-    require: Callable
+    require: Callable[[str, str, Any], None]
 
-    def check(self, contract, name, value, arrays=()):
+    def check(self, contract: Contract, name: str, value: Any, arrays: Sequence = ()) -> None:
         self.require(contract.where, name, value)
 
 
@@ -136,9 +144,8 @@ class Shape(NamedTuple):
 
     dims: str
 
-    def check(self, contract, name, value, arrays=()):
-        key = name.split("'")[1]  # of bn_param['running_mean']
-        require(contract.where, f"{contract.spec}, {key} {self.dims}", *arrays, value)
+    def check(self, contract: Contract, name: str, value: Any, arrays: Sequence = ()) -> None:
+        require(contract.where, f"{contract.spec}, {name} {self.dims}", *arrays, value)
 
 
 class Options(NamedTuple):
@@ -147,11 +154,11 @@ class Options(NamedTuple):
     The functions in `then` are called last, with (where, options, arrays of the spec).
     """
 
-    rules: Mapping
-    required: tuple = ()
-    then: tuple = ()
+    rules: Mapping[str, Any]
+    required: tuple[str, ...] = ()
+    then: tuple[Callable[[str, Mapping, Sequence], None], ...] = ()
 
-    def check(self, contract, name, value, arrays=()):
+    def check(self, contract: Contract, name: str, value: Any, arrays: Sequence = ()) -> None:
         require_options(contract.where, name, value, self.rules)
         for key, rule in self.rules.items():
             if rule is not None and (key in value or key in self.required):
@@ -161,26 +168,31 @@ class Options(NamedTuple):
 
 
 class Optional(NamedTuple):
-    """A rule for an argument that None (or {}) leaves out."""
+    """A rule for an argument that None leaves out, and so does {} with empty=True."""
 
     rule: Any
+    empty: bool = False
 
-    def check(self, contract, name, value, arrays=()):
-        if value is not None and value != {}:
+    def check(self, contract: Contract, name: str, value: Any, arrays: Sequence = ()) -> None:
+        if value is not None and not (self.empty and isinstance(value, dict) and not value):
             self.rule.check(contract, name, value, arrays)
 
 
-def warn_untrained(where, options, arrays):
+def warn_untrained(where: str, options: Mapping, arrays: Sequence) -> None:
+    """Warn of mode "test" before training, at the line that called into the package."""
     if options["mode"] == "test" and not {"running_mean", "running_var"} <= options.keys():
+        frame, level = sys._getframe(), 1
+        while frame.f_back and frame.f_globals.get("__name__", "").startswith("cs231n."):
+            frame, level = frame.f_back, level + 1
         warnings.warn(
             f"{where}: mode 'test' before any training batch, so mean 0 and variance 0 stand in "
             "for running statistics; try one forward in mode 'train' first",
             RuntimeWarning,
-            stacklevel=5,  # the caller of the decorated function
+            stacklevel=level,
         )
 
 
-RNG = Check(lambda where, name, rng: require_rng(where, rng))
+RNG = Check(lambda where, name, rng: require_rng(where, rng, name))
 TRAIN_OR_TEST = OneOf(("train", "test"))
 EPS, MOMENTUM = Number(0), Number(0, 1)
 BATCHNORM = Options(
@@ -198,8 +210,8 @@ LAYERNORM = Options(
     {"mode": None, "eps": EPS, "momentum": MOMENTUM, "running_mean": None, "running_var": None},
     then=(require_variance(axis=1),),
 )
-# Fused kernels see for themselves, on the way, whether a variance can be held.
-FUSED_BATCHNORM = BATCHNORM._replace(then=(warn_untrained,))
+# Fused kernels are for mode "train", and see on the way whether a variance can be held.
+FUSED_BATCHNORM = BATCHNORM._replace(then=())
 DROPOUT = Options(
     {
         "p": Number(0, 1, above=True, meaning=", the probability to keep,"),

@@ -2,17 +2,19 @@
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from cs231n.contracts.require import describe_with_fix, is_plain_array, require_number, require_options
 
 ZEROS = object()  # the start of a rule's memory: an array of zeros like w
+Function = TypeVar("Function", bound=Callable)
+
 SHARES = ("momentum", "decay_rate", "beta1", "beta2")  # settings between 0 and 1
 
 
-def update_rule(**settings: Any) -> Callable:
+def update_rule(**settings: Any) -> Callable[[Function], Function]:
     """Decorate a rule(w, dw, config): config arrives complete and checked, dw in the dtype of w.
 
     Args:
@@ -26,17 +28,18 @@ def update_rule(**settings: Any) -> Callable:
 
     def decorate(function):
         @functools.wraps(function)
-        def checked(w, dw, config=None):
+        def wrapper(w, dw, config=None):
             config = init_config(function.__name__, w, dw, config, checked.settings)
             return checked.__wrapped__(w, _as_dtype_of(w, dw), config)
 
+        checked: Any = wrapper
         checked.settings = settings
         return checked
 
     return decorate
 
 
-def init_config(where: str, w, dw, config: dict | None, settings: Mapping) -> dict:
+def init_config(where: str, w: Any, dw: Any, config: dict | None, settings: Mapping[str, Any]) -> dict:
     """Check the arguments of an update rule, then give config what it lacks; returns config."""
     config = {} if config is None else config
     require_options(where, "config", config, settings)
@@ -49,6 +52,7 @@ def init_config(where: str, w, dw, config: dict | None, settings: Mapping) -> di
         )
     if np.shape(w) != np.shape(dw):
         raise ValueError(f"{where}: dw must have the shape of w, {np.shape(w)}, got {np.shape(dw)}")
+    values = {}
     for name, value in config.items():
         label = f"config[{name!r}]"
         if settings[name] is ZEROS:
@@ -58,21 +62,23 @@ def init_config(where: str, w, dw, config: dict | None, settings: Mapping) -> di
                     f"{where}: {label} must have the shape of w, {np.shape(w)}, got {np.shape(value)}; "
                     "try a new config for each parameter"
                 )
-            config[name] = _as_dtype_of(w, value)
+            value = _as_dtype_of(w, value)
         elif type(value) is not float or not 0 <= value < 1:
             high = 1 if name in SHARES else np.inf
             require_number(where, label, value, 0, high, below="beta" in name)  # adam divides by 1 - beta
             # A float64 scalar, like 10 ** np.random.uniform(-4, -2), would turn float32 weights into float64.
-            config[name] = value.item() if isinstance(value, np.generic) else value
+            value = int(value) if isinstance(value, (int, np.integer)) else float(value)
+        values[name] = value
     if "epsilon" in settings:
         require_finite_squares(where, _as_dtype_of(w, dw))
     for name, value in settings.items():
         if name not in config:
-            config[name] = np.zeros_like(w) if value is ZEROS else value
+            values[name] = np.zeros_like(w) if value is ZEROS else value
+    config.update(values)
     return config
 
 
-def require_finite_squares(where, dw):
+def require_finite_squares(where: str, dw: Any) -> None:
     """Check that no finite entry of dw has an infinite square: no step would ever follow it.
 
     An infinite or NaN entry passes, for the next w shows it. Raises: OverflowError.
@@ -89,14 +95,14 @@ def require_finite_squares(where, dw):
         )
 
 
-def _as_dtype_of(w, array):
+def _as_dtype_of(w: Any, array: Any) -> Any:
     """array in the dtype of w, so that float32 weights stay float32; a Python number has no dtype to keep."""
     dtype = getattr(w, "dtype", None)
     return array if getattr(array, "dtype", dtype) == dtype else np.asarray(array, dtype)
 
 
-def _require_real(where, name, value):
-    is_array = isinstance(value, np.number) or is_plain_array(value)
+def _require_real(where: str, name: str, value: Any) -> None:
+    is_array = is_plain_array(value) or isinstance(value, np.number)
     if not is_array and (isinstance(value, bool) or not isinstance(value, (float, int))):
         raise TypeError(f"{where}: {name} must be a numpy array, got {describe_with_fix(name, value)}")
     if is_array and value.dtype.kind not in "fiu":

@@ -1,9 +1,13 @@
 """The checker, checked: what it rejects, how it explains, what it lets pass, and what it leaves behind."""
 
 import re
+from fractions import Fraction
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import assume
+from hypothesis import strategies as st
 
 from cs231n.gradient_check import (
     assert_directional,
@@ -16,8 +20,14 @@ from cs231n.gradient_check import (
     grad_check_sparse,
     rel_error,
 )
-from cs231n.layers import batchnorm_backward_alt, batchnorm_forward, softmax_loss
-from tests.support import problem, refused, relative
+from cs231n.layers import batchnorm_backward_alt, batchnorm_forward
+from tests.support import problem, refused, relative, unchanged
+from tests.support.strategies import DTYPES, LAYOUTS, SEEDS, assert_right, cases, laid_out, limits, wide
+
+SHAPES = st.lists(st.integers(1, 4), max_size=3).map(tuple)
+FINITE = st.floats(-1e300, 1e300)
+WRITABLE = st.sampled_from(["C", "F", "strided", "reversed"])
+both_checks = pytest.mark.parametrize("check", [assert_gradient, assert_directional])
 
 
 def out_of(p):
@@ -57,7 +67,7 @@ WRONG = {  # name: (what it does to a right dx, a word of the advice)
     "one-entry-lost": (lambda dx, p: one_entry(dx, lambda v: 0.0), "only columns 3"),
     "columns-rolled": (lambda dx, p: np.roll(dx, 1, axis=1), "one step of the backward"),
     "rows-reversed": (lambda dx, p: dx[::-1], ""),
-    "upstream-instead": (lambda dx, p: p.dout, "one step of the backward"),
+    "upstream": (lambda dx, p: p.dout, "one step of the backward"),
     "noise": (lambda dx, p: dx + 1e-6 * p.rng.normal(size=dx.shape), ""),
     "float16": (lambda dx, p: dx.astype(np.float16), ""),
 }
@@ -72,7 +82,7 @@ def test_rejects_and_advises(wrong, advice, seed):
     assert advice in str(caught.value).split("Try: ")[1] or advice in str(caught.value).splitlines()[0]
 
 
-DENSE = {name: wrong for name, (wrong, _) in WRONG.items() if "entry" not in name or name == "extra-axis"}
+DENSE = {name: wrong for name, (wrong, _) in WRONG.items() if "entry" not in name}
 
 
 @pytest.mark.parametrize("wrong", DENSE.values(), ids=DENSE)
@@ -84,116 +94,142 @@ def test_one_direction_rejects_too(wrong):
 
 def test_the_message_carries_everything():
     p = problem((3, 5))
-    x0 = p.x.copy()
     dx = right_dx(p)
     wrong = dx.copy()
     wrong[1, 4] *= 3
-    with pytest.raises(AssertionError) as caught:
+    with pytest.raises(AssertionError) as caught, unchanged(p.dout):
         assert_gradient("dx", wrong, out_of(p), p.x, p.dout)
-    message = str(caught.value)
-    assert message.splitlines()[0] == "dx disagrees with central differences"
-    where = f"1 of 15 entries off; worst at (1, 4): yours {wrong[1, 4]:.4g}, numeric {dx[1, 4]:.4g}, ratio 3"
-    assert where in message
-    assert "float64, h=1e-05, rtol=1e-06, atol=1e-08; x (3, 5)" in message
-    assert max(map(len, message.splitlines())) <= 110 and np.array_equal(p.x, x0)
+    assert str(caught.value).split("\n  Try: ")[0] == (
+        "dx disagrees with central differences\n"
+        f"  1 of 15 entries off; worst at (1, 4): yours {wrong[1, 4]:.4g}, numeric {dx[1, 4]:.4g}, ratio 3\n"
+        "  compared in float64, h=1e-05, rtol=1e-06, atol=1e-08; x (3, 5)"
+    )
+    with pytest.raises(AssertionError, match=r"has the wrong shape\n  yours \(5, 3\), x \(3, 5\)"):
+        assert_gradient("dx", dx.T, out_of(p), p.x, p.dout)
+    with pytest.raises(
+        AssertionError,
+        match="^dx disagrees with central differences along a random direction\n  slope: yours .*, numeric .*"
+        "\n  compared in float64, .*\n  Try: assert_gradient on a smaller x, which names the entries",
+    ):
+        assert_directional("dx", 2 * dx, out_of(p), p.x, p.dout)
 
 
 def test_accepts_the_right_gradient_in_any_layout():
     p = problem((3, 5))
     dx = right_dx(p)
     for right in (dx, np.asfortranarray(dx), dx.tolist()):
-        assert assert_gradient("dx", right, out_of(p), p.x, p.dout) is None
-    turned = np.asfortranarray(p.x)  # steps in memory are not steps of the index
-    assert_gradient("dx", dx, out_of(p), turned, p.dout)
-    assert_gradient("dx", dx, out_of(p), np.repeat(p.x, 2, axis=1)[:, ::2], p.dout)
-    assert_gradient("slope", np.array(2.0 * 3), lambda v: v * v, np.array(3.0))
+        assert_gradient("dx", right, out_of(p), p.x, p.dout)
+    for x in (np.asfortranarray(p.x), np.repeat(p.x, 2, axis=1)[:, ::2]):
+        assert_gradient("dx", dx, out_of(p), x, p.dout)
+    assert_gradient("slope", np.array(2.0 * 3), np.square, np.array(3.0))
 
 
-def test_accepts_a_gradient_that_is_zero():
+@both_checks
+def test_accepts_a_gradient_that_is_zero(check):
+    """1e-16 against 1e-11 is a relative error of 1, and means nothing."""
     p = problem((5, 3))
-    ones = np.ones_like(p.x)
-    p.gamma[:] = 1.0
-    noise = batchnorm_backward_alt(ones, batchnorm_forward(p.x, p.gamma, p.beta, {"mode": "train"})[1])[0]
-    assert_gradient("dx", noise, out_of(p), p.x, ones)  # 1e-16 against 1e-11: relative error 1
-    assert_gradient("db", np.zeros(3), lambda b: out_of(p)(p.x + b), p.beta.copy(), p.dout)
-    assert_directional("db", np.zeros(3), lambda b: out_of(p)(p.x + b), p.beta.copy(), p.dout)
+    check("db", np.zeros(3), lambda b: out_of(p)(p.x + b), p.beta.copy(), p.dout)
+    p.gamma[:] = p.dout[:] = 1.0
+    check("dx", right_dx(p), out_of(p), p.x, p.dout)
 
 
-def test_a_zero_numeric_gradient_is_explained():
+@both_checks
+@pytest.mark.parametrize("factor, passes", [(0.99, True), (1.01, False)])
+@pytest.mark.parametrize("tolerance", [{"rtol": 1e-3, "atol": 0}, {"rtol": 0, "atol": 4e-3}])
+def test_the_tolerances_are_those_that_are_given(check, tolerance, factor, passes):
+    """The difference of 4 v is exact at h = 1/4, and each tolerance is 4e-3."""
+    grad = np.array([4 + 4e-3 * factor])
+    with np.errstate() if passes else pytest.raises(AssertionError):
+        check("dx", grad, lambda v: 4 * v[0], np.ones(1), h=0.25, **tolerance)
+
+
+@pytest.mark.parametrize(
+    "f, advice",
+    [
+        (lambda p, v: p.dout, "(?s)does f use its argument.*all ones"),
+        (lambda p, v: v * (p.rng.random(v.shape) < 0.5), "(?s)two answers for one x.*seed"),
+        (lambda p, v: np.subtract(v, v.mean(axis=0), out=v), "f writes into its argument x"),
+    ],
+    ids=["argument-unused", "unrepeatable", "in-place"],
+)
+def test_a_function_that_cannot_be_checked_is_explained(f, advice):
     p = problem((3, 5))
-    with pytest.raises(AssertionError, match="(?s)does f use its argument.*all ones"):
-        assert_gradient("dx", p.dout, lambda _: p.dout, p.x, p.dout)
+    before = p.x.copy()
+    with pytest.raises(AssertionError, match=advice):
+        assert_gradient("dx", p.dout, lambda v: f(p, v), p.x, p.dout)
+    assert np.array_equal(p.x, before)
 
 
-def infinite_above(v):
-    with np.errstate(over="ignore"):
-        return np.exp(v)
-
-
-@pytest.mark.parametrize("check", [assert_gradient, assert_directional])
+@both_checks
 @pytest.mark.parametrize(
     "f, at",
     [
-        (infinite_above, 709.7827),
+        (np.exp, 709.7827),
         (lambda v: np.where(v > 1, np.inf, v), 1.0),
         (lambda v: np.full_like(v, np.nan), 1.0),
     ],
     ids=["overflow", "pole", "nan"],
 )
 def test_a_forward_that_is_not_finite_never_passes(check, f, at):
-    x = np.full(3, at)
-    with np.errstate(invalid="ignore"), pytest.raises(AssertionError, match="dx"):
-        check("dx", np.ones(3), f, x, problem((3, 5)).x[:, 0], h=1e-3)
+    with np.errstate(all="ignore"), pytest.raises(AssertionError, match="dx"):
+        check("dx", np.ones(3), f, np.full(3, at), problem((3, 5)).x[:, 0], h=1e-3)
 
 
-def test_a_function_may_return_its_argument():
+@both_checks
+def test_a_function_may_return_its_argument(check):
     p = problem((3, 5))
-    assert_gradient("identity", p.dout, lambda v: v, p.x, p.dout)
-    assert_directional("identity", p.dout, lambda v: v, p.x, p.dout)
-    assert_directional("a view", p.dout.T, lambda v: v.T, p.x.T.copy(), p.dout)
+    check("identity", p.dout, lambda v: v, p.x, p.dout)
+    check("a view", p.dout.T, lambda v: v.T, p.x.T.copy(), p.dout)
 
 
-@pytest.mark.parametrize("x", [np.arange(6), np.ones(3, np.float32), [1.0, 2.0], 1.0], ids=repr)
-@pytest.mark.parametrize("check", [assert_gradient, assert_directional])
-def test_only_float64_is_compared(check, x):
-    hint = "try x.astype(" if isinstance(x, np.ndarray) else "try np.array(x, "
-    with refused(TypeError, check.__name__, "x", "float64", hint):
-        check("dx", np.zeros(3), lambda v: v, x)
+def test_one_direction_takes_two_evaluations_and_a_given_stream():
+    p, calls = problem((30, 50)), []
+    for make in (np.random.RandomState, np.random.default_rng):
+        assert_directional("dx", 2 * p.x, lambda v: calls.append(1) or np.sum(v**2), p.x, rng=make(0))
+    assert len(calls) == 4
 
 
-def test_an_array_needs_an_upstream_gradient_for_all_ones_would_let_zeros_pass():
-    p = problem((3, 5))
-    for check in (assert_gradient, assert_directional):
-        with pytest.raises(ValueError, match=f"{check.__name__}: .*dout must be one too, and random"):
-            check("dx", np.zeros((3, 5)), out_of(p), p.x)
+@cases(
+    "assert_gradient",
+    seed=SEEDS,
+    shape=st.lists(st.integers(1, 4), min_size=1, max_size=3).map(tuple),
+    fault=st.sampled_from([None, "entry", "factor", "nan", "zero", "inf"]),
+    layout=WRITABLE,
+    check=st.sampled_from([assert_gradient, assert_directional]),
+)
+def test_passes_what_is_right_and_nothing_else(seed, shape, fault, layout, check):
+    rng = np.random.RandomState(seed)
+    x, dout = laid_out(rng.uniform(0.5, 2, shape), layout), rng.uniform(0.5, 2, shape)
+    grad, before = np.cos(x) * dout, x.copy()
+    if fault in ("entry", "nan", "inf"):
+        grad.flat[rng.randint(grad.size)] += {"entry": 1e-2, "nan": np.nan, "inf": np.inf}[fault]
+    elif fault:
+        grad *= {"factor": 1.5, "zero": 0}[fault]
+    assume(check is assert_gradient or fault in (None, "nan", "inf"))  # else an unlucky direction may pass
+    assume(fault is None or np.abs(np.cos(x) * dout).max() > 1e-3)
+    with np.errstate() if fault is None else pytest.raises(AssertionError, match="dx disagrees"):
+        check("dx", grad, np.sin, x, dout)
+    assert np.array_equal(x, before)
 
 
-def test_an_unrepeatable_function_is_named():
-    p, rng = problem((3, 5)), np.random.RandomState(0)
-    with pytest.raises(AssertionError, match="(?s)two answers for one x.*seed"):
-        assert_gradient("dx", p.dout, lambda v: v * (rng.random(v.shape) < 0.5), p.x, p.dout)
-
-
-def test_a_mistaken_upstream_shape_is_refused():
-    p = problem((3, 5))
-    for dout in (p.dout[0], p.dout[:, :1], p.dout[:, :, None]):
-        with refused(ValueError, "(3, 5)", str(dout.shape)):
-            eval_numerical_gradient_array(out_of(p), p.x, dout)
+def total_of(f):
+    return lambda v: np.sum(f(v))
 
 
 NUMERIC = {
-    "scalar": lambda f, x: eval_numerical_gradient(lambda v: np.sum(f(v)), x, verbose=False),
-    "array": lambda f, x: eval_numerical_gradient_array(f, x, 1.0),
-    "sparse": lambda f, x: grad_check_sparse(lambda v: np.sum(f(v)), x, np.zeros(x.shape), num_checks=2),
-    "assert": lambda f, x: assert_gradient("dx", np.zeros(x.shape), lambda v: np.sum(f(v)), x),
-    "directional": lambda f, x: assert_directional("dx", np.zeros(x.shape), lambda v: np.sum(f(v)), x),
+    "eval_numerical_gradient": lambda f, x, **h: eval_numerical_gradient(total_of(f), x, False, **h),
+    "eval_numerical_gradient_array": lambda f, x, **h: eval_numerical_gradient_array(f, x, 1.0, **h),
+    "grad_check_sparse": lambda f, x, **h: grad_check_sparse(total_of(f), x, np.zeros(x.shape), 2, **h),
+    "assert_gradient": lambda f, x: assert_gradient("dx", np.zeros(x.shape), total_of(f), x),
+    "assert_directional": lambda f, x: assert_directional("dx", np.zeros(x.shape), total_of(f), x),
 }
-every_numeric = pytest.mark.parametrize("numeric", NUMERIC.values(), ids=NUMERIC)
+every_numeric = pytest.mark.parametrize("name", NUMERIC)
+three_numerics = pytest.mark.parametrize("name", [name for name in NUMERIC if "assert" not in name])
 
 
 @every_numeric
 @pytest.mark.parametrize("fails_at", [1, 2])
-def test_x_is_bit_identical_also_when_f_raises(numeric, fails_at):
+def test_x_is_bit_identical_also_when_f_raises_or_writes_into_it(name, fails_at):
     x = problem((3, 5)).x * 1e-7 + 1 / 3  # adding and subtracting h would not come back to these bits
     x[0, 0] = -0.0
     before, calls = x.tobytes(), []
@@ -205,34 +241,173 @@ def test_x_is_bit_identical_also_when_f_raises(numeric, fails_at):
         return v
 
     with pytest.raises(KeyboardInterrupt):
-        numeric(f, x)
+        NUMERIC[name](f, x)
     assert len(calls) == fails_at and x.tobytes() == before
-    numeric(lambda v: 0 * v, x)
+    NUMERIC[name](lambda v: 0 * v, x)
     assert x.tobytes() == before
 
 
+@three_numerics
+def test_each_difference_starts_from_x_itself(name):
+    x, seen = np.arange(3.0), []
+    NUMERIC[name](lambda v: (seen.append(v.copy()), v.fill(9.0), 0.0)[2], x)
+    assert np.array_equal(x, np.arange(3.0)) and seen
+    for moved in seen:
+        assert np.count_nonzero(moved != x) == 1 and np.abs(moved - x).max() < 1.1e-5
+
+
 @every_numeric
-def test_integers_and_read_only_arrays_are_refused(numeric):
-    with refused(TypeError, "x", "float"):
-        numeric(lambda v: v**2, np.array([1, 2]))
-    x = np.ones(3)
-    x.flags.writeable = False
-    with refused(ValueError, "x is read-only", "copy"):
-        numeric(lambda v: v**2, x)
+def test_what_cannot_move_is_refused(name):
+    with refused(TypeError, f"{name}: x must be ", "got int64; try x.astype(np.float64)"):
+        NUMERIC[name](np.square, np.arange(6))
+    with pytest.raises(ValueError, match=f"{name}: x is read-only.*copy"):
+        NUMERIC[name](np.square, np.broadcast_to(1.0, 3))
 
 
-def test_numerical_gradients_of_known_functions():
-    p = problem((3, 5))
-    grad = eval_numerical_gradient(lambda v: np.sum(v**3), p.x, verbose=False)
-    np.testing.assert_allclose(grad, 3 * p.x**2, rtol=1e-6, atol=1e-9)
-    grad = eval_numerical_gradient_array(np.sin, p.x, p.dout)
-    assert relative(grad, p.dout * np.cos(p.x)) <= 1e-9
-    live = p.x  # f may ignore what it is given and read what it closes over
-    np.testing.assert_allclose(
-        eval_numerical_gradient(lambda _: np.sum(live**2), live, False), 2 * live, rtol=1e-6
+@three_numerics
+@cases("gradient checks, refused", h=st.sampled_from([0, -1e-5, np.nan, np.inf, "small", None, True]))
+def test_a_step_that_is_none_is_refused(h, name):
+    x = np.ones((2, 3))
+    with unchanged(x.copy()), refused((TypeError, ValueError), f"{name}: h must be"):
+        NUMERIC[name](lambda v: v, x, h=h)
+
+
+@pytest.mark.parametrize("check", [eval_numerical_gradient, eval_numerical_gradient_array])
+@cases("gradient checks, refused", value=st.sampled_from(["text", None, 1j, np.ones(2, complex), object()]))
+def test_a_function_that_returns_no_numbers_is_refused(value, check):
+    x = np.ones(2)
+    with refused(TypeError, "f must return real numbers, got"):
+        check(lambda v: value, x, *([] if check is eval_numerical_gradient else [1.0]))
+    assert np.array_equal(x, np.ones(2))
+
+
+def same(v):
+    return v
+
+
+X = np.ones((2, 3))
+REFUSED = {  # a part of the sentence: the call
+    "eval_numerical_gradient: f must return one number, got an array (2, 3); try eval_numerical_gradient_a": (
+        lambda: eval_numerical_gradient(same, X)
+    ),
+    "gradient must have the shape of f(x), (2, 3), got (3,)": lambda: eval_numerical_gradient_array(
+        same, X, X[0]
+    ),
+    "gradient must have the shape of f(x), (2, 3), got (2, 1)": lambda: complex_step_gradient(
+        same, X, X[:, :1]
+    ),
+    "upstream gradient must hold numbers, got <U1": lambda: eval_numerical_gradient_array(
+        same, X, X.astype("U1")
+    ),
+    "x must be a floating-point array": lambda: eval_numerical_gradient(same, [1.0]),
+    "x must be float64": lambda: assert_gradient("dx", X, same, X.astype(np.float32)),
+    "got float; try np.array(x, dtype=np.float64)": lambda: assert_directional("dx", 1.0, same, 1.0),
+    "f returns an array (2, 3), so dout must be one too, and random": lambda: assert_gradient(
+        "dx", X, same, X
+    ),
+    "assert_directional: f returns an array": lambda: assert_directional(
+        "dx", X, same, X, rng=np.random.RandomState()
+    ),
+    "analytic_grad must have the shape of x, (2, 3), got (3, 2)": lambda: grad_check_sparse(np.sum, X, X.T),
+    "analytic_grad must hold numbers, got": lambda: grad_check_sparse(np.sum, X, None),
+    "num_checks must be an integer, got 2.5": lambda: grad_check_sparse(np.sum, X, X, 2.5),
+    "num_checks must be at least 0, got -1": lambda: grad_check_sparse(np.sum, X, X, -1),
+    "rel_error: x is empty, its shape is (0, 3)": lambda: rel_error(X[:0], X[:0]),
+    "rel_error: y is empty": lambda: rel_error(1.0, []),
+    "rel_error: y must hold numbers, got <U1": lambda: rel_error(1.0, np.array("a")),
+    "rel_error: x and y must have one shape, got (3, 1) and (3,)": lambda: rel_error(X.T[:, :1], X[0]),
+    "h=1e-05 is lost in the rounding of x, 100 in float32": (  # it moves by 7.6e-6
+        lambda: eval_numerical_gradient(np.sum, 100 * X.astype(np.float32))
+    ),
+    "lost in the rounding of x, 1 in float16": lambda: eval_numerical_gradient(np.sum, X.astype(np.float16)),
+    "lost in the rounding of x, 1e+12 in float64": lambda: eval_numerical_gradient(np.sum, 1e12 * X),
+    "f returned float64 for a complex argument, so the step was lost": lambda: complex_step_gradient(
+        np.abs, X
+    ),
+}
+
+
+@pytest.mark.parametrize("sentence", REFUSED)
+def test_the_whole_sentence(sentence):
+    with refused((TypeError, ValueError), sentence):
+        REFUSED[sentence]()
+
+
+@cases("rel_error", pairs=st.lists(st.tuples(FINITE, FINITE), min_size=1, max_size=6), layout=LAYOUTS)
+def test_rel_error(pairs, layout):
+    x, y = (laid_out(np.array(column), layout) for column in zip(*pairs))
+    with unchanged(x, y):
+        error = rel_error(x, y)
+    exact = max(
+        abs(Fraction(a) - Fraction(b)) / max(Fraction(1e-8), abs(Fraction(a)) + abs(Fraction(b)))
+        for a, b in pairs
     )
-    half = eval_numerical_gradient(lambda v: v @ v, np.ones(3, np.float32), verbose=False, h=1e-2)
-    assert half.dtype == np.float32 and np.allclose(half, 2, rtol=1e-3)  # float32 has no more at its best h
+    assert abs(error - float(exact)) <= 4e-16 * float(exact) and rel_error(y, x) == error
+    assert np.isnan(rel_error(np.append(x, np.nan), np.append(y, 1.0)))
+
+
+@pytest.mark.parametrize(
+    "x, y, error",
+    [
+        (2.0, 1.0, 1 / 3),
+        (np.array([1e-9]), np.array([0.0]), 0.1),  # over the floor of 1e-8
+        (np.array([200], np.uint8), np.array([100], np.uint8), 1 / 3),
+        ([1.0, 2.0], [1.0, 2.0], 0),
+        (np.zeros(2, np.float16), np.zeros(2, np.float16), 0),
+        (np.ones(3), 0.5, 1 / 3),
+    ],
+)
+def test_rel_error_of_whatever_notebooks_give_it(x, y, error):
+    assert rel_error(x, y) == pytest.approx(error, rel=1e-15)
+
+
+@cases(
+    "eval_numerical_gradient",
+    data=st.data(),
+    shape=SHAPES,
+    dtype=DTYPES,
+    h=st.sampled_from([1e-5, 1e-2]),
+    seed=SEEDS,
+)
+def test_numerical_gradients_of_a_square(data, shape, dtype, h, seed):
+    """Of sum(c x^2) a central difference is exact but for rounding: 2 c x, for any h."""
+    assume(dtype == np.float64 or h == 1e-2)
+    x = np.asarray(np.random.RandomState(seed).uniform(-1, 1, shape)).astype(dtype)
+    x = laid_out(x, data.draw(WRITABLE))
+    if data.draw(st.booleans()):
+        x.flat[0] = np.nan
+    c = np.asarray(np.random.RandomState(seed + 1).uniform(-2, 2, shape)).astype(dtype)
+    before, truth = x.copy(), 2 * wide(c) * wide(x)
+
+    def total(v):
+        return float(np.sum(wide(c * v**2) if dtype == np.float64 else wide(c) * wide(v) ** 2))
+
+    scalar = eval_numerical_gradient(total, x, False, h)
+    array = eval_numerical_gradient_array(lambda v: v**2, x, c, h)
+    assert np.array_equal(x, before, equal_nan=True)
+    # Each f is off by eps times its size, up to 2 an entry, divided by 2h; and x + h is rounded too.
+    off = 8 * (1 + 2 * x.size * (not np.isnan(x).any())) * limits(dtype)[0] / h
+    truth = np.full_like(truth, np.nan) if np.isnan(x).any() else truth
+    assert_right("scalar", scalar, truth, off, dtype)
+    assert_right("array", array, truth, off, dtype)
+
+
+@cases("complex_step_gradient", data=st.data(), shape=SHAPES, dtype=DTYPES, seed=SEEDS)
+def test_complex_step(data, shape, dtype, seed):
+    x = laid_out(np.asarray(np.random.RandomState(seed).normal(size=shape)).astype(dtype), data.draw(LAYOUTS))
+    c = np.random.RandomState(seed + 1).normal(size=shape)
+    with unchanged(x):
+        grad = complex_step_gradient(lambda v: np.exp(v) * v, x, c)
+    truth = wide(c) * np.exp(wide(x)) * (1 + wide(x))
+    assert_right("grad", grad, truth, 1e-14 * np.abs(c) * np.exp(np.abs(x)) * (1 + np.abs(x)), np.float64)
+
+
+def test_a_function_may_ignore_its_argument_and_return_integers():
+    x = np.array([0.5, -0.5])
+    grad = eval_numerical_gradient(lambda _: np.sum(x**2), x, False)
+    np.testing.assert_allclose(grad, 2 * x, rtol=1e-6)
+    for f, slope in [(lambda v: np.uint8(v.sum() < 0), -5e4), (lambda v: v.sum() > 0, 5e4)]:
+        np.testing.assert_allclose(eval_numerical_gradient(f, x, False), [slope, slope], rtol=1e-12)
 
 
 def test_verbose_prints_each_entry(capsys):
@@ -242,26 +417,18 @@ def test_verbose_prints_each_entry(capsys):
     assert capsys.readouterr().out == ""
 
 
-class Blob:
-    def __init__(self, vals, diffs=None):
-        self.vals, self.diffs = vals, diffs
-
-
 def test_blobs_and_nets():
     p = problem((3, 4))
     w, dout = p.rng.normal(size=(4, 2)), p.rng.normal(size=(3, 2))
-    inputs, output = (Blob(p.x), Blob(w)), Blob(np.zeros((3, 2)), dout)
+    inputs = SimpleNamespace(vals=p.x), SimpleNamespace(vals=w)
+    output = SimpleNamespace(vals=np.zeros((3, 2)), diffs=dout)
 
-    def forward(x, w, out):
+    def forward(x=inputs[0], w=inputs[1], out=output):
         out.vals[...] = x.vals @ w.vals  # writes into one array, as blobs do
-
-    class Net:
-        def forward(self):
-            forward(*inputs, output)
 
     for grads in (
         eval_numerical_gradient_blobs(forward, inputs, output),
-        eval_numerical_gradient_net(Net(), inputs, output),
+        eval_numerical_gradient_net(SimpleNamespace(forward=forward), inputs, output),
     ):
         assert isinstance(grads, list)
         for grad, truth in zip(grads, (dout @ w.T, p.x.T @ dout), strict=True):
@@ -278,63 +445,3 @@ def test_grad_check_sparse_prints_a_line_a_check(capsys):
         assert float(error) < 1e-7
     grad_check_sparse(lambda v: 0.0, p.x, 0 * p.x, num_checks=1)
     assert "relative error: 0.000000e+00" in capsys.readouterr().out  # not NaN
-
-
-def test_rel_error_is_the_one_of_the_notebooks():
-    x, y = np.array([1.0, -2.0, 0.0]), np.array([1.5, -2.0, 0.0])
-    assert rel_error(x, y) == 0.5 / 2.5 and rel_error(x, x) == 0
-    assert rel_error(np.array([1e-9]), np.array([0.0])) == 0.1  # over the floor of 1e-8
-    assert rel_error(2.0, 1.0) == rel_error(1.0, 2.0) == 1 / 3
-    assert np.isnan(rel_error(np.array([np.nan, 1.0]), np.array([1.0, 1.0])))
-
-
-def test_complex_step():
-    p = problem((3, 5))
-    with np.errstate(all="raise"):
-        grad = complex_step_gradient(lambda v: np.exp(v) / (1 + v**2), p.x, p.dout)
-    truth = np.exp(p.x) * (1 + p.x**2 - 2 * p.x) / (1 + p.x**2) ** 2 * p.dout
-    assert grad.dtype == np.float64 and relative(grad, truth) <= 1e-15
-    dx = softmax_loss(p.x, p.y)[1]
-    assert relative(complex_step_gradient(lambda v: softmax_loss(v, p.y)[0], p.x), dx) <= 1e-14
-    for lossy in (np.abs, np.real, lambda v: np.float64(1.0)):
-        with refused(TypeError, "complex_step_gradient", "lost"):
-            complex_step_gradient(lossy, p.x)
-
-
-def test_one_direction_takes_two_evaluations_and_a_given_stream():
-    p, calls = problem((30, 50)), []
-    for make in (np.random.RandomState, np.random.default_rng):
-        assert_directional("dx", 2 * p.x, lambda v: calls.append(1) or np.sum(v**2), p.x, rng=make(0))
-    assert len(calls) == 4
-    x = np.ones((100, 100))
-    with pytest.raises(
-        AssertionError, match="along a random direction(?s:.*)yours .*, numeric .*(?s:.*)assert_gradient"
-    ):
-        assert_directional("dx", np.ones_like(x), lambda v: np.sum(v**2), x)
-
-
-def test_a_function_that_writes_into_its_argument_is_named():
-    p = problem((3, 5))
-    before = p.x.copy()
-
-    def in_place(v):
-        v -= v.mean(axis=0)
-        return v
-
-    with pytest.raises(AssertionError, match="f writes into its argument x"):
-        assert_gradient("dx", p.dout - p.dout.mean(axis=0), in_place, p.x, p.dout)
-    assert np.array_equal(p.x, before)
-
-
-@pytest.mark.parametrize("x", [np.ones(3, np.float16), np.full(3, 1e12)], ids=["float16", "1e12"])
-def test_a_step_lost_in_rounding_is_refused(x):
-    with pytest.raises(ValueError, match="lost in the rounding of x"):
-        eval_numerical_gradient(lambda v: np.sum(v), x, verbose=False, h=1e-5)
-
-
-def test_rel_error_of_integers_lists_and_unequal_shapes():
-    assert rel_error(np.array([200], np.uint8), np.array([100], np.uint8)) == pytest.approx(1 / 3)
-    assert rel_error([1.0, 2.0], [1.0, 2.0]) == 0
-    assert rel_error(np.zeros(2, np.float16), np.zeros(2, np.float16)) == 0
-    with pytest.raises(ValueError, match="one shape"):
-        rel_error(np.zeros((3, 1)), np.zeros(3))

@@ -1,280 +1,320 @@
-"""What a wrong call is told: who refuses which argument, what it got and wanted; and that nothing moved."""
+"""The decorators above functions: what they leave as it is, which body they run, and what they say."""
+
+import copy
+import importlib
+import inspect
+import pickle
+import sys
+import warnings
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from cs231n import layers
-from cs231n.contracts import (
-    require,
-    require_choice,
-    require_count,
-    require_labels,
-    require_number,
-    require_options,
-)
-from tests.support import problem, refused, unchanged
+from classroom.releasing.blanks import blank_functions
+from cs231n import fast_layers, layer_utils, layers, optim
+from cs231n.classifiers.fc_net import FullyConnectedNet, TwoLayerNet
+from cs231n.contracts import Number, require, require_labels, shapes, takes
+from tests.support import refused
 
-X, GAMMA, BETA = np.ones((4, 3)), np.ones(3), np.zeros(3)
-W, B, Y = np.ones((3, 5)), np.zeros(5), np.array([0, 1, 2, 0])
-
-REFUSED = {
-    # affine
-    "affine-x-list": ("affine_forward", [X.tolist(), W, B], TypeError, ["x", "numpy array", "list"]),
-    "affine-x-integers": (
-        "affine_forward",
-        [X.astype(int), W, B],
-        TypeError,
-        ["x", "int64", "x.astype(np.float64)"],
-    ),
-    "affine-x-too-wide": (
-        "affine_forward",
-        [np.ones((4, 2, 2)), W, B],
-        ValueError,
-        ["w", "(4, M)", "x (4, 2, 2)", "4 numbers an example", "(3, 5)"],
-    ),
-    "affine-x-empty": ("affine_forward", [np.ones((0, 3)), W, B], ValueError, ["x", "empty", "(0, 3)"]),
-    "affine-x-number": ("affine_forward", [np.ones(()), W, B], ValueError, ["x", "(N, D...)", "()"]),
-    "affine-w-flat": ("affine_forward", [X, np.ones(3), B], ValueError, ["w", "(D, M)", "(3,)"]),
-    "affine-w-integers": ("affine_forward", [X, W.astype(int), B], TypeError, ["w", "int64"]),
-    "affine-b-column": (
-        "affine_forward",
-        [X, W, B[:, None]],
-        ValueError,
-        ["b", "(5,)", "(5, 1)", "reshape(-1)"],
-    ),
-    "affine-b-short": ("affine_forward", [X, W, np.zeros(4)], ValueError, ["b", "(5,)", "w (3, 5)", "(4,)"]),
-    # relu and dropout
-    "relu-integers": ("relu_forward", [X.astype(int)], TypeError, ["x", "int64"]),
-    "relu-none": ("relu_forward", [None], TypeError, ["x", "NoneType"]),
-    "dropout-p-zero": (
-        "dropout_forward",
-        [X, {"mode": "train", "p": 0}],
-        ValueError,
-        ["'p'", "keep", "above 0", "0"],
-    ),
-    "dropout-p-big": (
-        "dropout_forward",
-        [X, {"mode": "train", "p": 1.5}],
-        ValueError,
-        ["'p'", "at most 1", "1.5"],
-    ),
-    "dropout-p-nan": ("dropout_forward", [X, {"mode": "train", "p": np.nan}], ValueError, ["'p'", "nan"]),
-    "dropout-p-missing": ("dropout_forward", [X, {"mode": "train"}], TypeError, ["'p'", "None"]),
-    "dropout-p-text": ("dropout_forward", [X, {"mode": "train", "p": "half"}], TypeError, ["'p'", "'half'"]),
-    "dropout-mode-typo": (
-        "dropout_forward",
-        [X, {"mode": "tarin", "p": 0.5}],
-        ValueError,
-        ["'mode'", "'tarin'", "'train', 'test'"],
-    ),
-    "dropout-mode-missing": ("dropout_forward", [X, {"p": 0.5}], ValueError, ["'mode'", "'train', 'test'"]),
-    "dropout-unknown": (
-        "dropout_forward",
-        [X, {"mode": "train", "keep": 0.5}],
-        ValueError,
-        ["'keep'", "p, mode"],
-    ),
-    "dropout-no-dict": ("dropout_forward", [X, 0.5], TypeError, ["dropout_param", "dict", "float"]),
-    "dropout-seed": (
-        "dropout_forward",
-        [X, {"mode": "train", "p": 0.5, "seed": -1}],
-        ValueError,
-        ["seed", "-1"],
-    ),
-    "dropout-rng": ("dropout_forward", [X, {"mode": "train", "p": 0.5, "rng": 3}], TypeError, ["rng", "3"]),
-    # losses
-    "softmax-labels-float": (
-        "softmax_loss",
-        [X, Y.astype(float)],
-        TypeError,
-        ["y", "float64", "astype(np.int64)"],
-    ),
-    "softmax-label-high": ("softmax_loss", [X, Y + 1], ValueError, ["labels", "0..2", "y[2] = 3", "1 of 4"]),
-    "softmax-label-low": ("softmax_loss", [X, Y - 1], ValueError, ["labels", "0..2", "y[0] = -1", "2 of 4"]),
-    "softmax-one-hot": ("softmax_loss", [X, np.eye(4, 3, dtype=int)], ValueError, ["y", "(4,)", "argmax"]),
-    "softmax-labels-short": ("softmax_loss", [X, Y[:3]], ValueError, ["y", "(4,)", "(3,)"]),
-    "softmax-flat": ("softmax_loss", [np.ones(3), Y], ValueError, ["x", "(N, C)", "(3,)"]),
-    "svm-label-high": ("svm_loss", [X, Y + 7], ValueError, ["labels", "0..2", "y[0] = 7"]),
-    "svm-list": ("svm_loss", [X, [0, 1, 2, 0]], TypeError, ["y", "list; try np.array(y, dtype=np.int64)"]),
-    "svm-none": ("svm_loss", [X, None], TypeError, ["y must be an array of integer labels, got NoneType"]),
-    # normalization
-    "batchnorm-mode-missing": (
-        "batchnorm_forward",
-        [X, GAMMA, BETA, {}],
-        ValueError,
-        ["'mode'", "'train', 'test'", "None"],
-    ),
-    "batchnorm-mode-typo": (
-        "batchnorm_forward",
-        [X, GAMMA, BETA, {"mode": "eval"}],
-        ValueError,
-        ["'mode'", "'eval'"],
-    ),
-    "batchnorm-unknown": (
-        "batchnorm_forward",
-        [X, GAMMA, BETA, {"mode": "train", "epsilon": 1}],
-        ValueError,
-        ["'epsilon'", "eps, momentum"],
-    ),
-    "batchnorm-no-dict": (
-        "batchnorm_forward",
-        [X, GAMMA, BETA, "train"],
-        TypeError,
-        ["bn_param", "dict", "str"],
-    ),
-    "batchnorm-eps": (
-        "batchnorm_forward",
-        [X, GAMMA, BETA, {"mode": "train", "eps": -1e-5}],
-        ValueError,
-        ["'eps'", "at least 0", "-1e-05"],
-    ),
-    "batchnorm-momentum": (
-        "batchnorm_forward",
-        [X, GAMMA, BETA, {"mode": "train", "momentum": 1.1}],
-        ValueError,
-        ["'momentum'", "at most 1", "1.1"],
-    ),
-    "batchnorm-images": (
-        "batchnorm_forward",
-        [np.ones((4, 3, 2)), GAMMA, BETA, {"mode": "train"}],
-        ValueError,
-        ["x", "(N, D)", "(4, 3, 2)", "x.reshape(len(x), -1)"],
-    ),
-    "batchnorm-gamma-per-row": (
-        "batchnorm_forward",
-        [X, np.ones(4), BETA, {"mode": "train"}],
-        ValueError,
-        ["gamma", "(3,)", "x (4, 3)", "(4,)"],
-    ),
-    "batchnorm-beta-row": (
-        "batchnorm_forward",
-        [X, GAMMA, np.zeros((1, 3)), {"mode": "train"}],
-        ValueError,
-        ["beta", "(3,)", "(1, 3)", "reshape(-1)"],
-    ),
-    "batchnorm-empty": (
-        "batchnorm_forward",
-        [np.ones((0, 3)), GAMMA, BETA, {"mode": "train"}],
-        ValueError,
-        ["x", "empty", "(0, 3)"],
-    ),
-    "batchnorm-running": (
-        "batchnorm_forward",
-        [X, GAMMA, BETA, {"mode": "test", "running_mean": np.zeros(4), "running_var": np.ones(3)}],
-        ValueError,
-        ["running_mean", "(3,)", "(4,)"],
-    ),
-    "layernorm-eps": (
-        "layernorm_forward",
-        [X, GAMMA, BETA, {"eps": "small"}],
-        TypeError,
-        ["'eps'", "'small'"],
-    ),
-    "layernorm-gamma": (
-        "layernorm_forward",
-        [X, np.ones(4), BETA, {}],
-        ValueError,
-        ["gamma", "(3,)", "(4,)"],
-    ),
-    "layernorm-none": ("layernorm_forward", [X, GAMMA, BETA, None], TypeError, ["ln_param", "NoneType"]),
-}
+X, W, B, G, Y = np.ones((4, 3)), np.ones((3, 5)), np.zeros(5), np.ones(3), np.array([0, 1, 2, 0])
+TRAIN = {"mode": "train"}
+CONTRACTS = [*(getattr(layers, name) for name in layers.__all__), layer_utils.affine_norm_relu_forward]
 
 
-@pytest.mark.parametrize("layer, arguments, error, fragments", REFUSED.values(), ids=REFUSED)
-def test_layers_refuse_before_anything_moves(layer, arguments, error, fragments):
-    dicts = [dict(a) for a in arguments if isinstance(a, dict)]
-    with unchanged(*arguments), refused(error, f"{layer}: ", *fragments):
-        getattr(layers, layer)(*arguments)
-    assert [a for a in arguments if isinstance(a, dict)] == dicts or "running_mean" in dicts[0]
+@pytest.mark.parametrize("function", [*CONTRACTS, *optim.UPDATE_RULES.values()], ids=lambda f: f.__name__)
+def test_a_decorated_function_looks_like_the_one_below(function):
+    body = function.__wrapped__
+    assert inspect.signature(function) == inspect.signature(body)
+    assert (function.__name__, function.__doc__) == (body.__name__, body.__doc__) and body.__doc__
+    assert pickle.loads(pickle.dumps(function)) is function and copy.deepcopy(function) is function
 
 
-BACKWARDS = [
-    "affine_backward",
-    "relu_backward",
-    "batchnorm_backward",
-    "batchnorm_backward_alt",
-    "layernorm_backward",
-    "dropout_backward",
-]
+@pytest.mark.parametrize("function", CONTRACTS, ids=lambda f: f.__name__)
+def test_contracts_can_be_listed(function):
+    contract = function.contract
+    listed = {item.name for item in contract.items} | contract.rules.keys()
+    free = {"cache"} if function.__module__ == "cs231n.layers" else {*"xwb", "gamma", "beta", "norm_param"}
+    assert contract.where == function.__name__
+    assert listed == inspect.signature(function).parameters.keys() - free
 
 
-def caches():
-    p = problem((4, 3))
-    return {
-        "affine": layers.affine_forward(p.x, W, B)[1],
-        "relu": layers.relu_forward(p.x)[1],
-        "batchnorm": layers.batchnorm_forward(p.x, GAMMA, BETA, {"mode": "train"})[1],
-        "layernorm": layers.layernorm_forward(p.x, GAMMA, BETA, {})[1],
-        "dropout": layers.dropout_forward(p.x, {"mode": "train", "p": 0.5})[1],
-    }
+def test_a_class_is_named_and_keeps_its_signature():
+    assert list(inspect.signature(FullyConnectedNet).parameters)[:2] == ["hidden_dims", "input_dim"]
+    for net in (TwoLayerNet, FullyConnectedNet):
+        assert net.__init__.contract.where == net.__name__
 
+    class Deeper(TwoLayerNet):
+        pass
 
-@pytest.mark.parametrize("backward", BACKWARDS[1:])  # a product of matrices refuses by itself
-def test_backwards_refuse_another_upstream(backward):
-    cache = caches()[backward.split("_")[0]]
-    right = (4, 5) if backward == "affine_backward" else (4, 3)
-    for wrong in (right[::-1], (1, right[1]), (right[0], 1), right[1:], (*right, 1)):
-        hint = "; try dout.T" if wrong == right[::-1] else "; try the "
-        with refused(ValueError, f"{backward}: ", "dout", str(right), str(wrong), hint):
-            getattr(layers, backward)(np.ones(wrong), cache)
-    for wrong in (1.0, None, np.ones(right, int)):
-        with refused(TypeError, f"{backward}: ", "dout"):
-            getattr(layers, backward)(wrong, cache)
-
-
-def test_dropout_in_mode_test_still_asks_for_an_upstream():
-    cache = layers.dropout_forward(X, {"mode": "test", "p": 0.5})[1]
-    for wrong in (None, 1.0, X.tolist(), X.astype(int)):
-        with refused(TypeError, "dropout_backward: ", "dout", "; try " if wrong is not None else ""):
-            layers.dropout_backward(wrong, cache)
+    with refused(ValueError, "TwoLayerNet: hidden_dim must be at least 1, got 0"):
+        Deeper(hidden_dim=0)
 
 
 @pytest.mark.parametrize(
-    "spec, shapes, complaint",
+    "call, complaint",
+    [
+        (lambda: layers.affine_forward(X, W), "missing 1 required positional argument: 'b'"),
+        (lambda: layers.affine_forward(X, w=W), "missing 1 required positional argument: 'b'"),
+        (lambda: layers.relu_forward(X, X), "takes 1 positional argument but 2 were given"),
+        (lambda: layers.relu_forward(X, x=X), "got multiple values for argument 'x'"),
+        (lambda: layers.relu_forward(x=X, y=X), "got an unexpected keyword argument 'y'"),
+        (lambda: layers.affine_forward(b=B, w=W, x=None), "affine_forward: x must be a numpy array"),
+        (lambda: layers.softmax_loss(X, Y, label_smoothing="1"), "softmax_loss: label_smoothing must be"),
+    ],
+)
+def test_arguments_by_name_and_arguments_that_python_refuses(call, complaint):
+    with refused(TypeError, complaint):
+        call()
+
+
+def test_arguments_by_name_and_defaults_reach_the_body():
+    @takes("x (N, D)", rate=Number(0, 1), start=Number(0))
+    def outer(x, rate=0.5, *rest, start=7, **more):
+        return rate, rest, start, more
+
+    assert outer(X) == (0.5, (), 7, {})
+    assert outer(X, 0.1, 2, start=3, other=4) == (0.1, (2,), 3, {"other": 4})
+    with refused(ValueError, "outer: rate must be"):
+        outer(other=4, rate=2, x=X)
+    twice = takes("x (N, ...)")(outer)
+    assert twice(X)[0] == 0.5 and twice.contract is not outer.contract and twice.__wrapped__ is outer
+
+
+@pytest.mark.parametrize(
+    "decorator, complaint",
+    [
+        (lambda: takes("z (N, D)"), "takes: f has no argument z"),
+        (lambda: takes("x (N, D)", rate=Number(0)), "takes: f has no argument rate"),
+        (lambda: takes("x [N, D]"), "the spec 'x [N, D]' is not a list of arrays"),
+        (lambda: takes("x (N, D) y (N,) < C"), "is not a list of arrays"),
+    ],
+)
+def test_a_mistake_in_a_contract_shows_where_it_is_written(decorator, complaint):
+    def f(x):
+        pass
+
+    with refused(ValueError, complaint):
+        decorator()(f)
+
+
+def test_a_blank_body_keeps_its_check():
+    source, names = Path(layers.__file__).read_bytes(), layers.__all__
+    blank = blank_functions(
+        "layers.py", source, dict.fromkeys(names, SimpleNamespace(hint="", label="later"))
+    )
+    module = {"__name__": "cs231n.layers"}
+    exec(compile(blank, "layers.py", "exec"), module)
+    for name in names:
+        assert str(module[name].contract.items) == str(getattr(layers, name).contract.items)
+    with refused(ValueError, "affine_forward: b must be (M,)"):
+        module["affine_forward"](X, W, B[:, None])
+    with refused(ValueError, "batchnorm_forward: bn_param['mode'] must be one of"):
+        module["batchnorm_forward"](X, G, G, {})
+    with refused(NotImplementedError, "later"):
+        module["affine_forward"](X, W, B)
+
+
+EDITED = """
+from cs231n.contracts import takes, update_rule
+@takes("x (N, {letter})")
+def layer(x):
+    return {value}
+@update_rule(rate={value})
+def rule(w, dw, config=None):
+    return {value}, config
+class Net:
+    @takes("x (N, D)")
+    def __init__(self, x):
+        self.value = {value}
+"""
+
+
+@pytest.mark.parametrize("by", ["importlib", "IPython"])
+def test_a_reloaded_module_runs_its_new_bodies(tmp_path, monkeypatch, by):
+    """By IPython's autoreload also under names that were imported before the edit."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    (tmp_path / "edited_layers.py").write_text(EDITED.format(value=1, letter="D"))
+    module = importlib.import_module("edited_layers")
+    monkeypatch.delitem(sys.modules, "edited_layers", raising=False)
+    sys.modules["edited_layers"] = module
+    names = SimpleNamespace(layer=module.layer, rule=module.rule, Net=module.Net)
+    (tmp_path / "edited_layers.py").write_text(EDITED.format(value=22, letter="D, M"))
+    if by == "importlib":
+        names = importlib.reload(module)
+    else:
+        autoreload = pytest.importorskip("IPython.extensions.autoreload", reason="needs IPython")
+        autoreload.superreload(module)
+    assert names.layer(np.ones((2, 3, 4))) == names.Net(X).value == 22
+    assert names.rule(X, X) == (22, {"rate": 22})
+    with refused(ValueError, "layer: x must be (N, D, M), got (4, 3)"):
+        names.layer(X)
+
+
+@pytest.mark.parametrize("edition", [layer_utils, fast_layers], ids=lambda m: m.__name__)
+def test_the_warning_of_test_mode_names_the_line_of_the_caller(edition):
+    with pytest.warns(RuntimeWarning, match="mode 'test' before any training batch") as caught:
+        edition.batchnorm_forward(X, G, G, {"mode": "test"})
+        FullyConnectedNet([3], 3, 3, normalization="batchnorm", layers=edition).loss(X)
+    assert {warning.filename for warning in caught} == {__file__}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        edition.batchnorm_forward(X, G, G, {"mode": "test", "running_mean": G, "running_var": G})
+
+
+def test_shapes_that_passed_are_remembered_and_nothing_else(monkeypatch):
+    monkeypatch.setattr(shapes, "_passed", passed := set())
+    require("f", "x (N, D), b (D,)", X, G)
+    assert len(passed) == 1
+    with monkeypatch.context() as patch:
+        patch.setattr(shapes, "parse", None)  # not even looked at
+        require("f", "x (N, D), b (D,)", 2 * X, G)
+    for wrong in (X.astype(int), X.astype(np.float16), X.T, X[:0], X.view(np.matrix), np.ma.masked_array(X)):
+        for _ in range(2):
+            with refused((TypeError, ValueError), "f: "):
+                require("f", "x (N, D), b (D,)", wrong, G)
+    assert len(passed) == 1
+    for N in range(1, 5000):
+        require("f", "x (N,)", np.broadcast_to(1.0, N))
+    assert len(passed) == 4096
+
+
+class Odd:
+    """An array of another library, or a cache, that answers every question with an error."""
+
+    def __getattr__(self, name):
+        raise RuntimeError(name)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [Odd(), SimpleNamespace(shape=[4, 3], dtype="f4"), object, 1.0, 1j, "x"],
+    ids=lambda v: str(type(v)),
+)
+def test_what_only_looks_like_an_array_is_refused(odd):
+    with refused(TypeError, "relu_forward: x must be a numpy array (...), got ", "; try np.array(x"):
+        layers.relu_forward(odd)
+
+
+@pytest.mark.parametrize(
+    "cache", [Odd(), object(), {"x_hat": G}, (X, G), SimpleNamespace(x_hat=[1])], ids=lambda v: str(type(v))
+)
+def test_a_cache_may_be_anything(cache):
+    @takes("dout like cache.x_hat")
+    def backward(dout, cache):
+        return cache
+
+    assert backward(X, cache) is cache
+    with refused(TypeError, "backward: dout must be a numpy array"):
+        backward(None, cache)
+    with refused(
+        ValueError, "backward: dout must have the shape of the forward's output, (4, 3), got (3, 4)"
+    ):
+        backward(X.T, SimpleNamespace(x_hat=X))
+
+
+@pytest.mark.parametrize("kind", ["f4", "f8", "g", "c8", ">f8"])
+@pytest.mark.parametrize("shape", [(), (3,), (2, 3, 4)], ids=str)
+def test_arrays_of_any_float_and_any_shape_pass(kind, shape):
+    x = np.ones(shape, kind)
+    for array in (x, np.asfortranarray(x), x.view(np.memmap)):  # memmap: an array of its own class
+        assert takes("x (...)")(lambda x: x)(array) is array
+
+
+def test_masked_labels_are_refused():
+    with refused(TypeError, "f: y must be an array of integer labels, got MaskedArray; try np.array(y"):
+        require_labels("f", np.ma.masked_array(Y, mask=[1, 0, 0, 0]), 4)
+
+
+def batchnorm(x=X, gamma=G, param=TRAIN):
+    return layers.batchnorm_forward(x, gamma, G, dict(param))
+
+
+SENTENCES = {  # those that learners meet most, in full, without the function's name
+    "b must be (M,) = (5,) to go with x (4, 3), which has 3 numbers an example, w (3, 5), got (5, 1); "
+    "try b.reshape(-1)": lambda: layers.affine_forward(X, W, B[:, None]),
+    "w must be (D, M) = (4, M) to go with x (4, 2, 2), which has 4 numbers an example, got (3, 5)": (
+        lambda: layers.affine_forward(np.ones((4, 2, 2)), W, B)
+    ),
+    "x must be floating point, got int64; try x.astype(np.float64)": (
+        lambda: layers.relu_forward(X.astype(np.int64))
+    ),
+    "x must be a numpy array (N, D...), got list; try np.array(x, dtype=np.float64)": (
+        lambda: layers.affine_forward(X.tolist(), W, B)
+    ),
+    "labels must be in 0..2, got y[2] = 3 (1 of 4 outside); try labels that start at 0": (
+        lambda: layers.softmax_loss(X, Y + 1)
+    ),
+    "y must have one label a row, shape (4,), got (4, 3); one-hot rows? try y.argmax(axis=1)": (
+        lambda: layers.softmax_loss(X, np.eye(4, 3, dtype=int))
+    ),
+    "y must be an array of integer labels, got float64; try y.astype(np.int64)": (
+        lambda: layers.svm_loss(X, Y / 1)
+    ),
+    "bn_param['mode'] must be one of 'train', 'test'; got 'eval'": lambda: batchnorm(param={"mode": "eval"}),
+    "bn_param has no option 'epsilon'; it takes mode, eps, momentum, running_mean, running_var": (
+        lambda: batchnorm(param={"mode": "train", "epsilon": 1})
+    ),
+    "x must be (N, D), got (4, 3, 2); try x.reshape(len(x), -1)": lambda: batchnorm(np.ones((4, 3, 2))),
+    "x (N, D) is empty, its shape is (0, 3); try a batch of at least one row and one column": (
+        lambda: batchnorm(X[:0])
+    ),
+    "bn_param['running_var'] must be (D,) = (3,) to go with x (4, 3), gamma (3,), beta (3,), got (5,)": (
+        lambda: batchnorm(param={"mode": "test", "running_var": B})
+    ),
+    "cache is None, which is what batchnorm_forward returns in mode 'test'; "
+    "try the cache of a forward in mode 'train'": lambda: layers.batchnorm_backward(X, None),
+    "dout must have the shape of the forward's output, (4, 3), got (3, 4); try dout.T": (
+        lambda: layers.batchnorm_backward_alt(X.T, batchnorm()[1])
+    ),
+    "dropout_param['p'], the probability to keep, must be above 0 and at most 1, got 0": (
+        lambda: layers.dropout_forward(X, {"mode": "train", "p": 0})
+    ),
+    "hidden_dims must be a list of sizes, got 100; try [100] for one hidden layer of 100": (
+        lambda: FullyConnectedNet(100)
+    ),
+    "hidden_dims[1] must be an integer, got 10.0; try 10": lambda: FullyConnectedNet([5, 10.0]),
+    "config['m'] must have the shape of w, (4, 3), got (3,); try a new config for each parameter": (
+        lambda: optim.adam(X, X, {"m": G})
+    ),
+}
+
+
+@pytest.mark.parametrize("sentence", SENTENCES)
+def test_the_whole_sentence(sentence):
+    with pytest.raises((TypeError, ValueError)) as caught:
+        SENTENCES[sentence]()
+    assert str(caught.value).partition(": ")[2] == sentence
+
+
+@pytest.mark.parametrize(
+    "spec, shapes_of, complaint",
     [
         ("a (N, D)", [(2, 3)], None),
-        ("a (N, D), b (D,)", [(2, 3), (3,)], None),
         ("a (...)", [()], None),
-        ("a (N, ...)", [(2,)], None),
         ("a (N, ...), b (N,)", [(2, 9, 9), (2,)], None),
+        ("a (N, D...), b (D,)", [(2, 3, 4), (12,)], None),
+        ("a (N, D...), b (D,)", [(2,), (1,)], None),
+        ("a (N, D...)", [()], "a must be (N, D...), got ()"),
         ("a (N, D)", [(2,)], "a must be (N, D), got (2,)"),
-        ("a (N, D), b (D,)", [(2, 3), (2,)], "b must be (D,) = (3,) to go with a (2, 3), got (2,)"),
+        ("a (N, ...), b (N,)", [(2, 3), (3,)], "b must be (N,) = (2,) to go with a (2, 3), got (3,)"),
         ("a (N, D), b (D, N)", [(2, 3), (2, 3)], "got (2, 3); try b.T"),
+        (
+            "a (N, D), b (D, M)",
+            [(2, 3), (4, 3)],
+            "b must be (D, M) = (3, M) to go with a (2, 3), got (4, 3); try b.T",
+        ),
         ("a (N, N)", [(2, 3)], "a must be (N, N), got (2, 3)"),
         ("a (N, D)", [(2, 0)], "a (N, D) is empty, its shape is (2, 0)"),
     ],
     ids=str,
 )
-def test_require(spec, shapes, complaint):
-    arrays = [np.ones(s) for s in shapes]
+def test_require(spec, shapes_of, complaint):
+    arrays = [np.ones(shape) for shape in shapes_of]
     if complaint is None:
         require("f", spec, *arrays)
-        return
-    with refused(ValueError, "f: ", complaint):
-        require("f", spec, *arrays)
-
-
-def test_the_small_ones():
-    require_labels("f", np.array([0, 2], np.uint8), 2, 3)
-    require_options("f", "param", {"a": 1}, ("a", "b"))
-    require_choice("f", "mode", None, (None, "x"))
-    for value in (0, 1.5, np.float32(2), np.int8(3)):
-        require_number("f", "n", value, 0)
-    require_count("f", "n", np.int64(1), 1)
-    for value in (True, "1", None, 1j, np.ones(1), np.True_):
-        with refused(TypeError, "f: n must be a number, got"):
-            require_number("f", "n", value, 0)
-    for value in (True, 1.0, "1", None):
-        with refused(TypeError, "f: n must be an integer, got"):
-            require_count("f", "n", value, 1)
-    for value in (0, np.nan, -np.inf):
-        with refused(ValueError, "f: n must be above 0, got"):
-            require_number("f", "n", value, 0, above=True)
-    with refused(TypeError, "f: n must be an integer, got 10.0; try 10"):
-        require_count("f", "n", 10.0, 1)
-    with pytest.raises(TypeError, match="^f: n must be an integer, got 0.5$"):
-        require_count("f", "n", 0.5, 0)
-    with refused(ValueError, "f: n must be at least 1, got 0"):
-        require_count("f", "n", 0, 1)
-    with refused(ValueError, "f: mode must be one of 'a', 'b'; got 'c'"):
-        require_choice("f", "mode", "c", ("a", "b"))
+    else:
+        with refused(ValueError, "f: ", complaint):
+            require("f", spec, *arrays)

@@ -1,19 +1,13 @@
 """What fast_layers adds to the contracts of layers; those themselves test_layers checks in each edition."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from cs231n import fast_layers, layer_utils, layers, optim
 from cs231n.classifiers.fc_net import FullyConnectedNet
-from cs231n.gradient_check import assert_directional
 from cs231n.solver import Solver
 from tests.support import problem, relative
-
-ROOT = Path(fast_layers.__file__).parent.parent
+from tests.support.python import run_python
 
 
 @pytest.fixture(params=["numba", "NumPy"], autouse=True)
@@ -26,17 +20,9 @@ def edition(request, monkeypatch):
 
 def pair_of_nets(dtype, **options):
     """The same net of the readable layers and of the fast ones."""
-    options = {
-        "hidden_dims": [7, 6],
-        "input_dim": 5,
-        "num_classes": 4,
-        "weight_scale": 0.5,
-        "reg": 0.1,
-        "dtype": dtype,
-        **options,
-    }
+    options = {"input_dim": 5, "num_classes": 4, "weight_scale": 0.5, "reg": 0.1, "dtype": dtype, **options}
     return [
-        FullyConnectedNet(**options, rng=np.random.RandomState(0), layers=module)
+        FullyConnectedNet([7, 6], **options, rng=np.random.RandomState(0), layers=module)
         for module in (layer_utils, fast_layers)
     ]
 
@@ -58,24 +44,6 @@ def test_a_net_is_the_same_net(dtype, tolerance, normalization, keep):
     assert relative(fast_scores, scores) < tolerance
 
 
-def test_a_net_of_fast_layers_passes_the_gradient_check():
-    rng = np.random.RandomState(1)
-    X, y = rng.randn(8, 5), rng.randint(4, size=8)
-    _, net = pair_of_nets(np.float64, normalization="batchnorm")
-    _, grads = net.loss(X, y)
-    for name, w in net.params.items():
-        assert_directional(name, grads[name], lambda _: net.loss(X, y)[0], w, rng=np.random.RandomState(2))
-
-
-def test_nan_stays_nan_so_that_divergence_is_seen():
-    X = np.random.RandomState(0).randn(50, 5)
-    X[3, 2] = np.nan
-    y = np.arange(50) % 4
-    for net in pair_of_nets(np.float32, normalization="batchnorm"):
-        with np.errstate(invalid="ignore"):
-            assert np.isnan(net.loss(X, y)[0])
-
-
 @pytest.mark.parametrize("dtype, tolerance", [(np.float64, 1e-12), (np.float32, 1e-4)])
 def test_statistics_of_many_rows_whose_mean_drifts(dtype, tolerance):
     """The kernel merges the statistics of some ten parts of these rows; the mean of each is another one."""
@@ -88,34 +56,31 @@ def test_statistics_of_many_rows_whose_mean_drifts(dtype, tolerance):
     np.testing.assert_allclose(param["running_var"], exact.var(axis=0), rtol=tolerance)
 
 
-@pytest.mark.parametrize("mean, N", [(1e4, 100), (1e4, 10_000), (1e6, 1000)])
-def test_a_large_mean_costs_float32_no_digits(mean, N):
-    x = (mean + np.random.RandomState(0).randn(N, 3)).astype(np.float32)
-    param, ones, zeros = {"mode": "train", "momentum": 0}, np.ones(3, np.float32), np.zeros(3, np.float32)
-    out, _ = fast_layers.batchnorm_forward(x, ones, zeros, param)
-    exact = x.astype(np.float64)
-    np.testing.assert_allclose(param["running_var"], exact.var(axis=0), rtol=1e-3)
-    np.testing.assert_allclose(out, (exact - exact.mean(axis=0)) / exact.std(axis=0), atol=5e-3)
-
-
 @pytest.mark.parametrize(
     "settings", [{}, {"beta1": 0.5}, {"beta2": 1 - 1e-8}, {"beta1": 1 - 1e-8}, {"beta2": 0.999999}], ids=str
 )
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("dtype, tolerance", [(np.float32, 2e-6), (np.float64, 1e-14)])
 @pytest.mark.parametrize("rule", ["adam", "adamw"])
-def test_adam_is_adam(settings, dtype, rule):
+def test_adam_is_adam(settings, dtype, tolerance, rule):
+    """Over 50 steps, which move a weight by 0.05; float32 holds numbers of size 1 to 1e-7."""
     rng, settings = np.random.RandomState(0), settings | ({"weight_decay": 0.3} if rule == "adamw" else {})
     w = fast_w = rng.randn(30, 7).astype(dtype)
     config, fast_config = dict(settings), dict(settings)
     for _ in range(50):
         dw = rng.randn(30, 7).astype(dtype)
-        before = fast_w.copy()
         w, config = getattr(optim, rule)(w, dw, config)
-        next_w, fast_config = getattr(fast_layers, rule)(fast_w, dw, fast_config)
-        assert np.array_equal(fast_w, before) and next_w.dtype == dtype
-        fast_w = next_w
-    # The weights of both moved by about 0.05; float32 holds numbers of size 1 to 1e-7.
-    assert np.abs(w - fast_w).max() < (2e-6 if dtype == np.float32 else 1e-14)
+        fast_w, fast_config = getattr(fast_layers, rule)(fast_w, dw, fast_config)
+    assert fast_w.dtype == dtype and np.abs(w - fast_w).max() < tolerance
+
+
+@pytest.mark.parametrize("rule", ["adam", "adamw"])
+@pytest.mark.parametrize("layout", [np.ascontiguousarray, np.asfortranarray])
+def test_adam_of_more_entries_than_a_block_and_in_any_order_of_memory(rule, layout):
+    w, dw = (layout(np.random.RandomState(seed).randn(300, 300)) for seed in range(2))
+    next_w, config = getattr(optim, rule)(w, dw)
+    fast_w, fast_config = getattr(fast_layers, rule)(w, dw)
+    for value, fast_value in zip((next_w, *config.values()), (fast_w, *fast_config.values()), strict=True):
+        np.testing.assert_allclose(fast_value, value, rtol=1e-13)
 
 
 def test_the_solver_takes_the_adam_of_the_nets_layers():
@@ -125,18 +90,18 @@ def test_the_solver_takes_the_adam_of_the_nets_layers():
     assert readable.update_rule is optim.adam and fast.update_rule is fast_layers.adam
 
 
-def test_both_backwards_accept_the_cache_of_either_forward():
-    p, param = problem((9, 7)), {"mode": "train"}
-    for forward in (layers.batchnorm_forward, fast_layers.batchnorm_forward):
-        _, cache = forward(p.x, p.gamma, p.beta, param)
-        for backward in (fast_layers.batchnorm_backward, fast_layers.batchnorm_backward_alt):
-            dx, _, _ = backward(p.dout, cache)
-            assert np.abs(dx.sum(axis=0)).max() < 1e-12 < np.abs(dx).max()
+@pytest.mark.parametrize("forward", [layers.batchnorm_forward, fast_layers.batchnorm_forward])
+@pytest.mark.parametrize("backward", [fast_layers.batchnorm_backward, fast_layers.batchnorm_backward_alt])
+def test_both_backwards_accept_the_cache_of_either_forward(forward, backward):
+    p = problem((9, 7))
+    _, cache = forward(p.x, p.gamma, p.beta, {"mode": "train"})
+    dx, _, _ = backward(p.dout, cache)
+    assert np.abs(dx.sum(axis=0)).max() < 1e-12 < np.abs(dx).max()
 
 
 def test_without_numba_it_imports_all_the_same():
     code = (
-        "import sys; sys.modules['numba'] = None\nfrom cs231n import fast_layers; print(fast_layers.kernels)"
+        "import sys; sys.modules['numba'] = None; from cs231n import fast_layers; print(fast_layers.kernels)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    done = run_python(code)
     assert done.stdout.strip() == "None", done.stderr

@@ -1,23 +1,11 @@
-"""Gradient checking, whitening, augmentation and grids of images over drawn numbers."""
-
-from fractions import Fraction
+"""Whitening, augmentation and grids of images over drawn numbers."""
 
 import numpy as np
-import pytest
 from hypothesis import assume
 from hypothesis import strategies as st
 
 from cs231n.data.augment import flip, flip_and_shift, shift, views
 from cs231n.data.whitening import fit_whitening, whiten
-from cs231n.gradient_check import (
-    assert_directional,
-    assert_gradient,
-    complex_step_gradient,
-    eval_numerical_gradient,
-    eval_numerical_gradient_array,
-    grad_check_sparse,
-    rel_error,
-)
 from cs231n.vis_utils import vis_grid, vis_nn, visualize_grid
 from tests.support import refused, unchanged
 from tests.support.strategies import (
@@ -28,148 +16,9 @@ from tests.support.strategies import (
     assert_right,
     cases,
     laid_out,
-    limits,
     magnitude,
     wide,
 )
-
-SHAPES = st.lists(st.integers(1, 4), max_size=3).map(tuple)
-FINITE = st.floats(-1e300, 1e300)
-WRITABLE = st.sampled_from(["C", "F", "strided", "reversed"])
-
-
-@cases("rel_error", pairs=st.lists(st.tuples(FINITE, FINITE), min_size=1, max_size=6), layout=LAYOUTS)
-def test_rel_error(pairs, layout):
-    x, y = (laid_out(np.array(column), layout) for column in zip(*pairs))
-    with unchanged(x, y):
-        ours = rel_error(x, y)
-    exact = max(
-        abs(Fraction(a) - Fraction(b)) / max(Fraction(1e-8), abs(Fraction(a)) + abs(Fraction(b)))
-        for a, b in pairs
-    )
-    assert abs(ours - float(exact)) <= 4e-16 * float(exact) and rel_error(y, x) == ours
-    assert np.isnan(rel_error(np.append(x, np.nan), np.append(y, 1.0)))
-
-
-@cases(
-    "eval_numerical_gradient",
-    data=st.data(),
-    shape=SHAPES,
-    dtype=DTYPES,
-    h=st.sampled_from([1e-5, 1e-2]),
-    seed=SEEDS,
-)
-def test_numerical_gradients_of_a_square(data, shape, dtype, h, seed):
-    """Of sum(c x^2) a central difference is exact but for rounding: 2 c x, for any h."""
-    assume(dtype == np.float64 or h == 1e-2)
-    x = np.asarray(np.random.RandomState(seed).uniform(-1, 1, shape)).astype(dtype)
-    x = laid_out(x, data.draw(WRITABLE))
-    if data.draw(st.booleans()):
-        x.flat[0] = np.nan
-    c = np.asarray(np.random.RandomState(seed + 1).uniform(-2, 2, shape)).astype(dtype)
-    before, truth = x.copy(), 2 * wide(c) * wide(x)
-    grads = [
-        eval_numerical_gradient(
-            lambda v: float(np.sum(wide(c * v**2) if dtype == np.float64 else wide(c) * wide(v) ** 2)),
-            x,
-            False,
-            h,
-        ),
-        eval_numerical_gradient_array(lambda v: v**2, x, c, h),
-    ]
-    assert np.array_equal(x, before, equal_nan=True)
-    # Each f is off by eps times its size, up to 2 an entry, divided by 2h; and x + h is rounded too.
-    off = 8 * (1 + 2 * x.size * (not np.isnan(x).any())) * limits(dtype)[0] / h
-    whole = np.full_like(truth, np.nan) if np.isnan(x).any() else truth
-    assert_right("scalar", grads[0], whole, off, dtype)
-    assert_right("array", grads[1], whole, off, dtype)
-
-
-@cases("complex_step_gradient", data=st.data(), shape=SHAPES, dtype=DTYPES, seed=SEEDS)
-def test_complex_step(data, shape, dtype, seed):
-    x = laid_out(np.asarray(np.random.RandomState(seed).normal(size=shape)).astype(dtype), data.draw(LAYOUTS))
-    c = np.random.RandomState(seed + 1).normal(size=shape)
-    with unchanged(x):
-        grad = complex_step_gradient(lambda v: np.exp(v) * v, x, c)
-    truth = wide(c) * np.exp(wide(x)) * (1 + wide(x))
-    assert_right("grad", grad, truth, 1e-14 * np.abs(c) * np.exp(np.abs(x)) * (1 + np.abs(x)), np.float64)
-
-
-@cases(
-    "assert_gradient",
-    seed=SEEDS,
-    shape=st.lists(st.integers(1, 4), min_size=1, max_size=3).map(tuple),
-    fault=st.sampled_from([None, "entry", "factor", "nan", "zero", "inf"]),
-    layout=WRITABLE,
-    check=st.sampled_from([assert_gradient, assert_directional]),
-)
-def test_assert_gradient_passes_what_is_right_and_nothing_else(seed, shape, fault, layout, check):
-    rng = np.random.RandomState(seed)
-    x, dout = laid_out(rng.uniform(0.5, 2, shape), layout), rng.uniform(0.5, 2, shape)
-    grad, before = np.cos(x) * dout, x.copy()
-    if fault in ("entry", "nan", "inf"):
-        grad.flat[rng.randint(grad.size)] += {"entry": 1e-2, "nan": np.nan, "inf": np.inf}[fault]
-    elif fault:
-        grad *= {"factor": 1.5, "zero": 0}[fault]
-    assume(check is assert_gradient or fault in (None, "nan", "inf"))  # else an unlucky direction may pass
-    assume(fault is None or np.abs(np.cos(x) * dout).max() > 1e-3)
-    if fault is None:
-        check("dx", grad, np.sin, x, dout)
-    else:
-        with pytest.raises(AssertionError, match="dx disagrees"):
-            check("dx", grad, np.sin, x, dout)
-    assert np.array_equal(x, before)
-
-
-STEPS = st.sampled_from([0, -1e-5, np.nan, np.inf, "small", None, True])
-
-
-@cases(
-    "gradient checks, refused",
-    h=STEPS,
-    check=st.sampled_from([eval_numerical_gradient, eval_numerical_gradient_array, grad_check_sparse]),
-)
-def test_a_step_that_is_none_is_refused(h, check):
-    x = np.ones((2, 3))
-    with unchanged(x.copy()), refused((TypeError, ValueError), f"{check.__name__}: h must be"):
-        check(lambda v: np.sum(v), x, *([] if check is eval_numerical_gradient else [x]), h=h)
-
-
-@cases(
-    "gradient checks, refused",
-    given=st.sampled_from(["text", None, 1j, np.ones(2, complex), object()]),
-    check=st.sampled_from([eval_numerical_gradient, eval_numerical_gradient_array]),
-)
-def test_a_function_that_returns_no_numbers_is_refused(given, check):
-    x = np.ones(2)
-    with refused(TypeError, "f must return real numbers, got"):
-        check(lambda v: given, x, *([] if check is eval_numerical_gradient else [1.0]))
-    assert np.array_equal(x, np.ones(2))
-
-
-def test_integers_are_subtracted_as_numbers():
-    x = np.array([0.5, -0.5])
-    for f, slope in [(lambda v: np.uint8(v.sum() < 0), -5e4), (lambda v: v.sum() > 0, 5e4)]:
-        np.testing.assert_allclose(eval_numerical_gradient(f, x, False), [slope, slope], rtol=1e-12)
-
-
-def test_what_else_a_gradient_check_refuses():
-    x = np.ones((2, 3))
-    with refused(ValueError, "eval_numerical_gradient: f must return one number, got an array (2, 3)"):
-        eval_numerical_gradient(lambda v: v, x)
-    with refused(TypeError, "the upstream gradient must hold numbers, got <U1"):
-        eval_numerical_gradient_array(lambda v: v, x, np.full((2, 3), "a"))
-    with refused(ValueError, "analytic_grad must have the shape of x, (2, 3), got (3, 2)"):
-        grad_check_sparse(np.sum, x, x.T)
-    with refused(TypeError, "num_checks must be an integer, got 2.5"):
-        grad_check_sparse(np.sum, x, x, 2.5)
-    for empty in ([], np.ones((0, 3))):
-        with refused(ValueError, "rel_error: x is empty"):
-            rel_error(empty, empty)
-    with refused(TypeError, "rel_error: y must hold numbers, got <U1"):
-        rel_error(1.0, np.array("a"))
-    with refused(ValueError, "lost in the rounding of x, 100 in float32"):  # 7.6e-6 for 1e-5
-        eval_numerical_gradient(np.sum, np.full(2, 100, np.float32), h=1e-5)
 
 
 @cases(
