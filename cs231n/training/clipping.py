@@ -4,11 +4,12 @@ import math
 
 import numpy as np
 
-from cs231n.contracts import require_number
+from cs231n.contracts import Number, takes
 
 __all__ = ["clip_by_norm"]
 
 
+@takes(norm=Number(0, above=True))
 def clip_by_norm(grads: dict[str, np.ndarray], norm: float) -> dict[str, np.ndarray]:
     """Scale all gradients by one factor, so that their global norm is at most `norm`; the direction stays.
 
@@ -24,7 +25,6 @@ def clip_by_norm(grads: dict[str, np.ndarray], norm: float) -> dict[str, np.ndar
     Source:
         Pascanu, Mikolov and Bengio 2013, arXiv:1211.5063, algorithm 1.
     """
-    require_number("clip_by_norm", "norm", norm, 0, above=True)
     with np.errstate(over="ignore", under="ignore"):
         length = math.hypot(*(np.linalg.norm(g) for g in grads.values()))
     if not 1e-15 < length < 1e15:  # a square that float32 cannot hold, or float64
@@ -32,4 +32,4 @@ def clip_by_norm(grads: dict[str, np.ndarray], norm: float) -> dict[str, np.ndar
         if 0 < largest < np.inf:
             scaled = (np.linalg.norm(g / np.float64(largest)) for g in grads.values())
             length = largest * math.hypot(*scaled)
-    return {name: g * (norm / length) for name, g in grads.items()} if length > norm else grads
+    return {name: g * (float(norm) / length) for name, g in grads.items()} if length > norm else grads

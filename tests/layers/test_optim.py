@@ -1,11 +1,12 @@
-"""Update rules and clipping: their definitions in long double over drawn arrays, unrolled sums, the config."""
+"""Update rules and clipping: definitions in long double over drawn arrays, unrolled sums, the config."""
 
 import numpy as np
 import pytest
 from hypothesis import strategies as st
 
 from cs231n import fast_layers, optim
-from cs231n.optim import adam, adamw, clip_by_norm, rmsprop, sgd, sgd_momentum
+from cs231n.optim import adam, adamw, rmsprop, sgd, sgd_momentum
+from cs231n.training.clipping import clip_by_norm
 from tests.support import unchanged
 from tests.support.strategies import DTYPES, SCALES, arrays, assert_right, cases, limits, magnitude, wide
 
