@@ -1,4 +1,4 @@
-"""Update rules and clipping: their definitions in long double over drawn arrays, unrolled sums, the config."""
+"""Update rules and clipping: definitions in long double over drawn arrays, unrolled sums, and the config."""
 
 import numpy as np
 import pytest
