@@ -152,13 +152,6 @@ def test_the_layer_check_rejects(mistake, shape):
         check_layer(batchnorm(wrong_backward), shape, 0)
 
 
-def test_the_layer_check_accepts_what_the_mistakes_are_made_of():
-    def backward(dout, c):
-        return c.gamma * c.inv_std * right_dx(c, dout), *batchnorm_backward(dout, c)[1:]
-
-    check_layer(batchnorm(backward), (3, 5), 0)
-
-
 @pytest.mark.parametrize("p", [0.25, 0.4, 0.7, 1.0])
 def test_dropout_keeps_with_probability_p_and_the_expectation(p):
     x = np.full((200, 300), 10.0)

@@ -6,7 +6,7 @@ import pytest
 
 from cs231n.gradient_check import complex_step_gradient
 from cs231n.layers import *
-from tests.support import SEEDS, SHAPES, problem, refused, relative
+from tests.support import SEEDS, SHAPES, problem, refused
 
 pytestmark = pytest.mark.usefixtures("edition")
 every_shape = pytest.mark.parametrize("shape", SHAPES, ids=str)
@@ -47,20 +47,6 @@ def test_columns_of_dx_sum_to_zero_and_along_x_hat_to_the_size_of_eps(shape, eps
 
 
 @both_backwards
-@every_seed
-@pytest.mark.parametrize("eps, bound", [(1e-5, 1e-4), (1e-9, 1e-8)])
-def test_weights_in_front_of_batchnorm_cannot_gain_by_growing(seed, backward, eps, bound):
-    """The product of w and dw vanishes with eps, dw does not; nor can a bias move anything."""
-    p = problem((6, 4), seed)
-    w, dout = p.rng.normal(size=(4, 5)), p.rng.normal(size=(6, 5))
-    a, affine_cache = affine_forward(p.x, w, np.zeros(5))
-    _, cache = batchnorm_forward(a, np.ones(5), np.zeros(5), {"mode": "train", "eps": eps})
-    _, dw, db = affine_backward(backward(dout, cache)[0], affine_cache)
-    assert np.abs(dw).max() > 1e-2 and np.abs(db).max() <= 1e-14
-    assert np.abs((w * dw).sum(axis=0)).max() <= bound
-
-
-@both_backwards
 @pytest.mark.parametrize("eps", [0.5, 1e-5])
 @every_seed
 def test_the_jacobian_is_exact_for_any_eps(seed, eps, backward):
@@ -75,23 +61,6 @@ def test_the_jacobian_is_exact_for_any_eps(seed, eps, backward):
         step = complex_step_gradient(lambda v: batchnorm_forward(v, one, zero, dict(param))[0], p.x, unit)
         np.testing.assert_allclose(step[:, 0], row, rtol=0, atol=1e-15)
         np.testing.assert_allclose(backward(unit, cache)[0][:, 0], row, rtol=0, atol=1e-15)
-
-
-@every_seed
-def test_shards_need_only_sums(seed):
-    """K machines, unequal shards: forward from (N, sum x, sum (x - mu)^2), backward from (dbeta, dgamma)."""
-    p, N = problem((11, 3), seed), 11
-    out, cache = forward(p)
-    shards = list(zip(np.split(p.x, [2, 7]), np.split(p.dout, [2, 7])))
-    mu = sum(x.sum(axis=0) for x, _ in shards) / N
-    inv_std = 1 / np.sqrt(sum(((x - mu) ** 2).sum(axis=0) for x, _ in shards) / N + 1e-5)
-    dbeta = sum(g.sum(axis=0) for _, g in shards)
-    dgamma = sum((g * (x - mu) * inv_std).sum(axis=0) for x, g in shards)
-    x_hat = np.concatenate([(x - mu) * inv_std for x, _ in shards])
-    dx = p.gamma * inv_std * (p.dout - dbeta / N - x_hat * dgamma / N)
-    assert relative(p.gamma * x_hat + p.beta, out) <= 1e-14
-    for sharded, whole in zip((dx, dgamma, dbeta), batchnorm_backward_alt(p.dout, cache), strict=True):
-        assert relative(sharded, whole) <= 1e-13
 
 
 @both_backwards
@@ -151,9 +120,10 @@ def test_a_variance_out_of_range_is_refused_before_anything_moves(norm, word):
     ones, param, forward = np.ones(3, np.float32), {"mode": "train"}, globals()[f"{norm}_forward"]
     with np.errstate(all="ignore"), refused(OverflowError, f"x has a {word}", "float32", "; try a smaller"):
         forward(x, ones, ones, param)
-    x[...], param["eps"] = 1, 0
-    with np.errstate(all="ignore"), refused(ValueError, "without variance", "eps is 0; try eps=1e-5"):
-        forward(x, ones, ones, param)
+    param["eps"] = 0
+    for small in (0, 1e-20):  # whose square float32 has, but not the inverse of it
+        with np.errstate(all="ignore"), refused(ValueError, "without variance", "eps is 0; try eps=1e-5"):
+            forward(np.float32(small) * np.eye(3, dtype=np.float32), ones, ones, param)
     assert param == {"mode": "train", "eps": 0}
 
 
@@ -194,14 +164,6 @@ def test_mode_test_before_training_stands_on_mean_0_and_variance_0():
     p = problem((6, 4))
     out, _ = batchnorm_forward(p.x, p.gamma, p.beta, {"mode": "test"})
     np.testing.assert_allclose(out, p.gamma * p.x / np.sqrt(1e-5) + p.beta, rtol=1e-12)
-
-
-def test_a_complex_step_reaches_gamma_and_beta_in_test_mode():
-    p = problem((4, 3))
-    param = {"mode": "test", "running_mean": p.x.mean(axis=0), "running_var": p.x.var(axis=0)}
-    x_hat = batchnorm_forward(p.x, np.ones(3), np.zeros(3), param)[0]
-    step = complex_step_gradient(lambda v: batchnorm_forward(p.x, v, p.beta, param)[0], p.gamma, p.dout)
-    np.testing.assert_allclose(step, (p.dout * x_hat).sum(axis=0), rtol=1e-13)
 
 
 @pytest.mark.parametrize("param", [{}, {"mode": "train"}, {"mode": "test"}, {"eps": 1e-5}], ids=str)
