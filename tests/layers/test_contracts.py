@@ -185,20 +185,10 @@ def test_shapes_that_passed_are_remembered_and_nothing_else(monkeypatch):
 
 
 class Odd:
-    """An array of another library, or a cache, that answers every question with an error."""
+    """A cache that answers every question with an error."""
 
     def __getattr__(self, name):
         raise RuntimeError(name)
-
-
-@pytest.mark.parametrize(
-    "odd",
-    [Odd(), SimpleNamespace(shape=[4, 3], dtype="f4"), object, 1.0, 1j, "x"],
-    ids=lambda v: str(type(v)),
-)
-def test_what_only_looks_like_an_array_is_refused(odd):
-    with refused(TypeError, "relu_forward: x must be a numpy array (...), got ", "; try np.array(x"):
-        layers.relu_forward(odd)
 
 
 @pytest.mark.parametrize(
@@ -218,14 +208,6 @@ def test_a_cache_may_be_anything(cache):
         backward(X.T, SimpleNamespace(x_hat=X))
 
 
-@pytest.mark.parametrize("kind", ["f4", "f8", "g", "c8", ">f8"])
-@pytest.mark.parametrize("shape", [(), (3,), (2, 3, 4)], ids=str)
-def test_arrays_of_any_float_and_any_shape_pass(kind, shape):
-    x = np.ones(shape, kind)
-    for array in (x, np.asfortranarray(x), x.view(np.memmap)):  # memmap: an array of its own class
-        assert takes("x (...)")(lambda x: x)(array) is array
-
-
 def batchnorm(x=X, gamma=G, param=TRAIN):
     return layers.batchnorm_forward(x, gamma, G, dict(param))
 
@@ -239,9 +221,6 @@ SENTENCES = {  # those that learners meet most, in full, without the function's 
     "x must be floating point, got int64; try x.astype(np.float64)": (
         lambda: layers.relu_forward(X.astype(np.int64))
     ),
-    "x must be a numpy array (N, D...), got list; try np.array(x, dtype=np.float64)": (
-        lambda: layers.affine_forward(X.tolist(), W, B)
-    ),
     "labels must be in 0..2, got y[2] = 3 (1 of 4 outside); try labels that start at 0": (
         lambda: layers.softmax_loss(X, Y + 1)
     ),
@@ -251,7 +230,6 @@ SENTENCES = {  # those that learners meet most, in full, without the function's 
     "y must be an array of integer labels, got float64; try y.astype(np.int64)": (
         lambda: layers.svm_loss(X, Y / 1)
     ),
-    "bn_param['mode'] must be one of 'train', 'test'; got 'eval'": lambda: batchnorm(param={"mode": "eval"}),
     "bn_param has no option 'epsilon'; it takes mode, eps, momentum, running_mean, running_var": (
         lambda: batchnorm(param={"mode": "train", "epsilon": 1})
     ),
@@ -273,7 +251,6 @@ SENTENCES = {  # those that learners meet most, in full, without the function's 
     "hidden_dims must be a list of sizes, got 100; try [100] for one hidden layer of 100": (
         lambda: FullyConnectedNet(100)
     ),
-    "hidden_dims[1] must be an integer, got 10.0; try 10": lambda: FullyConnectedNet([5, 10.0]),
     "config['m'] must have the shape of w, (4, 3), got (3,); try a new config for each parameter": (
         lambda: optim.adam(X, X, {"m": G})
     ),
@@ -290,13 +267,10 @@ def test_the_whole_sentence(sentence):
 @pytest.mark.parametrize(
     "spec, shapes_of, complaint",
     [
-        ("a (N, D)", [(2, 3)], None),
         ("a (...)", [()], None),
         ("a (N, ...), b (N,)", [(2, 9, 9), (2,)], None),
         ("a (N, D...), b (D,)", [(2, 3, 4), (12,)], None),
-        ("a (N, D...), b (D,)", [(2,), (1,)], None),
         ("a (N, D...)", [()], "a must be (N, D...), got ()"),
-        ("a (N, D)", [(2,)], "a must be (N, D), got (2,)"),
         ("a (N, ...), b (N,)", [(2, 3), (3,)], "b must be (N,) = (2,) to go with a (2, 3), got (3,)"),
         ("a (N, D), b (D, N)", [(2, 3), (2, 3)], "got (2, 3); try b.T"),
         (
@@ -305,7 +279,6 @@ def test_the_whole_sentence(sentence):
             "b must be (D, M) = (3, M) to go with a (2, 3), got (4, 3); try b.T",
         ),
         ("a (N, N)", [(2, 3)], "a must be (N, N), got (2, 3)"),
-        ("a (N, D)", [(2, 0)], "a (N, D) is empty, its shape is (2, 0)"),
     ],
     ids=str,
 )

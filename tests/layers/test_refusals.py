@@ -4,6 +4,8 @@
 Each message begins with the function's name and names the argument; no array, no dict and no stream moves.
 """
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import strategies as st
@@ -73,6 +75,7 @@ NO_FLOATS = {dtype: lambda a, dtype=dtype: a.astype(dtype) for dtype in DTYPES} 
     "list": lambda a: a.tolist(),
     "none": lambda a: None,
     "number": lambda a: 1.0,
+    "like-an-array": lambda a: SimpleNamespace(shape=[4, 3], dtype="f4"),
     "masked": lambda a: np.ma.masked_array(a.copy()),
     "matrix": lambda a: np.atleast_2d(a).view(np.matrix),
 }
