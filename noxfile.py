@@ -14,10 +14,11 @@ import nox
 
 nox.options.default_venv_backend = "uv"
 
+PYTEST = ["python", "-m", "pytest", "-m"]
 OLDEST = ["--resolution", "lowest-direct"]
 NEWEST = ["--upgrade"]
 NOTEBOOKS = [str(path) for path in sorted(Path("notebooks").glob("[123]_*.ipynb"))]
-EXTRAS = ["tests/layers", "tests/search/test_search_cluster.py"]
+EXTRAS = ["tests/kit/test_tools.py", "tests/layers", "tests/search/test_search_cluster.py"]  # as in .ci/run
 
 # Warnings of our own modules are errors, also in the processes that a test starts. Whole names: this
 # variable knows no prefixes.
@@ -30,7 +31,7 @@ STRICT = {"OPENBLAS_NUM_THREADS": "1", "PYTHONWARNINGS": ",".join(f"error:::{nam
 
 
 def suite(session, **env):
-    session.run("python", "-m", "pytest", "-m", "not slow", *session.posargs, env={**STRICT, **env})
+    session.run(*PYTEST, "not slow", *session.posargs, env={**STRICT, **env})
 
 
 @nox.session
@@ -55,25 +56,17 @@ def ends(session, versions, hash_seed, locale):
     "python, versions", [nox.param("3.10", OLDEST, id="oldest"), nox.param("3.13", NEWEST, id="newest")]
 )
 def extras(session, versions):
-    """What [fast] and [cluster] add."""
-    session.install(*versions, "-r", "pyproject.toml", "--extra", "fast", "--extra", "cluster")
-    session.run("python", "-m", "pytest", "-m", "not slow", *EXTRAS, env=STRICT)
+    """What [fast], [cluster] and [dev] add."""
+    names = [word for name in ("fast", "cluster", "dev") for word in ("--extra", name)]
+    session.install(*versions, "-r", "pyproject.toml", *names)
+    session.run(*PYTEST, "not slow", *EXTRAS, env=STRICT)
 
 
 @nox.session(python="3.13")
 def faults(session):
     """Bad numbers, data, disks, kills and notebooks: it ends with the table of what was tried, and held."""
     session.install(*NEWEST, "-r", "pyproject.toml", "--extra", "fast")
-    session.run(
-        "python",
-        "-m",
-        "pytest",
-        "-m",
-        "reliability",
-        "--hypothesis-profile=many",
-        *session.posargs,
-        env=STRICT,
-    )
+    session.run(*PYTEST, "reliability", "--hypothesis-profile=many", *session.posargs, env=STRICT)
 
 
 @nox.session(python="3.13")
@@ -88,18 +81,6 @@ def prerelease(session):
 def leaks(session):
     """The suite in Python's development mode: a file or a socket left open is an error."""
     session.install(*NEWEST, "-r", "requirements.txt")
-    session.run(
-        "python",
-        "-X",
-        "dev",
-        "-W",
-        "error::ResourceWarning",
-        "-m",
-        "pytest",
-        "-m",
-        "not slow",
-        "-W",
-        "error::pytest.PytestUnraisableExceptionWarning",
-        *session.posargs,
-        env=STRICT,
-    )
+    python = ["python", "-X", "dev", "-W", "error::ResourceWarning"]
+    unraisable = ["-W", "error::pytest.PytestUnraisableExceptionWarning"]
+    session.run(*python, *PYTEST[1:], "not slow", *unraisable, *session.posargs, env=STRICT)

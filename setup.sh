@@ -56,11 +56,11 @@ version() {     # prints major.minor, or nothing where $1 is no Python
 }
 
 find_python() {
-    local candidate found
+    local candidate actual
     if [ -n "${PYTHON:-}" ]; then
-        found=$(version "$PYTHON")
-        case $found in 3.1[0-4]) python=$PYTHON; return ;; esac
-        die "PYTHON=$PYTHON is ${found:+Python $found, }not a Python 3.10 to 3.14; try: PYTHON=/path/to/python3.12 ./setup.sh ..."
+        actual=$(version "$PYTHON")
+        case $actual in 3.1[0-4]) python=$PYTHON; return ;; esac
+        die "PYTHON=$PYTHON is ${actual:+Python $actual, }not a Python 3.10 to 3.14; try: PYTHON=/path/to/python3.12 ./setup.sh ..."
     fi
     for candidate in python3 python3.14 python3.13 python3.12 python3.11 python3.10 python; do
         case $(version "$candidate") in 3.1[0-4]) python=$candidate; return ;; esac
@@ -116,9 +116,9 @@ show_count() {      # pip's many lines as one that counts, on a terminal
 }
 
 fits() {            # the .venv runs, and with the Python that was asked for
-    local found
-    found=$(version "$VENV/bin/python")
-    [ -n "$found" ] && { [ -z "${PYTHON:-}" ] || [ "$(version "$PYTHON")" = "$found" ]; }
+    local actual
+    actual=$(version "$VENV/bin/python")
+    [ -n "$actual" ] && { [ -z "${PYTHON:-}" ] || [ "$(version "$PYTHON")" = "$actual" ]; }
 }
 
 intact() {          # what the stamp names is there, to the last .py
@@ -143,16 +143,16 @@ ready() {
 }
 
 set_up() {
-    local found
-    found=$(version "$VENV/bin/python")
-    if [ -z "$found" ]; then            # none, or its Python was upgraded or removed
+    local actual
+    actual=$(version "$VENV/bin/python")
+    if [ -z "$actual" ]; then            # none, or its Python was upgraded or removed
         make_venv
     elif [ -f "$MARK" ]; then           # ours: half made, damaged, of another Python, or of an older lock only
         [ -f "$STAMP" ] && fits && intact || make_venv
     else
         local away="was not made by setup.sh; try: mv $VENV $VENV.mine, then the same command again"
-        fits || die "PYTHON=$PYTHON is not the Python $found of $VENV, which $away"
-        case $found in 3.1[0-4]) ;; *) die "Python 3.10 to 3.14 is needed, not the $found of $VENV, which $away" ;; esac
+        fits || die "PYTHON=$PYTHON is not the Python $actual of $VENV, which $away"
+        case $actual in 3.1[0-4]) ;; *) die "Python 3.10 to 3.14 is needed, not the $actual of $VENV, which $away" ;; esac
         "$VENV/bin/python" -m pip --version >/dev/null 2>&1 || die "there is no pip in $VENV, which $away"
         echo "Using the $VENV that is here"
     fi

@@ -14,9 +14,9 @@ from pathlib import Path
 sys.path[:0] = [str(Path(__file__).parents[1])]
 
 
-from cs231n.checks import verdict  # noqa: E402
-from tests.corpus.mutants import by_machine, labelled, same_elsewhere  # noqa: E402
-from tests.corpus.solutions import SOLUTIONS, built  # noqa: E402
+from cs231n.checking.verdict import verdict  # noqa: E402
+from tests.corpus import SOLUTIONS, built, labelled  # noqa: E402
+from tests.corpus.mutants import by_machine, same_elsewhere  # noqa: E402
 
 START, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
@@ -25,11 +25,11 @@ def by_kind():
     """{right kind: Counter of all, failed, named}, and the solutions that were named otherwise."""
     table, misnamed = defaultdict(Counter), []
     for exercise, name, source, kinds in labelled():
-        found = verdict(exercise, built(exercise, source))
+        result = verdict(exercise, built(exercise, source))
         first = sorted(kinds)[0]
-        table[first] += Counter(all=1, failed=found.status == "wrong", named=found.kind in kinds)
-        if found.kind not in kinds:
-            misnamed.append((exercise, name, first, found.kind))
+        table[first] += Counter(all=1, failed=result.status == "wrong", named=result.kind in kinds)
+        if result.kind not in kinds:
+            misnamed.append((exercise, name, first, result.kind))
     return table, misnamed
 
 
@@ -40,11 +40,11 @@ def by_exercise():
         for style in styles:
             for _, source in by_machine(exercise, style):
                 module = built(exercise, source)
-                found = verdict(exercise, module)
-                if found.status == "passed":
+                result = verdict(exercise, module)
+                if result.status == "passed":
                     count["no change" if same_elsewhere(exercise, module) else "missed"] += 1
                 else:
-                    count["unknown" if found.kind == "unknown" else "named"] += 1
+                    count["unknown" if result.kind == "unknown" else "named"] += 1
     return table
 
 
@@ -60,8 +60,8 @@ def lines():
         yield f"| {kind} | {count['all']} | {count['failed']} | {count['named']} |"
     if misnamed:
         yield "\nNamed otherwise:\n"
-        for exercise, name, kind, found in misnamed:
-            yield f"- `{exercise}`, {name.partition(': ')[2]!r}: {found} for {kind}"
+        for exercise, name, kind, actual in misnamed:
+            yield f"- `{exercise}`, {name.partition(': ')[2]!r}: {actual} for {kind}"
     table = by_exercise()
     total = sum(table.values(), Counter())
     wrong = total["named"] + total["unknown"] + total["missed"]

@@ -23,10 +23,11 @@ from harness import one_thread, print_table, setting
 one_thread()
 
 from classroom.grading.grade import grade  # noqa: E402
-from classroom.manifest import ROOT, by_file, load  # noqa: E402
-from classroom.releasing.blanks import blank_functions, functions  # noqa: E402
+from classroom.manifest import functions_by_file, load_exercises  # noqa: E402
+from classroom.releasing.blanks import blank_functions, functions_in  # noqa: E402
 from classroom.sandbox.process import best_level  # noqa: E402
 from cs231n.common.executors import executor_for  # noqa: E402
+from cs231n.common.files import REPOSITORY  # noqa: E402
 
 SWAPPED = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult}
 
@@ -56,15 +57,15 @@ def student(exercises, rng):
     """{path: source}: what one student hands in."""
     left_blank = rng.sample(exercises, rng.randint(0, 5))
     spoiled = [e for e in exercises if e not in left_blank and rng.random() < 0.25]
-    blanks = by_file(left_blank) if left_blank else {}
-    spoils = by_file(spoiled) if spoiled else {}
+    blanks = functions_by_file(left_blank)
+    spoils = functions_by_file(spoiled)
     files = {}
-    for file in by_file(exercises):
-        source = (ROOT / file).read_bytes()
+    for file in functions_by_file(exercises):
+        source = (REPOSITORY / file).read_bytes()
         if file in blanks:
             source = blank_functions(file, source, blanks[file])
         tree = ast.parse(source)
-        for name, nodes in functions(tree).items():
+        for name, nodes in functions_in(tree).items():
             if name in spoils.get(file, {}):
                 for node in nodes:
                     node.body = [Spoil(rng.randrange(8)).visit(statement) for statement in node.body]
@@ -89,7 +90,7 @@ def measure(count, where):
     with tempfile.TemporaryDirectory() as folder:
         submissions, out = Path(folder, "in"), Path(folder, "out")
         submissions.mkdir()
-        make_class(submissions, load(), count)
+        make_class(submissions, load_exercises(), count)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         start = time.perf_counter()
         with executor_for(where) as executor:

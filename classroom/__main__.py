@@ -2,23 +2,25 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; returns its exit status."""
     parser = argparse.ArgumentParser(prog="python -m classroom", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     from classroom.grading import grade
     from classroom.releasing import release
 
-    jobs = {
+    commands = {
         "release": (release, "make the learner's folder and zip from the solved kit"),
         "grade": (grade, "grade a folder of submissions"),
     }
-    for name, (job, said) in jobs.items():
-        job.add_arguments(commands.add_parser(name, help=said, description=job.__doc__))
+    for name, (module, summary) in commands.items():
+        module.add_arguments(subparsers.add_parser(name, help=summary, description=module.__doc__))
     arguments = parser.parse_args(argv)
     try:
-        return jobs[arguments.command][0].main(arguments)
+        return commands[arguments.command][0].main(arguments)
     except KeyboardInterrupt:
         print(f"\n{arguments.command}: interrupted; try the same command again", file=sys.stderr)
         return 130

@@ -2,10 +2,24 @@
 
 import difflib
 import json
+import os
+from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-ROOT = Path(__file__).resolve().parent.parent
+from cs231n.common.files import REPOSITORY
+
+__all__ = [
+    "MANIFEST",
+    "Exercise",
+    "ManifestError",
+    "functions_by_file",
+    "learner_manifest",
+    "load_exercises",
+    "locate_function",
+    "suggest",
+]
+
 MANIFEST = Path(__file__).with_name("exercises.json")
 
 
@@ -14,32 +28,51 @@ class ManifestError(Exception):
 
 
 class Exercise(NamedTuple):
+    """One entry of a manifest; docs/classroom.md says what each field is."""
+
     number: int
     title: str
     points: float
     file: str  # of the first function, from the kit's folder
-    functions: tuple  # dotted names, "cs231n.layers.affine_backward"; the first is the one checked
+    functions: tuple[str, ...]  # dotted names, "cs231n.layers.affine_backward"; the first is the one checked
     hint: str
-    needs: tuple  # numbers of the exercises it builds on
-    given: tuple = ()  # code of its solution that the notebooks show on purpose: see leaks.py
+    needs: tuple[int, ...]  # numbers of the exercises it builds on
+    given: tuple[str, ...] = ()  # code of its solution that the notebooks show on purpose: see leaks.py
 
     @property
-    def label(self):
+    def label(self) -> str:
         return f"Exercise {self.number}: {self.title}"
 
 
-def load(path=MANIFEST):
-    """The exercises in the file at path, in its order. Raises: ManifestError that names the entry."""
+FIELD_TYPES: dict[str, tuple[type, ...]] = {
+    "number": (int,),
+    "title": (str,),
+    "points": (int, float),
+    "file": (str,),
+    "functions": (list,),
+    "hint": (str,),
+    "needs": (list,),
+    "given": (list,),
+}
+
+
+def load_exercises(path: str | os.PathLike = MANIFEST) -> list[Exercise]:
+    """The exercises of a manifest, in its order.
+
+    Raises:
+        ManifestError: it cannot be read, or an entry is not as it should be; the message names the entry.
+    """
     path = Path(path)
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
+        example = MANIFEST.relative_to(REPOSITORY)
         raise ManifestError(
-            f"cannot read the manifest {path}: {error}; try {MANIFEST.relative_to(ROOT)} as a model"
+            f"cannot read the manifest {path}: {error}; try {example} as an example"
         ) from None
     if not isinstance(entries, list) or not entries:
-        raise ManifestError(f"{path.name}: wanted a list of exercises, got {type(entries).__name__}")
-    exercises = [_exercise(path.name, position, entry) for position, entry in enumerate(entries, start=1)]
+        raise ManifestError(f"{path.name}: expected a list of exercises, got {type(entries).__name__}")
+    exercises = [_parse(f"{path.name}, entry {i}", entry) for i, entry in enumerate(entries, start=1)]
     for field in ("number", "title"):
         values = [getattr(exercise, field) for exercise in exercises]
         for value in values:
@@ -52,32 +85,23 @@ def load(path=MANIFEST):
     return exercises
 
 
-def _exercise(manifest, position, entry):
-    wanted = {
-        "number": int,
-        "title": str,
-        "points": (int, float),
-        "file": str,
-        "functions": list,
-        "hint": str,
-        "needs": list,
-        "given": list,
-    }
-    where = f"{manifest}, entry {position}"
+def _parse(where: str, entry: Any) -> Exercise:
+    known = ", ".join(FIELD_TYPES)
     if not isinstance(entry, dict):
-        raise ManifestError(f"{where}: wanted an object with {', '.join(wanted)}, got {entry!r}")
+        raise ManifestError(f"{where}: expected an object with {known}, got {entry!r}")
     entry = {"given": [], **entry}
-    for key, kind in wanted.items():
-        if not isinstance(entry.get(key), kind) or isinstance(entry.get(key), bool):
-            kinds = " or ".join(k.__name__ for k in (kind if isinstance(kind, tuple) else (kind,)))
-            raise ManifestError(f"{where}: {key} must be of type {kinds}, got {entry.get(key)!r}")
-    unknown = entry.keys() - wanted.keys()
+    for key, types in FIELD_TYPES.items():
+        if not isinstance(entry.get(key), types) or isinstance(entry.get(key), bool):
+            names = " or ".join(t.__name__ for t in types)
+            raise ManifestError(f"{where}: {key} must be of type {names}, got {entry.get(key)!r}")
+    unknown = entry.keys() - FIELD_TYPES.keys()
     if unknown:
-        raise ManifestError(f"{where}: no field is called {min(unknown)!r}; it takes {', '.join(wanted)}")
-    exercise = Exercise(**{k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()})
+        raise ManifestError(f"{where}: no field is called {min(unknown)!r}; it takes {known}")
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()}
+    exercise = Exercise(**values)
     if exercise.number < 1 or exercise.points < 0 or not exercise.functions:
         raise ManifestError(
-            f"{where}: wanted number >= 1, points >= 0 and at least one function, got "
+            f"{where}: expected number >= 1, points >= 0 and at least one function, got "
             f"{exercise.number}, {exercise.points}, {exercise.functions}"
         )
     if any(line != line.strip() or not line.isprintable() for line in (exercise.title, exercise.hint)):
@@ -87,12 +111,22 @@ def _exercise(manifest, position, entry):
     return exercise
 
 
-def source_of(name, root=ROOT):
-    """cs231n.classifiers.fc_net.TwoLayerNet.loss -> "cs231n/classifiers/fc_net.py", "TwoLayerNet.loss"."""
+def locate_function(name: str, root: Path = REPOSITORY) -> tuple[str, str]:
+    """The file of a function, and its name in it.
+
+        locate_function("cs231n.optim.adam") -> ("cs231n/optim.py", "adam")
+
+    Args:
+        name: dotted, from the kit's folder on; of a method with the name of its class.
+        root: the kit's folder.
+
+    Raises:
+        ManifestError: there is no such file.
+    """
     parts = name.split(".")
     for cut in range(1, len(parts)):
         file = "/".join(parts[:cut]) + ".py"
-        if (Path(root) / file).is_file():
+        if (root / file).is_file():
             return file, ".".join(parts[cut:])
     raise ManifestError(
         f"{name} lies in no file under {root}; try the dotted name from the kit's folder on, "
@@ -100,32 +134,38 @@ def source_of(name, root=ROOT):
     )
 
 
-def by_file(exercises, root=ROOT):
-    """{file: {qualified name: exercise}} for every function of every exercise."""
-    found = {}
+def functions_by_file(
+    exercises: Iterable[Exercise], root: Path = REPOSITORY
+) -> dict[str, dict[str, Exercise]]:
+    """{file: {name of a function in it: exercise}} for every function of every exercise.
+
+    Raises:
+        ManifestError: a file is not there, or the first function of an exercise is in another file.
+    """
+    exercises_of: dict[str, dict[str, Exercise]] = {}
     for exercise in exercises:
         for position, name in enumerate(exercise.functions):
-            file, qualified = source_of(name, root)
+            file, function = locate_function(name, root)
             if position == 0 and file != exercise.file:
                 raise ManifestError(f"{exercise.label}: {name} lies in {file}, not in {exercise.file}")
-            found.setdefault(file, {})[qualified] = exercise
-    return found
+            exercises_of.setdefault(file, {})[function] = exercise
+    return exercises_of
 
 
-def nearest(name, names):
-    """What to try instead of a name that is not among names, as the end of a message."""
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0)
+def suggest(name: str, known: Iterable[str]) -> str:
+    """For the end of a message about an unknown name: what to try."""
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0)
     return f"; try {close[0]}" if close else ""
 
 
-def for_learners(exercises, root=ROOT):
-    """The text of cs231n/exercises.json: a learner's copy knows by it what to check and what to hand in."""
+def learner_manifest(exercises: Iterable[Exercise], root: Path = REPOSITORY) -> str:
+    """The text of cs231n/exercises.json, which tells a learner's copy what to check and what to hand in."""
     entries = [
         {
             "number": exercise.number,
             "title": exercise.title,
             "functions": exercise.functions,
-            "files": sorted({source_of(name, root)[0] for name in exercise.functions}),
+            "files": sorted({locate_function(name, root)[0] for name in exercise.functions}),
         }
         for exercise in exercises
     ]

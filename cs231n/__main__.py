@@ -5,38 +5,38 @@ import importlib
 import os
 import sys
 
-COMMANDS = {  # module, and what it does; a module with arguments of its own has add_arguments
-    "data": ("cs231n.data_utils", "fetch and verify CIFAR-10; say where each byte came from"),
-    "run": ("cs231n.report", "run the four notebooks and write them as pages under reports/"),
-    "check": ("cs231n.checks", "check the exercises, and explain what is wrong"),
-    "train": ("cs231n.commands.train", "train a net by a recipe: minute, good or best"),
-    "search": ("cs231n.search.halving", "search over hyper-parameters, here or on a cluster"),
-    "submit": ("cs231n.checking.submission", "check the exercises and pack them into one zip to hand in"),
+COMMANDS = {  # each is a module of cs231n.commands
+    "data": "fetch and verify CIFAR-10; say where each byte came from",
+    "run": "run the four notebooks and write them as pages under reports/",
+    "check": "check the exercises, and explain what is wrong",
+    "train": "train a net by a recipe: minute, good or best",
+    "search": "search over hyper-parameters, here or on a cluster",
+    "submit": "check the exercises and pack them into one zip to hand in",
 }
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; returns its exit status."""
     if hasattr(sys.stdout, "reconfigure"):  # the name of a folder may hold what a terminal cannot show
         sys.stdout.reconfigure(errors="backslashreplace")
     parser = argparse.ArgumentParser(prog="python -m cs231n", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     parsers = {
-        name: commands.add_parser(name, help=text, description=text) for name, (_, text) in COMMANDS.items()
+        name: commands.add_parser(name, help=text, description=text) for name, text in COMMANDS.items()
     }
     argv = sys.argv[1:] if argv is None else argv
-    command = argv[0] if argv and argv[0] in COMMANDS else None
+    command = argv[0] if argv and argv[0] in COMMANDS else parser.parse_args(argv).command
     try:
-        job = None
-        if command:  # one module alone: importing them all takes seconds, and some need what others do not
-            job = importlib.import_module(COMMANDS[command][0])
-            if hasattr(job, "add_arguments"):
-                job.add_arguments(parsers[command])
+        # One module alone: importing them all takes seconds, and some need packages that others do not.
+        job = importlib.import_module(f"cs231n.commands.{command}")
+        if hasattr(job, "add_arguments"):
+            job.add_arguments(parsers[command])
         arguments = parser.parse_args(argv)
         status = job.main(arguments) if hasattr(job, "add_arguments") else job.main()
         sys.stdout.flush()
         return status
     except ModuleNotFoundError as missing:
-        if missing.name.split(".")[0] == "cs231n":
+        if not missing.name or missing.name.split(".")[0] == "cs231n":
             raise
         activate = (
             r".venv\Scripts\activate (README.md says how to make .venv)"

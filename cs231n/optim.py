@@ -6,13 +6,11 @@ back into the same dict, and a config that already holds memory goes on from the
 TypeError or ValueError, before config is changed.
 """
 
-import math
-
 import numpy as np
 
-from cs231n.contracts import ZEROS, Number, takes, update_rule
+from cs231n.contracts import ZEROS, update_rule
 
-__all__ = ["sgd", "sgd_momentum", "rmsprop", "adam", "adamw", "clip_by_norm"]
+__all__ = ["sgd", "sgd_momentum", "rmsprop", "adam", "adamw"]
 
 
 @update_rule(learning_rate=1e-2)
@@ -104,27 +102,6 @@ def _adam_step(w, dw, config):
     m_hat = config["m"] / (1 - beta1 ** config["t"])
     v_hat = config["v"] / (1 - beta2 ** config["t"])
     return w - config["learning_rate"] * m_hat / (np.sqrt(v_hat) + config["epsilon"])
-
-
-@takes(norm=Number(0, above=True))
-def clip_by_norm(grads, norm):
-    """Scale gradients down together, which keeps their direction, if their global norm is larger than norm.
-
-        global norm = sqrt(sum of all squared entries)        scale = min(1, norm / global norm)
-
-    Args:
-        grads: dict of arrays, not modified.
-        norm: the largest global norm to let pass, above 0.
-    Returns: a new dict, or grads itself where the scale is 1.
-    Source: Pascanu, Mikolov and Bengio 2013, arXiv:1211.5063, algorithm 1.
-    """
-    with np.errstate(over="ignore", under="ignore"):
-        total = math.hypot(*(np.linalg.norm(g) for g in grads.values()))
-    if not 1e-15 < total < 1e15:  # a square that float32 cannot hold, or float64
-        largest = max((float(np.max(np.abs(g))) for g in grads.values()), default=0.0)
-        if 0 < largest < np.inf:
-            total = largest * math.hypot(*(np.linalg.norm(g / np.float64(largest)) for g in grads.values()))
-    return {name: g * (float(norm) / total) for name, g in grads.items()} if total > norm else grads
 
 
 UPDATE_RULES = {"sgd": sgd, "sgd_momentum": sgd_momentum, "rmsprop": rmsprop, "adam": adam, "adamw": adamw}

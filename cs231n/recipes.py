@@ -3,12 +3,14 @@
     data, whitening = prepare()
     solver = solver_for("good", data, seed=0)
     solver.train()
-    print(test_accuracy(solver.model, whitening))
+    print(evaluate_on_test_set(solver.model, whitening))
 
 A line of RECIPES holds all that makes one differ from another; what they share is in the functions below.
 docs/training.md says what each ingredient is worth, and what was tried and left out.
 """
 
+import os
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import NamedTuple
 
@@ -18,17 +20,34 @@ from cs231n import fast_layers
 from cs231n.classifiers.fc_net import FullyConnectedNet
 from cs231n.contracts import require_choice, require_count
 from cs231n.data.augment import flip_and_shift, views
-from cs231n.data.whitening import fit_whitening, whiten
+from cs231n.data.whitening import Whitening, fit_whitening, whiten
 from cs231n.data_utils import get_CIFAR10_data
 from cs231n.solver import Solver
+from cs231n.training.checkpoint import Model
 
-__all__ = ["RECIPES", "Recipe", "moves_of", "predict", "prepare", "solver_for", "test_accuracy"]
+__all__ = [
+    "RECIPES",
+    "Recipe",
+    "augmentation_for",
+    "evaluate_on_test_set",
+    "predict",
+    "prepare",
+    "solver_for",
+]
 
 
 class Recipe(NamedTuple):
-    hidden_dims: list
+    """What differs from one recipe to another.
+
+    Args:
+        hidden_dims: units of each hidden layer.
+        epochs: passes over the training set.
+        pixels: how far images are shifted: further, the longer the net sees them.
+    """
+
+    hidden_dims: list[int]
     epochs: int
-    pixels: int  # how far images are shifted: further, the longer the net sees them
+    pixels: int
 
 
 RECIPES = {
@@ -37,27 +56,45 @@ RECIPES = {
     "best": Recipe([1024, 512, 256], epochs=60, pixels=3),
 }
 
-FITTED_TO = 20_000  # images that the whitening is fitted to
+WHITENING_SAMPLES = 20_000  # images that the whitening is fitted to
 
 
-def prepare(whitening=None):
-    """CIFAR-10, whitened -> data for a Solver, 49,000 images to train on and 1,000 to watch it by; whitening.
+def prepare(whitening: Whitening | None = None) -> tuple[dict[str, np.ndarray], Whitening]:
+    """Load CIFAR-10 and whiten it; no test image is read.
 
-    No test image is read. whitening, if there is one already, is used in place of a new one.
+    Args:
+        whitening: one that was fitted before, in place of a new one.
+
+    Returns:
+        Data for a Solver, 49,000 images to train on and 1,000 to validate on, and the whitening.
     """
     data = get_CIFAR10_data(num_test=0, subtract_mean=False)
     if whitening is None:
-        whitening = fit_whitening(data["X_train"][:FITTED_TO], softening=1.0)
+        whitening = fit_whitening(data["X_train"][:WHITENING_SAMPLES], softening=1.0)
     for part in ("X_train", "X_val"):
         whiten(data[part], whitening, out=data[part])
     return data, whitening
 
 
-def solver_for(name, data, seed, run=None, verbose=True):
-    """The Solver of recipe name, with a net of its own: batchnorm, adamw, a one-cycle rate, moved images.
+def solver_for(
+    name: str,
+    data: Mapping[str, np.ndarray],
+    seed: int,
+    run: str | os.PathLike | None = None,
+    verbose: bool = True,
+) -> Solver:
+    """The Solver of a recipe, with a new net: batchnorm, adamw, a one-cycle rate, augmented images.
 
-    seed sets the weights, the batches and the moves; run as in Solver. The last parameters are kept: 1,000
-    images are too few to choose by, and the rate has fallen to zero. Raises: ValueError for another name.
+    The last parameters are kept: 1,000 images are too few to choose by, and the rate has fallen to zero.
+
+    Args:
+        name: one of RECIPES.
+        data: whitened, as prepare returns it.
+        seed: sets the weights, the batches and the augmentation.
+        run, verbose: as in Solver.
+
+    Raises:
+        TypeError, ValueError: an argument does not fit; the message names it.
     """
     require_choice("solver_for", "name", name, tuple(RECIPES))
     require_count("solver_for", "seed", seed, 0)
@@ -72,7 +109,7 @@ def solver_for(name, data, seed, run=None, verbose=True):
         optim_config={"learning_rate": 8e-3, "weight_decay": 0.1, "beta2": 0.99},
         schedule="one_cycle",
         schedule_config={"warm_up": 0.2},
-        augment=moves_of(name),
+        augment=augmentation_for(name),
         batch_size=512,
         num_epochs=recipe.epochs,
         keep="last",
@@ -83,29 +120,35 @@ def solver_for(name, data, seed, run=None, verbose=True):
     )
 
 
-def moves_of(name):
-    """The augmentation of recipe name, for Solver.resume."""
+def augmentation_for(name: str) -> Callable[..., np.ndarray]:
+    """The augmentation of a recipe, for Solver.resume."""
     return partial(flip_and_shift, pixels=RECIPES[name].pixels)
 
 
-def predict(model, X):
-    """The mean over the ten views of each image of the probabilities that model gives it: (N, C).
+def predict(model: Model, X: np.ndarray) -> np.ndarray:
+    """Class probabilities, averaged over ten views of each image.
 
-    Args: X (N, 3, 32, 32), whitened as the images that model was trained on.
+    Args:
+        model: loss(X) returns scores.
+        X: (N, 3, 32, 32) images, whitened like those that `model` was trained on.
+
+    Returns:
+        (N, C), each row sums to 1.
     """
-    total = 0
-    for view in views(X):
-        for_view = []
-        for start in range(0, len(X), 1000):
-            scores = model.loss(view[start : start + 1000])
-            odds = np.exp(scores - scores.max(axis=1, keepdims=True))
-            for_view.append(odds / odds.sum(axis=1, keepdims=True))
-        total += np.concatenate(for_view)
-    return total / 10
+    return np.asarray(sum(_probabilities(model, view) for view in views(X)) / 10)
 
 
-def test_accuracy(model, whitening):
-    """The share of the 10,000 test images that model, by predict, gives their label. To be seen once."""
+def _probabilities(model: Model, X: np.ndarray, batch_size: int = 1000) -> np.ndarray:
+    batches = []
+    for start in range(0, len(X), batch_size):
+        scores = model.loss(X[start : start + batch_size])
+        exp_scores = np.exp(scores - scores.max(axis=1, keepdims=True))
+        batches.append(exp_scores / exp_scores.sum(axis=1, keepdims=True))
+    return np.concatenate(batches)
+
+
+def evaluate_on_test_set(model: Model, whitening: Whitening) -> float:
+    """The share of the 10,000 test images that `predict` classifies right. To be looked at once."""
     data = get_CIFAR10_data(num_training=0, num_validation=0, num_test=10_000, subtract_mean=False)
     X = whiten(data["X_test"], whitening, out=data["X_test"])
-    return np.mean(predict(model, X).argmax(axis=1) == data["y_test"])
+    return float(np.mean(predict(model, X).argmax(axis=1) == data["y_test"]))

@@ -1,282 +1,237 @@
 """The training loop: minibatches in, a model with its best parameters out."""
 
+import os
 import warnings
+from collections.abc import Callable, Mapping
+from inspect import isfunction, signature
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from cs231n import optim
 from cs231n.common.terminal import Progress
-from cs231n.contracts import (
-    describe_with_fix,
-    require_choice,
-    require_count,
-    require_labels,
-    require_number,
-    require_rng,
-    require_seed,
-)
-from cs231n.training import run_folder, run_state
-from cs231n.training.checkpoint import (
-    load_checkpoint,
-    load_model,
-    require_folder,
-    restore,
-    save_checkpoint,
-    snapshot,
-)
-from cs231n.training.schedules import SCHEDULES, require_schedule
+from cs231n.contracts import require_choice, require_count, require_labels
+from cs231n.training import checkpoint, diagnostics, run_folder, run_state
+from cs231n.training.checkpoint import Model, Snapshot, load_checkpoint
+from cs231n.training.clipping import clip_by_norm
+from cs231n.training.data_check import require_data, require_model
+from cs231n.training.options import Augment, SolverOptions, options_from_json, signature_with
+from cs231n.training.schedules import SCHEDULES
 
 __all__ = ["Solver", "load_checkpoint"]
 
 
-class Solver:
+class Solver(SolverOptions):
     """Train a model by a first-order update rule, and keep its best parameters.
 
         solver = Solver(model, data, update_rule="adam", optim_config={"learning_rate": 1e-3})
         solver.train()
 
-    A model is anything with a dict params of arrays and loss(X, y) -> loss, grads; loss(X) -> scores. If it
-    has bn_params, a list of dicts, the running statistics in them are kept and come back with the parameters
-    they were measured with.
-
     An epoch is one shuffled pass over the training set, in batches of batch_size; a remainder smaller than
     a batch is left out of that epoch, and a batch_size above the size of the set means the whole set.
 
-    Args:   model; data, a dict of finite arrays X_train, y_train, X_val, y_val;
-            update_rule "sgd", "sgd_momentum", "rmsprop", "adam" or "adamw", and optim_config, its settings; a
-            weight_decay among them leaves parameters of fewer than two dimensions alone, as reg does;
-            lr_decay, the factor on the learning rate after each epoch; schedule "constant", "cosine" or
-            "one_cycle", and schedule_config, its settings: a further factor, over one call of train;
-            batch_size; num_epochs; patience, the epochs without a better validation accuracy after which
-            training stops (None: never); keep "best" or "last", which parameters the model has in the end: a
-            schedule that ends near zero needs no choice, and a small X_val makes a bad one;
-            clip_norm, the largest global norm that gradients may have;
-            augment, a function (batch of images, rng) -> such a batch, for training batches alone;
-            num_train_samples, num_val_samples, how many examples an accuracy is measured on (None: all);
-            checkpoint_name, the stem of files NAME_epoch_E.npz written after each epoch for load_checkpoint;
-            run, a folder for all that the run writes (cs231n.training.run_folder lists it), from which
-            Solver.resume goes on bit for bit after whatever ended it, and Solver.load takes the model;
-            print_every, iterations between printed losses; verbose, print at all: lines, and on a
-            terminal or in a notebook a progress bar under them;
-            seed, an integer, or rng, a numpy Generator or RandomState, to draw batches from (default: the
-            global numpy stream).
-    Raises: TypeError, ValueError that name the argument, before anything is changed; FileExistsError if
-            there is a run in the folder already.
+    Args:
+        model: has params, a dict of arrays, and loss(X, y) -> loss, grads; loss(X) -> scores (N, C). Running
+            statistics in a list of dicts bn_params are saved and restored with the parameters.
+        data: a dict of finite arrays X_train (N, ...), y_train (N,), X_val, y_val; labels are integers.
+        update_rule: "sgd", "sgd_momentum", "rmsprop", "adam", "adamw", or another rule of optim.py.
+        optim_config: the settings of the rule; weight_decay leaves parameters of one dimension alone.
+        lr_decay: the factor on the learning rate after each epoch.
+        schedule: "constant", "cosine" or "one_cycle": a further factor, over one call of train.
+        schedule_config: the settings of the schedule (cs231n.training.schedules).
+        batch_size: examples in a step.
+        num_epochs: epochs in one call of train.
+        patience: stop after that many epochs without a better validation accuracy (None: never).
+        keep: "best" or "last", the parameters that the model has in the end. Take "last" with a schedule that
+            ends near zero: then a small X_val chooses badly.
+        clip_norm: the largest global norm of the gradients; longer ones are scaled down (None: no limit).
+        augment: a function (batch of images, rng) -> such a batch, for training batches alone.
+        num_train_samples: how many examples the training accuracy is measured on (None: all).
+        num_val_samples: the same for the validation accuracy.
+        checkpoint_name: the stem of files NAME_epoch_E.npz, one after each epoch, for load_checkpoint.
+        run: a folder for all that the run writes (cs231n.training.run_folder), for Solver.resume and load.
+        print_every: iterations between printed losses.
+        verbose: print lines, and on a terminal or in a notebook a progress bar under them.
+        seed: an integer; batches are drawn from a RandomState of that seed.
+        rng: a numpy Generator or RandomState to draw batches from (default: the global numpy stream).
 
-    Attributes after train(): loss_history, one loss an iteration; train_acc_history, val_acc_history, one
-    entry at the first iteration and one at the end of each epoch; best_val_acc; best_params; epoch.
+    Raises:
+        TypeError, ValueError: an argument is unknown or does not fit; the message names it.
+        FileExistsError: there is a run in the folder already.
+
+    Attributes, besides the options, after train():
+        loss_history: one loss an iteration.
+        train_acc_history, val_acc_history: one accuracy at the first iteration and one each epoch.
+        best_val_acc, best_epoch, best_params: of the parameters that the model has in the end.
+        epoch: epochs so far.
     """
 
-    def __init__(
-        self,
-        model,
-        data,
-        *,
-        update_rule="sgd",
-        optim_config=None,
-        lr_decay=1.0,
-        schedule="constant",
-        schedule_config=None,
-        batch_size=100,
-        num_epochs=10,
-        patience=None,
-        keep="best",
-        clip_norm=None,
-        augment=None,
-        num_train_samples=1000,
-        num_val_samples=None,
-        checkpoint_name=None,
-        run=None,
-        print_every=10,
-        verbose=True,
-        seed=None,
-        rng=None,
-        **unknown,
-    ):
-        if unknown:
-            raise ValueError(f"Solver: unknown argument {', '.join(map(repr, unknown))}; try help(Solver)")
-        _require_data(model, data)
-        rules = optim.UPDATE_RULES | getattr(getattr(model, "layers", None), "UPDATE_RULES", {})
-        require_choice("Solver", "update_rule", update_rule, tuple(rules))
-        require_number("Solver", "lr_decay", lr_decay, 0, above=True)
-        for name, value, low in [
-            ("batch_size", batch_size, 1),
-            ("num_epochs", num_epochs, 0),
-            ("print_every", print_every, 1),
-        ]:
-            require_count("Solver", name, value, low)
-        for name, value in [
-            ("num_train_samples", num_train_samples),
-            ("num_val_samples", num_val_samples),
-            ("patience", patience),
-        ]:
-            if value is not None:
-                require_count("Solver", name, value, 1)
-        if clip_norm is not None:
-            require_number("Solver", "clip_norm", clip_norm, 0, above=True)
-        require_schedule("Solver", schedule, schedule_config)
-        require_choice("Solver", "keep", keep, ("best", "last"))
-        if augment is not None and not callable(augment):
-            raise TypeError(
-                f"Solver: augment must be a function (batch, rng) -> batch, got {augment!r}; "
-                "try from cs231n.data.augment import flip_and_shift"
-            )
-        if not isinstance(optim_config, (dict, type(None))):
-            raise TypeError(
-                f"Solver: optim_config must be a dict, got {type(optim_config).__name__}; "
-                "try {'learning_rate': 1e-3}"
-            )
-        if seed is not None and rng is not None:
-            raise ValueError("Solver: seed and rng are two ways to say one thing; give one of them")
-        if seed is not None:
-            require_seed("Solver", "seed", seed)
-        if rng is not None:
-            require_rng("Solver", rng)
-        if run is not None:
-            run_folder.require_new(run)
+    __signature__ = signature_with("model", "data")
+
+    def __init__(self, model: Model, data: Mapping[str, np.ndarray], **options: Any):
+        if unknown := options.keys() - self.__signature__.parameters.keys():
+            names = ", ".join(repr(name) for name in options if name in unknown)
+            raise ValueError(f"Solver: unknown argument {names}; try help(Solver)")
+        require_data(data)
+        require_model(model)
+        super().__init__(**options)
+        rules = _update_rules(model)
+        require_choice("Solver", "update_rule", self.update_rule, tuple(rules))
+        if self.run is not None:
+            run_folder.require_new(self.run)
 
         self.model = model
         self.X_train, self.y_train = data["X_train"], data["y_train"]
         self.X_val, self.y_val = data["X_val"], data["y_val"]
-        self.update_rule = rules[update_rule]
-        self.optim_config = dict(optim_config or {})
-        self.lr_decay = float(lr_decay)
-        self.schedule, self.schedule_config = schedule, dict(schedule_config or {})
-        self.batch_size = batch_size
-        self.num_epochs = num_epochs
-        self.patience, self.keep, self.clip_norm, self.augment = patience, keep, clip_norm, augment
-        self.num_train_samples = num_train_samples
-        self.num_val_samples = num_val_samples
-        self.checkpoint_name = checkpoint_name
-        self.run = None if run is None else run_folder.Run(run)
-        self.print_every = print_every
-        self.verbose = verbose
-        self.rng = rng if rng is not None else np.random if seed is None else np.random.RandomState(seed)
-
-        w, filled = next(iter(model.params.values())), dict(self.optim_config)
-        self.update_rule(w, np.zeros_like(w), filled)  # a bad setting fails here and now
+        self._rule = rules[self.update_rule]
+        w = next(iter(model.params.values()))
+        _, config = self._rule(w, np.zeros_like(w), dict(self.optim_config))  # a bad setting fails here
         self.optim_configs = {name: dict(self.optim_config) for name in model.params}
-        for name, config in self.optim_configs.items():
-            if "weight_decay" in filled and np.ndim(model.params[name]) < 2:
-                config["weight_decay"] = 0.0
-        self.epoch = self.best_epoch = self.best_val_acc = 0
-        self.loss_history, self.train_acc_history, self.val_acc_history = [], [], []
-        self._best = None
-        self._rate = filled["learning_rate"]  # of the epoch, before the schedule
-        self._done = 0  # steps of the call of train under way
+        if "weight_decay" in config:
+            for name, own_config in self.optim_configs.items():
+                if np.ndim(model.params[name]) < 2:
+                    own_config["weight_decay"] = 0.0
+        self.epoch = self.best_epoch = 0
+        self.best_val_acc = 0.0
+        self.loss_history: list[float] = []
+        self.train_acc_history: list[float] = []
+        self.val_acc_history: list[float] = []
+        self._run = None if self.run is None else run_folder.Run(self.run)
+        self._best_snapshot: Snapshot | None = None
+        self._base_lr = config["learning_rate"]  # of the epoch, before the schedule
+        self._steps_done = 0  # in this call of train
 
     @property
-    def best_params(self):
-        """The parameters with the best validation accuracy so far; before any, those of the model."""
-        return self.model.params if self._best is None else self._best[0]
+    def best_params(self) -> dict[str, np.ndarray]:
+        """The parameters with the best validation accuracy so far; before train, those of the model."""
+        return self.model.params if self._best_snapshot is None else self._best_snapshot[0]
 
-    def train(self):
+    def train(self) -> None:
         """Run num_epochs epochs, then give the model its best parameters, also after an error or Ctrl-C.
 
-        A second call goes on with another num_epochs; the first one of a resumed Solver, with the epochs that
-        are left. A loss that is not finite, or an overflow, ends the run with a RuntimeWarning that says
-        where; the step is not taken.
+        A second call adds another num_epochs; the first call of a resumed Solver runs the epochs that are
+        left. A loss that is not finite, or an overflow, ends the run with a RuntimeWarning that says where;
+        the step is not taken.
 
-        Raises: OSError before the first step if nothing can be written where checkpoint_name or run points.
+        Raises:
+            TypeError, ValueError: an option was set to a value that does not fit.
+            OSError: before the first step, if nothing can be written where checkpoint_name or run points.
         """
+        self.check_options()
         if self.checkpoint_name is not None:
-            require_folder("Solver.train", self.checkpoint_name)
-        if self._best is None:
-            self._best = snapshot(self.model)
+            checkpoint.require_folder("Solver.train", self.checkpoint_name)
+        if self._best_snapshot is None:
+            self._best_snapshot = checkpoint.snapshot(self.model)
+        if self.num_epochs:
+            diagnostics.warn_of_batches_of_one(self.model, min(self.batch_size, len(self.X_train)))
         per_epoch = max(len(self.X_train) // self.batch_size, 1)
-        if (
-            self.num_epochs
-            and getattr(self.model, "normalization", None) == "batchnorm"
-            and min(self.batch_size, len(self.X_train)) == 1
-        ):
-            warnings.warn(
-                "Solver.train: a batch of one example is its own mean, so batchnorm turns it into "
-                "beta, whatever is in X_train; try more examples and a larger batch_size",
-                RuntimeWarning,
-                stacklevel=2,
-            )
-        total, first_epoch = self.num_epochs * per_epoch, self.epoch - self._done // per_epoch
-        if self.run is not None:
-            self.run.start(self)
-        with Progress(total, self._done, self.verbose) as bar:
+        total, first_epoch = self.num_epochs * per_epoch, self.epoch - self._steps_done // per_epoch
+        if self._run is not None:
+            self._run.start(self)
+        with Progress(total, self._steps_done, self.verbose) as bar:
             try:
-                for t in range(self._done, total):
+                for t in range(self._steps_done, total):
                     if t % per_epoch == 0:
                         waited = self.epoch - max(self.best_epoch, first_epoch)
                         if self.patience is not None and waited >= self.patience:
                             break
                         order = self.rng.permutation(len(self.X_train))
-                    self._set_rate(t / total)
+                    self._set_learning_rate(t / total)
                     start = t % per_epoch * self.batch_size
-                    if not self._step(order[start : start + self.batch_size]):
+                    problem = self._step(order[start : start + self.batch_size])
+                    if problem:
+                        warnings.warn(problem, RuntimeWarning, stacklevel=2)
                         break
-                    self._done = t + 1
+                    self._steps_done = t + 1
                     if t % self.print_every == 0:
                         bar.say(f"(Iteration {t + 1} / {total}) loss: {self.loss_history[-1]:f}")
-                    end_of_epoch = (t + 1) % per_epoch == 0
-                    if end_of_epoch:
+                    epoch_ends = (t + 1) % per_epoch == 0
+                    if epoch_ends:
                         self.epoch += 1
-                        rate = self._decay_rate()
-                    if t == 0 or end_of_epoch:
+                        learning_rate = self._decay_learning_rate()
+                    if t == 0 or epoch_ends:
                         self._measure()
                         bar.say(
                             f"(Epoch {self.epoch} / {first_epoch + self.num_epochs}) "
                             f"train acc: {self.train_acc_history[-1]:f}; "
                             f"val_acc: {self.val_acc_history[-1]:f}"
                         )
-                    if end_of_epoch and self.checkpoint_name is not None:
-                        self._save_epoch()
-                    if end_of_epoch and self.run is not None:
-                        self.run.end_epoch(self, rate)
+                    if epoch_ends and self.checkpoint_name is not None:
+                        checkpoint.save_epoch(self.checkpoint_name, self.epoch, self.model)
+                    if epoch_ends and self._run is not None:
+                        self._run.end_epoch(self, learning_rate)
                     bar.advance(loss=self.loss_history[-1], val_acc=self.val_acc_history[-1])
-                if self.run is not None:
-                    self.run.finish(self)
+                if self._run is not None:
+                    self._run.finish(self)
             except KeyboardInterrupt:
-                if self.run is not None:
-                    bar.say(f"interrupted; Solver.resume({str(self.run.folder)!r}, data).train() goes on")
+                if self._run is not None:
+                    bar.say(f"interrupted; Solver.resume({str(self._run.folder)!r}, data).train() goes on")
                 raise
             finally:
-                self._done = 0
-                restore(self.model, self._best)
+                self._steps_done = 0
+                checkpoint.restore(self.model, self._best_snapshot)
 
     @classmethod
-    def resume(cls, path, data, *, model=None, augment=None):
+    def resume(
+        cls,
+        path: str | os.PathLike,
+        data: Mapping[str, np.ndarray],
+        *,
+        model: Model | None = None,
+        augment: Augment | None = None,
+    ) -> "Solver":
         """A Solver as it was when it wrote a checkpoint: its train() ends as if nothing had happened.
 
-        The same parameters, histories and files, bit for bit, on the same machine with as many threads. The
-        global random stream is set as well, for dropout may draw from it.
+        The parameters, histories and files are the same bit for bit, on the same machine with as many
+        threads. The global random stream is set as well, for dropout may draw from it.
 
-        Args:   path, the folder that was given as run=, for the last checkpoint, or one checkpoint in it;
-                data, the same as before; model, a new one of the same shapes, and augment, the same
-                function, if they are not of this kit.
-        Raises: FileNotFoundError; ValueError if the checkpoint is broken, foreign or of another version, with
-                the name of the one before it; ValueError if model, augment or data is not that of the run.
+        Args:
+            path: the folder that was given as run=, for the last checkpoint, or one checkpoint in it.
+            data: the same as before.
+            model: a new one of the same shapes, if it is no net of fc_net.py.
+            augment: the same function, if it is not one of cs231n.data.augment.
+
+        Raises:
+            FileNotFoundError: there is no checkpoint.
+            ValueError: the checkpoint is damaged, foreign or of another version, and the message names the
+                one before it; or model, augment or data is not that of the run.
         """
         state, folder = run_folder.read_checkpoint(path)
         model = run_state.model_of(state) if model is None else model
-        augment = run_state.augment_of(state) if augment is None else augment
-        solver = cls(model, data, **{**state["settings"], "augment": augment})
+        solver = cls(model, data, **options_from_json(state["settings"], augment))
         run_state.restore_state(solver, state)
-        solver.run = run_folder.Run(folder, state["rows"], state["data"])
+        solver.run, solver._run = folder, run_folder.Run(folder, state["rows"], state["data"])
         return solver
 
     @staticmethod
-    def load(path):
-        """The best model of a run, from its folder, its model.npz or a file named by checkpoint_name.
+    def load(path: str | os.PathLike) -> Model:
+        """The best model of a run; it predicts bit for bit as the model that was trained.
 
-        It predicts bit for bit as the model that was trained. Raises: FileNotFoundError; ValueError if the
-        file is no checkpoint of a net of this kit.
+        Args:
+            path: the folder of the run, its model.npz, or a file NAME_epoch_E.npz.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ValueError: the file is no checkpoint of a net of fc_net.py.
         """
-        return load_model(Path(path) / "model.npz" if Path(path).is_dir() else path)
+        return checkpoint.load_model(Path(path) / "model.npz" if Path(path).is_dir() else path)
 
-    def check_accuracy(self, X, y, num_samples=None, batch_size=100):
-        """The share of X (N, ...) that the model, in test mode, gives its label in y (N,).
+    def check_accuracy(
+        self, X: np.ndarray, y: np.ndarray, num_samples: int | None = None, batch_size: int = 100
+    ) -> float:
+        """The share of examples whose largest score, in test mode, is that of their label.
 
-        num_samples, if below N, draws that many examples without repetition; batch_size bounds the memory. An
-        example whose scores are not finite counts as wrong.
+        An example whose scores are not finite counts as wrong.
 
-        Raises: TypeError, ValueError that name the argument, also if X is empty or y has another length.
+        Args:
+            X: (N, ...) array.
+            y: (N,) integer labels.
+            num_samples: draw that many examples without repetition, if it is below N (None: all).
+            batch_size: examples scored at once; it bounds the memory.
+
+        Raises:
+            TypeError, ValueError: an argument does not fit, or X is empty; the message names it.
         """
         require_count("check_accuracy", "batch_size", batch_size, 1)
         if num_samples is not None:
@@ -288,8 +243,10 @@ class Solver:
             )
         return self._accuracy(X, y, num_samples, batch_size)[0]
 
-    def _accuracy(self, X, y, num_samples, batch_size=100):
-        """check_accuracy, and whether any score was finite."""
+    def _accuracy(
+        self, X: np.ndarray, y: np.ndarray, num_samples: int | None, batch_size: int = 100
+    ) -> tuple[float, bool]:
+        """The accuracy, and whether any score was finite."""
         y = labels = np.asarray(y)
         if num_samples is not None and num_samples < len(X):
             chosen = self.rng.permutation(len(X))[:num_samples]
@@ -304,126 +261,57 @@ class Solver:
             finite += valid.sum()
         return right / len(X), finite > 0
 
-    def _save_epoch(self):
-        path = f"{self.checkpoint_name}_epoch_{self.epoch}.npz"
-        try:
-            save_checkpoint(path, self.model)
-        except OSError as error:
-            raise OSError(
-                f"Solver.train: cannot write {path} ({error.strerror or error}); the model has its "
-                "best parameters: make room, or try another checkpoint_name, then train() adds "
-                "num_epochs to those"
-            ) from error
-
-    def _step(self, batch):
-        X, y = self.X_train[batch], self.y_train[batch]
+    def _step(self, batch: np.ndarray) -> str | None:
+        """Update the parameters by one batch of indices. Returns why the run must end, if it must."""
+        X, y, iteration = self.X_train[batch], self.y_train[batch], len(self.loss_history) + 1
         if self.augment is not None:
             X = self.augment(X, self.rng)
         try:
             loss, grads = self.model.loss(X, y)
             if not np.isfinite(loss):
-                warnings.warn(self._divergence(loss, grads), RuntimeWarning, stacklevel=3)
-                return False
+                return diagnostics.describe_divergence(
+                    iteration, loss, grads, self.optim_configs, self.best_val_acc
+                )
             if self.clip_norm is not None:
-                grads = optim.clip_by_norm(grads, self.clip_norm)
+                grads = clip_by_norm(grads, self.clip_norm)
             for name, w in self.model.params.items():
-                self.model.params[name], self.optim_configs[name] = self.update_rule(
+                self.model.params[name], self.optim_configs[name] = self._rule(
                     w, grads[name], self.optim_configs[name]
                 )
         except OverflowError as error:
-            warnings.warn(
-                f"Solver.train: the run ends at iteration {len(self.loss_history) + 1}: {error}; "
-                f"the best parameters so far are kept (validation accuracy "
-                f"{self.best_val_acc:.3f})",
-                RuntimeWarning,
-                stacklevel=3,
-            )
-            return False
+            return diagnostics.describe_overflow(iteration, error, self.best_val_acc)
         self.loss_history.append(loss)
-        return True
+        return None
 
-    def _set_rate(self, progress):
+    def _set_learning_rate(self, progress: float) -> None:
         if self.schedule != "constant":  # which leaves optim_configs to whoever changes them by hand
             factor = SCHEDULES[self.schedule](progress, **self.schedule_config)
             for config in self.optim_configs.values():
-                config["learning_rate"] = self._rate * factor
+                config["learning_rate"] = self._base_lr * factor
 
-    def _decay_rate(self):
+    def _decay_learning_rate(self) -> float:
         """The learning rate of the epoch's last step, before it decays."""
-        rate = next(iter(self.optim_configs.values()))["learning_rate"]
+        last = next(iter(self.optim_configs.values()))["learning_rate"]
         for config in self.optim_configs.values():
             config["learning_rate"] *= self.lr_decay
-        self._rate *= self.lr_decay
-        return rate
+        self._base_lr *= self.lr_decay
+        return last
 
-    def _divergence(self, loss, grads):
-        largest = {name: np.max(np.abs(g)) for name, g in grads.items()}
-        broken = [name for name, size in largest.items() if not np.isfinite(size)]
-        name = broken[0] if broken else max(largest, key=largest.get)
-        rate = self.optim_configs[name].get("learning_rate", "the default")
-        return (
-            f"Solver.train: the loss is {loss} at iteration {len(self.loss_history) + 1}, so the run "
-            f"ends here; the largest gradient is {largest[name]:g}, in {name}; the best parameters so "
-            f"far are kept (validation accuracy {self.best_val_acc:.3f}). Try a smaller learning_rate "
-            f"(it is {rate}) or a smaller weight_scale"
-        )
-
-    def _measure(self):
+    def _measure(self) -> None:
+        """Add an accuracy to both histories; take a snapshot if these parameters are the best so far."""
         self.train_acc_history.append(self.check_accuracy(self.X_train, self.y_train, self.num_train_samples))
         val_acc, finite = self._accuracy(self.X_val, self.y_val, self.num_val_samples)
         if not finite:
-            warnings.warn(
-                "Solver.train: no score on X_val is finite, so these parameters cannot be the "
-                "best; try a smaller learning_rate",
-                RuntimeWarning,
-                stacklevel=3,
-            )
+            diagnostics.warn_of_scores()
         first_or_last = self.keep == "last" or not self.val_acc_history
         if val_acc > self.best_val_acc or finite and first_or_last:
             self.best_val_acc, self.best_epoch = val_acc, self.epoch
-            self._best = snapshot(self.model)
+            self._best_snapshot = checkpoint.snapshot(self.model)
         self.val_acc_history.append(val_acc)
 
 
-def _require_data(model, data):
-    if not hasattr(data, "keys"):
-        raise TypeError(
-            "Solver: data must be a dict of the arrays X_train, y_train, X_val, y_val, got "
-            f"{type(data).__name__}; try get_CIFAR10_data()"
-        )
-    for part in ("train", "val"):
-        X, y = f"X_{part}", f"y_{part}"
-        for name in (X, y):
-            if name not in data:
-                raise ValueError(f"Solver: data has no {name!r}; it needs X_train, y_train, X_val, y_val")
-        if not isinstance(data[X], np.ndarray):
-            raise TypeError(
-                f"Solver: data[{X!r}] must be a numpy array, "
-                f"got {describe_with_fix(f'data[{X!r}]', data[X], 'float32')}"
-            )
-        if data[X].ndim == 0 or len(data[X]) == 0:
-            raise ValueError(
-                f"Solver: data[{X!r}] must hold at least one example, "
-                f"its shape is {data[X].shape}; try a split that leaves it some"
-            )
-        require_labels(f"Solver, data[{y!r}]", data[y], len(data[X]))
-        _require_finite(X, data[X])
-    if data["X_val"][:1].size != data["X_train"][:1].size:
-        raise ValueError(
-            "Solver: data['X_val'] must hold examples as large as those in data['X_train'], "
-            f"{data['X_train'].shape[1:]}, got {data['X_val'].shape[1:]}; "
-            "try X_val and X_train of one get_CIFAR10_data()"
-        )
-    if not getattr(model, "params", None) or not callable(getattr(model, "loss", None)):
-        raise TypeError(f"Solver: model must have params and loss(X, y), got {type(model).__name__}")
-
-
-def _require_finite(name, X):
-    if X.dtype.kind != "f" or X.size == 0 or np.isfinite([X.min(), X.max()]).all():
-        return
-    i = next(i for i, example in enumerate(X) if not np.isfinite(example).all())
-    found = X[i][~np.isfinite(X[i])].flat[0] if X.ndim > 1 else X[i]
-    raise ValueError(
-        f"Solver: data[{name!r}] must be finite, got {found} in example {i}; try to leave out "
-        f"that example and its label, or to mend what made it {found}"
-    )
+def _update_rules(model: Model) -> dict[str, Callable]:
+    """The rules of optim.py by name; the layers of a model may bring faster ones in their place."""
+    functions = {name: f for name, f in vars(optim).items() if name[0] != "_" and isfunction(f)}
+    rules = {name: f for name, f in functions.items() if [*signature(f).parameters] == ["w", "dw", "config"]}
+    return rules | getattr(getattr(model, "layers", None), "UPDATE_RULES", {})

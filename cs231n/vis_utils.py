@@ -1,36 +1,53 @@
-"""Pictures: images in a grid, and figures that a screen reader can speak of."""
+"""Pictures: images in a grid, graphs, and figures with a text for screen readers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from cs231n.common.terminal import in_notebook
 from cs231n.contracts import require_count, require_number
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 __all__ = ["visualize_grid", "vis_grid", "vis_nn", "draw_graph", "style", "show"]
 
 
-def visualize_grid(Xs, ubound=255.0, padding=1):
+def visualize_grid(Xs: ArrayLike, ubound: float = 255.0, padding: int = 1) -> np.ndarray:
     """Lay images out in a square grid, each stretched to 0..ubound; a constant image becomes mid-grey.
 
-    Args:    Xs (N, H, W, C), any real dtype; ubound, the brightest value; padding, pixels between images.
-    Returns: one image (rows * (H + padding) - padding, the same for the width, C), float64.
-    Raises:  TypeError, ValueError that name the argument, also if a pixel is NaN or infinite.
+    Args:
+        Xs: (N, H, W, C) array of any real dtype, not modified.
+        ubound: the brightest value.
+        padding: pixels between two images.
+
+    Returns:
+        One image, float64: (rows * (H + padding) - padding, rows * (W + padding) - padding, C).
+
+    Raises:
+        TypeError, ValueError: the message names the argument; also if a pixel is NaN or infinite.
     """
-    Xs = _images("visualize_grid", Xs)
+    Xs = _require_images("visualize_grid", Xs)
     require_number("visualize_grid", "ubound", ubound, 0, above=True)
     require_count("visualize_grid", "padding", padding, 0)
     return ubound * _tile(Xs, int(np.ceil(np.sqrt(len(Xs)))), padding, ground=0.0, square=True)
 
 
-def vis_grid(Xs):
-    """As visualize_grid on a bright ground, with images stretched to 0..1, to be shown as it is."""
-    Xs = _images("vis_grid", Xs)
+def vis_grid(Xs: ArrayLike) -> np.ndarray:
+    """As visualize_grid, but on a white ground and with images stretched to 0..1, for plt.imshow."""
+    Xs = _require_images("vis_grid", Xs)
     return _tile(Xs, int(np.ceil(np.sqrt(len(Xs)))))
 
 
-def vis_nn(rows):
+def vis_nn(rows: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
     """Rows of images, rows[i][j] (H, W, C), each stretched to 0..1, as one image.
 
-    Raises: ValueError if the rows are empty or unequal in length, or the images in shape.
+    Raises:
+        ValueError: the rows are empty or unequal in length, or the images differ in shape.
     """
     shapes = {np.shape(image) for row in rows for image in row}
     lengths = {len(row) for row in rows}
@@ -39,14 +56,24 @@ def vis_nn(rows):
             f"vis_nn: rows must hold as many images each, all of one shape (H, W, C); got rows "
             f"of {sorted(lengths)} images of shapes {sorted(shapes)}"
         )
-    return _tile(_images("vis_nn", [image for row in rows for image in row]), len(rows[0]))
+    return _tile(_require_images("vis_nn", [image for row in rows for image in row]), len(rows[0]))
 
 
-def draw_graph(places, arrows, texts, title, labels=None):
-    """Draw boxes and arrows. Returns the matplotlib figure.
+def draw_graph(
+    places: Mapping[str, tuple[float, float]],
+    arrows: Sequence[tuple[str, str]],
+    texts: Mapping[str, Sequence[str]],
+    title: str,
+    labels: Mapping[tuple[str, str], str] | None = None,
+) -> Figure:
+    """Draw boxes and arrows with matplotlib.
 
-    Args: places, {name: (column, row)} with row 0 at the bottom; arrows, [(from, to)]; texts, {name: lines},
-          the lines each box says; title; labels, {(from, to): text on that arrow}.
+    Args:
+        places: {name: (column, row)}, with row 0 at the bottom.
+        arrows: [(from, to)], by name.
+        texts: {name: lines of its box}.
+        title: above the graph.
+        labels: {(from, to): text on that arrow}.
     """
     import matplotlib.pyplot as plt
 
@@ -100,8 +127,8 @@ def draw_graph(places, arrows, texts, title, labels=None):
     return figure
 
 
-def style():
-    """Set matplotlib's looks once: legible on a phone, colours that the colour-blind tell apart, on white."""
+def style() -> None:
+    """Set matplotlib's looks: legible on a phone, colours that the colour-blind tell apart, on white."""
     import matplotlib.pyplot as plt
 
     plt.rcParams.update(
@@ -122,10 +149,14 @@ def style():
     )
 
 
-def show(figure, alt):
-    """Show a matplotlib figure once, on white, with alt: a sentence for whoever cannot see it.
+def show(figure: Figure, alt: str) -> None:
+    """Show a matplotlib figure once, on white, with a text for readers who cannot see it.
 
-    In a notebook the sentence is kept beside the picture; elsewhere the figure's window opens.
+    In a notebook the text is stored with the picture; elsewhere the figure's window opens.
+
+    Args:
+        figure: is closed afterwards in a notebook.
+        alt: one sentence that says what the figure shows.
     """
     import io
 
@@ -137,18 +168,18 @@ def show(figure, alt):
     from IPython.display import publish_display_data
     from PIL import Image
 
-    drawn, png = io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=100, bbox_inches="tight", facecolor="white")
+    full_color, png = io.BytesIO(), io.BytesIO()
+    figure.savefig(full_color, format="png", dpi=100, bbox_inches="tight", facecolor="white")
     plt.close(figure)
     # 256 colours are enough for a chart, and make a stored notebook a third of the size.
-    picture = Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    picture = Image.open(full_color).convert("RGB").quantize(256, dither=Image.Dither.NONE)
     picture.save(png, format="png", optimize=True)
     publish_display_data(
         {"image/png": png.getvalue(), "text/plain": alt}, {"image/png": {"alt": alt, "alttext": alt}}
     )
 
 
-def _images(where, Xs):
+def _require_images(where: str, Xs: ArrayLike) -> np.ndarray:
     Xs = np.asarray(Xs)
     if Xs.dtype.kind not in "fiub":
         raise TypeError(f"{where}: images must hold real numbers, got {Xs.dtype}")
@@ -167,7 +198,9 @@ def _images(where, Xs):
     return Xs
 
 
-def _tile(Xs, columns, padding=1, ground=1.0, square=False):
+def _tile(
+    Xs: np.ndarray, columns: int, padding: int = 1, ground: float = 1.0, square: bool = False
+) -> np.ndarray:
     N, H, W, C = Xs.shape
     rows = columns if square else -(-N // columns)
     grid = np.full((rows * (H + padding) - padding, columns * (W + padding) - padding, C), ground)

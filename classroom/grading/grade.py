@@ -8,35 +8,44 @@ SUBMISSIONS holds a zip or a folder for each student. OUT receives
     index.html, class.png        where the class fails, and why
     grading.json                 the seed of the hidden problems: keep it, and a second run marks the same
 
-Each student's files are written whole as the marking ends. Started again, it marks what is new: a submission,
-the manifest or the grader that has changed.
+Each student's files are written whole, as soon as that student is marked. Started again, the command marks
+what is new: a submission, a manifest or a grader that has changed.
 """
 
 import argparse
 import hashlib
 import json
+import os
 import secrets
 import sys
 import time
-from concurrent.futures import FIRST_COMPLETED, wait
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from pathlib import Path
+from typing import Any
 
 from classroom.grading import report
-from classroom.grading.marking import Setting, clean, imported, mark, wanted_files
-from classroom.grading.submission import read_submission, students
-from classroom.manifest import MANIFEST, ROOT, ManifestError, load
-from classroom.sandbox.process import LEVELS, best_level, seccomp
-from cs231n.checking.problems import EXERCISES
+from classroom.grading.marking import mark
+from classroom.grading.reference import import_closure, submitted_files
+from classroom.grading.result import sanitize
+from classroom.grading.runner import MarkingOptions
+from classroom.grading.submission import Submission, find_submissions, read_submission
+from classroom.manifest import MANIFEST, Exercise, ManifestError, load_exercises
+from classroom.sandbox import seccomp
+from classroom.sandbox.levels import LEVELS
+from classroom.sandbox.process import best_level
+from cs231n.checking.exercises import EXERCISES
 from cs231n.common.executors import executor_for
-from cs231n.common.files import atomic_write
+from cs231n.common.files import REPOSITORY, atomic_write
 from cs231n.common.terminal import Progress
 
 __all__ = ["add_arguments", "grade", "main"]
 
-IN_FLIGHT = 64  # submissions handed to the executor at a time: memory does not grow with the class
+MAX_PENDING = 64  # submissions handed to the executor at a time: memory does not grow with the class
 
 
-def add_arguments(parser):
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     add = parser.add_argument
     add("submissions", type=Path, metavar="SUBMISSIONS", help="a zip or a folder for each student")
@@ -58,67 +67,89 @@ def add_arguments(parser):
     add("--seed", type=int, help="of the hidden problems (default: the one OUT knows, or a new one)")
 
 
-def main(arguments):
+def main(arguments: argparse.Namespace) -> int:
+    """Run the command; returns 0 only if every submission was marked."""
     try:
-        least = LEVELS[0] if arguments.require_sandbox else LEVELS[-1]
+        weakest = LEVELS[0] if arguments.require_sandbox else LEVELS[-1]
         if arguments.executor.partition(":")[0] != "dask":
-            print(f"Sandbox: {best_level(least)}", *filter(None, [seccomp.missing()]), sep="; ")
+            print(f"Sandbox: {best_level(weakest)}", *filter(None, [seccomp.unavailable_reason()]), sep="; ")
         with executor_for(arguments.executor) as executor:
             rows = grade(
                 arguments.submissions,
                 arguments.out,
                 manifest=arguments.manifest,
                 executor=executor,
-                least=least,
+                weakest_level=weakest,
                 seed=arguments.seed,
             )
     except (OSError, ValueError, ManifestError, ModuleNotFoundError) as error:
-        said = clean(str(error), 2000)  # it may name a file that a student named
-        print(said if said.startswith("grade") else f"grade: {said}", file=sys.stderr)
+        message = sanitize(str(error), 2000)  # it may name a file that a student named
+        print(message if message.startswith("grade") else f"grade: {message}", file=sys.stderr)
         return 1
     failed = [row for row in rows if row.error]
     for row in failed:
         print(
-            f"grade: {clean(row.student)} is not marked: {clean(row.error)}; try: the same command again",
+            f"grade: {sanitize(row.student)} is not marked: {sanitize(row.error or '')}; "
+            "try: the same command again",
             file=sys.stderr,
         )
     print(f"The class: {arguments.out / 'index.html'}   marks: {arguments.out / 'grades.csv'}")
     return 1 if failed else 0
 
 
-def grade(submissions, out, *, manifest=MANIFEST, executor, least="limits", seed=None):
-    """Mark every submission in the folder submissions, write what the module's docstring lists into out.
+def grade(
+    submissions: str | os.PathLike,
+    out: str | os.PathLike,
+    *,
+    manifest: str | os.PathLike = MANIFEST,
+    executor: Executor,
+    weakest_level: str = LEVELS[-1],
+    seed: int | None = None,
+) -> list[report.Row]:
+    """Mark every submission of a folder, and write what the docstring of this module lists.
 
-    Returns a report.Row for each student.
-    Raises: OSError, ValueError, ManifestError before anything is marked.
+    Args:
+        submissions: the folder with a zip or a folder for each student.
+        out: the folder for the results.
+        manifest: the list of exercises.
+        executor: where submissions are marked.
+        weakest_level: of the sandbox that will do.
+        seed: of the hidden problems (default: that of an earlier run into out, or a new one).
+
+    Returns:
+        A row for each student.
+
+    Raises:
+        OSError, ValueError, ManifestError: before anything is marked.
     """
-    exercises = tuple(load(manifest))
+    exercises = tuple(load_exercises(manifest))
     for exercise in exercises:
         if exercise.title not in EXERCISES:
+            known = ", ".join(EXERCISES)
             raise ManifestError(
-                f"{Path(manifest).name}: no problem is known for {exercise.title}; there are "
-                f"{', '.join(EXERCISES)}"
+                f"{Path(manifest).name}: no problem is known for {exercise.title}; there are {known}"
             )
-    found = students(submissions)
-    out = Path(out)
-    if out.resolve().is_relative_to(Path(submissions).resolve()):
+    paths = find_submissions(submissions)
+    submissions, out = Path(submissions).resolve(), Path(out)
+    if out.resolve().is_relative_to(submissions):
         raise ValueError(
             f"grade: {out} is within {submissions}, where every folder is a student's; "
             "try: -o a folder beside it"
         )
     out.mkdir(parents=True, exist_ok=True)
-    setting = Setting(
-        exercises,
-        _seed(out, seed),
-        least=least,
-        hidden=(str(Path(submissions).resolve()), str(out.resolve())),
+    hidden = (str(submissions), str(out.resolve()))
+    options = MarkingOptions(
+        exercises, _choose_seed(out, seed), weakest_level=weakest_level, hidden_folders=hidden
     )
-    version = _digest(exercises, setting.seed, _source(exercises))
-    rows, pending, before = {}, {}, 0
+    version = _digest(exercises, options.seed, _grader_digest(exercises))
+    rows: dict[str, report.Row] = {}
+    pending: dict[Future, tuple[str, str]] = {}  # {future: (student, digest)}
+    num_unchanged = 0
+    ordered: list[report.Row] = []
     try:
-        with Progress(len(found)) as bar:
+        with Progress(len(paths)) as bar:
 
-            def settle(future):
+            def collect(future: Future) -> None:
                 student, digest = pending.pop(future)
                 try:
                     results = future.result()
@@ -128,42 +159,45 @@ def grade(submissions, out, *, manifest=MANIFEST, executor, least="limits", seed
                     results["extra_data"] |= {"student": student, "digest": digest}
                     report.write_student(out / "students" / student, results)
                     rows[student] = report.Row(student, results, None)
-                bar.say(report.line(rows[student]))
+                bar.say(report.format_line(rows[student]))
                 bar.advance()
 
-            for student, path in found.items():
-                submission = read_submission(path, wanted_files(exercises))
+            def collect_next() -> None:
+                collect(next(iter(wait(pending, return_when=FIRST_COMPLETED).done)))
+
+            for student, path in paths.items():
+                submission = read_submission(path, submitted_files(exercises))
                 digest = _digest(submission.digest(), version)
-                known = report.read_student(out / "students" / student, digest)
-                if known is not None:
-                    before += 1
-                    rows[student] = report.Row(student, known, None)
+                old_results = report.read_student(out / "students" / student, digest)
+                if old_results is not None:
+                    num_unchanged += 1
+                    rows[student] = report.Row(student, old_results, None)
                     bar.advance()
                     continue
-                pending[executor.submit(results_of, submission, setting)] = student, digest
-                while len(pending) >= IN_FLIGHT:
-                    settle(next(iter(wait(pending, return_when=FIRST_COMPLETED).done)))
+                pending[executor.submit(mark_submission, submission, options)] = student, digest
+                while len(pending) >= MAX_PENDING:
+                    collect_next()
             while pending:
-                settle(next(iter(wait(pending, return_when=FIRST_COMPLETED).done)))
-            if before:
-                bar.say(f"  {before} of {len(found)} are as they were when marked before.")
+                collect_next()
+            if num_unchanged:
+                bar.say(f"  {num_unchanged} of {len(paths)} are as they were when marked before.")
     finally:
         for future in [future for future in pending if future.done()]:
-            settle(future)
-        rows = [rows[student] for student in found if student in rows]
-        report.write_class(out, rows, exercises)
-    return rows
+            collect(future)
+        ordered = [rows[student] for student in paths if student in rows]
+        report.write_class(out, ordered, exercises)
+    return ordered
 
 
-def results_of(submission, setting):
-    """A submission's results, in the shape that Gradescope reads. Runs where the executor wants it."""
+def mark_submission(submission: Submission, options: MarkingOptions) -> dict[str, Any]:
+    """The content of a student's results.json. Runs where the executor wants it."""
     start = time.monotonic()
-    attempts, level = mark(submission, setting)
-    return report.results(submission, attempts, setting.exercises, level, time.monotonic() - start)
+    results, level = mark(submission, options)
+    return report.make_results(submission, results, options.exercises, level, time.monotonic() - start)
 
 
-def _seed(out, seed):
-    """The seed of the hidden problems: the one given, or that of an earlier run into out, or a new one."""
+def _choose_seed(out: Path, seed: int | None) -> int:
+    """`seed`, or that of an earlier run into `out`, or a new one; it is stored in `out`."""
     path = out / "grading.json"
     if seed is None and path.exists():
         seed = json.loads(path.read_text())["seed"]
@@ -174,15 +208,15 @@ def _seed(out, seed):
     return seed
 
 
-def _source(exercises):
-    """The digest of the grader: its files, and those of the kit by which it knows what is right."""
-    files = imported(("classroom/grading/grade.py", "classroom/sandbox/child.py", *wanted_files(exercises)))
-    return _digest(*((ROOT / file).read_bytes() for file in files))
+def _grader_digest(exercises: Sequence[Exercise]) -> str:
+    """The digest of the grader: its files, and those of the kit that say what is right."""
+    roots = ("classroom/grading/grade.py", "classroom/sandbox/child.py", *submitted_files(exercises))
+    return _digest(*((REPOSITORY / file).read_bytes() for file in import_closure(roots)))
 
 
-def _digest(*parts):
-    """One digest of bytes, or of what repr tells apart."""
-    whole = hashlib.sha256()
+def _digest(*parts: Any) -> str:
+    """One digest of several values: bytes, or what repr tells apart."""
+    digest = hashlib.sha256()
     for part in parts:
-        whole.update(hashlib.sha256(part if isinstance(part, bytes) else repr(part).encode()).digest())
-    return whole.hexdigest()
+        digest.update(hashlib.sha256(part if isinstance(part, bytes) else repr(part).encode()).digest())
+    return digest.hexdigest()

@@ -5,21 +5,23 @@ import io
 import json
 import os
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, Any, NamedTuple
 from urllib.parse import quote
 
 import jinja2
 
-from classroom.grading.marking import clean
-from classroom.manifest import ROOT
+from classroom.grading.result import ExerciseResult, sanitize
+from classroom.grading.submission import Submission
+from classroom.manifest import Exercise
 from classroom.sandbox import seccomp
-from cs231n.common.files import atomic_write
+from cs231n.common.files import REPOSITORY, atomic_write
 
-__all__ = ["Row", "line", "read_student", "results", "write_class", "write_student"]
+__all__ = ["Row", "format_line", "make_results", "read_student", "write_class", "write_student"]
 
 TEMPLATES = Path(__file__).with_name("templates")
-STYLE = ROOT / "cs231n" / "pages" / "templates" / "style.css"
+STYLE = REPOSITORY / "cs231n" / "pages" / "templates" / "style.css"
 KINDS = {
     "right": "right",
     "not-implemented": "not implemented",
@@ -33,7 +35,7 @@ KINDS = {
     "unmarkable": "could not be marked",
 }
 ABSENT = ("not-implemented", "waits", "missing", "no-import")  # nothing there that could be wrong
-COLOURS = {
+COLORS = {
     "right": "#1b7837",
     "not-implemented": "0.94",
     "waits": "0.82",
@@ -47,8 +49,8 @@ COLOURS = {
     "other": "0.4",
 }
 PALETTE = ("#1f77b4", "#e377c2", "#f2d13c", "#6a3d9a", "#22d3e0", "#8a0a4f", "#a6bdf5", "#12206b")
-SHOWN = len(PALETTE)  # kinds of mistakes with a colour in one picture; the others are one
-SANDBOX = {
+MAX_COLORED = len(PALETTE)  # kinds of mistakes with a color in one picture; the others share one
+SANDBOXES = {
     "bubblewrap": "bubblewrap: no network, no files but its own, limits",
     "namespaces": "namespaces: no network, all files read-only and this class's covered, limits",
     "limits": "limits alone: the files that the grader may read, or anyone, were within reach",
@@ -56,167 +58,190 @@ SANDBOX = {
 
 
 class Row(NamedTuple):
+    """A student, with results or with the reason why there are none."""
+
     student: str
-    results: dict | None
-    error: str | None  # why there are no results
+    results: dict[str, Any] | None
+    error: str | None
 
 
-def results(submission, attempts, exercises, level, seconds):
-    """results.json of one student, as Gradescope reads it; extra_data is for ourselves."""
-    tests = [_test(exercise, attempts[exercise.number], exercises) for exercise in exercises]
-    said = [
-        *map(clean, [*submission.problems.values(), *submission.notes]),
-        f"Sandbox: {sandbox(level, seccomp.missing())}.",
+class Cause(NamedTuple):
+    """Why exercises are not right, for several students."""
+
+    exercises: str
+    kind: str
+    num_students: int
+    text: str  # as one of them reads it
+
+
+def make_results(
+    submission: Submission,
+    results: Mapping[int, ExerciseResult],
+    exercises: Sequence[Exercise],
+    level: str,
+    seconds: float,
+) -> dict[str, Any]:
+    """The content of results.json of one student, in the shape that Gradescope reads.
+
+    Args:
+        submission: as it was read.
+        results: {number of an exercise: its result}.
+        exercises: all of them.
+        level: of the sandbox.
+        seconds: that the marking took.
+    """
+    tests = [_test(exercise, results[exercise.number]) for exercise in exercises]
+    lines = [
+        *map(sanitize, [*submission.faults.values(), *submission.notes]),
+        f"Sandbox: {describe_sandbox(level, seccomp.unavailable_reason())}.",
     ]
     return {
-        "score": _rounded(sum(test["score"] for test in tests)),
+        "score": round(sum(test["score"] for test in tests), 2),
         "execution_time": round(seconds, 2),
-        "output": "\n".join(said),
+        "output": "\n".join(lines),
         "output_format": "text",
         "visibility": "visible",
         "stdout_visibility": "hidden",
         "tests": tests,
-        "extra_data": {
+        "extra_data": {  # for read_student and write_class
             "points": sum(exercise.points for exercise in exercises),
             "sandbox": level,
-            "unfiltered": seccomp.missing(),
+            "unfiltered": seccomp.unavailable_reason(),
         },
     }
 
 
-def sandbox(level, unfiltered):
-    """A level in words. unfiltered is why there was no filter of system calls, or ""."""
-    open_too = "memory that no limit counts" + " and the network" * (level == "limits")
-    return SANDBOX[level] + (unfiltered and f"; {unfiltered}, so {open_too} was within reach")
+def describe_sandbox(level: str, unfiltered: str) -> str:
+    """A level in words; `unfiltered` is why there was no filter of system calls, or ""."""
+    reachable = "memory that no limit counts" + " and the network" * (level == "limits")
+    return SANDBOXES[level] + (unfiltered and f"; {unfiltered}, so {reachable} was within reach")
 
 
-def _test(exercise, attempt, exercises):
-    text = attempt.text or "Right."
-    if attempt.followed:
-        text += f" (Marked with the reference's {', '.join(attempt.followed)}: yours is not all right yet.)"
+def _test(exercise: Exercise, result: ExerciseResult) -> dict[str, Any]:
+    text = result.text or "Right."
+    if result.reference_used_for:
+        titles = ", ".join(result.reference_used_for)
+        text += f" (Marked with the reference's {titles}: yours is not all right yet.)"
     return {
         "name": f"{exercise.number} {exercise.title}",
         "number": str(exercise.number),
-        "score": _rounded(exercise.points * attempt.share),
+        "score": round(exercise.points * result.share, 2),
         "max_score": exercise.points,
-        "status": "passed" if attempt.share == 1 else "failed",
+        "status": "passed" if result.share == 1 else "failed",
         "output": text,
         "output_format": "text",
         "visibility": "visible",
-        "tags": [attempt.kind],
-        "extra_data": {"kind": attempt.kind, "followed": list(attempt.followed)},
+        "tags": [result.kind],
+        "extra_data": {"kind": result.kind, "followed": list(result.reference_used_for)},
     }
 
 
-def _rounded(points):
-    return round(points, 2)
-
-
-def write_student(folder, found):
-    """results.json last: where it is, the page is too."""
+def write_student(folder: Path, results: dict[str, Any]) -> None:
+    """Write the page of a student, then results.json: where that is, the page is too."""
     folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / "index.html", _page("student.html.j2", found=found))
-    _write(folder / "results.json", json.dumps(found, indent=1, allow_nan=False) + "\n")
+    _write(folder / "index.html", _render("student.html.j2", results=results))
+    _write(folder / "results.json", json.dumps(results, indent=1, allow_nan=False) + "\n")
 
 
-def read_student(folder, digest):
-    """The results in folder if they are those of digest, else None."""
+def read_student(folder: Path, digest: str) -> dict[str, Any] | None:
+    """The results in a folder if they have that digest, else None."""
     try:
-        found = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-        return found if found["extra_data"]["digest"] == digest else None
+        results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+        return results if results["extra_data"]["digest"] == digest else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def line(row):
+def format_line(row: Row) -> str:
     """A student in one line of a terminal."""
-    name = f"  {clean(row.student, 40):<40}"
-    if row.error:
-        return f"{name}  not marked: {clean(row.error)}"[:110]
-    passed = sum(test["status"] == "passed" for test in row.results["tests"])
-    return (
-        f"{name}{row.results['score']:>8.2f} of {row.results['extra_data']['points']:g}"
-        f"   {passed} of {len(row.results['tests'])} right"
-    )
+    name = f"  {sanitize(row.student, 40):<40}"
+    if row.results is None:
+        return f"{name}  not marked: {sanitize(row.error or '')}"[:110]
+    tests = row.results["tests"]
+    passed = sum(test["status"] == "passed" for test in tests)
+    score, points = row.results["score"], row.results["extra_data"]["points"]
+    return f"{name}{score:>8.2f} of {points:g}   {passed} of {len(tests)} right"
 
 
-def write_class(out, rows, exercises):
-    """grades.csv, class.png and index.html for the rows that there are."""
-    marked = [row for row in rows if row.results]
-    _write(out / "grades.csv", _grades(rows, exercises))
-    causes = [Counter(row.results["tests"][i]["tags"][0] for row in marked) for i in range(len(exercises))]
+def write_class(out: Path, rows: Sequence[Row], exercises: Sequence[Exercise]) -> None:
+    """Write grades.csv, class.png and index.html.
+
+    Args:
+        out: the folder.
+        rows: of the students, in the order of the table.
+        exercises: all of them.
+    """
+    marked = [row.results for row in rows if row.results is not None]
+    _write(out / "grades.csv", _format_grades(rows, exercises))
+    kinds = [Counter(results["tests"][i]["tags"][0] for results in marked) for i in range(len(exercises))]
     if marked:
         with atomic_write(out / "class.png") as file:
-            _draw(file, [f"{e.number} {e.title}" for e in exercises], causes)
-    levels = Counter(
-        (row.results["extra_data"]["sandbox"], row.results["extra_data"]["unfiltered"]) for row in marked
+            _draw(file, [f"{e.number} {e.title}" for e in exercises], kinds)
+    extra = [results["extra_data"] for results in marked]
+    levels = Counter((data["sandbox"], data["unfiltered"]) for data in extra)
+    mistakes, absent = _group_causes(rows)
+    page = _render(
+        "class.html.j2",
+        rows=rows,
+        marked=len(marked),
+        points=sum(exercise.points for exercise in exercises),
+        causes=[("What is wrong, most frequent first", mistakes), ("What is not there", absent)],
+        exercises=exercises,
+        describe_kind=describe_kind,
+        address=lambda name: quote(os.fsencode(name)),
+        mean=sum(results["score"] for results in marked) / max(1, len(marked)),
+        levels=[(describe_sandbox(*level), count) for level, count in sorted(levels.items())],
     )
-    _write(
-        out / "index.html",
-        _page(
-            "class.html.j2",
-            rows=rows,
-            marked=len(marked),
-            points=sum(exercise.points for exercise in exercises),
-            why=_why(marked),
-            exercises=exercises,
-            shown=shown,
-            address=lambda name: quote(os.fsencode(name)),
-            mean=sum(row.results["score"] for row in marked) / max(1, len(marked)),
-            levels=[(sandbox(*level), count) for level, count in sorted(levels.items())],
-        ),
-    )
+    _write(out / "index.html", page)
 
 
-def _grades(rows, exercises):
+def _format_grades(rows: Sequence[Row], exercises: Sequence[Exercise]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     names = [f"{exercise.number} {exercise.title}" for exercise in exercises]
     writer.writerow(["student", "score", "points", *names, "sandbox", "note"])
     for row in rows:
-        if row.error:
-            writer.writerow([_cell(row.student), *[""] * (len(names) + 3), _cell(row.error)])
-        else:
-            extra = row.results["extra_data"]
-            writer.writerow(
-                [
-                    _cell(row.student),
-                    row.results["score"],
-                    extra["points"],
-                    *(test["score"] for test in row.results["tests"]),
-                    extra["sandbox"],
-                    _cell(" ".join(row.results["output"].splitlines()[:-1])),
-                ]
-            )
+        if row.results is None:
+            writer.writerow([_cell(row.student), *[""] * (len(names) + 3), _cell(row.error or "")])
+            continue
+        extra, scores = row.results["extra_data"], [test["score"] for test in row.results["tests"]]
+        note = _cell(" ".join(row.results["output"].splitlines()[:-1]))
+        line = [_cell(row.student), row.results["score"], extra["points"], *scores, extra["sandbox"], note]
+        writer.writerow(line)
     return text.getvalue()
 
 
-def _cell(text):
-    """text as no spreadsheet takes it for a formula and no terminal for an order: a student names the zip."""
-    return clean("'" + text if text[:1] in tuple("=+-@\t\r") else text, 2000)
+def _cell(text: str) -> str:
+    """Text that no spreadsheet takes for a formula and no terminal for an order: a student names the zip."""
+    return sanitize("'" + text if text[:1] in tuple("=+-@\t\r") else text, 2000)
 
 
-def _why(marked):
-    """What is wrong, then what is absent, each [(exercises, why, how many, what one of them was told)], by
-    how many. Exercises that the same students are told the same about are one row."""
-    told = {}
-    for row in marked:
-        for test in row.results["tests"]:
+def _group_causes(rows: Sequence[Row]) -> tuple[list[Cause], list[Cause]]:
+    """What is wrong, then what is absent, the most frequent first.
+
+    Exercises about which the same students read the same are one row.
+    """
+    texts: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for row in rows:
+        for test in row.results["tests"] if row.results else ():
             if test["tags"][0] != "right":
-                told.setdefault((test["name"], test["tags"][0]), []).append((row.student, test["output"]))
-    names = {}
-    for (name, kind), texts in told.items():
-        names.setdefault((kind, tuple(texts)), []).append(name)
-    most_first = sorted(names.items(), key=lambda item: (-len(item[0][1]), int(item[1][0].split()[0])))
-    rows = [(_exercises(found), kind, len(texts), texts[0][1]) for (kind, texts), found in most_first]
-    return [row for row in rows if row[1] not in ABSENT], [row for row in rows if row[1] in ABSENT]
+                texts.setdefault((test["name"], test["tags"][0]), []).append((row.student, test["output"]))
+    names: dict[tuple[str, tuple[tuple[str, str], ...]], list[str]] = {}
+    for (name, kind), outputs in texts.items():
+        names.setdefault((kind, tuple(outputs)), []).append(name)
+    groups = sorted(names.items(), key=lambda item: (-len(item[0][1]), int(item[1][0].split()[0])))
+    causes = [
+        Cause(_join_exercises(group), kind, len(outputs), outputs[0][1]) for (kind, outputs), group in groups
+    ]
+    mistakes = [cause for cause in causes if cause.kind not in ABSENT]
+    return mistakes, [cause for cause in causes if cause.kind in ABSENT]
 
 
-def _exercises(names):
-    """["4 relu_backward"] -> that; of several, "exercises 1 to 3, 6"."""
+def _join_exercises(names: Sequence[str]) -> str:
+    """One name as it is; of several the numbers, "exercises 1 to 3, 6"."""
     if len(names) == 1:
         return names[0]
-    spans = []
+    spans: list[list[int]] = []
     for number in sorted(int(name.split()[0]) for name in names):
         if spans and spans[-1][-1] == number - 1:
             spans[-1][1:] = [number]
@@ -225,46 +250,41 @@ def _exercises(names):
     return "exercises " + ", ".join(" to ".join(map(str, span)) for span in spans)
 
 
-def shown(kind):
+def describe_kind(kind: str) -> str:
+    """The kind of a result, for a person."""
     return KINDS.get(kind, kind.replace("-", " "))
 
 
-def _draw(file, names, causes):
-    """A bar an exercise: right at the left, what is wrong by how often in the class, what is absent."""
+def _draw(file: IO[bytes], names: Sequence[str], kinds: Sequence[Counter[str]]) -> None:
+    """A bar for each exercise: right at the left, then mistakes, frequent ones first, then what is absent."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
-    total = Counter()
-    for cause in causes:
-        total.update(cause)
+    total: Counter[str] = Counter()
+    for counts in kinds:
+        total.update(counts)
     wrong = [kind for kind, _ in total.most_common() if kind != "right" and kind not in ABSENT]
-    order = ["right", *wrong[:SHOWN], "other", *ABSENT]
-    colours = dict(zip([kind for kind in wrong if kind not in COLOURS], PALETTE)) | COLOURS
+    order = ["right", *wrong[:MAX_COLORED], "other", *ABSENT]
+    colors = dict(zip([kind for kind in wrong if kind not in COLORS], PALETTE)) | COLORS
     figure = Figure(figsize=(6.4, 1.8 + 0.28 * len(names)), layout="constrained")
     axes = figure.subplots()
     left = [0] * len(names)
     for kind in order:
-        widths = [sum(cause[k] for k in (wrong[SHOWN:] if kind == "other" else [kind])) for cause in causes]
+        members = wrong[MAX_COLORED:] if kind == "other" else [kind]
+        widths = [sum(counts[member] for member in members) for counts in kinds]
         if sum(widths):
-            axes.barh(
-                names,
-                widths,
-                0.8,
-                left,
-                color=colours[kind],
-                edgecolor="white",
-                linewidth=0.5,
-                label=shown(kind),
-            )
+            color, label = colors[kind], describe_kind(kind)
+            axes.barh(names, widths, 0.8, left, color=color, edgecolor="white", linewidth=0.5, label=label)
             left = [a + b for a, b in zip(left, widths)]
     axes.invert_yaxis()
     axes.set(xlabel="students", xlim=(0, max(left)))
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.spines[["top", "right"]].set_visible(False)
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
     figure.savefig(file, format="png", dpi=200)
 
 
-def _page(template, **values):
+def _render(template: str, **values: Any) -> str:
     loader = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -276,6 +296,6 @@ def _page(template, **values):
     return loader.get_template(template).render(style=style, **values)
 
 
-def _write(path, text):
+def _write(path: Path, text: str) -> None:
     with atomic_write(path) as file:
         file.write(text.encode("utf-8", "backslashreplace"))

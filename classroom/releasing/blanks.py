@@ -5,57 +5,82 @@ import json
 import re
 import textwrap
 import warnings
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
-from classroom.manifest import ManifestError, nearest
+from classroom.manifest import Exercise, ManifestError, suggest
+
+__all__ = [
+    "blank_functions",
+    "blank_notebook",
+    "body_of",
+    "find_functions",
+    "functions_in",
+    "is_blank",
+    "without_magics",
+]
 
 TAG = re.compile(r"exercise-([1-9]\d*)")
 WIDTH = 100
+Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def functions(tree):
+def functions_in(tree: ast.AST) -> dict[str, list[Function]]:
     """{qualified name: its nodes} of every function outside other functions; a name may be there twice."""
-    found = {}
+    nodes: dict[str, list[Function]] = {}
 
-    def visit(node, prefix):
+    def visit(node: ast.AST, prefix: str) -> None:
         for child in ast.iter_child_nodes(node):
             if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                found.setdefault(prefix + child.name, []).append(child)
+                nodes.setdefault(prefix + child.name, []).append(child)
             elif isinstance(child, ast.ClassDef):
                 visit(child, f"{prefix}{child.name}.")
             else:
                 visit(child, prefix)
 
     visit(tree, "")
-    return found
+    return nodes
 
 
-def body(node):
+def body_of(node: Function) -> list[ast.stmt]:
     """The statements of a function without its docstring."""
     return node.body[1:] if ast.get_docstring(node, clean=False) is not None else node.body
 
 
-def find(file, source, names):
-    """{qualified name: its nodes} for names in source. Raises: ManifestError if one is not there."""
+def find_functions(file: str, source: bytes, names: Iterable[str]) -> dict[str, list[Function]]:
+    """{qualified name: its nodes} for `names` in `source`.
+
+    Raises:
+        ManifestError: one of them is not there, or the source does not compile.
+    """
     try:
-        found = functions(ast.parse(source))
+        nodes = functions_in(ast.parse(source))
     except SyntaxError as error:
         raise ManifestError(f"{file} does not compile: {error}") from None
     for name in names:
-        if name not in found:
-            raise ManifestError(f"{file} has no function {name}{nearest(name, found)}")
-    return {name: found[name] for name in names}
+        if name not in nodes:
+            raise ManifestError(f"{file} has no function {name}{suggest(name, nodes)}")
+    return {name: nodes[name] for name in names}
 
 
-def blank_functions(file, source, exercises):
-    """source, bytes of Python, with each function in exercises {qualified name: Exercise} left to be written.
+def blank_functions(file: str, source: bytes, exercises: Mapping[str, Exercise]) -> bytes:
+    """Replace the bodies of functions by a hint and a NotImplementedError.
 
     Decorators, signature and docstring stay, and every byte outside the bodies; comments inside a body go.
+
+    Args:
+        file: its name, for messages.
+        source: of a Python file.
+        exercises: {qualified name of a function: its exercise}.
+
+    Raises:
+        ManifestError: a function is not there, or the source does not compile.
     """
-    end = b"\r\n" if b"\r\n" in source else b"\n"
+    newline = b"\r\n" if b"\r\n" in source else b"\n"
     lines = source.splitlines(keepends=True)
     cuts = [
-        (*_span(node, lines), _blank(node, exercises[name], end))
-        for name, nodes in find(file, source, exercises).items()
+        (*_body_span(node, lines), _blank_body(node, exercises[name], newline))
+        for name, nodes in find_functions(file, source, exercises).items()
         for node in nodes
     ]
     starts = [0]
@@ -63,47 +88,55 @@ def blank_functions(file, source, exercises):
         starts.append(starts[-1] + len(line))
     for first, column, last, blank in sorted(cuts, reverse=True):
         head, tail = source[: starts[first - 1] + column], source[starts[last] :]
-        source = head.rstrip(b" \t") + end + blank + tail
+        source = head.rstrip(b" \t") + newline + blank + tail
     return source
 
 
-def _span(node, lines):
-    """Where a body starts, behind the docstring or the signature, as line and column, and its last line."""
-    statements = body(node)
-    last = node.end_lineno
+def _body_span(node: Function, lines: Sequence[bytes]) -> tuple[int, int, int]:
+    """Where a body starts, after the docstring or the signature, as line and column, and its last line."""
+    statements = body_of(node)
+    last = _end(node)
     for number in range(last + 1, len(lines) + 1):  # comments behind the last statement are body too
         line = lines[number - 1]
         if line.strip() and not (line.lstrip().startswith(b"#") and _indent(line) > node.col_offset):
             break
         last = number if line.strip() else last
     if len(statements) < len(node.body):
-        return node.body[0].end_lineno, node.body[0].end_col_offset, last
+        return _end(node.body[0]), node.body[0].end_col_offset or 0, last
     first = statements[0]
-    line = min([first.lineno, *(d.lineno for d in getattr(first, "decorator_list", []))])
-    if lines[line - 1][: first.col_offset].strip():  # def f(x): return x
-        return line, first.col_offset, last
-    while not lines[line - 2].strip() or lines[line - 2].lstrip().startswith(b"#"):
-        line -= 1
-    return line - 1, len(lines[line - 2].rstrip(b"\r\n")), last
+    start = min([first.lineno, *(d.lineno for d in getattr(first, "decorator_list", []))])
+    if lines[start - 1][: first.col_offset].strip():  # def f(x): return x
+        return start, first.col_offset, last
+    while not lines[start - 2].strip() or lines[start - 2].lstrip().startswith(b"#"):
+        start -= 1
+    return start - 1, len(lines[start - 2].rstrip(b"\r\n")), last
 
 
-def _indent(line):
+def _end(node: ast.stmt) -> int:
+    return node.end_lineno or node.lineno
+
+
+def _indent(line: bytes) -> int:
     return len(line) - len(line.lstrip())
 
 
-def _blank(node, exercise, end):
+def _blank_body(node: Function, exercise: Exercise, newline: bytes) -> bytes:
     indent = b" " * (node.col_offset + 4)
-    return b"".join(indent + line.encode() + end for line in blank_lines(exercise))
+    return b"".join(indent + line.encode() + newline for line in _blank_lines(exercise))
 
 
-def blank_lines(exercise):
-    """What stands where a learner is to write."""
-    return [*comment(exercise.hint), f"raise NotImplementedError({_literal(exercise.label)})"]
+def _blank_lines(exercise: Exercise) -> list[str]:
+    label = json.dumps(exercise.label, ensure_ascii=False)
+    return [*_comment(exercise.hint), f"raise NotImplementedError({label})"]
 
 
-def is_blank(source, name, exercise):
-    """Whether function name of a learner's source is as it was handed out, and bound to nothing else."""
-    stub = ast.unparse(ast.parse(blank_lines(exercise)[-1]))
+def _comment(text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False)
+
+
+def is_blank(source: str, name: str, exercise: Exercise) -> bool:
+    """Whether function `name` of a learner's source is as it was handed out, and bound to nothing else."""
+    stub = ast.unparse(ast.parse(_blank_lines(exercise)[-1]))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # they would name no file
@@ -115,22 +148,45 @@ def is_blank(source, name, exercise):
         ]  # f = mine, Net.f = mine
         bound += [node.asname or node.name for node in ast.walk(tree) if isinstance(node, ast.alias)]
         return name.rpartition(".")[2] not in bound and [
-            "\n".join(map(ast.unparse, body(node))) for node in functions(tree).get(name, [])
+            "\n".join(map(ast.unparse, body_of(node))) for node in functions_in(tree).get(name, [])
         ] == [stub]
     except (SyntaxError, ValueError, MemoryError, RecursionError):  # the last also of what can be run
         return False
 
 
-def comment(text):
-    return textwrap.wrap(text, WIDTH, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False)
+def blank_notebook(name: str, text: str, exercises: Collection[Exercise]) -> str:
+    """Replace the tagged cells of a notebook by a hint and an error, and clear all outputs.
+
+    Of a tagged cell its checks stay, behind the error: asserts, and calls whose result is not used.
+
+    Args:
+        name: of the notebook, for messages.
+        text: of the notebook, JSON.
+        exercises: those whose cells are to be blanked.
+
+    Raises:
+        ManifestError: a tag is nearly one of an exercise.
+    """
+    notebook = json.loads(text)
+    notebook["metadata"].pop("widgets", None)  # the state of sliders is an output too
+    cells = notebook["cells"]
+    trees = [_parse_cell(cell) for cell in cells]
+    tagged = [_tagged_exercises(name, cell, exercises) for cell in cells]
+    for i, (cell, cell_exercises) in enumerate(zip(cells, tagged)):
+        if cell["cell_type"] == "code":
+            cell["outputs"], cell["execution_count"] = [], None
+        if not cell_exercises:
+            continue
+        exercise = cell_exercises[0]
+        lines = [f"*{exercise.label}.* {exercise.hint}"]
+        if cell["cell_type"] == "code":
+            lines = _blank_cell("".join(cell["source"]), trees[i], trees[i + 1 :], exercise)
+        cell["source"] = "\n".join(lines).splitlines(keepends=True)
+        cell.pop("attachments", None)
+    return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
 
 
-def _literal(text):
-    return json.dumps(text, ensure_ascii=False)
-
-
-def cell_exercises(name, cell, exercises):
-    """Those of exercises that the cell's tags name. Raises: ManifestError on a tag that is nearly one."""
+def _tagged_exercises(name: str, cell: dict[str, Any], exercises: Iterable[Exercise]) -> list[Exercise]:
     numbers = set()
     for tag in cell.get("metadata", {}).get("tags", []):
         match = TAG.fullmatch(tag)
@@ -141,30 +197,7 @@ def cell_exercises(name, cell, exercises):
     return [exercise for exercise in exercises if exercise.number in numbers]
 
 
-def blank_notebook(name, text, exercises):
-    """The text of a notebook with its tagged cells left to be written and all outputs cleared.
-
-    Of a tagged cell its checks stay, behind the error: asserts, and calls whose result nobody takes.
-    """
-    notebook = json.loads(text)
-    notebook["metadata"].pop("widgets", None)  # the state of sliders is an output too
-    cells = notebook["cells"]
-    blanked = [cell_exercises(name, cell, exercises) for cell in cells]
-    trees = [_tree(cell) for cell in cells]
-    for i, cell in enumerate(cells):
-        if cell["cell_type"] == "code":
-            cell["outputs"], cell["execution_count"] = [], None
-        if not blanked[i]:
-            continue
-        lines = [f"*{blanked[i][0].label}.* {blanked[i][0].hint}"]
-        if cell["cell_type"] == "code":
-            lines = _blank_cell("".join(cell["source"]), trees[i], trees[i + 1 :], blanked[i][0])
-        cell["source"] = "\n".join(lines).splitlines(keepends=True)
-        cell.pop("attachments", None)
-    return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
-
-
-def _blank_cell(source, tree, later, exercise):
+def _blank_cell(source: str, tree: ast.Module, later: Iterable[ast.Module], exercise: Exercise) -> list[str]:
     checks = [
         node
         for node in tree.body
@@ -173,31 +206,26 @@ def _blank_cell(source, tree, later, exercise):
         and isinstance(node.value, ast.Call)
         and getattr(node.value.func, "id", "print") != "print"
     ]
-    stored, wanted = _bound(tree.body), set()
+    bound, required = _names_bound(tree.body), set()
     for node in checks:
-        wanted |= stored & _read(node)
-    for other in later:  # up to the cell that binds a name anew
-        bound = _bound(other.body)
-        wanted |= stored & _read(other)
-        stored -= bound
-    lines = comment(f"{exercise.label}. The text above says what belongs here.")
-    if wanted:
-        lines += comment(f"To be defined: {', '.join(sorted(wanted))}.")
-    lines.append(blank_lines(exercise)[-1])
-    kept = source.splitlines()
-    return (
-        lines
-        + [""] * bool(checks)
-        + [line for node in checks for line in kept[node.lineno - 1 : node.end_lineno]]
-    )
+        required |= bound & _names_read(node)
+    for cell in later:  # up to the cell that binds a name anew
+        required |= bound & _names_read(cell)
+        bound -= _names_bound(cell.body)
+    lines = _comment(f"{exercise.label}. The text above says what belongs here.")
+    if required:
+        lines += _comment(f"To be defined: {', '.join(sorted(required))}.")
+    lines.append(_blank_lines(exercise)[-1])
+    source_lines = source.splitlines()
+    check_lines = [line for node in checks for line in source_lines[node.lineno - 1 : _end(node)]]
+    return lines + [""] * bool(checks) + check_lines
 
 
-def _tree(cell):
-    source = "".join(cell["source"]) if cell["cell_type"] == "code" else ""
-    return ast.parse(without_magics(source))
+def _parse_cell(cell: dict[str, Any]) -> ast.Module:
+    return ast.parse(without_magics("".join(cell["source"])) if cell["cell_type"] == "code" else "")
 
 
-def _read(tree):
+def _names_read(tree: ast.AST) -> set[str]:
     """The names that tree reads and does not itself bind, not even as an argument."""
     names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
     own = {node.id for node in names if isinstance(node.ctx, ast.Store)}
@@ -205,20 +233,21 @@ def _read(tree):
     return {node.id for node in names} - own
 
 
-def _bound(statements):
+def _names_bound(statements: Iterable[ast.stmt]) -> set[str]:
     """The names that statements bind where they stand, not inside the functions among them."""
-    found, level = set(), list(statements)
-    while level:
-        node = level.pop()
+    names: set[str] = set()
+    nodes: list[ast.AST] = list(statements)
+    while nodes:
+        node = nodes.pop()
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            found.add(node.name)
+            names.add(node.name)
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            found.add(node.id)
+            names.add(node.id)
         elif not isinstance(node, (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
-            level += ast.iter_child_nodes(node)
-    return found
+            nodes += ast.iter_child_nodes(node)
+    return names
 
 
-def without_magics(source):
-    """source with IPython's own lines (%..., !...) as pass, so that Python can parse it."""
+def without_magics(source: str) -> str:
+    """`source` with IPython's own lines (%..., !...) as pass, so that Python can parse it."""
     return re.sub(r"^([ \t]*)[%!].*$", r"\1pass", source, flags=re.M)

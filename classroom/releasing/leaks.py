@@ -1,18 +1,18 @@
-"""Does anything of a solution survive? Parts of blanked bodies, looked for in every text.
+"""Does anything of a solution survive? Parts of blanked bodies, searched for in every text.
 
-A secret is compared as a syntax tree in a normal form: spaces, line breaks, comments, brackets and the order
-of terms and factors make no difference. Three kinds of fragment of a blanked body are secret; operations are
-+ - * / and the like, comparisons, and calls of a method or of a NumPy function:
+Fragments are compared as syntax trees in a normal form: spaces, line breaks, comments, brackets and the order
+of terms and factors make no difference. Three kinds of fragment of a blanked body must not be handed out;
+operations are + - * / and the like, comparisons, and calls of a method or of a NumPy function:
 
     a statement with at least one operation, or of 12 nodes or more      under its own names
     an expression with at least two operations                           under its own names
     a statement or an expression with at least three operations          under any names
 
-So `N = len(x)` or `return dx, dw, db` is nobody's secret, and a formula with its variables renamed is found.
-An attribute read from a variable counts as its name, cache.x_hat as x_hat. Text that is no program is
-searched for lines of code: comments, strings, stored outputs. What the manifest lists as given is no secret:
-code that a docstring or a notebook shows on purpose. Not found is what a picture shows, and what does the
-same in another way, as kernels.py does entry by entry: release.py keeps such files back by name.
+So `N = len(x)` or `return dx, dw, db` may stand anywhere, and a formula with renamed variables is a leak.
+An attribute of a variable counts as its name, cache.x_hat as x_hat. Text that is no program is searched for
+lines of code: comments, strings, stored outputs. What the manifest lists under "given" is no leak: code that
+a docstring or a notebook shows on purpose. The search misses pictures, and code that does the same in
+another way, as kernels.py does entry by entry: release.py withholds such files by name.
 """
 
 import ast
@@ -22,39 +22,45 @@ import json
 import re
 import zipfile
 from collections import Counter
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from classroom.manifest import ManifestError
-from classroom.releasing.blanks import body, find, without_magics
+from classroom.manifest import Exercise, ManifestError
+from classroom.releasing.blanks import body_of, find_functions, without_magics
 
-OWN_STATEMENT, OWN_EXPRESSION, ANY_NAMES, NODES = 1, 2, 3, 12
+__all__ = ["Leak", "count_operations", "find_leaks", "solution_fragments"]
+
+MIN_OPERATIONS = {"statement": 1, "expression": 2, "any names": 3}
+MIN_NODES = 12
+Key = tuple[str, str]  # ("own" or "any", the normal form of a fragment under its own or any names)
+Fragments = Mapping[Key, Exercise]
 
 
 class Leak(NamedTuple):
+    """A place where a fragment of a solution stands."""
+
     file: str
     place: str  # "line 12", "cell 7, line 3", "cell 7, output"
-    text: str  # the first line of what was found
-    exercise: object
+    text: str  # the first line of the fragment
+    exercise: Exercise
 
-    def __str__(self):
-        return (
-            f"{self.file}, {self.place}: {self.text!r} is of exercise {self.exercise.number}, "
-            f"{self.exercise.title}"
-        )
+    def __str__(self) -> str:
+        number, title = self.exercise.number, self.exercise.title
+        return f"{self.file}, {self.place}: {self.text!r} is of exercise {number}, {title}"
 
 
-class _Form:
+class _NormalForm:
     """The normalized text of a tree; rename=True numbers the variables as they come.
 
     Sums and products lose their order, and subtraction and division count as addition and multiplication:
     g / s * (a - b) is (b - a) * s * g. np.sum(x) is x.sum().
     """
 
-    def __init__(self, tree, rename):
-        self.rename, self.numbers = rename, {}
+    def __init__(self, tree: ast.AST, rename: bool):
+        self.rename, self.numbers = rename, dict[str, int]()
         self.count = Counter(_variable(node) for node in ast.walk(tree))
 
-    def of(self, node, names=True):
+    def of(self, node: Any, names: bool = True) -> str:
         name = _variable(node)
         if name is not None:
             if not names:
@@ -66,17 +72,17 @@ class _Form:
             node = ast.Assign([node.target], ast.BinOp(node.target, node.op, node.value))
         for kind, operators in (("sum", (ast.Add, ast.Sub)), ("product", (ast.Mult, ast.Div))):
             if isinstance(node, ast.BinOp) and isinstance(node.op, operators):
-                parts = sorted(_chain(node, operators), key=lambda part: self.of(part, names=False))
-                parts = [self.of(part, names) for part in parts]
+                operands = sorted(_operands(node, operators), key=lambda part: self.of(part, names=False))
+                parts = [self.of(part, names) for part in operands]
                 return f"{kind}({', '.join(parts if self.rename else sorted(parts))})"
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
             return self.of(node.operand, names)
         if isinstance(node, ast.Call):
-            func, given = node.func, list(node.args)
+            func, arguments = node.func, list(node.args)
             if isinstance(func, ast.Attribute) and getattr(func.value, "id", "") != "np":
-                given.insert(0, func.value)
+                arguments.insert(0, func.value)
             called = getattr(func, "attr", None) or getattr(func, "id", None) or self.of(func, names)
-            return f"{called}({self.of([*given, *node.keywords], names)})"
+            return f"{called}({self.of([*arguments, *node.keywords], names)})"
         if isinstance(node, ast.AST):
             parts = [
                 self.of(getattr(node, field, None), names)
@@ -89,23 +95,24 @@ class _Form:
         return repr(node)
 
 
-def _variable(node):
-    """The name of a variable: x, and x too where it is read from another, as in cache.x."""
+def _variable(node: Any) -> str | None:
+    """The name of a variable: x, and x too where it is an attribute of a variable, as in cache.x."""
     if isinstance(node, ast.Name):
         return node.id
-    read = isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)
-    if read and isinstance(node.value, ast.Name) and node.value.id != "np":
+    is_read = isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)
+    if is_read and isinstance(node.value, ast.Name) and node.value.id != "np":
         return node.attr
     return None
 
 
-def _chain(node, operators):
+def _operands(node: ast.expr, operators: tuple[type, ...]) -> list[ast.expr]:
     if isinstance(node, ast.BinOp) and isinstance(node.op, operators):
-        return [*_chain(node.left, operators), *_chain(node.right, operators)]
+        return [*_operands(node.left, operators), *_operands(node.right, operators)]
     return [node]
 
 
-def operations(node):
+def count_operations(node: ast.AST) -> int:
+    """How many operators, comparisons and calls of methods there are in a tree."""
     count = 0
     for part in ast.walk(node):
         if isinstance(part, (ast.BinOp, ast.AugAssign, ast.Compare)):
@@ -117,82 +124,94 @@ def operations(node):
     return count
 
 
-def _nodes(node):
+def _count_nodes(node: ast.AST) -> int:
     return sum(not isinstance(part, (ast.expr_context, ast.operator)) for part in ast.walk(node))
 
 
-def _pieces(statements):
-    """Each simple statement and each expression within statements, at any depth."""
+def _parts(statements: Iterable[ast.stmt]) -> Iterator[ast.expr | ast.stmt]:
+    """Each simple statement and each expression in statements, at any depth."""
     for statement in statements:
         for node in ast.walk(statement):
             if isinstance(node, ast.expr) or isinstance(node, ast.stmt) and not hasattr(node, "body"):
                 yield node
 
 
-def forms(node):
-    """The texts under which a fragment is secret, none if it is trivial."""
-    weight, is_statement = operations(node), isinstance(node, ast.stmt)
-    if is_statement and (weight >= OWN_STATEMENT or _nodes(node) >= NODES) or weight >= OWN_EXPRESSION:
-        yield "own", _Form(node, rename=False).of(node)
-    if weight >= ANY_NAMES:
-        yield "any", _Form(node, rename=True).of(node)
+def _keys(node: ast.expr | ast.stmt) -> Iterator[Key]:
+    """The keys of a fragment, none if it is trivial."""
+    count, is_statement = count_operations(node), isinstance(node, ast.stmt)
+    least = MIN_OPERATIONS["statement" if is_statement else "expression"]
+    if count >= least or is_statement and _count_nodes(node) >= MIN_NODES:
+        yield "own", _NormalForm(node, rename=False).of(node)
+    if count >= MIN_OPERATIONS["any names"]:
+        yield "any", _NormalForm(node, rename=True).of(node)
 
 
-def secrets(sources, by_file):
-    """{form: exercise} for the bodies of by_file {file: {name: exercise}} in sources {file: bytes}."""
-    found = {}
-    for file, exercises in by_file.items():
-        for name, nodes in find(file, sources[file], exercises).items():
+def solution_fragments(
+    sources: Mapping[str, bytes], blanks: Mapping[str, Mapping[str, Exercise]]
+) -> dict[Key, Exercise]:
+    """The fragments of blanked bodies that must not be handed out.
+
+    Args:
+        sources: {file: content} of the solved kit.
+        blanks: {file: {function: exercise}}, as `manifest.functions_by_file` returns it.
+
+    Raises:
+        ManifestError: what an exercise lists under "given" is no fragment of a body.
+    """
+    fragments: dict[Key, Exercise] = {}
+    for file, exercises in blanks.items():
+        for name, nodes in find_functions(file, sources[file], exercises).items():
             for node in nodes:
-                for piece in _pieces(body(node)):
-                    for form in forms(piece):
-                        found.setdefault(form, exercises[name])
-    for exercise in dict.fromkeys(found.values()):
+                for part in _parts(body_of(node)):
+                    for key in _keys(part):
+                        fragments.setdefault(key, exercises[name])
+    for exercise in dict.fromkeys(fragments.values()):
         for code in exercise.given:
-            given = {form for piece in _pieces(ast.parse(code).body) for form in forms(piece)} & found.keys()
-            if not given:
+            allowed = {key for part in _parts(ast.parse(code).body) for key in _keys(part)}
+            if not allowed & fragments.keys():
                 raise ManifestError(
-                    f"{exercise.label}: given {code!r} is in none of the bodies, or no secret; try without it"
+                    f"{exercise.label}: given {code!r} is in none of the bodies, or is too short to be a "
+                    "leak; try without it"
                 )
-            for form in given:
-                del found[form]
-    return found
+            for key in allowed & fragments.keys():
+                del fragments[key]
+    return fragments
 
 
-def leaks(files, secret):
-    """Every place in files {path: bytes} where a secret stands, the largest fragment of each line."""
-    return [leak for path in sorted(files) for leak in _of_file(path, files[path], secret)]
+def find_leaks(files: Mapping[str, bytes], fragments: Fragments) -> list[Leak]:
+    """Every place in files {path: content} where one of the fragments stands, the largest of each line."""
+    return [leak for path in sorted(files) for leak in _search_file(path, files[path], fragments)]
 
 
-def _of_file(path, content, secret):
+def _search_file(path: str, content: bytes, fragments: Fragments) -> list[Leak]:
     if path.endswith(".zip"):
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            inside = {f"{path}/{name}": archive.read(name) for name in archive.namelist()}
-        return leaks(inside, secret)
+            members = {f"{path}/{name}": archive.read(name) for name in archive.namelist()}
+        return find_leaks(members, fragments)
     if b"\0" in content:  # no text: a picture, an array
         return []
     text = content.decode("utf-8", errors="replace")
     if path.endswith(".ipynb"):
-        found = _of_notebook(path, json.loads(text), secret)
+        leaks = _search_notebook(path, json.loads(text), fragments)
     elif path.endswith(".py"):
-        found = _of_code(path, "", text, secret)
+        leaks = _search_code(path, "", text, fragments)
     else:
-        found = _of_prose(path, "", text, secret)
-    return list(dict.fromkeys(found))
+        leaks = _search_prose(path, "", text, fragments)
+    return list(dict.fromkeys(leaks))
 
 
-def _of_notebook(path, notebook, secret):
+def _search_notebook(path: str, notebook: dict[str, Any], fragments: Fragments) -> Iterator[Leak]:
     for number, cell in enumerate(notebook["cells"], start=1):
         source = "".join(cell["source"])
-        look = _of_code if cell["cell_type"] == "code" else _of_prose
-        yield from look(path, f"cell {number}, ", source, secret)
+        search = _search_code if cell["cell_type"] == "code" else _search_prose
+        yield from search(path, f"cell {number}, ", source, fragments)
         for text in _strings({key: value for key, value in cell.items() if key != "source"}):
-            yield from _of_prose(path, f"cell {number}, stored beside its source, ", text, secret)
+            yield from _search_prose(path, f"cell {number}, stored beside its source, ", text, fragments)
     for text in _strings(notebook["metadata"]):
-        yield from _of_prose(path, "metadata, ", text, secret)
+        yield from _search_prose(path, "metadata, ", text, fragments)
 
 
-def _strings(value):
+def _strings(value: Any) -> Iterator[str]:
     """Every text in a JSON value; a list of lines is one text."""
     if isinstance(value, str):
         yield value
@@ -203,28 +222,30 @@ def _strings(value):
             yield from _strings(item)
 
 
-def _of_code(path, where, text, secret):
+def _search_code(path: str, where: str, text: str, fragments: Fragments) -> Iterator[Leak]:
     try:
         tree = ast.parse(without_magics(text))
     except SyntaxError:
-        yield from _of_prose(path, where, text, secret)
+        yield from _search_prose(path, where, text, fragments)
         return
-    yield from _of_tree(path, where, tree, text.splitlines(), secret)
+    yield from _search_tree(path, where, tree, text.splitlines(), fragments)
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield from _of_prose(path, where, node.value, secret, node.lineno)
+            yield from _search_prose(path, where, node.value, fragments, node.lineno)
     for number, line in enumerate(text.splitlines(), start=1):
         if "#" in line:
-            yield from _of_prose(path, where, line.partition("#")[2], secret, number)
+            yield from _search_prose(path, where, line.partition("#")[2], fragments, number)
 
 
-def _of_tree(path, where, tree, lines, secret):
-    seen = set()
-    for piece in _pieces(tree.body):  # a statement comes before the expressions in it
-        exercise = next((secret[form] for form in forms(piece) if form in secret), None)
-        if exercise is not None and piece.lineno not in seen:
-            seen.update(range(piece.lineno, piece.end_lineno + 1))
-            yield Leak(path, f"{where}line {piece.lineno}", lines[piece.lineno - 1].strip(), exercise)
+def _search_tree(
+    path: str, where: str, tree: ast.Module, lines: Sequence[str], fragments: Fragments
+) -> Iterator[Leak]:
+    reported: set[int] = set()
+    for part in _parts(tree.body):  # a statement comes before the expressions in it
+        exercise = next((fragments[key] for key in _keys(part) if key in fragments), None)
+        if exercise is not None and part.lineno not in reported:
+            reported.update(range(part.lineno, (part.end_lineno or part.lineno) + 1))
+            yield Leak(path, f"{where}line {part.lineno}", lines[part.lineno - 1].strip(), exercise)
 
 
 # What may stand before code in prose: quotes, prompts, list marks, comment marks, the signs of a patch.
@@ -232,7 +253,7 @@ MARKS = re.compile(r"^(?:\s|>>>|\.\.\.|[>|#*+-](?=\s|$)|[+-](?=\w)|#|In \[\d*\]:
 TRAIL = re.compile(r"[\s.,;:|]+$")
 
 
-def _of_prose(path, where, text, secret, first=1):
+def _search_prose(path: str, where: str, text: str, fragments: Fragments, first: int = 1) -> Iterator[Leak]:
     """Code in text that is no program: a line, lines that a bracket joins, what stands between backticks."""
     if len(text) > 4000 and not re.search(r"\s", text[:4000]):  # the base64 of a picture
         return
@@ -241,7 +262,7 @@ def _of_prose(path, where, text, secret, first=1):
     clean = [TRAIL.sub("", MARKS.sub("", line)) for line in raw]
     for start in range(len(raw)):
         # A minus at the start of the line after an open bracket may be the mark of a list, or not.
-        joined = {_joined([clean[start], *rest[start + 1 : start + 8]]) for rest in (clean, raw)}
+        joined = {_join_brackets([clean[start], *rest[start + 1 : start + 8]]) for rest in (clean, raw)}
         candidates = {clean[start]}
         for line in joined:
             candidates |= {
@@ -252,11 +273,12 @@ def _of_prose(path, where, text, secret, first=1):
             }
         for candidate in sorted(candidates):
             for code in {candidate, candidate.strip().rstrip(":"), candidate.partition("=")[2]}:
-                if operations_in(code):
-                    yield from _of_line(path, f"{where}line {first + start}", code.strip(" \t\"'"), secret)
+                if any(sign in code for sign in "+-*/@=<>("):
+                    place = f"{where}line {first + start}"
+                    yield from _search_line(path, place, code.strip(" \t\"'"), fragments)
 
 
-def _joined(lines):
+def _join_brackets(lines: Iterable[str]) -> str:
     text = ""
     for line in lines:
         text += line.strip() + " "
@@ -265,14 +287,10 @@ def _joined(lines):
     return text.strip()
 
 
-def operations_in(text):
-    return any(sign in text for sign in "+-*/@=<>(")
-
-
-def _of_line(path, place, code, secret):
+def _search_line(path: str, place: str, code: str, fragments: Fragments) -> Iterator[Leak]:
     try:
         tree = ast.parse(code)
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         return
-    for leak in _of_tree(path, "", tree, code.splitlines(), secret):
+    for leak in _search_tree(path, "", tree, code.splitlines(), fragments):
         yield Leak(path, place, leak.text, leak.exercise)

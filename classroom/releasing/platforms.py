@@ -1,15 +1,29 @@
-"""What other graders need to run this assignment; docs/platforms.md says how each is used."""
+"""What other graders need to run this assignment; docs/platforms.md says how each is used.
+
+Each of the functions *_files takes the exercises, the learner's edition {path: content}, the name of its
+folder and the kit's folder, and returns {path: content} of what that platform needs.
+"""
 
 import json
 import re
 import secrets
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
-from classroom.manifest import ROOT, by_file
-from cs231n.common.files import zip_of
+from classroom.manifest import Exercise, functions_by_file
+from cs231n.common.files import REPOSITORY, zip_of
+
+__all__ = ["EXECUTABLE", "PLATFORMS", "Platform"]
+
+EXECUTABLE = ("setup.sh", "run_autograder")
+Files = dict[str, bytes]
 
 
-def github(exercises, files, name, root=ROOT):
-    """A workflow for the learner's repository, by which GitHub Classroom runs a check for each exercise."""
+def github_files(
+    exercises: Sequence[Exercise], files: Mapping[str, bytes], name: str, root: Path = REPOSITORY
+) -> Files:
+    """A workflow for the learner's repository: GitHub Classroom runs a check for each exercise."""
     steps, results = [], []
     for exercise in exercises:
         step = f"exercise-{exercise.number}"
@@ -63,7 +77,9 @@ _REPORTER = """      - name: Autograding Reporter
 """
 
 
-def gradescope(exercises, files, name, root=ROOT):
+def gradescope_files(
+    exercises: Sequence[Exercise], files: Mapping[str, bytes], name: str, root: Path = REPOSITORY
+) -> Files:
     """The autograder: the solved kit with the classroom, what installs it, and what grades one submission."""
     kit = [
         path
@@ -72,22 +88,14 @@ def gradescope(exercises, files, name, root=ROOT):
         if path.is_file() and "__pycache__" not in path.parts
     ]
     packed = {f"kit/{path.relative_to(root).as_posix()}": path.read_bytes() for path in kit}
-    packed["kit/manifest.json"] = _manifest(exercises)
-    packed["requirements.txt"] = (
-        "".join(
-            f"{line}\n"
-            for line in (root / "requirements.txt").read_text(encoding="utf-8").splitlines()
-            if re.match(r"(numpy|matplotlib|tqdm)\b", line)
-        ).encode()
-        + b"jinja2>=3,<4\n"
-    )
+    entries = [exercise._asdict() for exercise in exercises]
+    packed["kit/manifest.json"] = json.dumps(entries, indent=1).encode() + b"\n"
+    requirements = (root / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    needed = [line for line in requirements if re.match(r"(numpy|matplotlib|tqdm)\b", line)]
+    packed["requirements.txt"] = "".join(f"{line}\n" for line in [*needed, "jinja2>=3,<4"]).encode()
     packed["config.json"] = json.dumps({"seed": secrets.randbelow(2**32)}).encode() + b"\n"
     packed["setup.sh"], packed["run_autograder"] = _SETUP.encode(), _RUN.encode()
     return packed
-
-
-def _manifest(exercises):
-    return (json.dumps([exercise._asdict() for exercise in exercises], indent=1) + "\n").encode()
 
 
 _SETUP = """#!/usr/bin/env bash
@@ -113,14 +121,16 @@ cp "$work/out/students/student/results.json" "$base/results/results.json"
 """
 
 
-def nbgrader(exercises, files, name, root=ROOT):
+def nbgrader_files(
+    exercises: Sequence[Exercise], files: Mapping[str, bytes], name: str, root: Path = REPOSITORY
+) -> Files:
     """A course: the learner's files as the source of the assignment, a notebook of checks, settings."""
-    books = {path: content for path, content in files.items() if path.endswith(".ipynb")}
-    course = {f"source/{name}/{path}": content for path, content in files.items() if path not in books}
-    course[f"source/{name}/notebooks.zip"] = zip_of(books)  # nbgrader hands out no notebook of a subfolder
+    notebooks = {path: content for path, content in files.items() if path.endswith(".ipynb")}
+    course = {f"source/{name}/{path}": content for path, content in files.items() if path not in notebooks}
+    course[f"source/{name}/notebooks.zip"] = zip_of(notebooks)  # nbgrader hands out none of a subfolder
     course[f"source/{name}/checks.ipynb"] = _checks_notebook(exercises)
-    kept = sorted(by_file(exercises, root))
-    course["nbgrader_config.py"] = _CONFIG.format(name=name, kept=json.dumps(kept, indent=4)).encode()
+    own_files = json.dumps(sorted(functions_by_file(exercises, root)), indent=4)
+    course["nbgrader_config.py"] = _CONFIG.format(name=name, own_files=own_files).encode()
     return course
 
 
@@ -128,58 +138,56 @@ _CONFIG = """c = get_config()
 
 c.CourseDirectory.course_id = "cs231n"
 # What students write, and autograde must not put back to what it was.
-c.Autograde.exclude_overwriting = {{"{name}": {kept}}}
+c.Autograde.exclude_overwriting = {{"{name}": {own_files}}}
 c.GenerateAssignment.permissions = 755      # learners are to run setup.sh
 c.ExecutePreprocessor.timeout = 120
 """
 
 
-def _checks_notebook(exercises):
-    cells = [
-        _cell(
-            "markdown",
-            "about",
-            "# Checks\n\nWrite your functions in `cs231n/`, then run this "
-            "notebook. Each cell checks one exercise, and says what seems to be wrong with it.",
-        )
-    ]
+def _checks_notebook(exercises: Sequence[Exercise]) -> bytes:
+    about = (
+        "# Checks\n\nWrite your functions in `cs231n/`, then run this notebook. Each cell checks one "
+        "exercise, and says what seems to be wrong with it."
+    )
+    cells = [_cell("markdown", "about", about)]
     for exercise in exercises:
-        cells.append(
-            _cell(
-                "code",
-                f"exercise-{exercise.number}",
-                f'from cs231n.checks import check\n\nassert check("{exercise.title}")',
-                grade=True,
-                points=exercise.points,
-            )
-        )
+        source = f'from cs231n.checks import check\n\nassert check("{exercise.title}")'
+        cells.append(_cell("code", f"exercise-{exercise.number}", source, exercise.points))
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     notebook = {"cells": cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
     return json.dumps(notebook, indent=1).encode() + b"\n"
 
 
-def _cell(kind, grade_id, source, grade=False, points=0):
-    marks = {
-        "grade": grade,
+def _cell(kind: str, grade_id: str, source: str, points: float | None = None) -> dict[str, Any]:
+    """A locked cell in nbgrader's format; one with points is graded."""
+    nbgrader: dict[str, Any] = {
+        "grade": points is not None,
         "grade_id": grade_id,
         "locked": True,
         "schema_version": 3,
         "solution": False,
         "task": False,
     }
+    if points is not None:
+        nbgrader["points"] = points
     cell = {
         "cell_type": kind,
         "id": grade_id,
         "source": source.splitlines(keepends=True),
-        "metadata": {"nbgrader": marks | ({"points": points} if grade else {})},
+        "metadata": {"nbgrader": nbgrader},
     }
     return cell | ({"outputs": [], "execution_count": None} if kind == "code" else {})
 
 
-# Where each one's files go: into the learner's folder, into a zip beside it, into a folder beside it.
+class Platform(NamedTuple):
+    """What a release makes for a platform, and where it puts that."""
+
+    make_files: Callable[[Sequence[Exercise], Mapping[str, bytes], str, Path], Files]
+    place: str  # "inside" the learner's folder; a "zip" or a "folder" next to it
+
+
 PLATFORMS = {
-    "github": (github, "inside"),
-    "gradescope": (gradescope, "zip"),
-    "nbgrader": (nbgrader, "folder"),
+    "github": Platform(github_files, "inside"),
+    "gradescope": Platform(gradescope_files, "zip"),
+    "nbgrader": Platform(nbgrader_files, "folder"),
 }
-EXECUTABLE = ("setup.sh", "run_autograder")

@@ -1,18 +1,29 @@
 """Make the learner's folder and zip from the solved kit and a manifest of exercises.
 
-Everything is made and searched in memory; files appear only once nothing of a solution was found in them.
+Everything is made and searched in memory; files are written only if nothing of a solution is in them.
 """
 
+import argparse
 import os
 import sys
 import tempfile
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from classroom.manifest import MANIFEST, ROOT, ManifestError, by_file, for_learners, load
+from classroom.manifest import (
+    MANIFEST,
+    Exercise,
+    ManifestError,
+    functions_by_file,
+    learner_manifest,
+    load_exercises,
+)
 from classroom.releasing.blanks import blank_functions, blank_notebook
-from classroom.releasing.leaks import leaks, secrets
+from classroom.releasing.leaks import Fragments, find_leaks, solution_fragments
 from classroom.releasing.platforms import EXECUTABLE, PLATFORMS
-from cs231n.common.files import zip_of
+from cs231n.common.files import REPOSITORY, zip_of
+
+__all__ = ["LeakError", "add_arguments", "learner_edition", "main", "refuse_leaks", "release"]
 
 # What a learner gets. Whatever is not named here stays with the instructor.
 SHIPPED = (
@@ -28,30 +39,41 @@ SHIPPED = (
     ".gitignore",
 )
 WITHHELD = ("cs231n/kernels.py",)  # it holds the closed form, as does the fused fast_layers
-INSTEAD = {
+REPLACED_FILES = {  # {what a learner gets: the file that it is made from}
     "README.md": "classroom/releasing/learner_readme.md",
     "cs231n/fast_layers.py": "classroom/releasing/learner_fast_layers.py",
 }
-SHOWN = 20  # leaks in a message
+MAX_SHOWN_LEAKS = 20  # in a message
+Target = bytes | dict[str, bytes]  # the content of a file, or {path: content} of a folder
 
 
 class LeakError(Exception):
     """Something of a solution would have been handed out."""
 
 
-def learner_edition(exercises, root=ROOT):
-    """{path: bytes} of what a learner gets of the kit at root, and the secrets that must not be in it.
+def learner_edition(
+    exercises: Sequence[Exercise], root: Path = REPOSITORY
+) -> tuple[dict[str, bytes], Fragments]:
+    """What a learner gets of the kit, and what must not be in it.
 
-    Raises: ManifestError if a name is missing or a file would not compile.
+    Args:
+        exercises: whose bodies and cells are left to be written.
+        root: the folder of the solved kit.
+
+    Returns:
+        {path: content} of the edition, and the fragments of solutions.
+
+    Raises:
+        ManifestError: a function is missing, or a file would not compile.
     """
-    blanks = by_file(exercises, root)
+    blanks = functions_by_file(exercises, root)
     paths = {
         path.relative_to(root).as_posix(): path
         for pattern in SHIPPED
         for path in root.glob(pattern)
         if path.is_file()
     }
-    paths |= {name: root / source for name, source in INSTEAD.items()}
+    paths |= {name: root / source for name, source in REPLACED_FILES.items()}
     solved = {name: path.read_bytes() for name, path in sorted(paths.items()) if name not in WITHHELD}
     files = {}
     for name, content in solved.items():
@@ -60,30 +82,30 @@ def learner_edition(exercises, root=ROOT):
         elif name.endswith(".ipynb"):
             content = blank_notebook(name, content.decode(), exercises).encode()
         if name.endswith(".py"):
-            _compile(name, content)
+            _require_compilable(name, content)
         files[name] = content
     for name in blanks:
         if name not in files:
             raise ManifestError(f"{name} holds an exercise but is not handed out; try another exercise")
-    files["cs231n/exercises.json"] = for_learners(exercises, root).encode()
-    return files, secrets(solved, blanks)
+    files["cs231n/exercises.json"] = learner_manifest(exercises, root).encode()
+    return files, solution_fragments(solved, blanks)
 
 
-def _compile(name, content):
+def _require_compilable(name: str, content: bytes) -> None:
     try:
         compile(content, name, "exec", dont_inherit=True)
     except (SyntaxError, ValueError) as error:
         raise ManifestError(f"{name} does not compile in the learner's edition: {error}") from None
 
 
-def refuse_leaks(files, secret):
-    """Raises: LeakError that names the places in files {path: bytes} where something secret stands."""
-    found = leaks(files, secret)
-    if found:
-        lines = [f"  {leak}" for leak in found[:SHOWN]]
-        if len(found) > SHOWN:
-            lines.append(f"  and {len(found) - SHOWN} more")
-        places = "1 place" if len(found) == 1 else f"{len(found)} places"
+def refuse_leaks(files: Mapping[str, bytes], fragments: Fragments) -> None:
+    """Raise LeakError if a fragment of a solution stands in files {path: content}; it names the places."""
+    leaks = find_leaks(files, fragments)
+    if leaks:
+        lines = [f"  {leak}" for leak in leaks[:MAX_SHOWN_LEAKS]]
+        if len(leaks) > MAX_SHOWN_LEAKS:
+            lines.append(f"  and {len(leaks) - MAX_SHOWN_LEAKS} more")
+        places = "1 place" if len(leaks) == 1 else f"{len(leaks)} places"
         raise LeakError(
             f"{places} would give a solution away:\n"
             + "\n".join(lines)
@@ -92,41 +114,67 @@ def refuse_leaks(files, secret):
         )
 
 
-def release(exercises, out, platform=None, replace=False, root=ROOT):
-    """Write the folder out, a zip beside it, and what platform needs. Returns {path: what was written there}.
+def release(
+    exercises: Sequence[Exercise],
+    out: str | os.PathLike,
+    platform: str | None = None,
+    replace: bool = False,
+    root: Path = REPOSITORY,
+) -> dict[Path, Target]:
+    """Write the learner's folder, a zip next to it, and what a platform needs.
 
-    Raises: ManifestError; LeakError; FileExistsError if something is there already, unless replace; with
-            replace, if that would lose a file of which there is no new one.
+    Args:
+        exercises: whose bodies and cells are left to be written.
+        out: the folder to make.
+        platform: a key of PLATFORMS, or None.
+        replace: put the release in the place of an old one.
+        root: the folder of the solved kit.
+
+    Returns:
+        {path: what was written there}.
+
+    Raises:
+        ManifestError: the manifest does not fit the kit.
+        LeakError: something of a solution would be handed out; nothing is written.
+        FileExistsError: something is there already; with replace, if that would lose a file that the
+            new release does not have.
     """
     out = Path(out).absolute()
-    make, place = PLATFORMS[platform] if platform else (None, None)
-    paths = [out, Path(f"{out}.zip")]
-    if place in ("folder", "zip"):
-        paths.append(Path(f"{out}-{platform}" + (".zip" if place == "zip" else "")))
+    paths, place, more = [out, Path(f"{out}.zip")], "", dict[str, bytes]()
+    if platform:
+        place = PLATFORMS[platform].place
+        if place != "inside":
+            paths.append(Path(f"{out}-{platform}" + (".zip" if place == "zip" else "")))
     if not replace:
-        refuse_overwriting(paths)
-    files, secret = learner_edition(exercises, root)
-    more = make(exercises, files, out.name, root) if make else {}
+        _refuse_overwriting(paths)
+    files, fragments = learner_edition(exercises, root)
+    if platform:
+        more = PLATFORMS[platform].make_files(exercises, files, out.name, root)
     if place == "inside":
         files |= more
-    refuse_leaks(files | more if place == "folder" else files, secret)
-    targets = dict(zip(paths, [files, _zip(files, out.name), _zip(more) if place == "zip" else more]))
-    write(targets, replace)
+    refuse_leaks(files | more if place == "folder" else files, fragments)
+    contents: list[Target] = [
+        files,
+        _zip_folder(files, out.name),
+        _zip_folder(more) if place == "zip" else more,
+    ]
+    targets = dict(zip(paths, contents))
+    write_targets(targets, replace)
     return targets
 
 
-def _zip(files, folder=""):
+def _zip_folder(files: Mapping[str, bytes], folder: str = "") -> bytes:
     return zip_of({Path(folder, name).as_posix(): content for name, content in files.items()}, EXECUTABLE)
 
 
-def refuse_overwriting(paths):
+def _refuse_overwriting(paths: Iterable[Path]) -> None:
     for path in paths:
         if path.exists() and not (path.is_dir() and not any(path.iterdir())):
             raise FileExistsError(f"{path} is there already; try another OUT, or --replace")
 
 
-def refuse_loss(path, content):
-    """With --replace, whatever is at path must have a successor in content, as in write."""
+def _refuse_loss(path: Path, content: Target) -> None:
+    """With --replace: raise FileExistsError if a file at path has no successor in content."""
     if not path.exists():
         return
     if path.is_dir() != isinstance(content, dict):
@@ -137,33 +185,38 @@ def refuse_loss(path, content):
             raise FileExistsError(f"{file} would be lost with --replace; try: move it away, or another OUT")
 
 
-def write(targets, replace=False):
-    """targets {path: bytes of a file, or {path: bytes} of a folder}: each appears whole or not at all."""
+def write_targets(targets: Mapping[Path, Target], replace: bool = False) -> None:
+    """Write files and folders; each appears whole or not at all.
+
+    Raises:
+        FileExistsError: as for `release`.
+    """
     if not replace:
-        refuse_overwriting(targets)
+        _refuse_overwriting(targets)
     for path, content in targets.items():
-        refuse_loss(path, content)
+        _refuse_loss(path, content)
     for path, content in targets.items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as beside:
-            fresh = Path(beside, "new")
+        with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as temporary:
+            draft = Path(temporary, "new")
             for name, file in content.items() if isinstance(content, dict) else [("", content)]:
-                target = fresh / name
+                target = draft / name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(file)
                 target.chmod(0o755 if target.name in EXECUTABLE else 0o644)
             if path.is_dir():
-                path.rename(Path(beside, "old"))
-            os.replace(fresh, path)
+                path.rename(Path(temporary, "old"))
+            os.replace(draft, path)
 
 
-def add_arguments(parser):
-    parser.add_argument("out", metavar="OUT", help="the folder to make; OUT.zip appears beside it")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command takes."""
+    parser.add_argument("out", metavar="OUT", help="the folder to make; OUT.zip appears next to it")
     parser.add_argument(
         "--manifest",
         default=MANIFEST,
         metavar="FILE",
-        help="the exercises (default: classroom/exercises.json; beside it, exercises_short.json has fewer)",
+        help="the exercises (default: classroom/exercises.json; classroom/exercises_short.json has fewer)",
     )
     parser.add_argument(
         "--for",
@@ -174,10 +227,10 @@ def add_arguments(parser):
     parser.add_argument("--replace", action="store_true", help="put the release in the place of an old one")
 
 
-def main(arguments):
-    """The command; status 0 only if the release was written."""
+def main(arguments: argparse.Namespace) -> int:
+    """Run the command; returns 0 only if the release was written."""
     try:
-        exercises = load(arguments.manifest)
+        exercises = load_exercises(arguments.manifest)
         targets = release(exercises, arguments.out, arguments.platform, arguments.replace)
     except (ManifestError, LeakError, OSError) as error:
         print(f"release: {error}", file=sys.stderr)

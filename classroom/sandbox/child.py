@@ -1,6 +1,6 @@
-"""What runs beside a student's code, and only there: load it, call it, send back arrays.
+"""The process that runs a student's code: load it, call it, send back arrays.
 
-It has no expected value, no seed and no solution, and what it sends is only compared. sandbox.py starts it as
+It has no expected value, no seed and no solution, and what it sends is only compared. process.py starts it as
 
     python -I -S -B child.py SETTINGS
 
@@ -9,6 +9,7 @@ follow-through, what the reference puts in the place of functions. It reads a re
 answer to stdout, again and again, until stdin ends.
 """
 
+import contextlib
 import importlib
 import importlib.util
 import json
@@ -17,51 +18,55 @@ import resource
 import sys
 import traceback
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 HERE = Path(__file__).parent
+# What numpy imports only when it is asked for, and what a student may import. All of it is read before the
+# child gives up its rights: afterwards it may be a user who cannot read numpy, or Python, where they lie.
+PRELOADED = """
+numpy numpy.char numpy.fft numpy.lib.recfunctions numpy.lib.scimath numpy.lib.stride_tricks numpy.linalg
+numpy.ma numpy.ma.extras numpy.polynomial numpy.random numpy.rec numpy.strings numpy.testing numpy.typing
+abc array ast bisect cmath collections.abc colorsys contextlib copy csv dataclasses datetime decimal enum
+fractions functools graphlib hashlib heapq inspect io itertools json logging math numbers operator os pathlib
+pickle pprint queue random re secrets statistics string struct tempfile textwrap threading time timeit
+traceback types typing unittest uuid warnings weakref
+""".split()
 
 
-def main():
+def main() -> None:
     settings = json.loads(sys.argv[1])
     sys.path[:0] = [str(HERE), settings["packages"]]
-    # Before the limits: numpy reads many files, which another user may not be allowed to.
-    import colorsys, copy, dataclasses, random, statistics, types, typing  # noqa: E401, F401, I001
-    import numpy as np
-    import numpy.linalg, numpy.random, numpy.testing  # noqa: E401, F401, I001
+    for name in PRELOADED:
+        with contextlib.suppress(ImportError):  # this version of Python or numpy does not have it
+            importlib.import_module(name)
     import seccomp
     import wire
 
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     confine(settings)
+    if not os.access(HERE / "wire.py", os.R_OK):
+        raise PermissionError(f"a child cannot read its folder below {HERE.parent}; try: TMPDIR=/tmp")
     if settings["filter"]:
         seccomp.refuse_calls()
         seccomp.hide_memory()  # from another student's child
     answers.write(wire.encode({"ready": True}))
     answers.flush()
-    nowhere = os.open(os.devnull, os.O_RDWR)
+    devnull = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1, 2):  # what a student prints goes nowhere, however much it is
-        os.dup2(nowhere, fd)
+        os.dup2(devnull, fd)
     while start := requests.read(wire.LENGTHS.size):
-        head, body = wire.lengths(start)
+        head, body = wire.parse_lengths(start)
         request = wire.decode(requests.read(head), requests.read(body))
         try:
-            if "load" in request:
-                load(request["load"], request["reference"])
-                reply = {"loaded": True}
-            else:
-                problems = importlib.import_module("cs231n.checking.problems")
-                module = importlib.import_module(request["module"])
-                with problems.standing_alone(request["exercise"], module):
-                    got = problems.run(request["exercise"], module, request["inputs"])
-                reply = {"got": {name: as_array(np, name, value) for name, value in got.items()}}
-            message = wire.encode(reply)
+            message = wire.encode(answer_to(request))
         except BaseException as error:  # a student's code may well raise SystemExit
-            message = wire.encode({"error": describe(error)})
+            message = wire.encode({"error": describe_error(error)})
         answers.write(message)
         answers.flush()
 
 
-def confine(settings):
+def confine(settings: dict[str, Any]) -> None:
     """Give up rights and set limits, none of which can be taken back."""
     if settings["user"] is not None:
         os.setgroups([])
@@ -73,44 +78,70 @@ def confine(settings):
         "RLIMIT_AS": settings["memory"],
         "RLIMIT_FSIZE": settings["file"],
         "RLIMIT_NOFILE": 64,
-        "RLIMIT_NPROC": 0,
-    }  # this process runs, and nothing can start another, nor a thread
+        "RLIMIT_NPROC": 0,  # this process runs, and nothing can start another, nor a thread
+    }
     for name, value in limits.items():
         hard = resource.getrlimit(getattr(resource, name))[1]
         value = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(getattr(resource, name), (value, value))
 
 
-def load(module, reference):
-    """Import the student's module; what reference names in it, {function: file}, becomes the reference's."""
+def answer_to(request: dict[str, Any]) -> dict[str, Any]:
+    """Do what a request asks for: load a module, or run the function of an exercise."""
+    if "load" in request:
+        load(request["load"], request["reference"])
+        return {"loaded": True}
+    problems = importlib.import_module("cs231n.checking.problems")
+    module = importlib.import_module(request["module"])
+    with problems.forbid_other_backwards(request["exercise"], module):
+        outputs = problems.run(request["exercise"], module, request["inputs"])
+    return {"outputs": {name: as_array(name, value) for name, value in outputs.items()}}
+
+
+def load(module: str, reference: dict[str, str]) -> None:
+    """Import the student's module, then put functions of the reference in the place of the student's.
+
+    Args:
+        module: its dotted name.
+        reference: {function of the module: file that has the reference's}.
+    """
     loaded = importlib.import_module(module)
     for path, file in reference.items():
-        spec = importlib.util.spec_from_file_location(f"reference_{module.replace('.', '_')}", HERE / file)
-        theirs = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(theirs)
-        owner, source = loaded, theirs
+        source: ModuleType = _import_file(f"reference_{module.replace('.', '_')}", HERE / file)
+        target = loaded
         *outer, name = path.split(".")
         for part in outer:
-            owner, source = getattr(owner, part), getattr(source, part)
-        setattr(owner, name, getattr(source, name))
+            target, source = getattr(target, part), getattr(source, part)
+        setattr(target, name, getattr(source, name))
 
 
-def as_array(np, name, value):
+def _import_file(name: str, path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def as_array(name: str, value: Any) -> Any:
+    """A plain array with the numbers of `value`. Raises: TypeError if these are no numbers."""
+    import numpy as np
+
     array = np.asarray(value)
     if array.dtype.kind not in "biufc":
         raise TypeError(f"{name} is no array of numbers but {type(value).__name__}")
     return np.array(array, subok=False)
 
 
-def describe(error):
-    """The kind of error, its message and the last line of the student's own that it passed."""
+def describe_error(error: BaseException) -> dict[str, Any]:
+    """The kind of an error, its message, and the last line of the student's files that it passed."""
     file = line = None
     try:
         for frame in traceback.extract_tb(error.__traceback__, limit=-200):
-            inside = Path(frame.filename)
-            ours = inside.name == "problems.py" or inside.parent.name == "contracts"
-            if inside.is_relative_to(HERE / "cs231n") and not ours:
-                file, line = inside.name, frame.lineno
+            path = Path(frame.filename)
+            ours = path.parent.name in ("checking", "contracts")
+            if path.is_relative_to(HERE / "cs231n") and not ours:
+                file, line = path.name, frame.lineno
         if isinstance(error, SyntaxError):
             file, line = Path(str(error.filename)).name, error.lineno
             message = str(error.msg)

@@ -4,93 +4,106 @@ No pickle, and sizes are known before anything is read.
 
 A message is two lengths (8 bytes each), a head of JSON and the bytes of the arrays, in the order in which the
 head names them. What arrives can be wrong, but reading it runs nothing and takes no more memory than allowed.
-This file is copied beside the student's code as well, so it imports numpy and the standard library only.
+This file is copied into the folder of a child, so it imports numpy and the standard library only.
 """
 
 import json
 import re
 import struct
+from typing import Any
 
 import numpy as np
 
-__all__ = ["LARGEST", "Malformed", "decode", "encode", "lengths"]
+__all__ = ["LENGTHS", "MAX_BODY_BYTES", "MalformedMessageError", "decode", "encode", "parse_lengths"]
 
-LARGEST = 16 << 20  # bytes of arrays in one message
-LARGEST_HEAD = 64 << 10
+MAX_BODY_BYTES = 16 << 20  # arrays in one message
+MAX_HEAD_BYTES = 64 << 10
 LENGTHS = struct.Struct(">QQ")
 DTYPE = re.compile(r"[<|]([biuf][1248]|c8|c16)")
 
 
-class Malformed(ValueError):
+class MalformedMessageError(ValueError):
     """A message that this format does not have, or one too large."""
 
 
-def encode(value):
-    """Nested dicts, lists, numbers, strings, None and numeric arrays -> bytes.
+def encode(value: Any) -> bytes:
+    """Encode nested dicts, lists, numbers, strings, None and numeric arrays as a message.
 
-    Raises: TypeError for anything else; Malformed if it is too large.
+    Raises:
+        TypeError: value holds something else.
+        MalformedMessageError: it is too large.
     """
     bodies = []
 
-    def head(v):
-        if isinstance(v, np.ndarray):
-            v = np.asarray(v, order="C")
-            if v.dtype.kind not in "biufc" or v.dtype.itemsize > 16:
-                raise TypeError(f"an array of {v.dtype} is not numeric")
-            v = v.astype(v.dtype.newbyteorder("<"), copy=False)
-            bodies.append(v.tobytes())
-            return {"array": [v.dtype.str, *v.shape]}
-        if isinstance(v, np.generic):
-            return head(v.item())
-        if isinstance(v, dict):
-            return {"dict": {str(k): head(item) for k, item in v.items()}}
-        if isinstance(v, (list, tuple)):
-            return [head(item) for item in v]
-        if v is None or isinstance(v, (bool, int, float, str)):
-            return v
-        raise TypeError(f"{type(v).__name__} cannot be sent")
+    def head_of(value: Any) -> Any:
+        if isinstance(value, np.ndarray):
+            value = np.asarray(value, order="C")
+            if value.dtype.kind not in "biufc" or value.dtype.itemsize > 16:
+                raise TypeError(f"an array of {value.dtype} is not numeric")
+            value = value.astype(value.dtype.newbyteorder("<"), copy=False)
+            bodies.append(value.tobytes())
+            return {"array": [value.dtype.str, *value.shape]}
+        if isinstance(value, np.generic):
+            return head_of(value.item())
+        if isinstance(value, dict):
+            return {"dict": {str(key): head_of(item) for key, item in value.items()}}
+        if isinstance(value, (list, tuple)):
+            return [head_of(item) for item in value]
+        if value is None or isinstance(value, (bool, int, float, str)):
+            return value
+        raise TypeError(f"{type(value).__name__} cannot be sent")
 
-    text = json.dumps(head(value)).encode()
+    head = json.dumps(head_of(value)).encode()
     body = b"".join(bodies)
-    if len(text) > LARGEST_HEAD or len(body) > LARGEST:
-        raise Malformed(f"{len(body)} bytes of arrays in one answer, at most {LARGEST} are read")
-    return LENGTHS.pack(len(text), len(body)) + text + body
+    if len(head) > MAX_HEAD_BYTES or len(body) > MAX_BODY_BYTES:
+        raise MalformedMessageError(
+            f"{len(body)} bytes of arrays in one answer, at most {MAX_BODY_BYTES} are read"
+        )
+    return LENGTHS.pack(len(head), len(body)) + head + body
 
 
-def lengths(start):
-    """The first LENGTHS.size bytes of a message -> the lengths of its head and of its arrays."""
+def parse_lengths(start: bytes) -> tuple[int, int]:
+    """The lengths of a message's head and of its arrays, from its first LENGTHS.size bytes.
+
+    Raises:
+        MalformedMessageError: it is larger than any that is read.
+    """
     head, body = LENGTHS.unpack(start)
-    if head > LARGEST_HEAD or body > LARGEST:
-        raise Malformed("a message larger than any that is read")
+    if head > MAX_HEAD_BYTES or body > MAX_BODY_BYTES:
+        raise MalformedMessageError("a message larger than any that is read")
     return head, body
 
 
-def decode(text, body):
-    """The head and the arrays' bytes of a message -> its value; tuples come back as lists."""
+def decode(head: bytes, body: bytes) -> Any:
+    """The value of a message, from its head and the bytes of its arrays; tuples come back as lists.
+
+    Raises:
+        MalformedMessageError: they are not what `encode` makes.
+    """
     used = 0
 
-    def value(h):
+    def value_of(part: Any) -> Any:
         nonlocal used
-        if isinstance(h, list):
-            return [value(item) for item in h]
-        if not isinstance(h, dict):
-            return h
-        ((kind, content),) = h.items()
+        if isinstance(part, list):
+            return [value_of(item) for item in part]
+        if not isinstance(part, dict):
+            return part
+        ((kind, content),) = part.items()
         if kind == "dict":
-            return {k: value(item) for k, item in content.items()}
-        dtype, *shape = content
-        if kind != "array" or not DTYPE.fullmatch(dtype) or len(shape) > 8 or min(shape, default=0) < 0:
+            return {key: value_of(item) for key, item in content.items()}
+        name, *shape = content
+        if kind != "array" or not DTYPE.fullmatch(name) or len(shape) > 8 or min(shape, default=0) < 0:
             raise ValueError
-        dtype, size = np.dtype(dtype), 1
-        for n in shape:
-            size *= n
-        size *= dtype.itemsize
+        dtype = np.dtype(name)
+        size = dtype.itemsize
+        for length in shape:
+            size *= length
         if used + size > len(body):
             raise ValueError
         used += size
         return np.frombuffer(body, np.uint8, size, used - size).view(dtype).reshape(shape).copy()
 
     try:
-        return value(json.loads(text))
+        return value_of(json.loads(head))
     except (ValueError, TypeError, AttributeError, RecursionError, OverflowError, MemoryError):
-        raise Malformed("an answer in a form that is not the grader's") from None
+        raise MalformedMessageError("an answer in a form that is not the grader's") from None

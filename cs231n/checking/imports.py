@@ -1,12 +1,17 @@
-"""What a file with exercises may import: where it is marked there is nothing else."""
+"""Static check of the imports in exercise files.
+
+The grading sandbox holds numpy, the standard library and the exercise files; any other import would fail
+there, so it is reported here first.
+"""
 
 import ast
 import importlib.util
 import re
 import sys
 import warnings
+from pathlib import Path
 
-__all__ = ["ALLOWED", "refusal", "refusals"]
+__all__ = ["ALLOWED", "check_imports", "import_error_message"]
 
 # Of the kit: the files with exercises, and what these import.
 ALLOWED = (
@@ -21,15 +26,19 @@ ALLOWED = (
     "cs231n.layers",
     "cs231n.optim",
     "cs231n.checking",
+    "cs231n.checking.exercises",
+    "cs231n.checking.learner_code",
     "cs231n.checking.problems",
 )
 # What could answer for an exercise.
-ANSWERS = re.compile(r"cs231n\.(checks|gradient_check|checking\.(diagnosis|answers(\.\w+)?))")
+ANSWERS = re.compile(
+    r"cs231n\.(checks|commands\.check|gradient_check|checking\.(diagnosis|verdict|answers(\.\w+)?))"
+)
 RULE = "An exercise may import numpy, the standard library and the other files with exercises"
 
 
-def refusal(name):
-    """What there is to say of an import of the module called name; empty if an exercise may import it."""
+def import_error_message(name: str) -> str:
+    """Why an exercise may not import the module called `name`; empty if it may."""
     if name in ALLOWED or name.partition(".")[0] in ("numpy", *sys.stdlib_module_names):
         return ""
     if ANSWERS.fullmatch(name):
@@ -39,69 +48,78 @@ def refusal(name):
     return f"{name} is not there when your work is marked. {RULE}; try without it."
 
 
-def refusals(root, file):
-    """What there is to say of the imports of a file below root, a sentence for each that may not be.
+def check_imports(root: Path, file: str) -> list[str]:
+    """A sentence for each import of a file that an exercise may not have.
 
-    Nothing is said of an import under __name__ == "__main__" or TYPE_CHECKING, nor of one in a try that takes
-    its failure, unless that could give the answers: a check has it, and would judge by it. A file that
-    does not compile has no such sentence: to import it says why.
+    Imports under `if __name__ == "__main__"` or TYPE_CHECKING are ignored, and so are guarded ones (try and
+    except ImportError), except of answer modules: these exist on the learner's machine, so the check would
+    use them although the grader cannot. A file that does not compile has none: importing it says why.
 
-    Raises: OSError if it cannot be read.
+    Args:
+        root: of the kit.
+        file: its path from there.
+
+    Raises:
+        OSError: it cannot be read.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # those who import it get them, with its name
+            warnings.simplefilter("ignore")  # whoever imports the file gets them, with its name
             tree = ast.parse((root / file).read_bytes())
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         return []
     package = file.removesuffix(".py").replace("/", ".").rpartition(".")[0]
-    found = []
-    for node, may_fail in _run(tree):
-        for name in _imported(node, package, root):
-            if refusal(name) and (not may_fail or ANSWERS.fullmatch(name)):
-                found.append(f"{file.rpartition('/')[2]}, line {node.lineno}: {refusal(name)}")
-    return found
+    return [
+        f"{file.rpartition('/')[2]}, line {node.lineno}: {message}"
+        for node, may_fail in _executed_nodes(tree)
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for name in _imported_modules(node, package, root)
+        if (message := import_error_message(name)) and (not may_fail or ANSWERS.fullmatch(name))
+    ]
 
 
-def _run(tree):
-    """[(node, whether it may fail)] of the nodes that are run, or can be, once the file is imported."""
+def _executed_nodes(tree: ast.AST) -> list[tuple[ast.AST, bool]]:
+    """[(node, whether its import may fail)] of what is run, or can be, once the file is imported."""
     nodes = [(tree, False)]
     for node, may_fail in nodes:
-        unrun, tried = [], []
+        skipped: list[ast.stmt] = []
+        guarded: list[ast.stmt] = []
         match node:
-            case ast.Try() if any(map(_takes_import_errors, node.handlers)):
-                tried = node.body
+            case ast.Try() if any(map(_catches_import_errors, node.handlers)):
+                guarded = node.body
             case ast.If(test=ast.Name(id="TYPE_CHECKING") | ast.Attribute(attr="TYPE_CHECKING")):
-                unrun = node.body
+                skipped = node.body
             case ast.If(
                 test=ast.Compare(
                     left=ast.Name(id="__name__"), ops=[ast.Eq()], comparators=[ast.Constant(value="__main__")]
                 )
             ):
-                unrun = node.body
+                skipped = node.body
         nodes += [
-            (child, may_fail or child in tried) for child in ast.iter_child_nodes(node) if child not in unrun
+            (child, may_fail or child in guarded)
+            for child in ast.iter_child_nodes(node)
+            if child not in skipped
         ]
     return nodes
 
 
-def _takes_import_errors(handler):
+def _catches_import_errors(handler: ast.ExceptHandler) -> bool:
     types = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
-    return None in types or bool(
-        {getattr(name, "id", None) for name in types}
-        & {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
-    )
+    caught = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
+    return None in types or bool({getattr(name, "id", None) for name in types} & caught)
 
 
-def _imported(node, package, root):
+def _imported_modules(node: ast.Import | ast.ImportFrom, package: str, root: Path) -> list[str]:
     """The modules that a node imports, by their full names."""
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names]
-    if not isinstance(node, ast.ImportFrom):
-        return []
     try:
         module = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
     except ImportError:  # more dots than there are packages
         return []
     inner = [f"{module}.{alias.name}" for alias in node.names]
-    return [module, *(name for name in inner if (root / f"{name.replace('.', '/')}.py").is_file())]
+    return [module, *(name for name in inner if _is_module(root / name.replace(".", "/")))]
+
+
+def _is_module(path: Path) -> bool:
+    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()

@@ -1,5 +1,6 @@
 """python -m cs231n train RECIPE: a recipe from its data to its test accuracy, in a folder of its own."""
 
+import argparse
 import os
 import sys
 import time
@@ -11,7 +12,7 @@ from cs231n.common.files import atomic_write
 from cs231n.contracts import require_count
 from cs231n.data.whitening import Whitening
 from cs231n.data_utils import data_source, warn_of_stand_in
-from cs231n.recipes import RECIPES, moves_of, prepare, solver_for, test_accuracy
+from cs231n.recipes import RECIPES, augmentation_for, evaluate_on_test_set, prepare, solver_for
 from cs231n.solver import Solver
 from cs231n.training.checkpoint import read_arrays
 from cs231n.training.run_folder import require_new
@@ -19,25 +20,31 @@ from cs231n.training.run_folder import require_new
 __all__ = ["add_arguments", "main"]
 
 
-def add_arguments(parser):
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", choices=RECIPES, help="by the time it takes on two cores")
-    parser.add_argument("--seed", type=int, default=0, help="of weights, batches and moves (default: 0)")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of weights, batches and augmentation (default: 0)"
+    )
     parser.add_argument("--run", metavar="FOLDER", help="where to write (default: runs/RECIPE-SEED)")
     parser.add_argument("--resume", action="store_true", help="go on with the run in that folder")
 
 
-def main(arguments):
-    """Returns the exit status. The folder gets what training.run_folder lists, and whitening.npz."""
+def main(arguments: argparse.Namespace) -> int:
+    """Train, evaluate, print; the folder gets what training.run_folder lists, and whitening.npz.
+
+    Returns:
+        The exit status: 0, 1 if it cannot be done, 130 after Ctrl-C.
+    """
     started = time.monotonic()
     name, seed = arguments.recipe, arguments.seed
     folder = Path(arguments.run or f"runs/{name}-{seed}")
-    again = f"python -m cs231n train {name} --seed {seed} --run {folder}"
+    command = f"python -m cs231n train {name} --seed {seed} --run {folder}"
     try:
         require_count("train", "--seed", seed, 0)
         if arguments.resume:
             whitening = Whitening(**read_arrays("train", folder / "whitening.npz"))
             data, _ = prepare(whitening)
-            solver = Solver.resume(folder, data, augment=moves_of(name))
+            solver = Solver.resume(folder, data, augment=augmentation_for(name))
         else:
             require_new(folder)
             print("whitening the images ...", flush=True)
@@ -51,7 +58,7 @@ def main(arguments):
         solver.train()
     except FileExistsError:
         print(
-            f"train: there is a run in {folder} already; go on with it: {again} --resume; or start "
+            f"train: there is a run in {folder} already; go on with it: {command} --resume; or start "
             "another: --run FOLDER",
             file=sys.stderr,
         )
@@ -60,26 +67,27 @@ def main(arguments):
         print(f"train: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f"\ntrain: interrupted; to go on: {again} --resume", file=sys.stderr)
+        print(f"\ntrain: interrupted; to go on: {command} --resume", file=sys.stderr)
         return 130
     print(f"validation accuracy  {100 * solver.best_val_acc:.1f} %")
     del data, solver.X_train  # room for the test images, which nothing has looked at so far
-    print(f"test accuracy        {100 * test_accuracy(solver.model, whitening):.2f} %")
-    print(f"time                 {time.monotonic() - started:.0f} s on {_threads()}, peak memory {_peak()}")
-    print(f"kept in              {folder}")
+    print(f"test accuracy        {100 * evaluate_on_test_set(solver.model, whitening):.2f} %")
+    seconds = time.monotonic() - started
+    print(f"time                 {seconds:.0f} s on {_threads()}, peak memory {_peak_memory()}")
+    print(f"written to           {folder}")
     warn_of_stand_in()
     return 0
 
 
-def _threads():
+def _threads() -> str:
     threads = os.environ.get("OPENBLAS_NUM_THREADS") or str(os.cpu_count())
     return f"{threads} thread{'s' * (threads != '1')}"
 
 
-def _peak():
+def _peak_memory() -> str:
     try:
         import resource
     except ImportError:  # Windows
-        return "not known here"
+        return "unknown on this system"
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return f"{peak / (1e6 if sys.platform == 'darwin' else 1e3):,.0f} MB"

@@ -1,13 +1,15 @@
-"""Where trials run: in this process, in processes beside it, or on a cluster. All are concurrent.futures."""
+"""Executors of concurrent.futures: in this process, in worker processes, or on a dask cluster."""
 
 import os
 import pickle
 import queue
 import signal
 import threading
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
+from typing import Any
 
 __all__ = ["ONE_THREAD", "Processes", "Serial", "WorkerLost", "executor_for"]
 
@@ -17,18 +19,18 @@ ONE_THREAD = {
     "MKL_NUM_THREADS": "1",
     "VECLIB_MAXIMUM_THREADS": "1",
 }
-LIVES = 3
+MAX_ATTEMPTS = 3  # workers that one task may cost
 
 
 class WorkerLost(RuntimeError):
-    """A task ended its worker, and the next one, and the one after that."""
+    """Each of the workers that tried a task ended before the task did."""
 
 
 class Serial(Executor):
     """Each task runs in this process, as it is submitted."""
 
-    def submit(self, fn, /, *args, **kwargs):
-        future = Future()
+    def submit(self, fn: Callable, /, *args: Any, **kwargs: Any) -> Future:
+        future: Future = Future()
         try:
             future.set_result(fn(*args, **kwargs))
         except Exception as error:
@@ -39,29 +41,32 @@ class Serial(Executor):
 class Processes(Executor):
     """Worker processes on this machine, each started with one BLAS thread.
 
-    A task whose worker is killed runs again on a new one, without any other noticing; after three workers it
-    raises WorkerLost. (A ProcessPoolExecutor breaks as a whole, and does not say whose task it was.) Workers
-    are started afresh, not forked, so tasks must be functions of a module; at shutdown they are killed.
+    A task whose worker is killed runs again on a new worker, and the other tasks go on; after MAX_ATTEMPTS
+    workers it raises WorkerLost. (A ProcessPoolExecutor breaks as a whole, and does not say which task did
+    it.) Workers are spawned, not forked, so tasks must be functions of a module; shutdown kills the workers.
+
+    Args:
+        workers: how many processes run at a time.
     """
 
-    def __init__(self, workers):
+    def __init__(self, workers: int):
         self._threads = ThreadPoolExecutor(workers)  # one waits for each process
-        self._idle = queue.SimpleQueue()
-        self._started = []
+        self._idle: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
+        self._started: list[_Worker] = []
         self._lock = threading.Lock()
         self._closed = False
 
-    def submit(self, fn, /, *args, **kwargs):
+    def submit(self, fn: Callable, /, *args: Any, **kwargs: Any) -> Future:
         return self._threads.submit(self._run, fn, args, kwargs)
 
-    def _run(self, *task):
-        task = pickle.dumps(task)
-        for _ in range(LIVES):
-            worker = self._take()
+    def _run(self, *task: Any) -> Any:
+        message = pickle.dumps(task)
+        for _ in range(MAX_ATTEMPTS):
+            worker = self._acquire_worker()
             try:
                 if not worker.ready:
                     worker.wait_until_ready()
-                worker.pipe.send_bytes(task)
+                worker.pipe.send_bytes(message)
                 answer = worker.pipe.recv_bytes()
             except (EOFError, OSError):
                 worker.kill()
@@ -71,9 +76,11 @@ class Processes(Executor):
             if error is not None:
                 raise error
             return result
-        raise WorkerLost(f"{LIVES} workers ended before the task did; out of memory? try fewer workers")
+        raise WorkerLost(
+            f"{MAX_ATTEMPTS} workers ended before the task did; out of memory? try fewer workers"
+        )
 
-    def _take(self):
+    def _acquire_worker(self) -> "_Worker":
         with self._lock:
             if self._closed:
                 raise RuntimeError("cannot run a task after shutdown")
@@ -84,8 +91,8 @@ class Processes(Executor):
                 self._started.append(worker)
                 return worker
 
-    def shutdown(self, wait=True, *, cancel_futures=False):
-        """Without wait, or with cancel_futures, also what runs now is given up."""
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Kill the workers. Tasks that run now end first, but not with wait=False or cancel_futures=True."""
         if wait and not cancel_futures:
             self._threads.shutdown()
         with self._lock:
@@ -96,19 +103,19 @@ class Processes(Executor):
 
 
 class _Worker:
-    """A process, and the end of the pipe it listens to."""
+    """A process, and the end of its pipe in this process."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         context = get_context("spawn")  # a forked one would keep the BLAS threads of this process
         self.ready = False
         self._ending = threading.Lock()
-        self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_work, args=(theirs,), daemon=True)
+        self.pipe, child_pipe = context.Pipe()
+        self.process = context.Process(target=_work, args=(child_pipe,), daemon=True)
         with _environment(ONE_THREAD):
             self.process.start()
-        theirs.close()  # so that the pipe ends with the process
+        child_pipe.close()  # so that the pipe ends with the process
 
-    def wait_until_ready(self):
+    def wait_until_ready(self) -> None:
         try:
             self.pipe.recv_bytes()
         except EOFError:
@@ -120,18 +127,18 @@ class _Worker:
             ) from None
         self.ready = True
 
-    def kill(self):
+    def kill(self) -> None:
         self.process.kill()
         self._exitcode()
 
-    def _exitcode(self):
+    def _exitcode(self) -> int:
         with self._ending:  # of two threads that join a process, one learns how it ended
             self.process.join()
-            return self.process.exitcode
+            return self.process.exitcode or 0
 
 
-def _work(pipe):
-    """What a worker does: run what comes through the pipe, until there is no parent to hear of it."""
+def _work(pipe: Any) -> None:
+    """Run the tasks that come through the pipe, until the parent process ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too, which decides
     threading.Thread(target=_end_with_parent, daemon=True).start()
     pipe.send_bytes(b"ready")
@@ -145,8 +152,10 @@ def _work(pipe):
         pipe.send_bytes(answer)
 
 
-def _end_with_parent():
-    parent_process().join()
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
     os._exit(1)
 
 
@@ -154,7 +163,7 @@ _starting = threading.Lock()
 
 
 @contextmanager
-def _environment(variables):
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
     with _starting:
         before = {name: os.environ.get(name) for name in variables}
         os.environ.update(variables)
@@ -169,22 +178,26 @@ def _environment(variables):
 
 
 @contextmanager
-def executor_for(text):
-    """The executor that "serial", "processes:4" or "dask:tcp://host:8786" names, for a with statement.
+def executor_for(text: str) -> Iterator[Executor]:
+    """An executor for a with statement; what still runs when the statement ends is cancelled.
 
-    Whatever still runs on it when the statement ends is given up.
+    Args:
+        text: "serial", "processes:4" or "dask:tcp://host:8786".
 
-    Raises: ValueError for any other text; ModuleNotFoundError, OSError if there is no dask, or no scheduler.
+    Raises:
+        ValueError: any other text.
+        ModuleNotFoundError: dask is not installed.
+        OSError: no scheduler answers at the address.
     """
     kind, _, rest = text.partition(":")
     if kind == "serial" and not rest:
         yield Serial()
     elif kind == "processes" and rest.isdecimal() and int(rest) > 0:
-        executor = Processes(int(rest))
+        processes = Processes(int(rest))
         try:
-            yield executor
+            yield processes
         finally:
-            executor.shutdown(cancel_futures=True)
+            processes.shutdown(cancel_futures=True)
     elif kind == "dask" and rest:
         try:
             from distributed import Client

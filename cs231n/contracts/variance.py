@@ -1,4 +1,4 @@
-"""A variance that a dtype cannot hold, or that is none, is refused before anything is divided by it."""
+"""Refuse a variance that overflows its dtype, or that is zero, before anything is divided by it."""
 
 from collections.abc import Callable, Mapping, Sequence
 

@@ -1,8 +1,11 @@
-"""Augmentation: a batch of images in, other images of the same things out, as many and of the same kind.
+"""Augmentation: return a new batch with each image flipped or shifted.
 
-Each is augment(X, rng) -> a new batch. X (N, C, H, W), any dtype, is not modified; rng is a numpy Generator,
-a RandomState or the module np.random. Hand one to Solver(..., augment=flip_and_shift).
+Each function is augment(X, rng) -> batch, in the shape and dtype of X, which is not modified: hand one to
+Solver(..., augment=flip_and_shift). rng is a numpy Generator, a RandomState or the module np.random.
 """
+
+from collections.abc import Iterator
+from types import ModuleType
 
 import numpy as np
 
@@ -10,9 +13,22 @@ from cs231n.contracts import require_count, require_rng
 
 __all__ = ["flip", "shift", "flip_and_shift", "views"]
 
+Rng = np.random.Generator | np.random.RandomState | ModuleType
 
-def flip(X, rng):
-    """Mirror each image left to right with probability 1/2."""
+
+def flip(X: np.ndarray, rng: Rng) -> np.ndarray:
+    """Mirror each image left to right with probability 1/2.
+
+    Args:
+        X: (N, C, H, W), any dtype, not modified.
+        rng: the source of randomness.
+
+    Returns:
+        A new batch, shape and dtype of X.
+
+    Raises:
+        ValueError, TypeError: X is not a batch of images, rng no source of randomness.
+    """
     _require_images("flip", X)
     require_rng("flip", rng)
     mirrored = rng.random(len(X)) < 0.5
@@ -21,10 +37,19 @@ def flip(X, rng):
     return out
 
 
-def shift(X, rng, pixels=2):
-    """Move each image by up to that many pixels up or down and left or right, each distance equally likely.
+def shift(X: np.ndarray, rng: Rng, pixels: int = 2) -> np.ndarray:
+    """Move each image up or down and left or right; zeros move in, the mean where the mean was subtracted.
 
-    What moves in from outside is zero: in images whose mean was subtracted, that is the mean.
+    Args:
+        X: (N, C, H, W), any dtype, not modified.
+        rng: the source of randomness.
+        pixels: the largest distance in each direction; all from -pixels to pixels are equally likely.
+
+    Returns:
+        A new batch, shape and dtype of X.
+
+    Raises:
+        ValueError, TypeError: an argument is not as above.
     """
     _require_images("shift", X)
     require_rng("shift", rng)
@@ -38,16 +63,22 @@ def shift(X, rng, pixels=2):
     return windows[np.arange(N), :, down, right]
 
 
-def flip_and_shift(X, rng, pixels=2):
-    """flip, then shift by up to that many pixels: in a short run, nets without convolution lose by more."""
+def flip_and_shift(X: np.ndarray, rng: Rng, pixels: int = 2) -> np.ndarray:
+    """flip, then shift by up to 2 pixels: in a short run, nets without convolution lose by more."""
     return shift(flip(X, rng), rng, pixels)
 
 
-def views(X, pixels=1):
-    """The images, then the same moved up, down, left and right, and each of the five mirrored: ten arrays.
+def views(X: np.ndarray, pixels: int = 1) -> Iterator[np.ndarray]:
+    """Yield X, X moved up, down, left and right, and each of these five mirrored, for test-time averaging.
 
-    A model whose answers to all of them are averaged is right more often than on X alone. What moves in from
-    outside is zero.
+    A model whose scores on all ten are averaged is right more often than on X alone.
+
+    Args:
+        X: (N, C, H, W), any dtype, not modified.
+        pixels: the distance moved; zeros move in.
+
+    Yields:
+        Ten arrays of the shape and dtype of X; some are views of one array.
     """
     _require_images("views", X)
     require_count("views", "pixels", pixels, 0)
@@ -60,7 +91,7 @@ def views(X, pixels=1):
         yield moved[..., ::-1]
 
 
-def _require_images(where, X):
+def _require_images(where: str, X: np.ndarray) -> None:
     if not isinstance(X, np.ndarray) or X.ndim != 4:
         raise ValueError(
             f"{where}: X must be images (N, C, H, W), got {np.shape(X)}; "

@@ -1,52 +1,55 @@
-"""The folder of this user where images are kept: no process and no second checkout fetches them again.
+"""The cache of this user: no process and no second checkout fetches the data again.
 
-A kept file is one .npy of bytes, shape (6, rows * 3073), a row for each block of data_formats; so the digest
-of its content is the content digest. It is read in small pieces: mapped, it would count as memory in use.
+The images are one .npy of bytes with shape (6, rows * 3073), a row for each block of formats.py; so the
+SHA-256 of its content is the content digest. It is read in chunks: a memory map would count as memory in use.
 """
 
 import contextlib
 import hashlib
 import os
 import time
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
 from cs231n.common.files import atomic_write, try_lock
 from cs231n.common.terminal import log
-from cs231n.data.download import DataError
+from cs231n.data.errors import CacheError, DataError
 from cs231n.data.formats import BATCHES, PIXELS
 
 
-class CacheError(DataError):
-    """The cache cannot be written: no other source of data can help."""
-
-
-def cache_folder():
-    base = os.environ.get("LOCALAPPDATA" if os.name == "nt" else "XDG_CACHE_HOME", "")
+def cache_folder() -> Path:
+    """The folder of the cache, which need not exist: ~/.cache/cs231n, or where XDG_CACHE_HOME puts it."""
+    base: str | Path = os.environ.get("LOCALAPPDATA" if os.name == "nt" else "XDG_CACHE_HOME", "")
     if not os.path.isabs(base):  # by the XDG convention a relative one counts as unset
         base = Path.home() / ("AppData/Local" if os.name == "nt" else ".cache")
     return Path(base) / "cs231n"
 
 
-def content_digest(blocks):
-    """The digest of a data set is that of its blocks, one after the other, whatever form it came in."""
-    return hashlib.sha256(np.ascontiguousarray(blocks, np.uint8)).hexdigest()
+def content_digest(blocks: np.ndarray) -> str:
+    """The SHA-256 of the blocks, one after the other, in hexadecimal: the same whatever form they came in."""
+    return hashlib.sha256(np.ascontiguousarray(blocks, np.uint8).data).hexdigest()
 
 
-def kept_digest(path):
-    """The content digest of a kept file."""
-    h = hashlib.sha256()
+def cached_digest(path: Path) -> str:
+    """The content digest of a cache file.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    digest = hashlib.sha256()
     with open(path, "rb") as f:
-        _header(f)
+        _read_header(f)
         while chunk := f.read(1 << 18):
-            h.update(chunk)
-    return h.hexdigest()
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
-def _header(f):
-    """Read the header of a kept file; returns (where its content begins, images a block)."""
+def _read_header(f: IO[bytes]) -> tuple[int, int]:
+    """Read the header of a cache file -> (offset of its content, images a block)."""
     try:
         if np.lib.format.read_magic(f) != (1, 0):
             raise ValueError("another version of the format")
@@ -55,18 +58,27 @@ def _header(f):
             raise ValueError(f"it holds {shape} {dtype}")
         if os.fstat(f.fileno()).st_size != f.tell() + shape[0] * shape[1]:
             raise ValueError("it is cut short")
-    except Exception as e:  # of a damaged header numpy's parser may raise anything
+    except Exception as e:  # for a damaged header numpy's parser may raise anything
         raise DataError(f"{f.name} is damaged: {e}") from None
     return f.tell(), shape[1] // (PIXELS + 1)
 
 
-def pieces(path, start, stop, size=1000):
-    """Images start to stop of a kept file, at most size at a time, counted through all six blocks.
+def iter_chunks(
+    path: Path, start: int, stop: int, size: int = 1000
+) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """Read a range of images from a cache file, counted through all six blocks.
 
-    Yields (offset from start, pixels (n, 3072), labels (n,)), both uint8.
+    Args:
+        path: the cache file.
+        start: the first image.
+        stop: the image after the last one.
+        size: how many images a chunk has at most.
+
+    Yields:
+        (offset from start, pixels (n, 3072) uint8, labels (n,) uint8).
     """
     with open(path, "rb") as f:
-        content, rows = _header(f)
+        content, rows = _read_header(f)
         at = start
         while at < stop:
             block, i = divmod(at, rows)
@@ -79,52 +91,65 @@ def pieces(path, start, stop, size=1000):
             at += n
 
 
-def intact(path, digest):
-    """Whether the file is there with this content; it is read through once a process unless it changes."""
+def has_digest(path: Path, digest: str) -> bool:
+    """Whether a cache file has this content digest; a process reads it once, unless it changes."""
     try:
         stat = path.stat()
-        return _digest_of(path, stat.st_size, stat.st_mtime_ns) == digest
+        return _digest_at(path, stat.st_size, stat.st_mtime_ns) == digest
     except (OSError, DataError):
         return False
 
 
 @lru_cache(maxsize=4)
-def _digest_of(path, size, mtime_ns):
-    return kept_digest(path)
+def _digest_at(path: Path, size: int, mtime_ns: int) -> str:
+    return cached_digest(path)
 
 
-def unwritable(folder, e):
+def cache_error(folder: Path, error: OSError) -> CacheError:
+    """The error to raise where the cache in `folder` cannot be written."""
     return CacheError(
-        f"cannot write to the cache {folder} ({e.strerror or e}); make room, or let "
+        f"cannot write to the cache {folder} ({error.strerror or error}); make room, or let "
         "XDG_CACHE_HOME (on Windows LOCALAPPDATA) name another folder"
     )
 
 
-def write(path, fill):
-    """Let fill(file) write the file at path, whole or not at all. Raises: CacheError if it cannot."""
+def write_file(path: Path, fill: Callable[[IO[bytes]], object]) -> None:
+    """Write a file of the cache, whole or not at all.
+
+    Args:
+        path: the file.
+        fill: called with the open file, writes its content.
+
+    Raises:
+        CacheError: the file cannot be written.
+    """
     try:
         with atomic_write(path) as file:
             fill(file)
     except OSError as e:
-        raise unwritable(path.parent, e) from None
+        raise cache_error(path.parent, e) from None
 
 
 @contextlib.contextmanager
-def locked(folder):
-    """One process at a time; yields whether that is certain, which some file systems cannot promise.
+def cache_lock(folder: Path) -> Iterator[bool]:
+    """Hold an exclusive lock on the cache, after waiting for whoever has it; makes the folder.
 
-    The system lets go of the lock when its holder ends, however it ends.
+    Yields:
+        True, or False where the file system has no locks (some NFS): then another process may be at work too.
+
+    Raises:
+        CacheError: the folder or the lock cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         f = open(folder / "lock", "a+b")
     except OSError as e:
-        raise unwritable(folder, e) from None
+        raise cache_error(folder, e) from None
     with f:
-        waiting = False
-        while (held := try_lock(f)) is False:
-            if not waiting:
-                log("another process is fetching the data; waiting for it")
-            waiting = True
+        locked = try_lock(f)
+        if locked is False:
+            log("another process is fetching the data; waiting for it")
+        while locked is False:
             time.sleep(0.2)
-        yield held is True
+            locked = try_lock(f)
+        yield locked is True

@@ -1,4 +1,4 @@
-"""A stand-in for a machine that reaches no copy of CIFAR-10: ten generated classes of simple shapes.
+"""The stand-in for a machine that reaches no copy of CIFAR-10: ten generated classes of simple shapes.
 
 Sixty thousand 32 x 32 colour images of our own making, with CIFAR-10's shapes and split, so that every
 notebook runs. They are not CIFAR-10, and an accuracy measured on them says nothing about CIFAR-10.
@@ -6,6 +6,8 @@ notebook runs. They are not CIFAR-10, and an accuracy measured on them says noth
 The images are the same on every machine and under every numpy: the frozen RandomState stream draws whole
 numbers, and everything after it is whole-number arithmetic.
 """
+
+import itertools
 
 import numpy as np
 
@@ -20,30 +22,16 @@ BANNER = """\
 |  To get the real images: python -m cs231n data, or datasets/README.md    |
 +--------------------------------------------------------------------------+"""
 CHUNK = 1000  # images drawn together
-# What a class leans to in colour (red, green, blue), so that a linear model sees something, though little.
-TINT = 8 * np.array(
-    [
-        (-1, -1, -1),
-        (-1, -1, 1),
-        (-1, 1, -1),
-        (-1, 1, 1),
-        (1, -1, -1),
-        (1, -1, 1),
-        (1, 1, -1),
-        (1, 1, 1),
-        (-1, 0, 0),
-        (1, 0, 0),
-    ],
-    np.int32,
-)
+# The colour (red, green, blue) that a class leans to, so that a linear model sees something, though little.
+TINT = 8 * np.array([*itertools.product((-1, 1), repeat=3), (-1, 0, 0), (1, 0, 0)], np.int32)
 
 
-def _inside(label, u, v, r, w):
+def _shape_mask(label: int, u: np.ndarray, v: np.ndarray, r: np.ndarray, w: np.ndarray) -> np.ndarray:
     """Which pixels the shape covers. u, v (n, 32, 32): offsets from its centre in eighths of a pixel;
     r (n, 1, 1): its radius in the same unit, w: the width of its strokes."""
     a, b = np.abs(u), np.abs(v)
     far = np.maximum(a, b)
-    return (
+    masks = (
         lambda: u * u + v * v < r * r,
         lambda: (u * u + v * v < r * r) & (u * u + v * v > (r - w) ** 2),
         lambda: far * 8 < r * 7,
@@ -54,14 +42,15 @@ def _inside(label, u, v, r, w):
         lambda: (v // w % 2 == 0) & (far < r),
         lambda: (u // w % 2 == 0) & (far < r),
         lambda: ((u // w + v // w) % 2 == 0) & (far < r),
-    )[label]()
+    )
+    return masks[label]()
 
 
-def _draw(rng, labels):
+def _draw_images(rng: np.random.RandomState, labels: np.ndarray) -> np.ndarray:
     """labels (n,) -> images (n, 3, 32, 32) uint8; place, size, slant, colours and light vary."""
     n = len(labels)
 
-    def whole(low, high, *shape):
+    def whole(low: int, high: int, *shape: int) -> np.ndarray:
         return rng.randint(low, high + 1, size=(n, *shape)).astype(np.int32)
 
     pixel = 8 * np.arange(32, dtype=np.int32) - 124  # the image's centre is 0
@@ -70,10 +59,10 @@ def _draw(rng, labels):
     u, v = u + v * whole(-3, 3, 1, 1) // 16, v + u * whole(-3, 3, 1, 1) // 16
     r, w = whole(64, 104, 1, 1), whole(24, 40, 1, 1)
 
-    inside = np.empty((n, 32, 32), dtype=bool)
+    mask = np.empty((n, 32, 32), dtype=bool)
     for label in range(10):
         of = labels == label
-        inside[of] = _inside(label, u[of], v[of], r[of], w[of])
+        mask[of] = _shape_mask(label, u[of], v[of], r[of], w[of])
 
     # Usually the shape is the lighter part, not always: a linear model needs one sign, hidden layers do not.
     # The light varies more than the shape does, as in photographs, which is what batchnorm helps with.
@@ -83,18 +72,24 @@ def _draw(rng, labels):
     light = (pixel * whole(-240, 240, 1, 1) + pixel[:, None] * whole(-240, 240, 1, 1)) // 256
     noise = np.frombuffer(rng.bytes(n * 3072), np.uint8).reshape(n, 3, 32, 32).astype(np.int32)
     noise = noise * 56 // 256 - 28
-    image = ground + light[:, None] + inside[:, None] * step + noise
+    image = ground + light[:, None] + mask[:, None] * step + noise
     return np.clip(image, 0, 255).astype(np.uint8)
 
 
-def blocks(rows=10_000):
-    """Six blocks, five to train on and one to test on, each as the content digest takes a batch of CIFAR-10:
-    rows x 3072 pixels, then rows labels; shape (6, rows * 3073), uint8."""
+def make_blocks(rows: int = 10_000) -> np.ndarray:
+    """Generate the data set.
+
+    Args:
+        rows: how many images a block holds.
+
+    Returns:
+        blocks (6, rows * 3073) uint8, as formats.py describes them, each with the ten labels equally often.
+    """
     out = np.empty((6, rows * 3073), np.uint8)
     rng = np.random.RandomState(SEED)
     for block in out:
         images, labels = block[: rows * 3072].reshape(rows, 3, 32, 32), block[rows * 3072 :]
         labels[:] = rng.permutation(np.arange(rows) % 10)
         for i in range(0, rows, CHUNK):
-            images[i : i + CHUNK] = _draw(rng, labels[i : i + CHUNK])
+            images[i : i + CHUNK] = _draw_images(rng, labels[i : i + CHUNK])
     return out

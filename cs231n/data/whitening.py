@@ -21,19 +21,26 @@ class Whitening(NamedTuple):
     matrix: np.ndarray  # (D, D), symmetric
 
 
-def fit_whitening(X, softening):
-    """The map x -> (x - mean) matrix, with D = d1 ... dk numbers an example.
+def fit_whitening(X: np.ndarray, softening: float) -> Whitening:
+    """Fit the map x -> (x - mean) matrix, with D = d1 ... dk numbers an example.
 
         C = cov(X) = V diag(lambda) V'        matrix = c V diag((lambda + softening mean(lambda))^(-1/2)) V'
 
-    c makes the variance of what comes out 1 on average. Without softening each direction would, those of
-    almost no variance too, which hold noise; with much of it, the map is a mere scaling.
+    c makes the mean variance of the output 1. Without softening the variance is 1 in each direction, also in
+    those of almost no variance, which hold noise; with much softening the map is a mere scaling.
 
-    Args:    X (N, d1, ..., dk) floating point, not modified; softening, at least 0, a share of the mean
-             variance.
-    Returns: Whitening, in the dtype of X.
-    Raises:  TypeError, ValueError that name the argument, also if C is singular and softening is 0.
-    Source:  Krizhevsky 2009, Learning Multiple Layers of Features from Tiny Images, appendix A; softened.
+    Args:
+        X: (N, d1, ..., dk) float array, not modified.
+        softening: at least 0, a share of the mean variance.
+
+    Returns:
+        Whitening, in the dtype of X.
+
+    Raises:
+        TypeError, ValueError: an argument is not as above, or C is singular and softening is 0.
+
+    Source:
+        Krizhevsky 2009, Learning Multiple Layers of Features from Tiny Images, appendix A; softened.
     """
     require("fit_whitening", "X (N, ...)", X)
     require_number("fit_whitening", "softening", softening, 0)
@@ -60,10 +67,19 @@ def fit_whitening(X, softening):
     return Whitening(mean, ((axes * scale) @ axes.T).astype(X.dtype))
 
 
-def whiten(X, whitening, out=None):
-    """(X - mean) matrix -> an array of the shape and dtype of X; out=X writes it there, and saves the memory.
+def whiten(X: np.ndarray, whitening: Whitening, out: np.ndarray | None = None) -> np.ndarray:
+    """Compute (X - mean) matrix.
 
-    Raises: TypeError, ValueError if X does not fit the map.
+    Args:
+        X: (N, d1, ..., dk) float array, not modified unless it is out.
+        whitening: from fit_whitening.
+        out: where to write the result; out=X saves the memory.
+
+    Returns:
+        out, or a new array of the shape and dtype of X.
+
+    Raises:
+        TypeError, ValueError: X or out does not fit the map.
     """
     require("whiten", "X (N, ...)", X)
     if not isinstance(whitening, tuple) or len(whitening) != 2:

@@ -1,29 +1,37 @@
 """The results of a search: a file of JSON lines that only grows, a table, and a figure.
 
-The first line says what was searched; each other line is one trial that ended: trial, epochs, config, score
-(null if it failed, and then error), seconds, worker.
+The first line is the header of the search; each other line is one trial that ended: trial, epochs, config,
+score (null if it failed, and then error), seconds, worker.
 """
 
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from cs231n.common.files import try_lock
 from cs231n.common.terminal import log
+from cs231n.search.space import Space
 
-__all__ = ["Results", "draw", "ranked", "table"]
+__all__ = ["Results", "Row", "draw", "ranked", "table"]
+
+Row = dict[str, Any]
 
 
 class Results:
-    """The file, and in rows what it holds, {(trial, epochs): row}. One search at a time has it open.
+    """The file, open for one search at a time, and its rows: {(trial, epochs): row}.
 
-    header, a dict that json can write, is what must not change between two searches on one file.
+    Args:
+        path: the file; its folder is made.
+        header: what JSON can hold; it must not differ between two searches on one file.
 
-    Raises: ValueError if the file is another search's, or none of a search; OSError if it cannot be written,
-            or another process is writing it; before anything is changed.
+    Raises:
+        ValueError: the file belongs to another search, or to none; nothing is changed.
+        OSError: it cannot be written, or another process is writing it.
     """
 
-    def __init__(self, path, header):
+    def __init__(self, path: str | os.PathLike, header: dict[str, Any]):
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._file = open(self.path, "a+b")
@@ -43,24 +51,24 @@ class Results:
             if torn:
                 log(f"search: the last line of {self.path} is torn, {len(torn)} bytes; its trial runs again")
                 self._file.truncate(len(whole))
-            self.rows = {(row["trial"], row["epochs"]): row for row in lines[1:]}
+            self.rows: dict[tuple[int, int], Row] = {(row["trial"], row["epochs"]): row for row in lines[1:]}
             if not lines:
                 self._write(start)
         except BaseException:
             self._file.close()
             raise
 
-    def add(self, row):
-        """Write row whole: once this returns, no crash of this process or of the machine loses it."""
+    def add(self, row: Row) -> None:
+        """Write `row` and fsync: after this returns, no crash of the process or of the machine loses it."""
         self._write(_line(row))
         self.rows[row["trial"], row["epochs"]] = row
 
-    def _write(self, line):
+    def _write(self, line: bytes) -> None:
         self._file.write(line)
         self._file.flush()
         os.fsync(self._file.fileno())
 
-    def _parse(self, i, line):
+    def _parse(self, i: int, line: bytes) -> Row:
         try:
             row = json.loads(line)
             if i > 1:
@@ -72,43 +80,43 @@ class Results:
                 "mend or remove that line, or try another file"
             ) from None
 
-    def _require_same(self, found, header):
-        found = found if isinstance(found, dict) else {}
-        for key in header | found:
-            if found.get(key) != header.get(key):
+    def _require_same(self, first_line: Any, header: dict[str, Any]) -> None:
+        stored = first_line if isinstance(first_line, dict) else {}
+        for key in header | stored:
+            if stored.get(key) != header.get(key):
                 raise ValueError(
                     f"search: {self.path} holds another search: its {key} is "
-                    f"{_shown(found.get(key))}, this one's {_shown(header.get(key))}; "
+                    f"{_format_value(stored.get(key))}, this one's {_format_value(header.get(key))}; "
                     "try another results file"
                 )
 
-    def close(self):
+    def close(self) -> None:
         self._file.close()
 
-    def __enter__(self):
+    def __enter__(self) -> "Results":
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
-def _line(row):
+def _line(row: Row) -> bytes:
     return json.dumps(row, allow_nan=False).encode() + b"\n"
 
 
-def _split(content):
-    """The whole lines of content, and what a crash left of a last one."""
+def _split(content: bytes) -> tuple[bytes, bytes]:
+    """The complete lines, and the part of a last line that a crash left."""
     whole = content[: content.rfind(b"\n") + 1]
     return whole, content[len(whole) :]
 
 
-def _shown(value):
+def _format_value(value: Any) -> str:
     return "not given" if value is None else json.dumps(value).replace('"', "")
 
 
-def ranked(rows):
+def ranked(rows: Iterable[Row]) -> list[Row]:
     """Each trial's row of most epochs, the best first: by epochs, then by score; failed ones last."""
-    last = {}
+    last: dict[int, Row] = {}
     for row in rows:
         if row["trial"] not in last or row["epochs"] > last[row["trial"]]["epochs"]:
             last[row["trial"]] = row
@@ -118,8 +126,16 @@ def ranked(rows):
     )
 
 
-def table(rows, names, width=80, most=20):
-    """The ranked rows as lines of at most width characters, with the hyper-parameters called names."""
+def table(rows: Iterable[Row], names: Iterable[str], width: int = 80, max_rows: int = 20) -> list[str]:
+    """The ranked rows as lines of text.
+
+    Args:
+        rows: in any order.
+        names: the hyper-parameters that get a column.
+        width: characters a line may have.
+        max_rows: rows below the head; a last line counts the rest.
+    """
+    names = list(names)
     rows = ranked(rows)
     head = ["trial", "epochs", "score", *names]
     cells = [
@@ -129,14 +145,14 @@ def table(rows, names, width=80, most=20):
             "failed" if row["score"] is None else f"{row['score']:.4f}",
             *(_cell(row["config"][name]) for name in names),
         ]
-        for row in rows[:most]
+        for row in rows[:max_rows]
     ]
     widths = [max(map(len, column)) for column in zip(head, *cells)]
     while sum(widths) + 2 * len(widths) - 2 > width and max(widths) > 6:  # cut the longest names
         widths[widths.index(max(widths))] -= 1
     lines = ["  ".join(cell[:w].rjust(w) for cell, w in zip(line, widths)) for line in [head, *cells]]
-    if len(rows) > most:
-        lines.append(f"and {len(rows) - most} more")
+    if len(rows) > max_rows:
+        lines.append(f"and {len(rows) - max_rows} more")
     failed = [row for row in rows if row["score"] is None]
     lines += [f"trial {row['trial']} failed: {row['error']}"[:width] for row in failed[:5]]
     if len(failed) > 5:
@@ -144,14 +160,14 @@ def table(rows, names, width=80, most=20):
     return lines
 
 
-def _cell(value):
+def _cell(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def draw(rows, space, path):
-    """Parallel coordinates, into the file path: a line a trial, through its hyper-parameters to its score.
+def draw(rows: Iterable[Row], space: Space, path: str | os.PathLike) -> None:
+    """Draw parallel coordinates into a file: a line for each trial, from hyper-parameter to hyper-parameter.
 
-    The better, the darker, and the best is orange; a failed trial has no score, and ends as a dashed line.
+    The better, the darker; the best is orange. A failed trial has no score and is a dashed line.
     """
     import numpy as np
     from matplotlib import colormaps

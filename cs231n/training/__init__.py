@@ -1,0 +1,1 @@
+"""What surrounds the training loop: options, checkpoints, run folders, random state, schedules."""

@@ -1,132 +1,189 @@
-"""What a model needs at test time, kept together: its parameters and their running statistics."""
+"""Parameters and their running statistics, saved and loaded together: a model needs both at test time."""
 
 import importlib
 import json
+import os
 import tempfile
-import zipfile
-import zlib
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 
-from cs231n.classifiers import fc_net
 from cs231n.common.files import atomic_write
 
-__all__ = ["load_checkpoint", "load_model", "require_folder", "restore", "save_checkpoint", "snapshot"]
+__all__ = [
+    "Model",
+    "Snapshot",
+    "build",
+    "describe",
+    "load_checkpoint",
+    "load_model",
+    "read_arrays",
+    "require_folder",
+    "restore",
+    "save_checkpoint",
+    "save_epoch",
+    "snapshot",
+]
 
 STATISTICS = ("running_mean", "running_var")
 
+NETS = "cs231n.classifiers.fc_net"  # by name, since it is a learner's file: it may change, or not import
+KINDS = ("TwoLayerNet", "FullyConnectedNet")
 LAYERS = ("cs231n.layer_utils", "cs231n.fast_layers")  # what a file may name: no other module is imported
 
 
-def snapshot(model):
-    """A copy of the model's params, and of the running statistics in its bn_params if it has any."""
+class Model(Protocol):
+    """Anything with parameters and a loss; running statistics are in bn_params, a list of dicts, if any."""
+
+    params: dict[str, np.ndarray]
+
+    def loss(self, X: np.ndarray, y: np.ndarray | None = None) -> Any:
+        """Scores, or with labels `y` the loss and its gradients, keyed as params."""
+
+
+Snapshot = tuple[dict[str, np.ndarray], list[dict[str, np.ndarray]]]  # parameters, statistics of each norm
+
+
+def snapshot(model: Model) -> Snapshot:
+    """A copy of the parameters, and of the running statistics if the model has any."""
     params = {name: w.copy() for name, w in model.params.items()}
-    statistics = [
+    return params, [
         {name: bn_param[name].copy() for name in STATISTICS if name in bn_param}
-        for bn_param in getattr(model, "bn_params", [])
+        for bn_param in _bn_params_of(model)
     ]
-    return params, statistics
 
 
-def restore(model, kept):
+def restore(model: Model, saved: Snapshot) -> None:
     """Put a snapshot back, in the dtypes that the model's parameters have."""
-    params, statistics = kept
+    params, statistics = saved
     for name, w in params.items():  # into the same dict: a model may read it under another name as well
         model.params[name] = w.astype(model.params[name].dtype if name in model.params else w.dtype)
     dtype = next(iter(model.params.values())).dtype
-    for bn_param, stored in zip(getattr(model, "bn_params", []), statistics):
+    for bn_param, stored in zip(_bn_params_of(model), statistics):
         for name in STATISTICS:
             bn_param.pop(name, None)
         bn_param.update({name: a.astype(dtype) for name, a in stored.items()})
 
 
-def save_checkpoint(path, model, kept=None):
-    """Write a snapshot of model, or the one in kept, to path, a .npz file that is never there by half."""
-    params, statistics = kept or snapshot(model)
-    arrays = {f"params/{name}": w for name, w in params.items()}
+def _bn_params_of(model: Model) -> list[dict[str, Any]]:
+    return getattr(model, "bn_params", [])
+
+
+def save_checkpoint(path: str | os.PathLike, model: Model, saved: Snapshot | None = None) -> None:
+    """Write `saved` (default: a snapshot of `model`) to an .npz file, whole or not at all."""
+    params, statistics = saved or snapshot(model)
+    arrays: dict[str, Any] = {f"params/{name}": w for name, w in params.items()}
     for i, stored in enumerate(statistics):
         arrays |= {f"bn_params/{i}/{name}": a for name, a in stored.items()}
+    arrays["normalization"] = str(getattr(model, "normalization", None))
+    arrays["model"] = json.dumps(describe(model), default=float)
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as file:
-        np.savez(
-            file,
-            normalization=str(getattr(model, "normalization", None)),
-            model=json.dumps(describe(model), default=float),
-            **arrays,
-        )
+        np.savez(file, **arrays)
 
 
-def read_arrays(where, path):
-    """All members of the .npz file at path. Raises: FileNotFoundError; ValueError if it is no such file."""
+def save_epoch(stem: str | os.PathLike, epoch: int, model: Model) -> None:
+    """Write STEM_epoch_E.npz. Raises: OSError that says how training can go on."""
+    path = f"{os.fspath(stem)}_epoch_{epoch}.npz"
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
-            return {key: stored[key] for key in stored.files}
-    except (
-        ValueError,
-        EOFError,
-        TypeError,
-        AttributeError,
-        MemoryError,
-        RuntimeError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:  # what a file cut short, or one with a flipped bit, can lead to
-        raise ValueError(
-            f"{where}: {path} is no checkpoint ({error}); try a file that a Solver wrote"
+        save_checkpoint(path, model)
+    except OSError as error:
+        raise OSError(
+            f"Solver.train: cannot write {path} ({error.strerror or error}); the model has its best "
+            "parameters: make room, or try another checkpoint_name, then train() adds num_epochs to those"
+        ) from error
+
+
+def require_folder(where: str, stem: str | os.PathLike) -> None:
+    """Make the folder of the files called `stem`, and try to write in it. Raises: OSError."""
+    folder = Path(stem).parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise OSError(
+            f"{where}: cannot write checkpoints into {folder} ({error}); try another checkpoint_name"
         ) from None
 
 
-def describe(model):
-    """The arguments that build a net of this kit again, as JSON has them; None for any other model."""
-    if type(model).__module__ != fc_net.__name__:  # by name: a class is another one after a reload
+def read_arrays(where: str, path: str | os.PathLike) -> dict[str, np.ndarray]:
+    """All members of an .npz file; `where` begins the message of an error.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no .npz file, is damaged, or holds pickles.
+    """
+    with open(path, "rb") as file:
+        try:
+            with np.load(file, allow_pickle=False) as stored:
+                return {key: stored[key] for key in stored.files}
+        except Exception as error:  # one flipped bit can lead to a dozen kinds, even a tokenize.TokenError
+            raise ValueError(
+                f"{where}: {path} is no checkpoint ({error}); try a file that a Solver wrote"
+            ) from None
+
+
+def describe(model: Model) -> dict[str, Any] | None:
+    """The arguments that build a net of fc_net.py again, as JSON has them; None for any other model."""
+    net: Any = model
+    kind, weights = type(net).__name__, [w.shape for name, w in net.params.items() if name[0] == "W"]
+    if type(net).__module__ != NETS or kind not in KINDS:  # a class is another object after a reload
         return None
-    kind, weights = type(model).__name__, [w.shape for name, w in model.params.items() if name[0] == "W"]
-    described = {"kind": kind, "input_dim": weights[0][0], "num_classes": weights[-1][1], "reg": model.reg}
+    described = {"kind": kind, "input_dim": weights[0][0], "num_classes": weights[-1][1], "reg": net.reg}
     if kind == "TwoLayerNet":
         return {**described, "hidden_dim": weights[0][1]}
-    if model.layers.__name__ not in LAYERS:
-        return None
-    return {
-        **described,
+    described |= {
         "hidden_dims": [size for _, size in weights[:-1]],
-        "normalization": model.normalization,
-        "dtype": np.dtype(model.dtype).name,
-        "dropout_keep_ratio": model.dropout_param.get("p", 1),
-        "seed": model.dropout_param.get("seed"),
-        "label_smoothing": model.label_smoothing,
-        "layers": model.layers.__name__,
+        "normalization": net.normalization,
+        "dtype": np.dtype(net.dtype).name,
+        "dropout_keep_ratio": net.dropout_param.get("p", 1),
+        "seed": net.dropout_param.get("seed"),
         "bn_params": [
             {name: value for name, value in p.items() if name not in ("mode", *STATISTICS)}
-            for p in model.bn_params
+            for p in net.bn_params
         ],
     }
+    if hasattr(net, "layers"):  # which a net of the public course has not
+        if net.layers.__name__ not in LAYERS:
+            return None
+        described |= {"layers": net.layers.__name__, "label_smoothing": net.label_smoothing}
+    return described
 
 
-def build(described):
-    """The net that describe was given, with other parameters; the global random stream stays where it is."""
+def build(described: dict[str, Any]) -> Model:
+    """The net that `describe` was given, with new parameters; the global random stream stays where it is.
+
+    Raises:
+        ValueError: it is not a net of fc_net.py, or the class there takes other arguments.
+    """
     arguments = dict(described)
-    kind, norm_params = arguments.pop("kind"), arguments.pop("bn_params", [])
-    if kind not in ("TwoLayerNet", "FullyConnectedNet") or arguments.get("layers", LAYERS[0]) not in LAYERS:
+    kind, bn_params = arguments.pop("kind"), arguments.pop("bn_params", [])
+    if kind not in KINDS or arguments.get("layers", LAYERS[0]) not in LAYERS:
         raise ValueError(f"a net of kind {kind!r}, layers {arguments.get('layers')!r}, is not of this kit")
-    if kind == "FullyConnectedNet":
+    if "layers" in arguments:
         arguments["layers"] = importlib.import_module(arguments["layers"])
+    if "dtype" in arguments:
         arguments["dtype"] = np.dtype(arguments["dtype"]).type
     stream = np.random.get_state()
     try:
-        model = getattr(fc_net, kind)(**arguments)
+        model = getattr(importlib.import_module(NETS), kind)(**arguments)
+    except TypeError as error:  # of another year, or of the learner's own
+        raise ValueError(f"fc_net.py cannot build the {kind} again ({error}); try with model=...") from None
     finally:
         np.random.set_state(stream)
-    for norm_param, settings in zip(getattr(model, "bn_params", []), norm_params):
-        norm_param.update(settings)
+    for bn_param, settings in zip(_bn_params_of(model), bn_params):
+        bn_param.update(settings)
     return model
 
 
-def load_model(path):
-    """A net of this kit from a file that a Solver wrote: it predicts bit for bit as the one that was saved.
+def load_model(path: str | os.PathLike) -> Model:
+    """A net of fc_net.py from a file that a Solver wrote; it predicts bit for bit as the one that was saved.
 
-    Raises: FileNotFoundError; ValueError if the file is no checkpoint, or that of another kind of model.
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is no checkpoint, or that of another kind of model.
     """
     arrays = read_arrays("Solver.load", path)
     try:
@@ -140,23 +197,16 @@ def load_model(path):
     return model
 
 
-def require_folder(where, stem):
-    """Make the folder of the files called stem, and see that it can be written to. Raises: OSError."""
-    folder = Path(stem).parent
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError as error:
-        raise OSError(
-            f"{where}: cannot write checkpoints into {folder} ({error}); try another checkpoint_name"
-        ) from None
+def load_checkpoint(path: str | os.PathLike, model: Model) -> None:
+    """Give `model` the parameters and running statistics of a file that a Solver wrote.
 
+    Args:
+        path: a model.npz of a run, or a NAME_epoch_E.npz.
+        model: keeps its dtypes.
 
-def load_checkpoint(path, model):
-    """Give model the parameters and running statistics of a file that a Solver wrote.
-
-    Raises: FileNotFoundError; ValueError, before model is changed, if the file is no checkpoint or another
-            kind of model's.
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no checkpoint, or one of another model; nothing is changed.
     """
     arrays = read_arrays("load_checkpoint", path)
     arrays.pop("model", None)
@@ -166,21 +216,26 @@ def load_checkpoint(path, model):
             "try the model.npz of a run, or NAME_epoch_E.npz"
         )
     normalization = str(arrays.pop("normalization"))
-    found = {key: a.shape if a.dtype.kind == "f" else a.dtype for key, a in arrays.items()}
-    found["normalization"] = normalization
-    wanted = {f"params/{name}": w.shape for name, w in model.params.items()}
-    wanted["normalization"] = str(getattr(model, "normalization", None))
-    layers = [f"bn_params/{i}/" for i in range(len(getattr(model, "bn_params", [])))]
-    for i, layer in enumerate(layers, start=1):
+    in_file: dict[str, Any] = {key: a.shape if a.dtype.kind == "f" else a.dtype for key, a in arrays.items()}
+    in_file["normalization"] = normalization
+    in_model: dict[str, Any] = {f"params/{name}": w.shape for name, w in model.params.items()}
+    in_model["normalization"] = str(getattr(model, "normalization", None))
+    norms = [f"bn_params/{i}/" for i in range(len(_bn_params_of(model)))]
+    for i, norm in enumerate(norms, start=1):
         gamma = model.params.get(f"gamma{i}") if normalization == "batchnorm" else None
-        for key in (layer + name for name in STATISTICS):
-            wanted[key] = found.get(key) if gamma is None else gamma.shape
-    for key in {**wanted, **found}:
-        if found.get(key) != wanted.get(key):
+        for key in (norm + name for name in STATISTICS):
+            in_model[key] = in_file.get(key) if gamma is None else gamma.shape
+    for key in {**in_model, **in_file}:
+        if in_file.get(key) != in_model.get(key):
             raise ValueError(
-                f"load_checkpoint: {path} has {key} {found.get(key, 'missing')}, the model "
-                f"has {wanted.get(key, 'none')}; try the model it was written by"
+                f"load_checkpoint: {path} has {key} {in_file.get(key, 'missing')}, the model "
+                f"has {in_model.get(key, 'none')}; try the model it was written by"
             )
-    params = {key[len("params/") :]: a for key, a in arrays.items() if key.startswith("params/")}
-    statistics = [{name: arrays[i + name] for name in STATISTICS if i + name in arrays} for i in layers]
-    restore(model, (params, statistics))
+    params = {key.removeprefix("params/"): a for key, a in arrays.items() if key.startswith("params/")}
+    restore(
+        model,
+        (
+            params,
+            [{name: arrays[norm + name] for name in STATISTICS if norm + name in arrays} for norm in norms],
+        ),
+    )

@@ -1,38 +1,52 @@
-"""Streams of random numbers: where they stand, as JSON has it, and the same streams again from there."""
+"""Random generators: their state as JSON and arrays, and the same generators again from it."""
+
+from typing import Any
 
 import numpy as np
 
-__all__ = ["save_streams", "load_streams"]
+__all__ = ["load_random_state", "save_random_state"]
 
 BIT_GENERATORS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
 
 _GLOBAL = np.random.mtrand._rand  # the RandomState whose methods the module np.random offers
 
 
-def save_streams(**holders):
-    """{holder: rng or None} -> where each stands, the global one too; a stream held twice is saved once.
+def save_random_state(**owners: Any) -> dict[str, Any]:
+    """The state of each generator, that of the global one first; a shared generator is saved once.
 
-    Raises: TypeError for what is neither a Generator nor a RandomState.
+    Args:
+        owners: the generator that each name draws from: a Generator, a RandomState, np.random or None.
+
+    Returns:
+        {"held": {name: index into states}, "states": [...]}; names with None are left out.
+
+    Raises:
+        TypeError: a generator is none of these.
     """
-    streams, held = [_GLOBAL], {}
-    for holder, rng in holders.items():
+    generators, owner_index = [_GLOBAL], {}
+    for name, rng in owners.items():
         if rng is not None:
             rng = _GLOBAL if rng is np.random else rng
-            if not any(rng is known for known in streams):
-                streams.append(rng)
-            held[holder] = next(i for i, known in enumerate(streams) if known is rng)
-    return {"held": held, "states": [_state(rng) for rng in streams]}
+            if not any(rng is known for known in generators):
+                generators.append(rng)
+            owner_index[name] = next(i for i, known in enumerate(generators) if known is rng)
+    return {"held": owner_index, "states": [_state_of(rng) for rng in generators]}
 
 
-def load_streams(saved):
-    """Set the global stream to where it was -> {holder: rng}, with one rng for those that shared one."""
-    first, *others = saved["states"]
+def load_random_state(saved: dict[str, Any]) -> dict[str, Any]:
+    """Set the global generator to its saved state, and make the others.
+
+    Returns:
+        {name: generator}, one for all names that shared one; np.random for the global one.
+    """
+    first, *rest = saved["states"]
     np.random.set_state(first["state"])
-    streams = [np.random, *map(_stream, others)]
-    return {holder: streams[i] for holder, i in saved["held"].items()}
+    generators = [np.random, *map(_generator_from, rest)]
+    return {name: generators[i] for name, i in saved["held"].items()}
 
 
-def _state(rng):
+def _state_of(rng: Any) -> dict[str, Any]:
+    state: Any
     if isinstance(rng, np.random.RandomState):
         kind, state = "RandomState", rng.get_state(legacy=False)
     elif isinstance(rng, np.random.Generator):
@@ -44,7 +58,7 @@ def _state(rng):
     return {"kind": kind, "state": state}
 
 
-def _stream(saved):
+def _generator_from(saved: dict[str, Any]) -> np.random.Generator | np.random.RandomState:
     name = saved["state"]["bit_generator"]
     if name not in BIT_GENERATORS:
         raise ValueError(f"there is no bit generator {name!r}")

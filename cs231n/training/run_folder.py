@@ -1,6 +1,6 @@
-"""The folder of a run: what a Solver writes while it trains, and all it takes to go on from there.
+"""The folder of a run: what a Solver writes while it trains, and all it needs to go on from there.
 
-    config.json            the settings of the solver and of its model, to read
+    config.json            the options of the solver and of its model, for people to read
     history.csv            one line an epoch
     model.npz              the best parameters and their statistics, for Solver.load or load_checkpoint
     checkpoint_STEP.npz    the whole state of the run after that many steps, for Solver.resume; the last two
@@ -12,44 +12,54 @@ A checkpoint is an .npz file without pickles: the arrays, and one text in JSON t
 import csv
 import io
 import json
+import os
 import time
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from cs231n.common.files import atomic_write
-from cs231n.training.checkpoint import describe, read_arrays, save_checkpoint
-from cs231n.training.run_state import FORMAT, VERSION, capture, data_digest, name_of, pack, settings, unpack
+from cs231n.training.checkpoint import Snapshot, describe, read_arrays, save_checkpoint
+from cs231n.training.options import options_to_json, qualified_name
+from cs231n.training.run_state import FORMAT, VERSION, Trainer, capture, data_digest, pack, unpack
 
-__all__ = ["Run", "read_checkpoint", "require_new"]
+__all__ = ["Run", "checkpoints", "read_checkpoint", "require_new"]
 
 COLUMNS = ("epoch", "step", "seconds", "loss", "train_acc", "val_acc", "learning_rate")
 
 
 class Run:
-    """One run and its folder. rows, a list for each line of history.csv; digest, that of the data."""
+    """Writes the folder of one run.
 
-    def __init__(self, folder, rows=(), digest=None):
-        self.folder, self.rows, self.digest = Path(folder), [list(row) for row in rows], digest
-        self.saved_best = None
+    Args:
+        folder: made at the first write.
+        rows: the lines of history.csv so far, each a value for every name in COLUMNS.
+        digest: that of the data, if it is known already.
+    """
 
-    def start(self, solver):
-        """The first files. Raises: OSError before any step is taken."""
-        if self.digest is None:
-            self.digest = data_digest(solver)
-        self.began = time.monotonic() - (self.rows[-1][COLUMNS.index("seconds")] if self.rows else 0)
+    def __init__(self, folder: str | os.PathLike, rows: Iterable[Iterable] = (), digest: str | None = None):
+        self.folder, self.digest = Path(folder), digest
+        self.rows = [list(row) for row in rows]
+        self._saved_best: Snapshot | None = None
+
+    def start(self, solver: Trainer) -> None:
+        """Write the first files. Raises: OSError before any step is taken."""
+        self.digest = self.digest or data_digest(solver)
+        self._began = time.monotonic() - (self.rows[-1][COLUMNS.index("seconds")] if self.rows else 0)
         self._save(solver)
 
-    def end_epoch(self, solver, learning_rate):
-        """A line of history.csv, with the mean loss of the epoch; model.npz if there is a better one."""
-        before = self.rows[-1][COLUMNS.index("step")] if self.rows else 0
+    def end_epoch(self, solver: Trainer, learning_rate: float) -> None:
+        """Write a line of history.csv, with the mean loss of the epoch, and all that changed."""
+        first = self.rows[-1][COLUMNS.index("step")] if self.rows else 0
         self.rows.append(
             [
                 solver.epoch,
                 len(solver.loss_history),
-                round(time.monotonic() - self.began, 1),
-                float(np.mean(solver.loss_history[before:], dtype=np.float64)),
+                round(time.monotonic() - self._began, 1),
+                float(np.mean(solver.loss_history[first:], dtype=np.float64)),
                 float(solver.train_acc_history[-1]),
                 float(solver.val_acc_history[-1]),
                 learning_rate,
@@ -57,8 +67,8 @@ class Run:
         )
         self._save(solver)
 
-    def finish(self, solver):
-        """Draw curves.png, the lines of history.csv, or warn that it cannot be drawn: the run is complete."""
+    def finish(self, solver: Trainer) -> None:
+        """Draw curves.png, the lines of history.csv. Warns if it cannot be drawn: the run is complete."""
         try:
             self._draw(solver)
         except (ImportError, OSError) as error:
@@ -70,10 +80,10 @@ class Run:
                 stacklevel=3,
             )
 
-    def _draw(self, solver):
+    def _draw(self, solver: Trainer) -> None:
         from matplotlib.figure import Figure
 
-        columns = dict(zip(COLUMNS, zip(*self.rows))) or dict.fromkeys(COLUMNS, ())
+        columns: dict[str, Any] = dict(zip(COLUMNS, zip(*self.rows))) or dict.fromkeys(COLUMNS, ())
         figure = Figure(figsize=(7, 8), layout="constrained")
         loss, accuracy, rate = figure.subplots(3, 1, sharex=True)
         loss.plot(columns["epoch"], columns["loss"], "o-", color="#0072b2", ms=4)
@@ -92,85 +102,89 @@ class Run:
             axes.grid(alpha=0.3)
         rate.xaxis.get_major_locator().set_params(integer=True)
         figure.align_ylabels()
-        drawn = io.BytesIO()
-        figure.savefig(drawn, format="png", dpi=100)
-        self._write("curves.png", drawn.getvalue())
+        picture = io.BytesIO()
+        figure.savefig(picture, format="png", dpi=100)
+        self._write("curves.png", picture.getvalue())
 
-    def _save(self, solver):
-        """Everything but the picture, also what was deleted meanwhile.
+    def _save(self, solver: Trainer) -> None:
+        """Write every file except curves.png, including any that was deleted since the last epoch.
 
-        First what the checkpoint names; config.json after it, for that is how require_new knows a run.
+        config.json comes last, because require_new recognizes a run by it.
         """
         step = len(solver.loss_history)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             lines = io.StringIO(newline="")
             csv.writer(lines, lineterminator="\n").writerows([COLUMNS, *self.rows])
-            self._write("history.csv", lines.getvalue())
-            model = self.folder / "model.npz"
-            if solver.val_acc_history and (self.saved_best is not solver._best or not model.exists()):
-                save_checkpoint(model, solver.model, solver._best)
-                self.saved_best = solver._best
-            arrays = {}
-            text = json.dumps(pack(capture(solver, self.rows, self.digest), arrays))
+            self._write("history.csv", lines.getvalue().encode())
+            model, best = self.folder / "model.npz", solver._best_snapshot
+            if solver.val_acc_history and (self._saved_best is not best or not model.exists()):
+                save_checkpoint(model, solver.model, best)
+                self._saved_best = best
+            arrays: dict[str, Any] = {}
+            arrays["state"] = json.dumps(pack(capture(solver, self.rows, self.digest or ""), arrays))
             with atomic_write(self.folder / f"checkpoint_{step}.npz") as file:
-                np.savez(file, state=text, **arrays)
-            described = describe(solver.model) or {"kind": name_of(solver.model)}
-            self._write(
-                "config.json",
-                json.dumps(
-                    {"solver": settings(solver), "model": described, "data": self.digest},
-                    indent=1,
-                    default=str,
-                )
-                + "\n",
-            )
+                np.savez(file, **arrays)
+            config = {
+                "solver": options_to_json(solver),
+                "model": describe(solver.model) or {"kind": qualified_name(solver.model)},
+                "data": self.digest,
+            }
+            self._write("config.json", (json.dumps(config, indent=1, default=str) + "\n").encode())
         except OSError as error:
-            kept = checkpoints(self.folder)
+            complete = checkpoints(self.folder)
             hint = (
-                f"{kept[-1].name} is still there: make room, or copy the folder, then Solver.resume("
+                f"{complete[-1].name} is still there: make room, or copy the folder, then Solver.resume("
                 f"{str(self.folder)!r}, data)"
-                if kept
+                if complete
                 else "try another run="
             )
             raise OSError(
                 f"Solver.train: cannot write step {step} of the run into {self.folder} ({error}); {hint}"
             ) from error
-        for path in [p for p in checkpoints(self.folder) if _step(p) < step][:-1]:
+        for path in [p for p in checkpoints(self.folder) if _step_of(p) < step][:-1]:
             path.unlink(missing_ok=True)
         for path in self.folder.glob(".*.tmp"):  # drafts that a killed process left
             path.unlink(missing_ok=True)
 
-    def _write(self, name, content):
+    def _write(self, name: str, content: bytes) -> None:
         with atomic_write(self.folder / name) as file:
-            file.write(content.encode() if isinstance(content, str) else content)
+            file.write(content)
 
 
-def require_new(folder):
-    """Raises: FileExistsError if there is a run in folder already, so that none is written over."""
-    found = [*checkpoints(folder), *Path(folder).glob("config.json")]
-    if found:
+def require_new(folder: str | os.PathLike) -> None:
+    """Raises: FileExistsError if there is a run in `folder` already, so that none is overwritten."""
+    files = [*checkpoints(folder), *Path(folder).glob("config.json")]
+    if files:
         raise FileExistsError(
-            f"Solver: {folder} holds a run already ({found[0].name}); to go on with it, "
+            f"Solver: {folder} holds a run already ({files[0].name}); to go on with it, "
             f"try Solver.resume({str(folder)!r}, data); to start anew, another run="
         )
 
 
-def checkpoints(folder):
-    """The checkpoints in folder, the earliest first."""
-    return sorted((p for p in Path(folder).glob("checkpoint_*.npz") if _step(p) is not None), key=_step)
+def checkpoints(folder: str | os.PathLike) -> list[Path]:
+    """The checkpoints in `folder`, the earliest first."""
+    return sorted((p for p in Path(folder).glob("checkpoint_*.npz") if _step_of(p) >= 0), key=_step_of)
 
 
-def _step(path):
+def _step_of(path: Path) -> int:
+    """The step in the name of a checkpoint; -1 for any other name."""
     digits = path.stem.removeprefix("checkpoint_")
-    return int(digits) if digits.isdecimal() else None
+    return int(digits) if digits.isdecimal() else -1
 
 
-def read_checkpoint(path):
-    """The state in a checkpoint, or in the last one in a folder -> state, folder.
+def read_checkpoint(path: str | os.PathLike) -> tuple[dict[str, Any], Path]:
+    """Read the state of a run.
 
-    Raises: FileNotFoundError; ValueError, which names the checkpoint before it, if it is broken, foreign, or
-            of another version.
+    Args:
+        path: a checkpoint, or a folder of which the last one is read.
+
+    Returns:
+        The state that `capture` returned, and the folder of the run.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: it is damaged, foreign, or of another version; the message names the one before it.
     """
     path = Path(path)
     if path.is_dir():
@@ -183,7 +197,7 @@ def read_checkpoint(path):
     try:
         return _read_state(path), path.parent
     except ValueError as error:
-        earlier = [p for p in checkpoints(path.parent) if _step(path) is None or _step(p) < _step(path)]
+        earlier = [p for p in checkpoints(path.parent) if _step_of(path) < 0 or _step_of(p) < _step_of(path)]
         hint = (
             f"the one before it is still there: try Solver.resume({str(earlier[-1])!r}, data)"
             if earlier
@@ -192,18 +206,18 @@ def read_checkpoint(path):
         raise ValueError(f"{error}; {hint}") from None
 
 
-def _read_state(path):
+def _read_state(path: Path) -> dict[str, Any]:
     arrays = read_arrays("Solver.resume", path)
     try:
         state = json.loads(str(arrays.pop("state")))
-        found = {name: state[name] for name in ("format", "version")}
+        is_run, version = state["format"] == FORMAT, state["version"]
     except (KeyError, TypeError, ValueError):
-        found = None
-    if found is None or found["format"] != FORMAT:
+        is_run, version = False, None
+    if not is_run:
         raise ValueError(f"Solver.resume: {path} is no checkpoint of a run")
-    if found["version"] != VERSION:
+    if version != VERSION:
         raise ValueError(
-            f"Solver.resume: {path} is of version {found['version']}, and this kit reads version {VERSION}"
+            f"Solver.resume: {path} is of version {version}, and this kit reads version {VERSION}"
         )
     try:
         return unpack(state, arrays)

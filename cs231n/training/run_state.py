@@ -1,39 +1,49 @@
 """The state of a run: all that its next step depends on, taken from a Solver and put back into one."""
 
 import hashlib
+from typing import Any, Protocol
 
 import numpy as np
 
-from cs231n.data import augment
-from cs231n.training.checkpoint import build, describe
-from cs231n.training.random_state import load_streams, save_streams
+from cs231n.training.checkpoint import Model, Snapshot, build, describe
+from cs231n.training.options import options_to_json, qualified_name
+from cs231n.training.random_state import load_random_state, save_random_state
 
-__all__ = ["capture", "restore_state", "model_of", "augment_of", "data_digest", "pack", "unpack"]
+__all__ = ["Trainer", "capture", "data_digest", "model_of", "pack", "restore_state", "unpack"]
 
 FORMAT, VERSION = "cs231n run", 1
 
-SETTINGS = (
-    "optim_config",
-    "lr_decay",
-    "schedule",
-    "schedule_config",
-    "batch_size",
-    "num_epochs",
-    "num_train_samples",
-    "num_val_samples",
-    "patience",
-    "keep",
-    "clip_norm",
-    "checkpoint_name",
-    "print_every",
-    "verbose",
-)
-COUNTERS = ("epoch", "best_epoch", "best_val_acc", "_done", "_rate")
+COUNTERS = {  # name in the file: attribute of the Solver
+    "epoch": "epoch",
+    "best_epoch": "best_epoch",
+    "best_val_acc": "best_val_acc",
+    "_done": "_steps_done",
+    "_rate": "_base_lr",
+}
 HISTORIES = ("loss_history", "train_acc_history", "val_acc_history")
 
 
-def data_digest(solver):
-    """sha256 over the training and validation arrays: names, dtypes, shapes, bytes."""
+class Trainer(Protocol):
+    """What a run reads of a Solver, on top of its options; this package does not import the Solver."""
+
+    model: Model
+    X_train: np.ndarray
+    y_train: np.ndarray
+    X_val: np.ndarray
+    y_val: np.ndarray
+    rng: Any
+    optim_configs: dict[str, dict[str, Any]]
+    loss_history: list[float]
+    train_acc_history: list[float]
+    val_acc_history: list[float]
+    best_val_acc: float
+    best_epoch: int
+    epoch: int
+    _best_snapshot: Snapshot | None
+
+
+def data_digest(solver: Trainer) -> str:
+    """The SHA-256 digest of the training and validation arrays: names, dtypes, shapes, bytes."""
     digest = hashlib.sha256()
     for name in ("X_train", "y_train", "X_val", "y_val"):
         array = getattr(solver, name)
@@ -43,45 +53,39 @@ def data_digest(solver):
     return digest.hexdigest()
 
 
-def settings(solver):
-    """The arguments that make solver again, but for model, data, augment and rng; and augment's name."""
-    return {
-        "update_rule": solver.update_rule.__name__,
-        **{name: getattr(solver, name) for name in SETTINGS},
-        "augment": None if solver.augment is None else name_of(solver.augment),
-    }
+def capture(solver: Trainer, rows: list[list], digest: str) -> dict[str, Any]:
+    """The state of a run, as nested dicts and lists of arrays, numbers and texts.
 
-
-def name_of(thing):
-    kind = thing if hasattr(thing, "__qualname__") else type(thing)
-    return f"{kind.__module__}.{kind.__qualname__}"
-
-
-def capture(solver, rows, digest):
-    """The state of a run, as nested dicts and lists of arrays, numbers and texts."""
+    Args:
+        solver: not modified; what is returned shares its arrays.
+        rows: the lines of history.csv.
+        digest: data_digest(solver).
+    """
     model = solver.model
+    dropout_rng = getattr(model, "dropout_param", {}).get("rng")
     return {
         "format": FORMAT,
         "version": VERSION,
         "data": digest,
         "rows": rows,
-        "settings": settings(solver),
+        "settings": options_to_json(solver),
         "described": describe(model),
-        "kind": name_of(model),
-        "counters": {name: getattr(solver, name) for name in COUNTERS},
+        "kind": qualified_name(model),
+        "counters": {name: getattr(solver, attribute) for name, attribute in COUNTERS.items()},
         "histories": {name: np.array(getattr(solver, name)) for name in HISTORIES},
         "params": model.params,
         "bn_params": getattr(model, "bn_params", []),
         "optim_configs": solver.optim_configs,
-        "best": solver._best,
-        "streams": save_streams(solver=solver.rng, model=getattr(model, "dropout_param", {}).get("rng")),
+        "best": solver._best_snapshot,
+        "streams": save_random_state(solver=solver.rng, model=dropout_rng),
     }
 
 
-def restore_state(solver, state):
-    """Put into solver and its model what capture took from them, and set the global stream.
+def restore_state(solver: Trainer, state: dict[str, Any]) -> None:
+    """Put into `solver` and its model what `capture` returned, and set the global random stream.
 
-    Raises: ValueError, before anything is changed, if the data is other, or the model of other shapes.
+    Raises:
+        ValueError: the data is not that of the run, or the model has other shapes; nothing is changed.
     """
     model, digest = solver.model, data_digest(solver)
     if digest != state["data"]:
@@ -89,30 +93,32 @@ def restore_state(solver, state):
             f"Solver.resume: the run was trained on other data (sha256 {state['data'][:12]}..., "
             f"here {digest[:12]}...); try the arrays that it began with"
         )
-    found = {name: np.shape(w) for name, w in model.params.items()}
-    wanted = {name: w.shape for name, w in state["params"].items()}
-    if found != wanted or len(getattr(model, "bn_params", [])) != len(state["bn_params"]):
+    bn_params: list[dict] = getattr(model, "bn_params", [])
+    shapes = {name: np.shape(w) for name, w in model.params.items()}
+    saved_shapes = {name: w.shape for name, w in state["params"].items()}
+    if shapes != saved_shapes or len(bn_params) != len(state["bn_params"]):
         raise ValueError(
-            f"Solver.resume: the checkpoint has parameters {wanted}, the model {found}; try the "
+            f"Solver.resume: the checkpoint has parameters {saved_shapes}, the model {shapes}; try the "
             "model that the run began with"
         )
     model.params.update(state["params"])
-    for bn_param, stored in zip(getattr(model, "bn_params", []), state["bn_params"]):
+    for bn_param, stored in zip(bn_params, state["bn_params"]):
         bn_param.clear()
         bn_param.update(stored)
     for name, value in state["counters"].items():
-        setattr(solver, name, value)
+        setattr(solver, COUNTERS[name], value)
     for name, values in state["histories"].items():
         setattr(solver, name, list(values))
-    solver.optim_configs, solver._best = state["optim_configs"], tuple(state["best"])
-    streams = load_streams(state["streams"])
-    solver.rng = streams["solver"]
-    if "model" in streams:
-        model.dropout_param["rng"] = streams["model"]
+    params, statistics = state["best"]
+    solver.optim_configs, solver._best_snapshot = state["optim_configs"], (params, statistics)
+    generators = load_random_state(state["streams"])
+    solver.rng = generators["solver"]
+    if "model" in generators:
+        model.dropout_param["rng"] = generators["model"]  # type: ignore[attr-defined]
 
 
-def model_of(state):
-    """The net that the state is of. Raises: ValueError if that is no net of this kit."""
+def model_of(state: dict[str, Any]) -> Model:
+    """A net like the one of the run. Raises: ValueError if that is no net of fc_net.py."""
     if state["described"] is None:
         raise ValueError(
             f"Solver.resume: the run trains a {state['kind']}, which is not of this kit; try "
@@ -121,22 +127,19 @@ def model_of(state):
     return build(state["described"])
 
 
-def augment_of(state):
-    """The function that changed the batches. Raises: ValueError if that is none of this kit's."""
-    name = state["settings"]["augment"]
-    known = {None: None, **{f"{augment.__name__}.{n}": getattr(augment, n) for n in augment.__all__}}
-    if name not in known:
-        raise ValueError(
-            f"Solver.resume: the run augments its batches by {name}, which is not of this kit; "
-            "try Solver.resume(path, data, augment=...) with that function"
-        )
-    return known[name]
+def pack(tree: Any, arrays: dict[str, np.ndarray], path: str = "state") -> Any:
+    """Replace each array in nested dicts, lists and tuples by {"npz": its name in `arrays`}.
 
+    Args:
+        tree: not modified.
+        arrays: filled.
+        path: where `tree` is, for the names.
 
-def pack(tree, arrays, path="state"):
-    """tree with each array replaced by its name in arrays, which is filled: what is left goes into JSON.
+    Returns:
+        What JSON can hold; tuples become lists.
 
-    Raises: TypeError for a name that is no text, which JSON would turn into one.
+    Raises:
+        TypeError: a key is no text, and JSON would turn it into one.
     """
     if isinstance(tree, dict):
         for name in tree:
@@ -151,8 +154,8 @@ def pack(tree, arrays, path="state"):
     return tree
 
 
-def unpack(tree, arrays):
-    """What pack was given; tuples come back as lists."""
+def unpack(tree: Any, arrays: dict[str, np.ndarray]) -> Any:
+    """Undo `pack`, but for tuples, which come back as lists."""
     if isinstance(tree, dict):
         if tree.keys() == {"npz"} and isinstance(tree["npz"], str):
             return arrays[tree["npz"]][()]

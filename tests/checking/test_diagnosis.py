@@ -1,31 +1,23 @@
 """Misconceptions are recognized from arrays alone; wrong solutions fail, and most are named rightly."""
 
-import importlib
 import json
 import re
-from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from cs231n import layers
-from cs231n.checking.answers.definitions import as_chosen, defined, norm_paths
-from cs231n.checking.answers.misconceptions import MISCONCEPTIONS
+from cs231n.checking import answers
+from cs231n.checking.answers.norms import norm_paths
 from cs231n.checking.diagnosis import diagnose
-from cs231n.checking.problems import EXERCISES, WEIGHTS, problems, run
-from cs231n.checks import verdict
-from tests.corpus.mutants import by_machine, labelled, same_elsewhere
-from tests.corpus.solutions import SOLUTIONS, built
+from cs231n.checking.exercises import EXERCISES
+from cs231n.checking.verdict import verdict
+from tests.corpus import SOLUTIONS, built, labelled, solved
+from tests.corpus.mutants import by_machine, same_elsewhere
+from tests.support.python import ROOT
 
 every_exercise = pytest.mark.parametrize("exercise", EXERCISES)
 LABELLED = list(labelled())
-
-
-def solved(exercise, seed=0, shape=None):
-    """inputs, what the kit makes of them."""
-    inputs = problems(exercise, seed, shape)
-    return inputs, run(exercise, importlib.import_module(EXERCISES[exercise]), inputs)
+ROWS = [(name, k, row) for name in EXERCISES for k, row in enumerate(answers.for_(name).misconceptions)]
 
 
 @every_exercise
@@ -33,114 +25,148 @@ def solved(exercise, seed=0, shape=None):
 def test_right_arrays_are_not_doubted(exercise, shape):
     inputs, right = solved(exercise, 2, shape)
     assert diagnose(exercise, inputs, right, right) is None
-    assert diagnose(exercise, inputs, right, defined(exercise, inputs, right)) is None
+    assert diagnose(exercise, inputs, right, answers.for_(exercise).expected(inputs, right)) is None
 
 
 @pytest.mark.parametrize(
-    "exercise",
-    [pytest.param(name, marks=pytest.mark.slow if name == "FullyConnectedNet" else ()) for name in EXERCISES],
+    "exercise, number, row",
+    [
+        pytest.param(name, number, row, marks=pytest.mark.slow if name == "FullyConnectedNet" else ())
+        for name, number, row in ROWS
+    ],
+    ids=[f"{name}-{number}-{row.kind}" for name, number, row in ROWS],
 )
-def test_each_misconception_is_recognized_by_its_arrays(exercise):
+def test_a_misconception_is_recognized_by_its_arrays(exercise, number, row):
     inputs, right = solved(exercise, 1)
     with np.errstate(all="ignore"):
-        for row in MISCONCEPTIONS[exercise]:
-            predicted = row.predict(inputs, right)
-            assert predicted.keys() <= right.keys(), row.kind
-            assert any(not np.allclose(value, right[name], rtol=1e-6) for name, value in predicted.items()), (
-                row
-            )
-            found = diagnose(exercise, inputs, {**right, **predicted}, right)
-            assert found is not None and found.kind == row.kind, (row, found)
+        predicted = row.predict(inputs, right)
+        assert predicted.keys() <= right.keys()
+        assert any(not np.allclose(value, right[name], rtol=1e-6) for name, value in predicted.items())
+        diagnosis = diagnose(exercise, inputs, {**right, **predicted}, right)
+    assert diagnosis is not None and diagnosis.kind == row.kind
 
 
 def test_there_are_many_and_their_words_are_fit_to_print():
-    rows = [row for table in MISCONCEPTIONS.values() for row in table]
-    assert len({row.kind for row in rows}) >= 100
-    notebooks = Path(layers.__file__).parents[1] / "notebooks"
-    notebook = json.loads((notebooks / "2_batchnorm_gradient.ipynb").read_text(encoding="utf-8"))
+    assert len({row.kind for *_, row in ROWS}) >= 100
+    notebook = json.loads((ROOT / "notebooks" / "2_batchnorm_gradient.ipynb").read_text(encoding="utf-8"))
     tags = set(re.findall(r"\\tag\{(\d+)\}", "".join("".join(cell["source"]) for cell in notebook["cells"])))
-    for row in rows:
+    for exercise, _, row in ROWS:
         assert re.fullmatch(r"[a-z0-9-]+", row.kind)
         assert row.sentence.endswith(".") and "`" not in row.sentence and "np." not in row.sentence, row
-        assert row.source and set(re.findall(r"\((\d+)\)", row.source)) <= tags, row
+        assert not re.search(r"[{}]|  ", row.sentence), row
+        numbers = set(re.findall(r"\((\d+)\)", row.source))
+        assert row.source and numbers <= tags, row
+        if "layernorm_forward" in (exercise, EXERCISES[exercise].forward):  # these are about columns
+            assert not {"1", "2", "3"} & numbers
 
 
-def wrong(exercise, **changes):
-    """The diagnosis when the arrays of changes are made from (inputs, right)."""
+def diagnosis_of(exercise, **changes):
+    """The diagnosis when arrays are made from (inputs, right)."""
     inputs, right = solved(exercise, 1)
     return diagnose(exercise, inputs, {**right, **{k: f(inputs, right) for k, f in changes.items()}}, right)
 
 
 def test_several_reasons_are_each_named():
-    found = wrong("batchnorm_backward", dx=lambda g, r: norm_paths(g)[0], dbeta=lambda g, r: r["dbeta"] / 7)
-    assert found.kind == "statistics-held-fixed"
-    assert "dx: mean and variance are held fixed" in found.sentence and "dbeta: averaged" in found.sentence
-    assert "(16)" in found.equation and "(7)" in found.equation
+    diagnosis = diagnosis_of(
+        "batchnorm_backward", dx=lambda i, r: norm_paths(i)[0], dbeta=lambda i, r: r["dbeta"] / 7
+    )
+    assert diagnosis.kind == "statistics-held-fixed" and diagnosis.certain
+    assert (
+        "dx: mean and variance are held fixed" in diagnosis.sentence
+        and "dbeta: averaged" in diagnosis.sentence
+    )
+    assert "(16)" in diagnosis.source and "(7)" in diagnosis.source
 
 
 def test_a_mixture_within_one_array_is_taken_apart_by_its_paths():
-    found = wrong(
-        "batchnorm_backward", dx=lambda g, r: (lambda a, b, c: a / g["gamma"] - 7 * b)(*norm_paths(g))
+    def mixed(i, r):
+        direct, mean, _ = norm_paths(i)
+        return direct / i["gamma"] - 7 * mean
+
+    diagnosis = diagnosis_of("batchnorm_backward", dx=mixed)
+    assert diagnosis.kind == "several-paths" and not diagnosis.certain
+    assert diagnosis.sentence == (
+        "dx: the direct way is without gamma; the way through the mean is of the wrong sign, without its "
+        "1/N; the way through the variance is missing."
     )
-    assert found.kind == "several-paths"
-    assert "the direct way is without gamma" in found.sentence
-    assert "the way through the mean is of the wrong sign, without its 1/N" in found.sentence
-    assert "the way through the variance is missing" in found.sentence
-    assert found.equation == "notebook 2, equation (8), (13), (11)"
+    assert diagnosis.source == "notebook 2, equation (8), (13), (11)"
 
 
 def test_layernorm_is_taken_apart_along_its_rows():
-    found = wrong(
-        "layernorm_backward", dx=lambda g, r: np.einsum("k,knd->nd", [1, 0.2, 2], norm_paths(g, True))
+    diagnosis = diagnosis_of(
+        "layernorm_backward", dx=lambda i, r: np.einsum("k,knd->nd", [1, 0.2, 2], norm_paths(i, rows=True))
     )
-    assert "through the mean is with 1/N twice; the way through the variance is twice" in found.sentence
+    assert "through the mean is with 1/N twice; the way through the variance is twice" in diagnosis.sentence
 
 
 @pytest.mark.parametrize(
-    "exercise, change, kind, words",
+    "exercise, name, change, kind, words",
     [
         (
             "affine_backward",
-            lambda g, r: r["dw"] * np.where(np.arange(3) == 1, 2, 1),
+            "dw",
+            lambda a: a * [1, 2, 1],
             "unknown",
             "only columns 1",
         ),
-        ("affine_backward", lambda g, r: r["dw"] * 1.7, "unknown", "constant factor, 1.7"),
-        ("affine_backward", lambda g, r: -r["dw"], "sign", "right up to the sign"),
-        ("affine_backward", lambda g, r: r["dw"] * 3, "sum-for-mean", "exactly 3"),
-        ("affine_backward", lambda g, r: r["dw"][::-1], "unknown", ""),
+        ("affine_backward", "dw", lambda a: a * 1.7, "unknown", "constant factor, 1.7"),
+        ("affine_backward", "dw", lambda a: -a, "sign", "right up to the sign"),
+        ("affine_backward", "dw", lambda a: a * 3, "sum-for-mean", "exactly 3"),
+        ("affine_backward", "dw", lambda a: a[::-1], "unknown", "each against differences"),
+        (
+            "affine_forward",
+            "out",
+            lambda a: a**2,
+            "unknown",
+            "no known mistake fits, and no simple pattern",
+        ),
+        ("affine_backward", "dx", lambda a: a > 0, "dtype", "dx is bool"),
+        ("affine_backward", "dx", lambda a: np.asarray(["a"]), "shape", "dx has the wrong shape"),
+        ("svm_loss", "loss", lambda a: a * 1.7, "unknown", "the ratio is 1.7"),
     ],
-    ids=["columns", "ratio", "sign", "size", "reversed"],
+    ids="columns ratio sign size reversed forward bool text scalar".split(),
 )
-def test_the_unknown_is_described(exercise, change, kind, words):
-    found = wrong(exercise, dw=change)
-    assert found.kind == kind and words in found.sentence and found.worst.startswith("dw: ")
+def test_the_unknown_is_described(exercise, name, change, kind, words):
+    diagnosis = diagnosis_of(exercise, **{name: lambda i, r: change(r[name])})
+    assert diagnosis.kind == kind and words in diagnosis.sentence and diagnosis.worst.startswith(f"{name}: ")
 
 
-def test_the_worst_entry_is_shown_and_nan_is_the_worst():
-    def spoil(g, r):
-        out = r["out"].copy()
-        out[2, 1], out[3, 2] = out[2, 1] + 5, np.nan
-        return out
+def test_an_array_that_is_not_there_is_missing():
+    inputs, right = solved("affine_backward")
+    assert diagnose("affine_backward", inputs, {"dx": right["dx"]}, right).kind == "missing"
 
-    assert "worst at (3, 2): yours nan" in wrong("affine_forward", out=spoil).worst
-    found = wrong(
-        "affine_forward", out=lambda g, r: r["out"] + 2.0 * (np.arange(r["out"].size) == 7).reshape(7, 3)
+
+def test_an_overflow_is_explained_and_has_no_ratio():
+    diagnosis = diagnosis_of("softmax_loss", loss_of_large=lambda i, r: np.array(np.nan))
+    assert diagnosis.kind == "overflow" and diagnosis.worst.startswith("loss_of_large: yours nan, expected ")
+    assert "ratio" not in diagnosis.worst
+
+
+def test_secondary_outputs_are_reported_once_all_others_are_right():
+    inputs, right = solved("softmax_loss", 1)
+    smoothing = {"loss_smoothed": right["loss"], "dx_smoothed": right["dx"]}
+    diagnosis = diagnose("softmax_loss", inputs, {**right, **smoothing}, right)
+    assert diagnosis.kind == "smoothing-ignored" and diagnosis.sentence.startswith(
+        "loss_smoothed, dx_smoothed: "
     )
-    assert "out: 1 of 21 entries off; worst at (2, 1): yours" in found.worst
+    diagnosis = diagnose("softmax_loss", inputs, {**right, **smoothing, "dx": -right["dx"]}, right)
+    assert diagnosis.kind == "sign" and "smoothed" not in diagnosis.sentence
 
 
-@every_exercise
-def test_dx_of_a_normalization_is_worth_half_of_its_points(exercise):
-    _, right = solved(exercise)
-    assert WEIGHTS[exercise].keys() <= right.keys()
-    weights = {
-        name: WEIGHTS[exercise].get(name, 1) for name in right if name != "itemsize"
-    }  # it earns nothing
-    if exercise.endswith(("norm_backward", "norm_backward_alt")):
-        assert weights["dx"] == sum(weights.values()) / 2
-    else:
-        assert set(weights.values()) <= {0, 1}
+def test_the_masks_of_a_net_are_free_and_what_follows_from_them_is_not():
+    inputs, right = solved("FullyConnectedNet")
+    rng = np.random.default_rng(0)
+    masks = {
+        name: (rng.random(right[name].shape) < inputs["p"]) / inputs["p"]
+        for name in ("dropout.mask1", "dropout.mask2")
+    }
+    adopted = answers.for_("FullyConnectedNet").adopt_masks(inputs, masks, right)
+    assert np.array_equal(adopted["dropout.mask2"], masks["dropout.mask2"])
+    assert not np.allclose(adopted["dropout.W1"], right["dropout.W1"])
+    assert diagnose("FullyConnectedNet", inputs, adopted, right) is None
+    assert diagnose("FullyConnectedNet", inputs, {**right, **masks}, right) is not None
+    short = {**right, "dropout.mask1": np.ones(3)}
+    assert diagnose("FullyConnectedNet", inputs, short, right).kind == "shape"
 
 
 def test_a_backward_of_dropout_is_judged_by_the_mask_of_its_own_forward():
@@ -151,85 +177,48 @@ def test_a_backward_of_dropout_is_judged_by_the_mask_of_its_own_forward():
     assert diagnose("dropout_backward", inputs, {**own, "dx": right["dx"]}, right).kind == "unknown"
 
 
-def test_the_masks_of_a_net_are_free_and_what_follows_from_them_is_not():
-    inputs, right = solved("FullyConnectedNet")
-    rng = np.random.default_rng(0)
-    masks = {
-        f"dropout.mask{i}": (rng.random(right[f"dropout.mask{i}"].shape) < inputs["p"]) / inputs["p"]
-        for i in (1, 2)
-    }
-    chosen = as_chosen("FullyConnectedNet", inputs, masks, right)
-    assert np.array_equal(chosen["dropout.mask2"], masks["dropout.mask2"])
-    assert not np.allclose(chosen["dropout.W1"], right["dropout.W1"])
-    assert diagnose("FullyConnectedNet", inputs, chosen, right) is None
-    assert diagnose("FullyConnectedNet", inputs, {**right, **masks}, right) is not None
-    short = {**right, "dropout.mask1": np.ones(3)}
-    assert diagnose("FullyConnectedNet", inputs, short, right).kind == "shape"
-
-
-def test_what_is_asked_besides_is_told_once_all_else_is_right():
-    inputs, right = solved("softmax_loss", 1)
-    smoothing = {name: right[name.partition("_")[0]] for name in ("loss_smoothed", "dx_smoothed")}
-    found = diagnose("softmax_loss", inputs, {**right, **smoothing}, right)
-    assert found.kind == "smoothing-ignored" and found.sentence.startswith("loss_smoothed, dx_smoothed: ")
-    found = diagnose("softmax_loss", inputs, {**right, **smoothing, "dx": -right["dx"]}, right)
-    assert found.kind == "sign" and "smoothed" not in found.sentence
-
-
-def test_layernorm_is_not_explained_by_equations_about_columns():
-    for row in (*MISCONCEPTIONS["layernorm_forward"], *MISCONCEPTIONS["layernorm_backward"]):
-        assert not {"(1)", "(2)", "(3)"} & set(re.findall(r"\(\d+\)", row.source)), row
-
-
-def test_a_nan_has_no_ratio():
-    found = wrong("softmax_loss", loss_of_large=lambda g, r: np.array(np.nan))
-    assert found.kind == "overflow" and found.worst.startswith("loss_of_large: yours nan, wanted ")
-    assert "ratio" not in found.worst
-
-
-def test_a_missing_array_and_a_lying_dtype_are_diagnosed():
-    inputs, right = solved("affine_backward")
-    assert diagnose("affine_backward", inputs, {"dx": right["dx"]}, right).kind == "missing"
-    assert wrong("affine_backward", dx=lambda g, r: r["dx"] > 0).kind == "dtype"
-    assert wrong("affine_backward", dx=lambda g, r: np.asarray(["a"])).kind == "shape"
+def dropped(inputs, keep):
+    return inputs["x"] * keep / inputs["p"]
 
 
 def test_the_mask_of_dropout_is_free_but_its_share_is_not():
     inputs, right = solved("dropout_forward")
-    _, other = solved("dropout_forward", 1)
-    mask = np.random.default_rng(0).random(inputs["x"].shape) < inputs["p"]
-    out = inputs["x"] * mask / inputs["p"]
+    uniform = np.random.default_rng(0).random(inputs["x"].shape)
+    out, rare = dropped(inputs, uniform < inputs["p"]), dropped(inputs, uniform < 0.6)
     assert diagnose("dropout_forward", inputs, {**right, "out": out, "out_again": out}, right) is None
     assert diagnose("dropout_forward", inputs, {**right, "out": out}, right).kind == "seed-ignored"
-    nearly = inputs["x"] * np.where(np.arange(len(mask))[:, None] % 2, mask, ~mask) / inputs["p"]
-    for other in ("out_of_other_seed", "out_unseeded_again"):
-        same = {**right, "out": out, "out_again": out, "out_unseeded": out}
-        assert diagnose("dropout_forward", inputs, {**same, other: out}, right).kind == "one-mask"
-        assert diagnose("dropout_forward", inputs, {**same, other: nearly}, right).kind == "one-mask"
-    rare = inputs["x"] * (np.random.default_rng(0).random(mask.shape) < 0.6) / inputs["p"]
+    rarely = {**right, "out": rare, "out_again": rare}
+    assert diagnose("dropout_forward", inputs, rarely, right).kind == "share-kept"
+
+
+@pytest.mark.parametrize("second", ["out_of_other_seed", "out_unseeded_again"])
+@pytest.mark.parametrize("flipped", [False, True], ids=["same mask", "every other row flipped"])
+def test_two_masks_may_not_depend_on_each_other(second, flipped):
+    inputs, right = solved("dropout_forward")
+    keep = np.random.default_rng(0).random(inputs["x"].shape) < inputs["p"]
+    out = dropped(inputs, keep)
+    outputs = {**right, "out": out, "out_again": out, "out_unseeded": out}
+    keep[::2] ^= flipped
     assert (
-        diagnose("dropout_forward", inputs, {**right, "out": rare, "out_again": rare}, right).kind
-        == "share-kept"
+        diagnose("dropout_forward", inputs, {**outputs, second: dropped(inputs, keep)}, right).kind
+        == "one-mask"
     )
 
 
 def share_named(rows):
-    count = Counter()
-    for exercise, name, source, kinds in rows:
-        found = verdict(exercise, built(exercise, source))
-        assert found.status == "wrong", (exercise, name)
-        count[found.kind in kinds] += 1
-    return count[True] / sum(count.values())
+    results = [(verdict(exercise, built(exercise, source)), kinds) for exercise, _, source, kinds in rows]
+    assert {result.status for result, _ in results} == {"wrong"}
+    return sum(result.kind in kinds for result, kinds in results) / len(results)
 
 
 def test_wrong_solutions_fail_and_are_named_a_sample():
-    assert len(LABELLED) >= 200 and len({source for _, _, source, _ in LABELLED}) >= 200
+    assert len({source for _, _, source, _ in LABELLED}) >= 200
     assert share_named(LABELLED[::20]) >= 0.9  # of 20
 
 
 @pytest.mark.slow
 def test_wrong_solutions_fail_and_are_named():
-    assert share_named(LABELLED) >= 0.97  # 418 of 420 when written
+    assert share_named(LABELLED) >= 0.97  # 447 of 449 when written
 
 
 def missed(exercise, every):
@@ -241,12 +230,7 @@ def missed(exercise, every):
                     yield what
 
 
+@pytest.mark.parametrize("every", [40, pytest.param(1, marks=pytest.mark.slow)])
 @every_exercise
-def test_edits_by_machine_fail_or_change_nothing_a_sample(exercise):
-    assert not list(missed(exercise, every=40))
-
-
-@pytest.mark.slow
-@every_exercise
-def test_edits_by_machine_fail_or_change_nothing(exercise):
-    assert not list(missed(exercise, every=1))
+def test_edits_by_machine_fail_or_change_nothing(exercise, every):
+    assert not list(missed(exercise, every))

@@ -8,7 +8,7 @@ import pytest
 from classroom.grading.grade import grade
 from cs231n.common.executors import Serial, executor_for
 from tests.search.test_search_cluster import cluster_in
-from tests.support.grading_class import LAYERS, blank, changed, solved, zipped
+from tests.support.grading_class import LAYERS, OPTIM, blank, function, solved, zipped
 
 pytestmark = [
     pytest.mark.slow,
@@ -19,9 +19,9 @@ pytestmark = [
 
 
 def test_a_worker_killed_in_the_middle_loses_no_student(tmp_path):
-    sgd = "cs231n/optim.py", 'w + config["velocity"], config', 'w - config["velocity"], config'
+    uphill = function("sgd_momentum", "w, dw, config=None", "_sgd_momentum(w, -dw, config)")
     for i in range(8):
-        files = [solved(), blank(), changed(solved(), sgd)][i % 3]
+        files = [solved(), blank(), solved(uphill, OPTIM)][i % 3]
         zipped(tmp_path / "in" / f"s{i}.zip", {**files, LAYERS: f"{files[LAYERS]}\n# {i}\n"})
     with cluster_in(tmp_path / "cluster") as cluster, executor_for(f"dask:{cluster.address}") as executor:
         victim, submit, ended = cluster.workers[0], executor.submit, []

@@ -1,20 +1,23 @@
 """What only looks right earns nothing, and no report carries a hidden problem or a solution out."""
 
+import dataclasses
 import importlib
 
 import numpy as np
 import pytest
 
-from classroom.grading import marking
-from cs231n.checking.problems import EXERCISES as MODULES
-from cs231n.checking.problems import problems, run
+from classroom.grading import compare, reference
+from classroom.grading.result import result_of_error
+from cs231n.checking.exercises import EXERCISES as REGISTRY
+from cs231n.checking.problems import make_problem, run
 from tests.support.grading_class import (
+    BATCHNORM,
     BRIEF,
     EXERCISES,
     FILES,
     LAYERS,
     blank,
-    changed,
+    function,
     hostile,
     marked,
     shares,
@@ -22,81 +25,83 @@ from tests.support.grading_class import (
     wrong,
 )
 
+LARGE = {name: exercise.large for name, exercise in REGISTRY.items() if exercise.large}
 
-def test_a_child_of_follow_through_holds_no_solution_of_what_it_marks():
-    for exercise in EXERCISES:
-        needed = tuple(e for e in EXERCISES if e.number in exercise.needs)
-        files = marking.edition(EXERCISES, needed)
-        assert files.keys() >= set(FILES)
-        assert not [f for f in files if "definitions" in f or "gradient_check" in f or "fast" in f]
-        blanks = b"".join(files.values()).decode().count('raise NotImplementedError("Exercise')
-        assert blanks == sum(len(e.functions) for e in EXERCISES if e not in needed)
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.title)
+def test_a_child_of_follow_through_holds_no_solution_of_what_it_marks(exercise):
+    needed = tuple(e for e in EXERCISES if e.number in exercise.needs)
+    files = reference.child_files(EXERCISES, needed)
+    assert files.keys() >= set(FILES)
+    assert not [f for f in files if "answers" in f or "gradient_check" in f or "fast" in f]
+    blanks = b"".join(files.values()).decode().count('raise NotImplementedError("Exercise')
+    assert blanks == sum(len(e.functions) for e in EXERCISES if e not in needed)
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.title)
+def test_no_shape_of_a_problem_is_square(exercise):
+    trials = reference.make_trials(exercise.title, 3)
+    shapes = [next(iter(trial.inputs.values())).shape for trial in trials]
+    assert len(shapes) == 5 + bool(REGISTRY[exercise.title].large)
+    assert all(shape[0] >= 3 and shape[0] != shape[-1] for shape in shapes)
+
+
+def test_hidden_problems_differ_with_the_seed():
+    first, second = (reference.make_trials("relu_forward", seed)[3].inputs["x"] for seed in (3, 4))
+    assert first.shape != second.shape or not np.array_equal(first, second)
 
 
 def test_right_on_the_public_problems_alone_is_not_right():
-    learned = "    if x.shape != (6, 2, 4):\n        return np.zeros((len(x), w.shape[1])), (x, w, b)\n"
-    attempts = marked(
-        changed(
-            solved(),
-            (
-                LAYERS,
-                "    return x.reshape(len(x), -1) @ w + b",
-                f"{learned}    return x.reshape(len(x), -1) @ w + b",
-            ),
-        )
-    )
-    assert attempts["affine_forward"].share == 0
-
-
-def test_hidden_problems_differ_with_the_seed_and_no_shape_is_square():
-    for exercise in EXERCISES:
-        shapes = [next(iter(inputs.values())).shape for inputs, _ in marking.trials(exercise.title, 3)]
-        assert len(shapes) == 5 + (exercise.title in marking.LARGE) and all(shape[0] >= 3 for shape in shapes)
-    first, other = (marking.trials("relu_forward", seed)[3][0]["x"] for seed in (3, 4))
-    assert first.shape != other.shape or not np.array_equal(first, other)
+    trials = reference.make_trials("affine_forward", 7)
+    learned = f"""
+def affine_forward(x, w, b):
+    out, cache = _affine_forward(x, w, b)
+    return (out if x.shape == {trials[0].inputs["x"].shape} else 0 * out), cache
+"""
+    assert all(trial.is_public == (trial.inputs["x"].shape == (7, 2, 5)) for trial in trials)
+    results = marked(solved(learned), only=["affine_forward"])
+    assert results["affine_forward"].share == 0
 
 
 @pytest.mark.parametrize("arguments", ["dout, cache", "dout=dout, cache=cache"])
 def test_a_closed_form_that_calls_the_staged_one_is_none(arguments):
-    called = (
-        LAYERS,
-        "dx = gamma * inv_std * (dout - dbeta / N -",
-        f"return batchnorm_backward({arguments})\n    dx = gamma * inv_std * (dout - dbeta / N -",
+    results = marked(
+        solved(function("batchnorm_backward_alt", "dout, cache", f"batchnorm_backward({arguments})"))
     )
-    attempts = marked(changed(solved(), called))
-    assert wrong(attempts) == {"batchnorm_backward_alt": "raised"}
-    assert "calls another backward" in attempts["batchnorm_backward_alt"].text
+    assert wrong(results) == {"batchnorm_backward_alt": "raised"}
+    assert "calls another backward" in results["batchnorm_backward_alt"].text
 
 
 DIFFERENCES = """
-
-def _differences(forward, arguments, dout):
-    found = []
+def affine_backward(dout, cache):
+    arguments, gradients = [np.array(a) for a in cache], []
     for a in arguments:
         d = np.zeros_like(a)
         for i in np.ndindex(*a.shape):
             old = a[i]
             a[i] = old + 1e-5
-            plus = forward(*arguments)
+            plus = affine_forward(*arguments)[0]
             a[i] = old - 1e-5
-            d[i] = np.sum((plus - forward(*arguments)) * dout) / 2e-5
+            d[i] = np.sum((plus - affine_forward(*arguments)[0]) * dout) / 2e-5
             a[i] = old
-        found.append(d)
-    return tuple(found)
+        gradients.append(d)
+    return tuple(gradients)
 
 
-def affine_backward(dout, cache):
-    return _differences(lambda *a: affine_forward(*a)[0], [np.array(a) for a in cache], dout)
+def affine_forward(x, w, b):
+    return x.reshape(len(x), -1) @ w + b, (x, w, b)
 """
 
 
 def test_differences_of_the_students_own_forward_take_too_long():
-    files = {**solved(), LAYERS: solved()[LAYERS] + DIFFERENCES}
-    attempt = marked(files, limits=BRIEF)["affine_backward"]
-    assert attempt.share == 0 and attempt.kind == "timed-out"
+    result = marked(solved(DIFFERENCES), only=["affine_backward"])["affine_backward"]
+    assert result.share == 0 and result.kind == "timed-out"
 
 
 AT_ONCE = """
+def affine_forward(x, w, b):
+    return x.reshape(len(x), -1) @ w + b, (x, w, b)
+
 
 def affine_backward(dout, cache):
     x, w, b = cache
@@ -126,112 +131,124 @@ def softmax_loss(x, y, label_smoothing=0.0):
 
 
 def test_one_evaluation_for_all_rows_takes_too_long_too(monkeypatch):
-    """By the complex step, which is exact: nothing but the time of the large problem tells it."""
-    for title, (N, D) in marking.LARGE.items():  # on whatever machine: how many evaluations are left to do
+    """By the complex step, which is exact: only the time of the large problem gives it away."""
+    for title, (N, D) in LARGE.items():  # on any machine: how many evaluations are left to do
         assert (N if title.startswith("batchnorm") else D) >= 2000
     titles = ["affine_backward", "softmax_loss"]
-    files = {**solved(), LAYERS: solved()[LAYERS] + AT_ONCE}
-    assert wrong(marked(files, limits=BRIEF._replace(seconds=1), only=titles)) == dict.fromkeys(
-        titles, "timed-out"
-    )
-    monkeypatch.setattr(marking, "LARGE", {})
-    marking.trials.cache_clear()
+    files = solved(AT_ONCE)
+    timed_out = dict.fromkeys(titles, "timed-out")
+    assert wrong(marked(files, limits=BRIEF._replace(seconds=1), only=titles)) == timed_out
+    for title in titles:
+        monkeypatch.setitem(REGISTRY, title, dataclasses.replace(REGISTRY[title], large=None))
+    reference.make_trials.cache_clear()
     assert wrong(marked(files, only=titles)) == {}
-    marking.trials.cache_clear()
+    reference.make_trials.cache_clear()
 
 
-def test_the_time_of_a_large_problem_goes_to_one_call(monkeypatch):
+@pytest.mark.parametrize("title", LARGE)
+def test_the_time_of_a_large_problem_goes_to_one_call(title, monkeypatch):
     """One in float32 besides would leave a slow but right backward half of it."""
-    for title, shape in marking.LARGE.items():
-        called, module = [], importlib.import_module(MODULES[title])
-        real = getattr(module, title)
-        monkeypatch.setattr(
-            module, title, lambda *a, real=real, called=called: called.append(a[0].dtype) or real(*a)
-        )
-        once = 3 if title == "softmax_loss" else 1
-        run(title, module, problems(title, 0, shape))
-        assert called == [np.float64] * once
-        run(title, module, problems(title, 0))
-        assert called == [np.float64] * 2 * once + [np.float32] * once
+    dtypes, module = [], importlib.import_module(REGISTRY[title].module)
+    real = getattr(module, title)
+    monkeypatch.setattr(module, title, lambda *a, **k: dtypes.append(a[0].dtype) or real(*a, **k))
+    once = 3 if title == "softmax_loss" else 1
+    run(title, module, make_problem(title, 0, LARGE[title]))
+    assert dtypes == [np.float64] * once
+    run(title, module, make_problem(title, 0))
+    assert dtypes == [np.float64] * 2 * once + [np.float32] * once
 
 
 def test_a_large_problem_says_that_it_is_one():
-    line = "    dx = gamma * inv_std * (dout - dbeta / N -"
-    small = (LAYERS, line, f"    if N > 10:\n        return dout, dgamma, dbeta\n{line}")
-    attempt = marked(changed(solved(), small))["batchnorm_backward_alt"]
-    assert attempt.text == "dx: right on small problems, wrong on one of shape (2000, 48)."
-    assert attempt.share == 1 / 2
+    small = BATCHNORM.replace("dx = cache", "dx = dout if N > 10 else cache")
+    result = marked(solved(small), only=["batchnorm_backward_alt"])["batchnorm_backward_alt"]
+    assert result.text == "dx: right on small problems, wrong on one of shape (2000, 48)."
+    assert result.share == 1 / 2
 
 
-def test_an_error_on_a_hidden_problem_tells_its_type_and_line_only():
-    files = blank()
-    told = """
+ERRORS = """
 def relu_forward(x):
     if x.shape != (7, 5):
         raise type("K" + repr(x[0, 0]), (ValueError,), {})(repr(x))
     return np.maximum(x, 0), x
+
 
 def affine_forward(x, w, b):
     if len(x) != 7 or x.shape[2] != 5:
         raise ValueError(repr(x))
     return x.reshape(len(x), -1) @ w + b, (x, w, b)
 
+
 def softmax_loss(x, y):
     raise ValueError("the first problem is public")
 """
-    files[LAYERS] += told
-    attempts = marked(files)
+
+
+def test_of_an_error_on_a_hidden_problem_only_type_and_line_are_passed_on():
+    files = blank(ERRORS)
+    results = marked(files)
     line = files[LAYERS][: files[LAYERS].index("raise ValueError(repr(x))")].count("\n") + 1
-    assert (
-        attempts["affine_forward"].text
-        == f"It raised ValueError on a problem that is not shown (layers.py, line {line})."
-    )
-    assert attempts["relu_forward"].text.startswith("It raised an error on a problem that is not shown")
-    assert "the first problem is public" in attempts["softmax_loss"].text
+    place = f"on a problem that is not shown (layers.py, line {line})."
+    assert results["affine_forward"].text == f"It raised ValueError {place}"
+    assert results["relu_forward"].text.startswith("It raised an error on a problem that is not shown")
+    assert "the first problem is public" in results["softmax_loss"].text
 
 
-def test_follow_through_passes_on_nothing_of_the_reference():
-    """Its source is there to read: neither an error nor a number may carry it out."""
-    files = blank()
-    files[LAYERS] += """
-def _read():
+READS_THE_REFERENCE = """
+def _source():
     import glob
     import os
+
     for path in glob.glob(os.path.dirname(__file__) + "/../reference_*.py"):
         return open(path).read()
     raise NotImplementedError
 
+
 def affine_backward(dout, cache):
-    raise ValueError(_read())
+    raise ValueError(_source())
+
 
 def relu_backward(dout, cache):
-    return dout * 0 + ord(_read()[0]) + 3000,
+    return dout * 0 + ord(_source()[0]) + 3000,
+
 
 def dropout_backward(dout, cache):
-    raise NotImplementedError("Exercise 1: " + _read()[:40])
+    raise NotImplementedError("Exercise 1: " + _source()[:40])
+
 
 def layernorm_backward(dout, cache):
-    return dout * (3000 + ord(_read()[0])), dout[0], dout[0]
+    return dout * (3000 + ord(_source()[0])), dout[0], dout[0]
 """
-    for title, attempt in marked(files).items():
-        assert "import" not in attempt.text and "30" not in attempt.text, (title, attempt)
+
+
+def test_follow_through_passes_on_nothing_of_the_reference():
+    """Its source is there to read: neither an error nor a number may carry it out."""
+    for title, result in marked(blank(READS_THE_REFERENCE)).items():
+        assert "import" not in result.text and "30" not in result.text, (title, result)
 
 
 def test_an_expression_too_deep_to_write_out_is_marked():
-    attempts = marked(hostile("deep_expression"), only=["relu_forward", "relu_backward"])
-    assert shares(attempts) == {} and attempts["relu_forward"].kind != "unmarkable"
+    results = marked(hostile("deep_expression"), only=["relu_forward", "relu_backward"])
+    assert shares(results) == {} and results["relu_forward"].kind != "unmarkable"
 
 
-def test_what_a_child_says_of_an_error_may_be_of_any_type():
-    exercise = EXERCISES[0]
-    for value in ([], {}, 3, None, [["x"]]):
-        for public in (True, False):
-            attempt = marking._raised(
-                {"type": value, "message": value, "file": value, "line": value},
-                exercise,
-                EXERCISES,
-                public,
-                {"layers.py"},
-            )
-            assert attempt.kind == "raised" and "an error" in attempt.text
-    assert marking._raised([], exercise, EXERCISES, True, ()).kind == "raised"
+@pytest.mark.parametrize("public", [True, False], ids=["public", "hidden"])
+@pytest.mark.parametrize("value", [[], {}, 3, None, [["x"]]], ids=str)
+def test_what_a_child_sends_as_an_error_may_be_of_any_type(value, public):
+    for error in (value, dict.fromkeys(("type", "message", "file", "line"), value)):
+        result = result_of_error(error, EXERCISES[0], EXERCISES, public, {"layers.py"})
+        assert result.kind == "raised" and "an error" in result.text
+
+
+@pytest.mark.parametrize(
+    "actual, expected, right",
+    [
+        (np.ones(2), np.array([1, 1 + 9e-7]), True),
+        (np.ones(2), np.array([1, 1 + 1e-5]), False),
+        (np.ones(2, np.float32), np.ones(2), False),
+        (np.float32(1), np.float64(1), True),  # of a scalar the dtype is free
+        (np.ones((2, 1)), np.ones(2), False),
+    ],
+    ids=["the order of a sum", "value", "dtype", "scalar", "shape"],
+)
+def test_an_array_is_right_by_shape_dtype_and_value(actual, expected, right):
+    assert compare.agrees(actual, expected) is right

@@ -1,174 +1,247 @@
-"""Marks: follow-through, partial credit, and whatever is right in another way."""
+"""Marks: follow-through, partial credit, what is right in another way, and what costs only a part."""
 
 import ast
 import time
 
 import pytest
 
-from classroom.grading import marking
-from classroom.manifest import ROOT
+from classroom.grading import compare, runner
 from tests.support.grading_class import (
+    BATCHNORM,
     BRIEF,
+    LAYER_UTILS,
     LAYERS,
+    NET,
+    OPTIM,
+    PATIENT,
     WRONG_ALT,
     blank,
-    changed,
+    function,
     marked,
     shares,
     solved,
+    with_functions,
     wrong,
 )
 
-NET = "cs231n/classifiers/fc_net.py"
-WRONG_FORWARD = (LAYERS, "var = squared.mean(axis=0)  ", "var = squared.sum(axis=0) / (len(x) - 1)  ")
-
-
-def body(function):
-    """The source of a function of the solved layers."""
-    source = (ROOT / LAYERS).read_text()
-    (node,) = [n for n in ast.parse(source).body if getattr(n, "name", "") == function]
-    return "\n\n" + ast.get_source_segment(source, node) + "\n"
-
 
 def test_one_mistake_costs_one_exercise_and_is_recognized():
-    attempts = marked(changed(solved(), WRONG_ALT))
-    assert wrong(attempts) == {"batchnorm_backward_alt": "mean-held-fixed"}
-    alt = attempts["batchnorm_backward_alt"]
+    results = marked(solved(WRONG_ALT))
+    assert wrong(results) == {"batchnorm_backward_alt": "mean-held-fixed"}
+    alt = results["batchnorm_backward_alt"]
     assert alt.share == 1 / 2  # dgamma and dbeta are right, and dx counts as both
     assert "dx: the mean is held fixed" in alt.text and "notebook 2" in alt.text
 
 
 def test_a_wrong_forward_does_not_cost_the_backward():
-    attempts = marked(changed(solved(), WRONG_FORWARD))
-    assert wrong(attempts) == {"batchnorm_forward": "n-minus-1"}
-    assert attempts["batchnorm_backward"].followed == ("batchnorm_forward",)
-    assert attempts["FullyConnectedNet"].followed == ("batchnorm_forward",)
+    results = marked(solved(function("batchnorm_forward", "x, *rest", "_batchnorm_forward(2 * x, *rest)")))
+    assert wrong(results).keys() == {"batchnorm_forward"}
+    assert results["batchnorm_backward"].reference_used_for == ("batchnorm_forward",)
+    assert results["FullyConnectedNet"].reference_used_for == ("batchnorm_forward",)
 
 
-@pytest.mark.parametrize("function", ["batchnorm_backward_alt", "affine_backward", "dropout_backward"])
-def test_a_backward_without_its_forward_is_marked_with_the_references(function):
-    files = blank()
-    files[LAYERS] += body(function)
-    if function == "affine_backward":  # whose exercise has a second function
-        files["cs231n/layer_utils.py"] = solved()["cs231n/layer_utils.py"]
-    attempts = marked(files)
-    assert shares(attempts) == {function: 1.0}
-    assert attempts[function].followed == (function.removesuffix("_alt").replace("backward", "forward"),)
+@pytest.mark.parametrize("name", ["batchnorm_backward_alt", "affine_backward", "dropout_backward"])
+def test_a_backward_without_its_forward_is_marked_with_the_references(name):
+    source = solved()[LAYERS]
+    (node,) = [node for node in ast.parse(source).body if getattr(node, "name", "") == name]
+    files = blank(ast.get_source_segment(source, node) + "\n")
+    files[LAYER_UTILS] = solved()[LAYER_UTILS]  # which has a second function of affine_backward
+    results = marked(files)
+    assert shares(results) == {name: 1.0}
+    assert results[name].reference_used_for == (name.removesuffix("_alt").replace("backward", "forward"),)
 
 
 def test_a_net_over_blank_layers_is_marked_with_the_references():
-    attempts = marked({**blank(), NET: solved()[NET]})
-    assert shares(attempts) == {"TwoLayerNet.loss": 1.0, "FullyConnectedNet": 1.0}
+    results = marked({**blank(), NET: solved()[NET]})
+    assert shares(results) == {"TwoLayerNet.loss": 1.0, "FullyConnectedNet": 1.0}
 
 
 def test_layers_that_cannot_be_imported_do_not_cost_the_net():
-    attempts = marked({**solved(), LAYERS: "def affine_forward(x, w, b)\n    return x @ w"})
-    assert set(shares(attempts)) == {
+    results = marked({**solved(), LAYERS: "def affine_forward(x, w, b)\n    return x @ w"})
+    assert set(shares(results)) == {
         "sgd_momentum",
         "rmsprop",
         "adam",
         "TwoLayerNet.loss",
         "FullyConnectedNet",
     }
-    assert attempts["relu_forward"].kind == "no-import"
-    text = attempts["relu_forward"].text
-    assert "SyntaxError" in text and "(layers.py, line 1)" in text
+    relu = results["relu_forward"]
+    assert relu.kind == "no-import" and "SyntaxError" in relu.text and "(layers.py, line 1)" in relu.text
 
 
-def test_another_style_and_another_cache_are_right():
-    files = changed(
-        solved(),
-        (
-            LAYERS,
-            "    return x.reshape(len(x), -1) @ w + b, (x, w, b)",
-            "    rows = x.reshape(len(x), -1)\n"
-            "    out = [[sum(a * c for a, c in zip(row, column)) for column in w.T] for row in rows]\n"
-            "    return np.array(out) + b, {'x': x, 'w': w, 'b': b}",
-        ),
-        (
-            LAYERS,
-            "    x, w, b = cache\n",
-            "    x, w, b = cache['x'], cache['w'], cache['b']\n",
-        ),
-        ("cs231n/layer_utils.py", "    x, _, _ = cache\n", "    x = cache['x']\n"),
-    )
-    assert wrong(marked(files)) == {}
+OWN_AFFINE = """
+def affine_forward(x, w, b):
+    rows = x.reshape(len(x), -1)
+    out = [[sum(a * c for a, c in zip(row, column)) for column in w.T] for row in rows]
+    return np.array(out) + b, {"x": x, "w": w, "b": b}
 
 
-def test_any_mask_of_dropout_that_is_one_is_right():
-    mask = "    mask = (rng.random(x.shape) < p).astype(x.dtype) / p\n"
-    other = (
-        "    rng = np.random.default_rng(dropout_param.get('seed'))\n"
-        "    mask = (rng.random(x.shape) > 1 - p).astype(x.dtype) / p\n"
-    )
-    assert wrong(marked(changed(solved(), (LAYERS, mask, other)))).keys() <= {"FullyConnectedNet"}
-    none = "    mask = np.zeros(x.shape)\n"
-    assert set(wrong(marked(changed(solved(), (LAYERS, mask, none))))) == {"dropout_forward"}
+def affine_backward(dout, cache):
+    x, w = cache["x"], cache["w"]
+    return (dout @ w.T).reshape(x.shape), x.reshape(len(x), -1).T @ dout, dout.sum(axis=0)
+"""
+OWN_AFFINE_IF = """
+def affine_backward_if(needs_dx, dout, cache):
+    return affine_backward(dout, cache) if needs_dx else (None, *affine_backward(dout, cache)[1:])
+"""
+LOOPS = """    dx = np.empty_like(dout)
+    for j in range(dout.shape[1]):
+        for i in range(N):
+            dx[i, j] = cache["factor"][j] * (dout[i, j] - dbeta[j] / N - x_hat[i, j] * dgamma[j] / N)
+"""
+
+
+def test_another_style_and_another_cache_are_right_and_loops_over_columns_are_in_time():
+    head, alt = BATCHNORM.split("def batchnorm_backward_alt")
+    closed_form = next(line for line in alt.splitlines(keepends=True) if line.startswith("    dx ="))
+    files = solved(OWN_AFFINE)
+    files = with_functions(files, f"{head}def batchnorm_backward_alt{alt.replace(closed_form, LOOPS)}")
+    assert wrong(marked(with_functions(files, OWN_AFFINE_IF, LAYER_UTILS))) == {}
+
+
+DROPOUT = """
+def dropout_forward(x, dropout_param):
+    p = dropout_param["p"]
+    if dropout_param["mode"] == "test":
+        return x, (dropout_param, None)
+    mask = MASK
+    return x * mask, (dropout_param, mask)
+
+
+def dropout_backward(dout, cache):
+    return dout if cache[1] is None else dout * cache[1]
+"""
+OWN_MASK = "(np.random.default_rng(dropout_param.get('seed')).random(x.shape) > 1 - p).astype(x.dtype) / p"
+
+
+def test_any_mask_of_dropout_is_right_and_a_net_is_marked_by_the_masks_that_its_own_dropout_draws():
+    titles = ["dropout_forward", "dropout_backward", "FullyConnectedNet"]
+    own = solved(DROPOUT.replace("MASK", OWN_MASK))
+    assert wrong(marked(own, limits=PATIENT, only=titles)) == {}
+    unregularized = """
+class FullyConnectedNet(FullyConnectedNet):
+    def loss(self, X, y=None):
+        if y is None:
+            return super().loss(X)
+        loss, grads = super().loss(X, y)
+        return loss - 0.5 * self.reg * sum(np.sum(v**2) for k, v in self.params.items() if "W" in k), grads
+"""
+    result = marked(with_functions(own, unregularized, NET), limits=PATIENT, only=titles)["FullyConnectedNet"]
+    assert result.kind == "reg-left-out" and result.share == 43 / 48  # but for the five losses
 
 
 def test_what_only_repeats_an_input_earns_nothing():
-    files = blank()
-    files[LAYERS] += (
-        "\ndef batchnorm_forward(x, gamma, beta, bn_param):\n    return x, None\n"
-        "\ndef dropout_forward(x, dropout_param):\n    return x, None\n"
-    )
-    attempts = marked(files)
-    assert shares(attempts) == {} and attempts["dropout_forward"].kind == "nothing-dropped"
+    names = ("batchnorm_forward", "dropout_forward")
+    results = marked(blank("\n\n".join(function(name, "x, *rest", "x, None") for name in names)))
+    assert shares(results) == {} and results["dropout_forward"].kind == "nothing-dropped"
 
 
-def test_loops_over_columns_are_in_time():
-    loops = (
-        LAYERS,
-        "    dx = gamma * inv_std * (dout - dbeta / N -",
-        """    dx = np.empty_like(dout)
-    for j in range(dout.shape[1]):
-        h = x_hat[:, j]
-        for i in range(N):
-            dx[i, j] = gamma[j] * inv_std[j] * (dout[i, j] - dbeta[j] / N - h[i] * dgamma[j] / N)
-    return dx, dgamma, dbeta
-    dx = gamma * inv_std * (dout - dbeta / N -""",
-    )
-    assert wrong(marked(changed(solved(), loops))) == {}
+SOFTMAX = """
+def softmax_loss(x, y, label_smoothing=0.0):
+    N, C = x.shape
+    log_p = x - SHIFT
+    log_p = log_p - np.log(np.exp(log_p).sum(axis=1, keepdims=True))
+    target = np.full_like(x, label_smoothing / C)
+    target[np.arange(N), y] += 1 - label_smoothing
+    return -np.sum(target * log_p) / N, (np.exp(log_p) - target) / N
+"""
+NET_WITHOUT = """
+class FullyConnectedNet(FullyConnectedNet):
+    def __init__(self, *sizes, NAME=None, **options):
+        super().__init__(*sizes, **options)
+"""
+REFUSAL = "if NAME:\n            raise NotImplementedError\n        super"
+NET_REFUSES = NET_WITHOUT.replace("super", REFUSAL).replace("NAME", "label_smoothing")
+SOFTMAX_PLAIN = function("softmax_loss", "x, y, label_smoothing=0.0", "_softmax_loss(x, y)")
+RELU_FORWARD = function("relu_forward", "x", "np.maximum(x, 0), x")
+RELU_BACKWARD = function("relu_backward", "dout, cache", "dout * (cache >= 0)")
+ONE_SEED = function("dropout_forward", "x, param", "_dropout_forward(x, {**param, 'seed': 0})")
+ONE_MASK = "(np.arange(x.size).reshape(x.shape) * 0.618 % 1 < p) / p"
+IN_FLOAT64 = function("batchnorm_forward", "x, *rest", "_batchnorm_forward(x.astype(np.float64), *rest)")
+
+
+@pytest.mark.parametrize(
+    "title, source, kind, share",
+    [
+        ("FullyConnectedNet", NET_WITHOUT.replace("NAME", "dropout_keep_ratio"), "dropout-left-out", 41 / 48),
+        ("FullyConnectedNet", NET_WITHOUT.replace("NAME", "label_smoothing"), "smoothing-ignored", 41 / 48),
+        ("FullyConnectedNet", NET_REFUSES, "smoothing-ignored", 41 / 48),
+        ("softmax_loss", SOFTMAX_PLAIN, "smoothing-ignored", 3 / 5),
+        ("softmax_loss", SOFTMAX.replace("SHIFT", "x.max(axis=1, keepdims=True)"), "right", 1),
+        ("softmax_loss", SOFTMAX.replace("SHIFT", "x.max()"), "overflow", 4 / 5),
+        ("relu_backward", RELU_FORWARD + RELU_BACKWARD, "passes-at-zero", 0),
+        ("dropout_forward", ONE_SEED, "one-mask", 0),
+        ("dropout_forward", DROPOUT.replace("MASK", ONE_MASK), "one-mask", 0),
+        ("dropout_forward", DROPOUT.replace("MASK", "np.zeros(x.shape)"), "mask-by-line", 0),
+        ("batchnorm_forward", IN_FLOAT64, "not-float32", 4 / 4.25),
+    ],
+)
+def test_a_part_costs_its_share(title, source, kind, share):
+    files = solved(source, NET if "Net" in title else LAYERS)
+    results = marked(files, limits=PATIENT, only=[title])
+    assert results[title].kind == kind and results[title].share == pytest.approx(share)
+
+
+def test_smoothing_left_to_be_written_costs_its_share_and_not_the_net():
+    unwritten = "    if label_smoothing:\n        raise NotImplementedError('later')\n    return"
+    titles = ["softmax_loss", "FullyConnectedNet"]
+    results = marked(solved(SOFTMAX_PLAIN.replace("    return", unwritten)), limits=PATIENT, only=titles)
+    assert wrong(results) == {"softmax_loss": "smoothing-ignored"}
+    assert results["softmax_loss"].share == pytest.approx(3 / 5)
+    assert results["FullyConnectedNet"].reference_used_for == ("softmax_loss",)
+
+
+@pytest.mark.parametrize(
+    "line, words",
+    [
+        ("import matplotlib.pyplot as plt", "matplotlib is not there when your work is marked."),
+        ("from cs231n import vis_utils", "cs231n.vis_utils is not handed in."),
+        ("from cs231n.my_helpers import f", "cs231n.my_helpers is not handed in."),
+        ("from cs231n.gradient_check import rel_error", "cs231n.gradient_check could give the answers."),
+    ],
+)
+def test_a_refused_import_is_reported_in_the_words_of_the_checks(line, words):
+    result = marked({**solved(), OPTIM: f"{line}\n{solved()[OPTIM]}"}, only=["rmsprop"])["rmsprop"]
+    assert result.kind == "no-import"
+    assert result.text.startswith(f"cs231n/optim.py cannot be imported. {words} An exercise may import ")
+    assert result.text.endswith(" (optim.py, line 1).")
 
 
 def test_what_cannot_be_marked_costs_one_exercise(monkeypatch):
-    real = marking.agrees
+    real = compare.agrees
 
-    def fails(got, right):
-        if right.shape and right.shape[-1:] == (3,) and right.ndim == 2:
+    def fails(actual, expected):
+        if expected.shape and expected.shape[-1:] == (3,) and expected.ndim == 2:
             raise RecursionError
-        return real(got, right)
+        return real(actual, expected)
 
-    monkeypatch.setattr(marking, "agrees", fails)
-    attempts = marked(solved())
-    assert attempts["affine_forward"].kind == "unmarkable"
-    assert "RecursionError" in attempts["affine_forward"].text
-    assert attempts["relu_forward"].share == 1
+    monkeypatch.setattr(compare, "agrees", fails)
+    results = marked(solved(), only=["affine_forward", "relu_forward"])
+    assert results["affine_forward"].kind == "unmarkable"
+    assert "RecursionError" in results["affine_forward"].text
+    assert results["relu_forward"].share == 1
 
 
-def test_the_start_of_a_child_is_not_of_the_students_time(monkeypatch):
-    """Nor is what the next child loads again after one has ended."""
-    real = marking.Child
+def test_the_start_of_a_child_does_not_count_as_the_students_time(monkeypatch):
+    """Nor does what the next child loads again after one has ended."""
 
-    class Late(real):
+    class SlowChild(runner.Child):
         def __init__(self, *args):
             super().__init__(*args)
             time.sleep(2.2)
 
-    monkeypatch.setattr(marking, "Child", Late)
-    ends = "\n\ndef relu_forward(x):\n    import os\n    os._exit(3)\n"
-    files = {**solved(), LAYERS: solved()[LAYERS] + ends}
-    attempts = marked(files, only=["affine_forward", "relu_forward", "relu_backward"])
-    assert wrong(attempts) == {"relu_forward": "crashed"}
+    monkeypatch.setattr(runner, "Child", SlowChild)
+    files = solved(function("relu_forward", "x", "__import__('os')._exit(3)"))
+    results = marked(files, only=["affine_forward", "relu_forward", "relu_backward"])
+    assert wrong(results) == {"relu_forward": "crashed"}
 
 
 @pytest.mark.slow
 def test_an_exercise_and_a_submission_have_their_time():
-    slow = "\nimport time\n\ndef relu_forward(x):\n    time.sleep(0.8)\n    return np.maximum(x, 0), x\n"
-    files = {**solved(), LAYERS: solved()[LAYERS] + slow}
+    files = solved(function("relu_forward", "x", "__import__('time').sleep(0.8) or np.maximum(x, 0), x"))
     assert marked(files)["relu_forward"].kind == "timed-out"  # five times 0.8 s are more than 2 s
-    attempts = marked(files, limits=BRIEF._replace(seconds=20, total=2))
-    assert attempts["affine_forward"].share == 1
+    results = marked(files, limits=BRIEF._replace(seconds=20, total=2))
+    assert results["affine_forward"].share == 1
     for title in ("relu_forward", "softmax_loss", "FullyConnectedNet"):
-        assert attempts[title].kind == "timed-out"
-        assert attempts[title].text == "The 2 seconds for all of the submission were used up."
+        assert results[title].kind == "timed-out"
+        assert results[title].text == "The 2 seconds for all of the submission were used up."

@@ -8,10 +8,13 @@ import zipfile
 import pytest
 
 from classroom.grading import submission
-from classroom.grading.submission import read_submission, students
-from tests.support.grading_class import FILES, LAYERS, OPTIM, solved, zipped
+from classroom.grading.submission import Submission, find_submissions, read_submission
+from cs231n.checking.submission import collect
+from cs231n.common.files import zip_of
+from tests.support.grading_class import FILES, LAYERS, OPTIM, zipped
 
 GOOD = {name: f"# {name}\n" for name in FILES}
+BUT_LAYERS = GOOD.keys() - {LAYERS}
 
 
 def read(path):
@@ -19,118 +22,119 @@ def read(path):
 
 
 @pytest.mark.parametrize("top", ["", "ada/", "ada/homework two/"])
-def test_a_zip_or_a_folder_is_read_also_below_one_folder(tmp_path, top):
-    zipped(tmp_path / "ada.zip", GOOD, top)
-    zipfile.ZipFile(tmp_path / "ada.zip").extractall(tmp_path / "folder")
-    for name in ("ada.zip", "folder"):
-        assert read(tmp_path / name) == submission.Submission(GOOD, {}, [])
+@pytest.mark.parametrize("packed", [True, False], ids=["zip", "folder"])
+def test_a_zip_or_a_folder_is_read_also_below_one_folder(tmp_path, top, packed):
+    path = zipped(tmp_path / "ada.zip", GOOD, top)
+    if not packed:
+        zipfile.ZipFile(path).extractall(tmp_path / "folder")
+        path = tmp_path / "folder"
+    assert read(path) == Submission(GOOD, {}, [])
 
 
-def test_a_zip_in_a_folder_is_read(tmp_path):
-    """As a learning platform may deliver it; also a zip in a zip, but no deeper."""
+def test_a_zip_in_a_folder_or_in_a_zip_is_read_but_no_deeper(tmp_path):
+    """As a learning platform may deliver it."""
     inner = zipped(tmp_path / "ivy" / "submission.zip", GOOD)
-    found = read(tmp_path / "ivy")
-    assert found.files == GOOD and found.problems == {} and "submission.zip" in found.notes[0]
+    result = read(tmp_path / "ivy")
+    assert result.files == GOOD and result.faults == {} and "submission.zip" in result.notes[0]
     assert read(zipped(tmp_path / "b.zip", {"x/submission.zip": inner.read_bytes()})).files == GOOD
     twice = zipped(tmp_path / "c.zip", {"b.zip": (tmp_path / "b.zip").read_bytes()})
-    assert "none of" in read(twice).problems[""]
+    assert "none of" in read(twice).faults[""]
     zipped(tmp_path / "ivy" / "older.zip", GOOD)
-    found = read(tmp_path / "ivy")
-    assert found.files == {} and "older.zip, submission.zip" in found.problems[""]
+    result = read(tmp_path / "ivy")
+    assert result.files == {} and "older.zip, submission.zip" in result.faults[""]
     (tmp_path / "dan").mkdir()
     (tmp_path / "dan" / "a.zip").write_bytes(b"no zip")
-    assert "cannot be read as a zip" in read(tmp_path / "dan").problems[""]
+    assert "cannot be read as a zip" in read(tmp_path / "dan").faults[""]
 
 
-def test_files_laid_flat_are_read(tmp_path):
+def test_files_without_their_folders_are_read(tmp_path):
     flat = {name.rpartition("/")[2]: text for name, text in GOOD.items()}
-    found = read(zipped(tmp_path / "a.zip", flat))
-    assert found.files == GOOD and found.problems == {} and "by their names alone" in found.notes[0]
-    found = read(zipped(tmp_path / "b.zip", {**flat, "old/layers.py": "# old"}))
-    assert found.problems == {LAYERS: f"{LAYERS} is there 2 times, as layers.py and old/layers.py"}
-    assert found.files.keys() == GOOD.keys() - {LAYERS}
+    result = read(zipped(tmp_path / "a.zip", flat))
+    assert result.files == GOOD and result.faults == {} and "by their names alone" in result.notes[0]
+    result = read(zipped(tmp_path / "b.zip", {**flat, "old/layers.py": "# old"}))
+    assert result.faults == {LAYERS: f"{LAYERS} is there 2 times, as layers.py and old/layers.py"}
+    assert result.files.keys() == BUT_LAYERS
 
 
-def test_nothing_that_is_wanted_says_what_is_there(tmp_path):
-    found = read(zipped(tmp_path / "a.zip", {"report.pdf": "x", "photo.png": "y"}))
-    assert found.files == {} and "none of cs231n/layers.py, " in found.problems[""]
-    assert "is in it, but photo.png, report.pdf; try: python -m cs231n submit" in found.problems[""]
+def test_a_submission_of_other_files_says_what_is_there(tmp_path):
+    result = read(zipped(tmp_path / "a.zip", {"report.pdf": "x", "photo.png": "y"}))
+    assert result.files == {} and "none of cs231n/layers.py, " in result.faults[""]
+    assert "is in it, but photo.png, report.pdf; try: python -m cs231n submit" in result.faults[""]
 
 
-def test_only_what_is_wanted_is_read(tmp_path):
-    more = dict.fromkeys(
-        ["cs231n/checks.py", "classroom/grading/grade.py", "__MACOSX/cs231n/layers.py", "notes"], ""
-    )
-    assert read(zipped(tmp_path / "a.zip", {**GOOD, **more})).files == GOOD
+def test_files_without_exercises_are_not_read(tmp_path):
+    names = ["cs231n/checks.py", "classroom/grading/grade.py", "__MACOSX/cs231n/layers.py", "notes"]
+    assert read(zipped(tmp_path / "a.zip", {**GOOD, **dict.fromkeys(names, "")})).files == GOOD
 
 
 def test_a_bomb_costs_no_memory(tmp_path, monkeypatch):
-    """A file of 1 GiB, in a zip of 1 MB; and one whose header lies about its size."""
-    path = tmp_path / "bomb.zip"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
-        for name in FILES:
-            if name != LAYERS:
-                file.writestr(name, GOOD[name])
-        with file.open(LAYERS, "w", force_zip64=True) as member:
-            for _ in range(64):
-                member.write(bytes(1 << 20))
-    longest = 0
-    real = submission._limited
+    """A file of 64 MiB that is 64 kB in the zip; and one whose header lies about its size."""
+    path = zipped(tmp_path / "bomb.zip", {name: GOOD[name] for name in BUT_LAYERS})
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as file, file.open(LAYERS, "w") as member:
+        for _ in range(64):
+            member.write(bytes(1 << 20))
+    sizes, real = [], submission._read_at_most
 
     class Counted(io.RawIOBase):
         def __init__(self, file):
             self.file = file
 
         def read(self, size=-1):
-            nonlocal longest
             assert 0 < size <= 1 << 16
             content = self.file.read(size)
-            longest += len(content)
+            sizes.append(len(content))
             return content
 
-    monkeypatch.setattr(submission, "_limited", lambda file, most: real(Counted(file), most))
-    found = read(path)
-    assert found.problems == {LAYERS: f"{LAYERS} is larger than 1048576 bytes"} and OPTIM in found.files
-    assert longest < 2 << 20
+    monkeypatch.setattr(submission, "_read_at_most", lambda file, most: real(Counted(file), most))
+    result = read(path)
+    assert result.faults == {LAYERS: f"{LAYERS} is larger than 1048576 bytes"} and OPTIM in result.files
+    assert sum(sizes) < 2 << 20
 
     lying = bytearray(path.read_bytes())
     directory = lying.rindex(b"PK\x01\x02")
     lying[directory + 24 : directory + 28] = struct.pack("<I", 10)  # the size it would have unpacked
     path.write_bytes(lying)
-    assert LAYERS in read(path).problems or "" in read(path).problems
+    assert LAYERS in read(path).faults or "" in read(path).faults
 
 
-def test_paths_that_lead_out_are_left_alone_and_named(tmp_path):
-    names = ["../../out.py", "/etc/out.py", "C:\\out.py", "cs231n/../../out.py"]
-    for name in names:
-        found = read(zipped(tmp_path / "in" / "a.zip", {**GOOD, name: "x"}))
-        assert found.files == GOOD
-        assert found.notes == [f"the path {name!r} leads out of the zip; it was left alone"]
-    assert not list(tmp_path.rglob("out.py"))
-    assert read(zipped(tmp_path / "in" / "b.zip", {"../" + name: "x" for name in FILES})).files == {}
+@pytest.mark.parametrize("name", ["../../out.py", "/etc/out.py", "C:\\out.py", "cs231n/../../out.py"])
+def test_a_path_that_leads_out_is_left_alone_and_named(tmp_path, name):
+    result = read(zipped(tmp_path / "in" / "a.zip", {**GOOD, name: "x"}))
+    note = f"the path {name!r} leads out of the zip; it was left alone"
+    assert result == Submission(GOOD, {}, [note]) and not list(tmp_path.rglob("out.py"))
 
 
-def test_links_are_not_followed(tmp_path):
-    secret = tmp_path / "secret.py"
-    secret.write_text("solution")
-    link = zipfile.ZipInfo(LAYERS)
-    link.external_attr = 0o120777 << 16
-    with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
-        file.writestr(link, str(secret))
-    assert read(tmp_path / "a.zip").problems[LAYERS] == f"{LAYERS} is a link, not a file"
+def test_files_at_paths_that_lead_out_are_not_read(tmp_path):
+    assert read(zipped(tmp_path / "b.zip", {"../" + name: "x" for name in FILES})).files == {}
 
-    (tmp_path / "b" / "cs231n").mkdir(parents=True)
-    os.symlink(secret, tmp_path / "b" / LAYERS)
-    assert read(tmp_path / "b").problems[LAYERS] == f"{LAYERS} is a link, not a file"
+
+def link_in_zip(path, target):
+    entry = zipfile.ZipInfo(LAYERS)
+    entry.external_attr = 0o120777 << 16
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr(entry, str(target / "layers.py"))
+
+
+def link_to_file(path, target):
+    (path / "cs231n").mkdir(parents=True)
+    os.symlink(target / "layers.py", path / LAYERS)
+
+
+def link_to_folder(path, target):
+    path.mkdir()
+    os.symlink(target, path / "cs231n")
+
+
+@pytest.mark.parametrize("make_link", [link_in_zip, link_to_file, link_to_folder])
+def test_links_are_not_followed(tmp_path, make_link):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "layers.py").write_text("solution")
-    (tmp_path / "c").mkdir()
-    os.symlink(tmp_path / "elsewhere", tmp_path / "c" / "cs231n")
-    assert read(tmp_path / "c").problems[LAYERS] == f"{LAYERS} is a link, not a file"
+    make_link(tmp_path / "ada", tmp_path / "elsewhere")
+    assert read(tmp_path / "ada").faults[LAYERS] == f"{LAYERS} is a link, not a file"
 
 
 @pytest.mark.parametrize(
-    "content, said",
+    "content, fault",
     [
         ("é".encode("latin-1"), "is not UTF-8, at byte 0; try: save it as UTF-8"),
         ("x = 1".encode("utf-16"), "is in UTF-16; try: save it as UTF-8"),
@@ -142,9 +146,9 @@ def test_links_are_not_followed(tmp_path):
     ],
     ids=["latin-1", "utf-16", "notebook", "long"],
 )
-def test_what_is_no_python_file_says_so(tmp_path, content, said):
-    found = read(zipped(tmp_path / "a.zip", {**GOOD, LAYERS: content}))
-    assert found.problems == {LAYERS: f"{LAYERS} {said}"} and found.files.keys() == GOOD.keys() - {LAYERS}
+def test_a_file_that_is_no_python_says_so(tmp_path, content, fault):
+    result = read(zipped(tmp_path / "a.zip", {**GOOD, LAYERS: content}))
+    assert result.faults == {LAYERS: f"{LAYERS} {fault}"} and result.files.keys() == BUT_LAYERS
 
 
 def test_a_byte_order_mark_is_no_fault(tmp_path):
@@ -152,59 +156,76 @@ def test_a_byte_order_mark_is_no_fault(tmp_path):
 
 
 def test_a_missing_file_and_one_that_is_there_twice(tmp_path):
-    found = read(zipped(tmp_path / "a.zip", {LAYERS: "x = 1"}))
-    assert found.problems[OPTIM] == f"{OPTIM} is missing" and found.files == {LAYERS: "x = 1"}
+    result = read(zipped(tmp_path / "a.zip", {LAYERS: "x = 1"}))
+    assert result.faults[OPTIM] == f"{OPTIM} is missing" and result.files == {LAYERS: "x = 1"}
     with pytest.warns(UserWarning, match="Duplicate"), zipfile.ZipFile(tmp_path / "b.zip", "w") as file:
         for text in ("x = 1", "x = 2"):
             file.writestr(LAYERS, text)
-    assert read(tmp_path / "b.zip").problems[LAYERS] == f"{LAYERS} is in the zip 2 times"
+    assert read(tmp_path / "b.zip").faults[LAYERS] == f"{LAYERS} is in the zip 2 times"
+
+
+def set_bits(at, bits):
+    """One changed byte of each entry, for which zipfile raises what no other damage makes it raise."""
+
+    def spoil(content):
+        content, entry = bytearray(content), 0
+        while (entry := content.find(b"PK\x01\x02", entry + 1)) > 0:
+            content[entry + at] |= bits
+        return bytes(content)
+
+    return spoil
 
 
 @pytest.mark.parametrize(
     "spoil",
     [
-        lambda b: b"",
-        lambda b: b"no zip",
-        lambda b: b[: len(b) // 2],
-        lambda b: b.replace(b"# cs231n/layers.py", b"# cs231n/LAYERS.py", 1),
+        lambda content: b"",
+        lambda content: b"no zip",
+        lambda content: content[: len(content) // 2],
+        lambda content: content.replace(b"# cs231n/layers.py", b"# cs231n/LAYERS.py", 1),
+        set_bits(6, 99),
+        set_bits(8, 0x20),
+        set_bits(8, 0x40),
     ],
-    ids=["empty", "text", "cut", "flipped"],
+    ids=["empty", "text", "cut", "flipped", "version", "patched", "encrypted"],
 )
-def test_what_is_no_zip_says_so(tmp_path, spoil):
+def test_a_broken_zip_says_so(tmp_path, spoil):
     path = tmp_path / "a.zip"
     with zipfile.ZipFile(path, "w") as file:
         for name, text in GOOD.items():
             file.writestr(name, text)
     path.write_bytes(spoil(path.read_bytes()))
-    assert "a.zip cannot be read as a zip" in read(path).problems[""]
-
-
-@pytest.mark.parametrize("at, bits", [(6, 99), (8, 0x20), (8, 0x40)], ids=["version", "patched", "encrypted"])
-def test_a_zip_of_a_kind_that_is_not_read_says_so(tmp_path, at, bits):
-    """One changed byte, for which zipfile raises what no other damage makes it raise."""
-    path = zipped(tmp_path / "a.zip", GOOD)
-    content, entry = bytearray(path.read_bytes()), 0
-    while (entry := content.find(b"PK\x01\x02", entry + 1)) > 0:
-        content[entry + at] |= bits
-    path.write_bytes(content)
-    assert "a.zip cannot be read as a zip" in read(path).problems[""]
+    assert "a.zip cannot be read as a zip" in read(path).faults[""]
 
 
 def test_a_password_and_too_many_files(tmp_path, monkeypatch):
     path = zipped(tmp_path / "a.zip", GOOD)
-    content = path.read_bytes()
-    entry = b"PK\x01\x02\x14\x03\x14\x00"
-    path.write_bytes(content.replace(entry + b"\x00", entry + b"\x01"))
-    assert read(path).problems[LAYERS] == f"{LAYERS} is locked with a password"
-    monkeypatch.setattr(submission, "MANY", 3)
-    assert "more than 3" in read(zipped(tmp_path / "b.zip", GOOD)).problems[""]
+    path.write_bytes(set_bits(8, 1)(path.read_bytes()))
+    assert read(path).faults[LAYERS] == f"{LAYERS} is locked with a password"
+    monkeypatch.setattr(submission, "MAX_ENTRIES", 3)
+    assert "more than 3" in read(zipped(tmp_path / "b.zip", GOOD)).faults[""]
 
 
-def test_the_digest_tells_what_differs():
-    def digest(files):
-        return submission.Submission(files, {}, []).digest()
+@pytest.mark.parametrize("top", ["", "ada/"])
+def test_a_file_edited_after_submit_is_noted_and_costs_nothing(tmp_path, top):
+    files, path = collect(), tmp_path / "ada.zip"
+    path.write_bytes(zip_of({top + name: content for name, content in files.items()}))
+    assert read_submission(path, [LAYERS, OPTIM]).notes == []
+    files[LAYERS] += b"# later\n"
+    path.write_bytes(zip_of({top + name: content for name, content in files.items()}))
+    result = read_submission(path, [LAYERS, OPTIM])
+    assert result.notes == [f"{LAYERS} was edited after submit had packed it; it is marked as it is."]
+    assert result.faults == {} and result.files[LAYERS].endswith("# later\n")
 
-    assert digest(solved()) == digest(solved()) != digest({**solved(), OPTIM: "x = 1"})
+
+@pytest.mark.parametrize(
+    "manifest",
+    [b"", b"[" * 100_000, b"[]", b'{"files": {"cs231n/layers.py": 1}}', b"\xff", b"x" * (2 << 20)],
+    ids=["empty", "deep", "list", "number", "bytes", "long"],
+)
+def test_a_broken_manifest_is_no_fault(tmp_path, manifest):
+    zipped(tmp_path / "a.zip", {LAYERS: "x = 1", "manifest.json": manifest})
+    assert read_submission(tmp_path / "a.zip", [LAYERS]) == Submission({LAYERS: "x = 1"}, {}, [])
 
 
 def test_the_class_is_every_zip_and_folder(tmp_path):
@@ -212,9 +233,9 @@ def test_the_class_is_every_zip_and_folder(tmp_path):
     zipped(tmp_path / "...zip", GOOD)  # whose student would be ".."
     (tmp_path / "bob").mkdir()
     (tmp_path / "notes.txt").touch()
-    assert list(students(tmp_path)) == ["ada", "bob"]
+    assert list(find_submissions(tmp_path)) == ["ada", "bob"]
     (tmp_path / "ada").mkdir()
     with pytest.raises(ValueError, match="ada and ada.zip are both of ada"):
-        students(tmp_path)
+        find_submissions(tmp_path)
     with pytest.raises(ValueError, match="no .zip and no folder in"):
-        students(tmp_path / "bob")
+        find_submissions(tmp_path / "bob")

@@ -6,42 +6,66 @@ import platform
 import re
 import shutil
 import socket
+import sys
 import tempfile
 import time
 from ast import literal_eval
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from classroom.grading import report
 from classroom.grading.submission import Submission
-from classroom.manifest import ROOT
-from classroom.sandbox import process
+from classroom.sandbox import levels, process, seccomp
+from classroom.sandbox.levels import LEVELS, Command
 from classroom.sandbox.process import (
-    LEVELS,
     Child,
-    Ended,
-    NoSandbox,
-    TimedOut,
+    ChildExitedError,
+    ChildTimeoutError,
+    SandboxError,
     best_level,
-    folder_for,
-    seccomp,
+    child_folder,
 )
-from tests.support.grading_class import BRIEF, alive, blank, hostile, marked, shares, solved
+from cs231n.common.executors import ONE_THREAD
+from cs231n.common.files import REPOSITORY
+from tests.support.grading_class import (
+    BRIEF,
+    LAYERS,
+    alive,
+    blank,
+    hostile,
+    marked,
+    shares,
+    solved,
+    wrong,
+)
 
-# What a child needs of cs231n.checking.problems besides run.
-ALONE = "from contextlib import nullcontext\n\ndef standing_alone(*_):\n    return nullcontext()\n\n"
-ASK = {"exercise": "relu_forward", "module": "cs231n.layers", "inputs": {"x": np.ones((3, 2))}}
+# In the place of what calls an exercise: it evaluates an expression.
+EVALUATES = """
+import os
+import time
+from contextlib import nullcontext
+
+import numpy as np
+
+
+def forbid_other_backwards(*_):
+    return nullcontext()
+
+
+def run(exercise, module, inputs):
+    return {"repr": np.frombuffer(repr(eval(inputs["code"])).encode(), np.uint8)}
+"""
+PROBE_FILES = {"cs231n/__init__.py": "", LAYERS: "", "cs231n/checking/problems.py": EVALUATES}
 
 
 @functools.cache
 def works(level):
     try:
-        with folder_for({}) as folder, Child(folder, level, BRIEF):
+        with child_folder({}) as folder, Child(folder, level, BRIEF):
             return True
-    except NoSandbox:
+    except SandboxError:
         return False
 
 
@@ -52,19 +76,31 @@ def level(request):
     return request.param
 
 
+@pytest.fixture
+def hiding(level):
+    """A level that hides something."""
+    if level == "limits":
+        pytest.skip("limits alone hide nothing and keep nobody from writing, which every report says")
+    return level
+
+
+@pytest.fixture
+def best_level_anew():
+    best_level.cache_clear()
+    yield
+    best_level.cache_clear()
+
+
 @contextmanager
-def probing(level, hidden=()):
-    """A child of which to ask what an expression comes to there, as text, with np and os at hand."""
-    run = (
-        ALONE + "import os\nimport numpy as np\n\ndef run(exercise, module, inputs):\n"
-        "    return {'said': np.frombuffer(repr(eval(inputs['code'])).encode(), np.uint8)}\n"
-    )
-    files = {"cs231n/__init__.py": "", "cs231n/checking/problems.py": run, "cs231n/layers.py": ""}
-    with folder_for(files) as folder, Child(folder, level, BRIEF, hidden) as child:
+def probing(level, hidden=(), limits=BRIEF):
+    """A function that evaluates an expression in a child: its repr, or the type of the error it raises."""
+    with child_folder(PROBE_FILES) as folder, Child(folder, level, limits, hidden) as child:
 
         def probe(code):
-            reply = child.ask({**ASK, "inputs": {"code": code}})
-            return reply["got"]["said"].tobytes().decode() if "got" in reply else reply["error"]["type"]
+            reply = child.ask({"exercise": "", "module": "cs231n.layers", "inputs": {"code": code}})
+            return (
+                reply["outputs"]["repr"].tobytes().decode() if "outputs" in reply else reply["error"]["type"]
+            )
 
         yield probe
 
@@ -77,11 +113,11 @@ def test_no_process_and_no_thread_can_be_started(level):
         assert probe("__import__('threading').Thread(target=print).start()") == "RuntimeError"
 
 
-def test_what_a_child_is_not(level):
+def test_a_child_has_no_rights_no_environment_and_limits_that_it_cannot_raise(level):
     with probing(level) as probe:
         assert probe("os.getuid() == 0 and os.access('/proc/1/mem', os.W_OK)") == "False"
         usual = {"PWD", "OLDPWD", "LANG", "PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH"}
-        assert set(literal_eval(probe("list(os.environ)"))) - usual == set(process.ONE_THREAD)
+        assert set(literal_eval(probe("list(os.environ)"))) - usual == set(ONE_THREAD)
         assert probe("os.listdir(os.environ['HOME'])") == "[]"
         for limit in ("NPROC", "AS", "CPU", "FSIZE", "NOFILE"):
             raised = f"(lambda r: r.setrlimit(r.RLIMIT_{limit}, (1 << 40, 1 << 40)))(__import__('resource'))"
@@ -91,56 +127,41 @@ def test_what_a_child_is_not(level):
         assert probe(big) == "OSError"
 
 
-def test_a_child_sees_no_network_and_no_files_of_the_grader(level, tmp_path):
-    if level == "limits":
-        pytest.skip("limits alone hide nothing, which every report says")
+def test_a_child_sees_no_network_and_no_files_of_the_grader(hiding, tmp_path):
     (tmp_path / "ada").mkdir()
-    with probing(level, [str(tmp_path)]) as probe:
-        for folder in (ROOT, tmp_path):
+    with probing(hiding, [str(tmp_path)]) as probe:
+        for folder in (REPOSITORY, tmp_path):
             assert probe(f"os.path.isdir({str(folder)!r}) and os.listdir({str(folder)!r})") in ("False", "[]")
         assert probe("[line.split(':')[0].strip() for line in list(open('/proc/net/dev'))[2:]]") == "['lo']"
         assert len(literal_eval(probe("[p for p in os.listdir('/proc') if p.isdecimal()]"))) <= 2
-        if level == "bubblewrap":
-            assert set(literal_eval(probe("os.listdir('/')"))) <= {
-                "bin",
-                "dev",
-                "etc",
-                "kit",
-                "lib",
-                "lib32",
-                "lib64",
-                "packages",
-                "proc",
-                "sbin",
-                "tmp",
-                "usr",
-                Path(process.sys.base_prefix).parts[1],
-            }
-            assert probe("(lambda s: s.f_blocks * s.f_frsize)(os.statvfs('/tmp'))") == str(16 << 20)
+        if hiding == "bubblewrap":
+            top = set("bin dev etc kit lib lib32 lib64 packages proc sbin tmp usr".split())
+            assert set(literal_eval(probe("os.listdir('/')"))) <= top | {Path(sys.base_prefix).parts[1]}
 
 
-def test_all_is_read_only_but_a_little_space(level, tmp_path):
+def test_all_is_read_only_but_a_little_space(hiding, tmp_path):
     """An ordinary user's child has the user's own rights: every mount counts, not who may write in it."""
-    if level == "limits":
-        pytest.skip("limits alone keep nobody from writing, which the docs say")
-    nested = [str(ROOT), str(ROOT / "classroom"), str(tmp_path)]
-    with probing(level, nested) as probe:
+    nested = [str(REPOSITORY), str(REPOSITORY / "classroom"), str(tmp_path)]
+    with probing(hiding, nested) as probe:
         rows = "[line.split() for line in open('/proc/self/mountinfo')]"
         writable = set(literal_eval(probe(f"[row[4] for row in {rows} if 'rw' in row[5].split(',')]")))
         home = literal_eval(probe("os.environ['HOME']"))
         assert home in writable
         assert probe(f"(lambda s: s.f_blocks * s.f_frsize)(os.statvfs({home!r}))") == str(16 << 20)
-        if level == "namespaces":  # bubblewrap has no option for it, which the docs say
+        if hiding == "namespaces":  # bubblewrap has no option for it, which the docs say
             assert probe(f"os.statvfs({home!r}).f_files") == "4096"
-        free = {"/proc", "/dev/shm", "/dev/pts"} if level == "bubblewrap" else set()
-        assert not [path for path in writable - {home} - free if probe(f"os.path.isdir({path!r})") == "True"]
+        allowed = {"/proc", "/dev/shm", "/dev/pts"} if hiding == "bubblewrap" else set()
+        others = writable - {home} - allowed
+        assert not [path for path in others if probe(f"os.path.isdir({path!r})") == "True"]
         for path in ("np.__file__", "__import__('wire').__file__", "os.path.join(os.sep, 'usr')"):
             assert probe(f"os.statvfs({path}).f_flag & os.ST_RDONLY") == "1"
         for folder in {tempfile.gettempdir(), "/tmp", "/var/tmp"} - {home}:
             assert probe(f"os.path.isdir({folder!r}) and os.listdir({folder!r})") in ("False", "[]")
 
 
-filtered = pytest.mark.skipif(bool(seccomp.missing()), reason=seccomp.missing() or "there is a filter")
+filtered = pytest.mark.skipif(
+    bool(seccomp.unavailable_reason()), reason=seccomp.unavailable_reason() or "there is a filter"
+)
 
 
 @pytest.mark.parametrize(
@@ -150,9 +171,9 @@ def test_the_numbers_of_calls_are_those_of_the_kernel(i, header):
     header = Path("/usr/include", header)
     if not header.exists():
         pytest.skip("the kernel's headers are not installed")
-    found = dict(re.findall(r"#define __NR_(\w+)\s+(\d+)", header.read_text()))
-    assert {call: int(found[call]) for call in seccomp.CALLS} == {
-        call: numbers[i] for call, numbers in seccomp.CALLS.items()
+    numbers = dict(re.findall(r"#define __NR_(\w+)\s+(\d+)", header.read_text()))
+    assert {call: int(numbers[call]) for call in seccomp.CALLS} == {
+        call: pair[i] for call, pair in seccomp.CALLS.items()
     }
 
 
@@ -162,16 +183,16 @@ def test_calls_past_the_limits_are_refused(level):
     with probing(level) as probe:
         for name, (x86_64, aarch64) in seccomp.CALLS.items():
             number = x86_64 if platform.machine() == "x86_64" else aarch64
-            refused = f"({libc}.syscall({number}, 0, 0, 0, 0, 0), __import__('ctypes').get_errno())"
-            assert probe(refused) == "(-1, 1)", name
+            call = f"({libc}.syscall({number}, 0, 0, 0, 0, 0), __import__('ctypes').get_errno())"
+            assert probe(call) == "(-1, 1)", name
         assert probe("open('/proc/self/status').read().count('NoNewPrivs:\\t1')") == "1"
 
 
 @filtered
 def test_limits_alone_keep_a_child_from_the_memory_of_grader_and_children():
-    """Which no call tells from a file. The other levels show a child no other process."""
-    with probing("limits") as probe, probing("limits") as other:
-        for pid in (os.getpid(), other("os.getpid()")):
+    """For the filter it is an ordinary file. The other levels show a child no other process."""
+    with probing("limits") as probe, probing("limits") as second:
+        for pid in (os.getpid(), second("os.getpid()")):
             assert probe(f"open('/proc/{pid}/mem', 'rb')") == "PermissionError"
 
 
@@ -193,22 +214,19 @@ def test_limits_alone_keep_a_child_from_the_memory_of_grader_and_children():
     ids=["x32", "i386"],
 )
 def test_calls_of_another_kind_end_the_child(level, code, signal):
-    with probing(level) as probe, pytest.raises(Ended, match=signal):
+    with probing(level) as probe, pytest.raises(ChildExitedError, match=signal):
         probe(f"exec({'import ctypes; ' + code!r})")
 
 
-@pytest.mark.parametrize("machine", ["riscv64", "armv7l"])
-def test_where_no_filter_is_known_it_is_said(machine, monkeypatch):
-    monkeypatch.setattr(platform, "machine", lambda: machine)
-    best_level.cache_clear()
-    said = f"no filter of system calls is known for {platform.system()} on {machine}"
-    with pytest.raises(NoSandbox, match=said):
+def test_a_machine_without_a_filter_is_reported(monkeypatch, best_level_anew):
+    monkeypatch.setattr(platform, "machine", lambda: "riscv64")
+    reason = f"no filter of system calls is known for {platform.system()} on riscv64"
+    with pytest.raises(SandboxError, match=reason):
         best_level("bubblewrap")
-    with folder_for({}) as folder, Child(folder, best_level(), BRIEF):
+    with child_folder({}) as folder, Child(folder, best_level(), BRIEF):
         pass
-    found = report.results(Submission({}, {}, []), {}, (), best_level(), 0)
-    assert said in found["output"]
-    best_level.cache_clear()
+    results = report.make_results(Submission({}, {}, []), {}, (), best_level(), 0)
+    assert reason in results["output"]
 
 
 @pytest.fixture
@@ -221,157 +239,183 @@ def children(monkeypatch):
     shutil.rmtree(folder)
 
 
-NOTHING = {}
-RELU = {"relu_forward": 1.0}
-CASES = {  # what each earns, and the kind of its first exercise
-    "endless_loop": (NOTHING, "timed-out"),
-    "allocation": (NOTHING, "raised"),
-    "threads": (NOTHING, "raised"),
-    "fills_the_disk": (NOTHING, "raised"),
-    "exits": (RELU, "crashed"),
-    "lying_objects": (NOTHING, None),
-    "another_exercise": (RELU, "not-implemented"),
-    "differentiates": (NOTHING, "raised"),
-    "outgrows_its_limit": (NOTHING, "raised"),
+CASES = {  # {the kind of the first exercise: files of hostile/}
+    "timed-out": ["endless_loop"],
+    "raised": ["allocation", "threads", "fills_the_disk", "differentiates", "outgrows_its_limit"],
+    "crashed": ["exits"],
+    "not-implemented": ["another_exercise"],
+    "": ["lying_objects"],
 }
-ALSO = {  # contained by what contains one of those above, or after a wait for a limit
-    "endless_import": (NOTHING, "timed-out"),
-    "fork_bomb": (NOTHING, "timed-out"),
-    "flood": (NOTHING, "timed-out"),
-    "closes_the_pipe": (NOTHING, None),
-    "patched_numpy": (NOTHING, None),
-    "wrong_arrays": (NOTHING, None),
-    "forged_answers": (NOTHING, None),
+SLOW_CASES = {  # contained by what contains one of those above, or after a wait for a limit
+    "timed-out": ["endless_import", "fork_bomb", "flood"],
+    "": ["closes_the_pipe", "patched_numpy", "wrong_arrays", "forged_answers"],
 }
+FAST, SLOW = ([(kind, name) for kind in cases for name in cases[kind]] for cases in (CASES, SLOW_CASES))
 
 
-def contained(name, level, children):
-    earned, kind = (CASES | ALSO)[name]
+def require_contained(kind, name, level, children):
     start = time.monotonic()
-    # What is not to come back in time may as well be short of it.
-    attempts = marked(hostile(name), level, BRIEF._replace(seconds=1) if kind == "timed-out" else BRIEF)
-    assert shares(attempts) == earned
-    assert kind is None or attempts["affine_forward"].kind == kind
+    # Who is not to answer in time may as well get less of it.
+    results = marked(hostile(name), level, BRIEF._replace(seconds=1) if kind == "timed-out" else BRIEF)
+    assert shares(results) == ({"relu_forward": 1.0} if name in ("exits", "another_exercise") else {})
+    assert kind in ("", results["affine_forward"].kind)
     assert time.monotonic() - start < 60
     assert not alive(str(children).encode()) and not list(children.iterdir())
 
 
-@pytest.mark.parametrize("name", [*CASES, *(pytest.param(name, marks=pytest.mark.slow) for name in ALSO)])
-def test_contained(name, children):
-    contained(name, best_level(), children)
+@pytest.mark.parametrize(
+    "kind, name", [*FAST, *(pytest.param(*case, marks=pytest.mark.slow) for case in SLOW)]
+)
+def test_contained(kind, name, children):
+    require_contained(kind, name, best_level(), children)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [*CASES, *ALSO])
-def test_contained_at_weaker_levels(name, level, children):
+@pytest.mark.parametrize("kind, name", [*FAST, *SLOW])
+def test_contained_at_weaker_levels(kind, name, level, children):
     if level == best_level():
         pytest.skip("test_contained ran at this level")
-    contained(name, level, children)
+    require_contained(kind, name, level, children)
 
 
 def test_no_call_leaves_the_sandbox(level):
-    if level == "limits" and seccomp.missing():
+    if level == "limits" and seccomp.unavailable_reason():
         pytest.skip("limits alone leave the network open, which its reports say")
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(0.2)
-        attempts = marked(hostile("network", PORT=server.getsockname()[1]), level, only=["affine_forward"])
+        results = marked(hostile("network", PORT=server.getsockname()[1]), level, only=["affine_forward"])
         with pytest.raises(TimeoutError):
             server.accept()
-    assert shares(attempts) == NOTHING and attempts["affine_forward"].kind == "raised"
+    assert wrong(results) == {"affine_forward": "raised"}
 
 
-def test_nothing_is_written_outside(level, tmp_path):
+def test_nothing_is_written_outside(level):
     name = f"cs231n-was-here-{os.getpid()}"  # another run of this test may write as well
-    was_here = [
-        Path(folder, name)
-        for folder in (ROOT, ROOT / "classroom", tempfile.gettempdir(), "/var/tmp", Path.home(), "/")
-    ]
-    files = hostile("writes_outside", REPOSITORY=str(ROOT), NAME=name)
-    attempts = marked(files, level, only=["affine_forward"])
-    left = [path for path in was_here if path.exists()]
-    for path in left:
+    folders = (REPOSITORY, REPOSITORY / "classroom", tempfile.gettempdir(), "/var/tmp", Path.home(), "/")
+    files = hostile("writes_outside", REPOSITORY=str(REPOSITORY), NAME=name)
+    results = marked(files, level, only=["affine_forward"])
+    written = [path for path in (Path(folder, name) for folder in folders) if path.exists()]
+    for path in written:
         path.unlink()
-    assert shares(attempts) == NOTHING
-    if level != "limits":  # where the world may write, there limits alone do not stop a student
-        assert not left
+    assert shares(results) == {}
+    assert not written or level == "limits"  # which does not stop a student where the world may write
+
+
+SEARCH = BRIEF._replace(seconds=60, cpu=60)
 
 
 def test_the_solution_is_not_to_be_found():
     if best_level() != "bubblewrap":
         pytest.skip("bubblewrap cannot run on this machine, and what is weaker hides less")
-    attempts = marked(
-        hostile("reads_the_solution"), "bubblewrap", BRIEF._replace(seconds=60, cpu=60), ["affine_forward"]
-    )
-    assert shares(attempts) == NOTHING
-    assert "no solution found" in attempts["affine_forward"].text
+    results = marked(hostile("reads_the_solution"), "bubblewrap", SEARCH, ["affine_forward"])
+    assert shares(results) == {} and "no solution found" in results["affine_forward"].text
 
 
 def test_the_search_for_the_solution_can_find_one():
     """The test above would see a leak: with the solution in the child's own folder it is found."""
     if best_level() == "namespaces":
         pytest.skip("namespaces lay that folder below /sys, which the search leaves out")
-    files = hostile("reads_the_solution")
-    files["reference/layers.py"] = solved()["cs231n/layers.py"]
-    attempts = marked(files, best_level(), BRIEF._replace(seconds=60, cpu=60), ["affine_forward"])
-    assert shares(attempts) == {"affine_forward": 1.0}
+    files = {**hostile("reads_the_solution"), "reference/layers.py": solved()[LAYERS]}
+    assert shares(marked(files, best_level(), SEARCH, ["affine_forward"])) == {"affine_forward": 1.0}
 
 
 def test_a_blank_submission_and_a_solved_one(level):
-    attempts = marked(blank(), level)
-    assert shares(attempts) == {} and {a.kind for a in attempts.values()} == {"not-implemented", "waits"}
-    assert all(attempt.share == 1 for attempt in marked(solved(), level).values())
+    results = marked(blank(), level)
+    assert shares(results) == {} and set(wrong(results).values()) == {"not-implemented", "waits"}
+    assert wrong(marked(solved(), level)) == {}
 
 
-def test_a_child_that_ends_or_does_not_answer_says_so():
-    files = {
-        "cs231n/__init__.py": "",
-        "cs231n/layers.py": "",
-        "cs231n/checking/problems.py": ALONE
-        + "import os, time\n\ndef run(exercise, module, inputs):\n    exec(inputs['code'])\n",
-    }
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs children as another user")
 
+
+@pytest.fixture
+def closed_folder(tmp_path):
+    """A folder that only its owner may pass, as /root is."""
+    folder = tmp_path / "closed"
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+LAZY = """
+import decimal
+import fractions
+import numpy.fft
+import numpy.polynomial
+import statistics
+
+
+def relu_forward(x):
+    np.ma.masked_less(x, 0), np.fft.fft(x), np.polynomial.Polynomial([1]), np.lib.scimath.sqrt(-1)
+    return np.maximum(x, 0), x
+"""
+
+
+@as_root
+def test_a_child_that_may_not_read_numpy_any_more_has_all_of_it(closed_folder, monkeypatch):
+    """In a kit below such a folder, with its packages in .venv, every right submission got 0."""
+    for path in levels.numpy_folders():
+        shutil.copytree(path, closed_folder / path.name, copy_function=os.symlink)
+    folders = [closed_folder / path.name for path in levels.numpy_folders()]
+    monkeypatch.setattr(levels, "numpy_folders", lambda: folders)
+    assert wrong(marked(solved(LAZY), "limits")) == {}
+    with probing("limits") as probe:
+        assert probe("open(np.__file__)") == "PermissionError"
+
+
+@as_root
+def test_a_child_that_may_not_read_its_own_folder_does_not_start(closed_folder, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(closed_folder))
+    with (
+        pytest.raises(SandboxError, match="cannot read its folder below .*closed; try: TMPDIR=/tmp"),
+        child_folder({}) as folder,
+        Child(folder, "limits", BRIEF),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    "code, limits, error, message",
+    [
+        ("time.sleep(30)", BRIEF._replace(seconds=0.5), ChildTimeoutError, "no answer after 0.5 seconds"),
+        # CPU time counts from the start of Python
+        ("exec('while True: pass')", BRIEF._replace(seconds=30, cpu=3), ChildTimeoutError, "CPU are used up"),
+        ("os._exit(3)", BRIEF, ChildExitedError, "without an answer"),
+        ("os.kill(os.getpid(), 11)", BRIEF, ChildExitedError, "SIGSEGV"),
+    ],
+    ids=["sleeps", "loops", "exits", "crashes"],
+)
+def test_a_child_that_ends_or_does_not_answer_is_reported(code, limits, error, message):
     # In namespaces it is process 1, which its own signals pass by, and unshare may not tell of a SIGKILL.
     level = "bubblewrap" if works("bubblewrap") else "limits"
-
-    def ask(code, limits=BRIEF):
-        with folder_for(files) as folder, Child(folder, level, limits) as child:
-            return child.ask({**ASK, "inputs": {"code": code}})
-
-    with pytest.raises(TimedOut, match="no answer after 0.5 seconds"):
-        ask("time.sleep(30)", BRIEF._replace(seconds=0.5))
-    with pytest.raises(TimedOut, match="seconds of CPU are used up"):
-        ask("while True: pass", BRIEF._replace(seconds=30, cpu=3))  # the import of numpy counts
-    with pytest.raises(Ended, match="without an answer"):
-        ask("os._exit(3)")
-    with pytest.raises(Ended, match="SIGSEGV"):
-        ask("os.kill(os.getpid(), 11)")
+    with probing(level, limits=limits) as probe, pytest.raises(error, match=message):
+        probe(code)
 
 
-def test_a_weaker_sandbox_is_refused(monkeypatch):
-    real = process._command
-    monkeypatch.setattr(
-        process,
-        "_command",
-        lambda level, *rest: (["no-such-command"], "", "") if level == "bubblewrap" else real(level, *rest),
-    )
-    best_level.cache_clear()
-    with pytest.raises(NoSandbox, match="did not start: .*no-such-command.*try: sudo apt install bubblewrap"):
+def test_a_weaker_sandbox_is_refused(monkeypatch, best_level_anew):
+    real = process.command_for
+
+    def command_for(level, *arguments):
+        if level == "bubblewrap":
+            return Command(["no-such-command"], "", "")
+        return real(level, *arguments)
+
+    monkeypatch.setattr(process, "command_for", command_for)
+    message = "did not start: .*no-such-command.*try: sudo apt install bubblewrap"
+    with pytest.raises(SandboxError, match=message):
         best_level("bubblewrap")
     assert best_level() in LEVELS[1:]
-    best_level.cache_clear()
 
 
 def test_python_starts_in_namespaces_wherever_it_lies():
     """Its library may be known by an absolute path into the home folder, which is covered there."""
     try:
-        with folder_for({}) as folder, Child(folder, "namespaces", BRIEF):
+        with child_folder({}) as folder, Child(folder, "namespaces", BRIEF):
             pass
-    except NoSandbox as error:  # this machine's reason
+    except SandboxError as error:  # this machine's reason
         assert "shared librar" not in str(error)
 
 
-def test_grading_elsewhere_than_on_linux_is_refused(monkeypatch):
+def test_grading_elsewhere_than_on_linux_is_refused(monkeypatch, best_level_anew):
     monkeypatch.setattr(platform, "system", lambda: "Darwin")
-    best_level.cache_clear()
-    with pytest.raises(NoSandbox, match="not Darwin; try: "):
+    with pytest.raises(SandboxError, match="not Darwin; try: "):
         best_level()

@@ -11,15 +11,16 @@ from tests.support.tiny_cifar import ROWS, publish
 
 @pytest.fixture
 def home(tmp_path, monkeypatch):
-    """No variable set, an empty cache, nothing on the PATH, a tiny stand-in."""
+    """A folder with bin/, datasets/ and published/; no variable set, an empty cache, a tiny stand-in."""
     monkeypatch.delenv("CS231N_CIFAR10", raising=False)
     for name in ("XDG_CACHE_HOME", "LOCALAPPDATA"):
         monkeypatch.setenv(name, str(tmp_path / "cache"))
-    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     blocks = np.full((6, ROWS * 3073), 7, np.uint8)
-    monkeypatch.setattr(synthetic, "blocks", lambda: blocks)
+    monkeypatch.setattr(synthetic, "make_blocks", lambda: blocks)
     monkeypatch.setattr(synthetic, "DIGEST", content_digest(blocks))
     for name in ("bin", "datasets", "published"):
         (tmp_path / name).mkdir()
@@ -34,11 +35,13 @@ def rows():
 
 @pytest.fixture
 def tiny(home, rows):
+    """The record of the tiny set, whose archives are in home/published."""
     return publish(home / "published", rows)
 
 
 @pytest.fixture
 def server(home, tiny):
-    served = Server((home / "published" / tiny.archive.name).read_bytes(), tiny.archive.name)
-    yield served
-    served.close()
+    """A server of the tiny archive on this machine."""
+    bad_server = Server((home / "published" / tiny.archive.name).read_bytes(), tiny.archive.name)
+    yield bad_server
+    bad_server.close()

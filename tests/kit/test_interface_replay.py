@@ -17,37 +17,40 @@ def rel_error(x, y):
     return np.max(np.abs(x - y) / (np.maximum(1e-8, np.abs(x) + np.abs(y))))
 
 
-def test_single_layers_by_eval_numerical_gradient_array():
-    x, w, b = np.random.randn(10, 2, 3), np.random.randn(6, 5), np.random.randn(5)
+@pytest.mark.parametrize(
+    "forward, backward, bound",
+    [(affine_forward, affine_backward, 1e-7), (affine_relu_forward, affine_relu_backward, 1e-6)],
+)
+def test_layers_with_weights_by_eval_numerical_gradient_array(forward, backward, bound):
+    inputs = {"x": np.random.randn(10, 2, 3), "w": np.random.randn(6, 5), "b": np.random.randn(5)}
     dout = np.random.randn(10, 5)
-    dx, dw, db = affine_backward(dout, affine_forward(x, w, b)[1])
-    for name, grad, value in [("x", dx, x), ("w", dw, w), ("b", db, b)]:
+    for name, gradient in zip(inputs, backward(dout, forward(**inputs)[1])):
 
         def f(v, name=name):
-            return affine_forward(**{"x": x, "w": w, "b": b, name: v})[0]
+            return forward(**{**inputs, name: v})[0]
 
-        assert rel_error(grad, eval_numerical_gradient_array(f, value, dout)) < 1e-7
-    x, dout = np.random.randn(10, 10), np.random.randn(10, 10)
-    numeric = eval_numerical_gradient_array(lambda v: relu_forward(v)[0], x, dout)
-    assert rel_error(numeric, relu_backward(dout, relu_forward(x)[1])) < 1e-7
-    x, w, b = np.random.randn(2, 3, 4), np.random.randn(12, 10), np.random.randn(10)
-    dout = np.random.randn(2, 10)
-    dx, dw, db = affine_relu_backward(dout, affine_relu_forward(x, w, b)[1])
-    assert (
-        rel_error(eval_numerical_gradient_array(lambda v: affine_relu_forward(v, w, b)[0], x, dout), dx)
-        < 1e-6
-    )
+        assert rel_error(gradient, eval_numerical_gradient_array(f, inputs[name], dout)) < bound
 
 
-def test_losses_of_tiny_scores():
-    num_classes, num_inputs = 10, 50
-    x, y = 0.001 * np.random.randn(num_inputs, num_classes), np.random.randint(num_classes, size=num_inputs)
-    for loss_of, wanted in ((svm_loss, 9), (softmax_loss, 2.3)):
-        loss, dx = loss_of(x, y)
-        assert abs(loss - wanted) < 0.05
-        assert (
-            rel_error(eval_numerical_gradient(lambda v, g=loss_of: g(v, y)[0], x, verbose=False), dx) < 1e-6
-        )
+@pytest.mark.parametrize(
+    "forward, backward, param, bound",
+    [
+        (relu_forward, relu_backward, [], 1e-7),
+        (dropout_forward, dropout_backward, [{"mode": "train", "p": 0.2, "seed": 123}], 1e-8),
+    ],
+)
+def test_layers_without_weights_by_eval_numerical_gradient_array(forward, backward, param, bound):
+    x, dout = np.random.randn(10, 10) + (10 if param else 0), np.random.randn(10, 10)
+    numeric = eval_numerical_gradient_array(lambda v: forward(v, *param)[0], x, dout)
+    assert rel_error(numeric, backward(dout, forward(x, *param)[1])) < bound
+
+
+@pytest.mark.parametrize("loss_of, expected", [(svm_loss, 9), (softmax_loss, 2.3)])
+def test_losses_of_tiny_scores(loss_of, expected):
+    x, y = 0.001 * np.random.randn(50, 10), np.random.randint(10, size=50)
+    loss, dx = loss_of(x, y)
+    assert abs(loss - expected) < 0.05
+    assert rel_error(eval_numerical_gradient(lambda v: loss_of(v, y)[0], x, verbose=False), dx) < 1e-6
 
 
 def test_two_layer_net():
@@ -103,9 +106,7 @@ def test_deep_nets_with_parameters_perturbed_live(words, reg):
     assert loss > 1
     normalized = model.normalization == "batchnorm"
     for name in sorted(grads):
-        numeric = eval_numerical_gradient(
-            lambda _: model.loss(X, y)[0], model.params[name], verbose=False, h=1e-5
-        )
+        numeric = eval_numerical_gradient(lambda _: model.loss(X, y)[0], model.params[name], verbose=False)
         if normalized and name in ("b1", "b2"):
             assert np.abs(numeric).max() < 1e-8 and np.abs(grads[name]).max() < 1e-8  # true value zero
         else:
@@ -118,29 +119,23 @@ def test_initial_loss_is_log_of_the_number_of_classes():
     assert abs(model.loss(X, y)[0] - np.log(10)) < 1e-3
 
 
-@pytest.mark.parametrize(
-    "rule, memory",
-    [(sgd_momentum, ["velocity"]), (rmsprop, ["cache"]), (adam, ["m", "v"])],
-    ids=["sgd_momentum", "rmsprop", "adam"],
-)
-def test_update_rules_with_memory_passed_in_and_read_back(rule, memory):
-    N, D = 4, 5
-    w, dw = np.linspace(-0.4, 0.6, num=N * D).reshape(N, D), np.linspace(-0.6, 0.4, num=N * D).reshape(N, D)
-    past = {name: np.linspace(0.6, 0.9, num=N * D).reshape(N, D) for name in memory}
-    config = {"learning_rate": 1e-2, **past} | ({"t": 5} if rule is adam else {})
-    next_w, config = rule(w, dw, config=config)
+@pytest.mark.parametrize("rule", [sgd_momentum, rmsprop, adam])
+def test_update_rules_with_memory_passed_in_and_read_back(rule):
+    w, dw = np.linspace(-0.4, 0.6, 20).reshape(4, 5), np.linspace(-0.6, 0.4, 20).reshape(4, 5)
+    past = np.linspace(0.6, 0.9, 20).reshape(4, 5)
     if rule is sgd_momentum:
-        wanted = {"velocity": 0.9 * past["velocity"] - 1e-2 * dw}
-        step = wanted["velocity"]
+        config, expected = {"velocity": past}, {"velocity": 0.9 * past - 1e-2 * dw}
+        step = expected["velocity"]
     elif rule is rmsprop:
-        wanted = {"cache": 0.99 * past["cache"] + 0.01 * dw**2}
-        step = -1e-2 * dw / (np.sqrt(wanted["cache"]) + 1e-8)
+        config, expected = {"cache": past}, {"cache": 0.99 * past + 0.01 * dw**2}
+        step = -1e-2 * dw / (np.sqrt(expected["cache"]) + 1e-8)
     else:
-        wanted = {"m": 0.9 * past["m"] + 0.1 * dw, "v": 0.999 * past["v"] + 0.001 * dw**2}
-        step = -1e-2 * wanted["m"] / (1 - 0.9**6) / (np.sqrt(wanted["v"] / (1 - 0.999**6)) + 1e-8)
-        assert config["t"] == 6
+        config = {"m": past, "v": past, "t": 5}
+        expected = {"m": 0.9 * past + 0.1 * dw, "v": 0.999 * past + 0.001 * dw**2, "t": 6}
+        step = -1e-2 * expected["m"] / (1 - 0.9**6) / (np.sqrt(expected["v"] / (1 - 0.999**6)) + 1e-8)
+    next_w, config = rule(w, dw, config={"learning_rate": 1e-2, **config})
     assert rel_error(w + step, next_w) < 1e-7
-    assert all(rel_error(wanted[name], config[name]) < 1e-7 for name in memory)
+    assert all(rel_error(expected[name], config[name]) < 1e-7 for name in expected)
 
 
 def test_batchnorm_statistics_in_both_modes():
@@ -169,58 +164,37 @@ def test_layernorm_statistics(ln_param):
     assert np.abs(out.mean(axis=1) - 5).max() < 1e-12 and np.abs(out.std(axis=1) - 3).max() < 1e-4
 
 
-def test_dropout_means_and_zeros():
+@pytest.mark.parametrize("p", [0.25, 0.4, 0.7])
+def test_dropout_means_and_zeros(p):
     x = np.random.randn(500, 500) + 10
-    for p in (0.25, 0.4, 0.7):
-        out, _ = dropout_forward(x, {"mode": "train", "p": p})
-        same, _ = dropout_forward(x, {"mode": "test", "p": p})
-        assert abs(out.mean() - 10) < 0.2 and abs((out == 0).mean() - (1 - p)) < 0.01
-        assert np.array_equal(same, x)
-    x, dout = np.random.randn(10, 10) + 10, np.random.randn(10, 10)
-    param = {"mode": "train", "p": 0.2, "seed": 123}
-    dx = dropout_backward(dout, dropout_forward(x, param)[1])
-    numeric = eval_numerical_gradient_array(lambda v: dropout_forward(v, param)[0], x, dout)
-    assert rel_error(dx, numeric) < 1e-8
+    out, _ = dropout_forward(x, {"mode": "train", "p": p})
+    same, _ = dropout_forward(x, {"mode": "test", "p": p})
+    assert abs(out.mean() - 10) < 0.2 and abs((out == 0).mean() - (1 - p)) < 0.01
+    assert np.array_equal(same, x)
 
 
-def test_solver_runs_and_what_is_plotted():
+@pytest.mark.parametrize(
+    "rule, rate", [("sgd", 5e-3), ("sgd_momentum", 5e-3), ("rmsprop", 1e-4), ("adam", 1e-3)]
+)
+def test_solver_runs_and_what_is_plotted(rule, rate):
     data, D, C = make_blobs(num_train=200, num_val=60)
-    solvers = {}
-    for rule, rate in {"sgd": 5e-3, "sgd_momentum": 5e-3, "rmsprop": 1e-4, "adam": 1e-3}.items():
-        model = FullyConnectedNet([20] * 3, input_dim=D, num_classes=C, weight_scale=5e-2)
-        solvers[rule] = Solver(
-            model,
-            data,
-            num_epochs=5,
-            batch_size=20,
-            update_rule=rule,
-            optim_config={"learning_rate": rate},
-            print_every=1000,
-            verbose=False,
-        )
-        solvers[rule].train()
-    for solver in solvers.values():
-        assert len(solver.loss_history) == 50
-        assert len(solver.train_acc_history) == len(solver.val_acc_history) == 6
-        assert max(solver.train_acc_history) <= 1 and solver.best_val_acc == max(solver.val_acc_history)
-        answers = np.argmax(solver.model.loss(data["X_val"]), axis=1)
-        assert (answers == data["y_val"]).mean() == solver.best_val_acc
+    model = FullyConnectedNet([20] * 3, input_dim=D, num_classes=C, weight_scale=5e-2)
+    options = {"num_epochs": 5, "batch_size": 20, "print_every": 1000, "verbose": False}
+    solver = Solver(model, data, update_rule=rule, optim_config={"learning_rate": rate}, **options)
+    solver.train()
+    assert len(solver.loss_history) == 50
+    assert len(solver.train_acc_history) == len(solver.val_acc_history) == 6
+    assert max(solver.train_acc_history) <= 1 and solver.best_val_acc == max(solver.val_acc_history)
+    predictions = np.argmax(solver.model.loss(data["X_val"]), axis=1)
+    assert (predictions == data["y_val"]).mean() == solver.best_val_acc
 
 
 def test_overfitting_a_few_examples():
     data, D, C = make_blobs(num_train=50)
     data["y_train"] = np.random.RandomState(0).randint(C, size=50)  # labels without reason
     model = FullyConnectedNet([100, 100], input_dim=D, num_classes=C, weight_scale=1e-1)
-    solver = Solver(
-        model,
-        data,
-        print_every=10,
-        num_epochs=100,
-        batch_size=25,
-        update_rule="adam",
-        optim_config={"learning_rate": 1e-2},
-        verbose=False,
-    )
+    options = {"print_every": 10, "num_epochs": 100, "batch_size": 25, "verbose": False}
+    solver = Solver(model, data, update_rule="adam", optim_config={"learning_rate": 1e-2}, **options)
     solver.train()
     assert solver.train_acc_history[-1] == 1.0
 

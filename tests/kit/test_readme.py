@@ -2,30 +2,32 @@
 
 import base64
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import nbformat
+import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support import ROOT
+from tests.support.python import run_python
+
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_its_commands_exist():
-    offered = subprocess.run(["bash", "setup.sh", "help"], cwd=ROOT, capture_output=True, text=True).stdout
-    for command in re.findall(r"\./setup\.sh (\w+)", README):
-        assert re.search(rf"^  {command} ", offered, re.M), command
-    offered = subprocess.run(
-        [sys.executable, "-m", "cs231n", "--help"], cwd=ROOT, capture_output=True, text=True
-    ).stdout
-    for command in re.findall(r"python -m cs231n (\w+)", README):
+@pytest.mark.parametrize("module", ["cs231n", "classroom"])
+def test_its_python_commands_exist(module):
+    offered = run_python(["-m", module, "--help"], cwd=ROOT).stdout
+    for command in re.findall(rf"python -m {module} (\w+)", README):
         assert re.search(rf"^ +{command} ", offered, re.M), command
 
 
+def test_its_setup_commands_exist():
+    script = (ROOT / "setup.sh").read_text(encoding="utf-8")  # whose help is tested in test_setup.py
+    for command in re.findall(r"\./setup\.sh (\w+)", README):
+        assert re.search(rf"^  {command} ", script, re.M), command
+
+
 def test_its_files_exist():
-    for name in re.findall(r"`([\w/.]+/[\w.]*|\w+\.(?:py|md|txt|lock|sh))`", README):
-        assert (ROOT / name).exists(), name
+    for name in re.findall(r"`([\w/.]+/[\w.]*|\w+\.(?:py|md|txt|lock|sh))`|\]\(([\w/.]+)\)", README):
+        assert (ROOT / "".join(name)).exists(), name
 
 
 def test_its_line_of_code_is_the_one_in_layers():

@@ -87,7 +87,7 @@ def test_the_solver_takes_the_adam_of_the_nets_layers():
     X = np.zeros((4, 5), np.float32)
     data = {"X_train": X, "y_train": np.zeros(4, int), "X_val": X, "y_val": np.zeros(4, int)}
     readable, fast = [Solver(net, data, update_rule="adam") for net in pair_of_nets(np.float32)]
-    assert readable.update_rule is optim.adam and fast.update_rule is fast_layers.adam
+    assert readable._rule is optim.adam and fast._rule is fast_layers.adam
 
 
 @pytest.mark.parametrize("forward", [layers.batchnorm_forward, fast_layers.batchnorm_forward])

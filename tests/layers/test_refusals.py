@@ -29,6 +29,7 @@ from cs231n.contracts import (
 from cs231n.contracts.takes import Options, Shape
 from cs231n.layer_utils import *
 from cs231n.layers import *
+from cs231n.training.clipping import clip_by_norm
 from tests.support import refused, unchanged
 from tests.support.strategies import SEEDS, cases
 
@@ -305,7 +306,7 @@ ENDS = {  # what is allowed, up to the very end, and what is not
     "weight_scale": (lambda v: net_of(weight_scale=v), [0, 1e30], [-1e-9, np.inf]),
     "hidden_dims": (lambda v: fc_net.FullyConnectedNet(v, 3, 3), [[], [1], (np.int64(1),)], [[0]]),
     "use_batchnorm": (lambda v: net_of(use_batchnorm=v), [None, False, np.True_], [1]),
-    "norm": (lambda v: optim.clip_by_norm({"W": X}, v), [1e-300, 1e300], [0]),
+    "norm": (lambda v: clip_by_norm({"W": X}, v), [1e-300, 1e300], [0]),
     "['learning_rate']": (lambda v: optim.sgd(X, X, {"learning_rate": v}), [0, 1, 1e9], [-1e-9]),
     "sgd_momentum's ['momentum']": (lambda v: optim.sgd_momentum(X, X, {"momentum": v}), [0, 1], [1.001]),
     "['decay_rate']": (lambda v: optim.rmsprop(X, X, {"decay_rate": v}), [0, 1], [1.001]),

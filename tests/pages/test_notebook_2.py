@@ -3,14 +3,16 @@
 import ast
 import copy
 import re
-from pathlib import Path
+from collections import Counter
 
 import matplotlib
 import nbformat
 import numpy as np
 import pytest
 
-NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "2_batchnorm_gradient.ipynb"
+from tests.support import ROOT
+
+NOTEBOOK = ROOT / "notebooks" / "2_batchnorm_gradient.ipynb"
 TAG = re.compile(r"\\tag\{(\d+)\}")
 
 FLIPS = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.USub: ast.UAdd}
@@ -27,27 +29,27 @@ def cells():
 
 def tagged(cells):
     """[(tag, the first code cell after it or None)] in order; a tag's cell must come before the next tag."""
-    found = []
-    for i, cell in enumerate(cells):
+    pairs = []
+    for cell, following in zip(cells, [*cells[1:], None]):
         if cell.cell_type == "markdown":
-            following = cells[i + 1] if i + 1 < len(cells) and cells[i + 1].cell_type == "code" else None
+            check = following if following and following.cell_type == "code" else None
             tags = TAG.findall(cell.source)
-            found += [(int(tag), following if tag == tags[-1] else None) for tag in tags]
-    return found
+            pairs += [(int(tag), check if tag == tags[-1] else None) for tag in tags]
+    return pairs
 
 
 def faults(cells):
     """What is wrong with the equations of a notebook, in words."""
-    found, seen = [], set()
-    for tag, cell in tagged(cells):
-        if tag in seen:
-            found.append(f"two equations ({tag})")
-        seen.add(tag)
+    pairs = tagged(cells)
+    problems = [
+        f"two equations ({tag})" for tag, count in Counter(tag for tag, _ in pairs).items() if count > 1
+    ]
+    for tag, cell in pairs:
         if cell is None:
-            found.append(f"no check cell after ({tag})")
+            problems.append(f"no check cell after ({tag})")
         elif not re.search(rf"^holds\({tag}, equation, ", cell.source, re.M):
-            found.append(f"the cell after ({tag}) does not assert it")
-    return found
+            problems.append(f"the cell after ({tag}) does not assert it")
+    return problems
 
 
 def signs(tree):
@@ -100,30 +102,21 @@ def test_every_equation_has_a_check_of_its_own():
     assert [tag for tag, _ in tagged(cells())] == list(range(1, 27))
 
 
-def without_check(cells):
-    return [cell for cell in cells if "holds(7," not in cell.source]
-
-
-def with_a_number_twice(cells):
-    return [*cells, next(cell for cell in cells if r"\tag{5}" in cell.source)]
-
-
-def without_assertion(cells):
-    for cell in cells:
-        cell.source = cell.source.replace("holds(9,", "print(9,")
-    return cells
+def without_assertion(cell):
+    cell.source = cell.source.replace("holds(9,", "print(9,")
+    return cell
 
 
 @pytest.mark.parametrize(
-    "plant, said",
+    "plant, fault",
     [
-        (without_check, "no check cell after (7)"),
-        (with_a_number_twice, "two equations (5)"),
-        (without_assertion, "the cell after (9) does not assert it"),
+        (lambda cells: [c for c in cells if "holds(7," not in c.source], "no check cell after (7)"),
+        (lambda cells: [*cells, *(c for c in cells if r"\tag{5}" in c.source)], "two equations (5)"),
+        (lambda cells: list(map(without_assertion, cells)), "the cell after (9) does not assert it"),
     ],
 )
-def test_a_planted_fault_is_found(plant, said):
-    assert said in faults(plant(cells()))
+def test_a_planted_fault_is_found(plant, fault):
+    assert fault in faults(plant(cells()))
 
 
 def test_each_check_passes_as_it_stands_and_fails_when_a_sign_is_wrong():

@@ -1,6 +1,6 @@
 """Notebooks where something is missing or in the way: nbval compares every cell with what it has stored."""
 
-import json
+import copy
 import os
 import random
 import shutil
@@ -8,10 +8,14 @@ import subprocess
 import sys
 from contextlib import ExitStack
 
+import nbformat
 import pytest
+from nbformat.v4 import new_code_cell
 
-from tests.pages.test_notebooks import FOLDER, NAMES, cells, source
+from tests.pages.test_notebooks import NAMES, code_cells
+from tests.support import ROOT
 from tests.support.namespaces import can_unshare
+from tests.support.python import run_python
 from tests.support.tally import tried
 
 pytestmark = [
@@ -22,16 +26,10 @@ pytestmark = [
 CORE = min(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
 
 # What goes before the command; $KIT is the checkout.
+READ_ONLY = 'mount --bind "$KIT" "$KIT" && mount -o remount,bind,ro "$KIT" && exec "$@"'
 PREFIX = {
     "no network": ["unshare", "-rn", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"],
-    "a read-only checkout": [
-        "unshare",
-        "-rm",
-        "sh",
-        "-c",
-        'mount --bind "$KIT" "$KIT" && mount -o remount,bind,ro "$KIT" && exec "$@"',
-        "sh",
-    ],
+    "a read-only checkout": ["unshare", "-rm", "sh", "-c", READ_ONLY, "sh"],
     "one core": ["taskset", "-c", str(CORE)],
     # Of data, which counts what is asked for, touched or not: a stricter limit than that of a machine.
     "1 GiB of memory": ["sh", "-c", 'ulimit -d 1048576 && exec "$@"', "sh"],
@@ -59,31 +57,28 @@ except KeyboardInterrupt:
 """
 
 
-def twice(notebook):
+def twice(cells):
     """Each code cell, and once more."""
-    for cell in notebook["cells"]:
+    for cell in cells:
         yield cell
-        if cell["cell_type"] == "code":
-            yield {**cell, "id": cell["id"] + "-again"}
+        if cell.cell_type == "code":
+            again = copy.deepcopy(cell)
+            again.id += "-again"
+            yield again
 
 
-def interrupted(notebook):
+def interrupted(cells):
     """Before each code cell the same one, ended by SIGINT within a tenth of a second.
 
     But for the imports: numpy and what is built on it can be loaded but once in a process, by half or whole.
     """
     moments = random.Random(0)
-    for cell in notebook["cells"]:
-        if cell["cell_type"] == "code" and "import numpy" not in source(cell):
+    for cell in cells:
+        if cell.cell_type == "code" and "import numpy" not in cell.source:
             moment = 10 ** moments.uniform(-4.5, -1)
-            yield {
-                "cell_type": "code",
-                "id": cell["id"] + "-first",
-                "outputs": [],
-                "execution_count": 1,
-                "metadata": {"tags": ["raises-exception", "nbval-ignore-output"]},
-                "source": INTERRUPT.format(moment=moment, source=source(cell), id=cell["id"]),
-            }
+            code = INTERRUPT.format(moment=moment, source=cell.source, id=cell.id)
+            tags = ["raises-exception", "nbval-ignore-output"]
+            yield new_code_cell(code, id=cell.id + "-first", execution_count=1, metadata={"tags": tags})
         yield cell
 
 
@@ -91,32 +86,14 @@ CHANGES = {"each cell twice": twice, "each cell interrupted, and run again": int
 
 # Faults that do not hide each other share a run.
 TOGETHER = [
-    (
-        "no network",
-        "a read-only checkout",
-        "a locale that is not there",
-        "hash seed 0",
-        "opened in the kit's own folder",
-    ),
-    (
-        "one core",
-        "1 GiB of memory",
-        "the locale C",
-        "hash seed 4294967295",
-        "opened in a folder of one's own",
-    ),
-    ("each cell twice",),
-    ("each cell interrupted, and run again",),
+    ["no network", "a read-only checkout", "a locale that is not there", "hash seed 0", [*PLACES][0]],
+    ["one core", "1 GiB of memory", "the locale C", "hash seed 4294967295", [*PLACES][1]],
+    ["each cell twice"],
+    ["each cell interrupted, and run again"],
 ]
-SAMPLE = [
-    (
-        NAMES[0],
-        ("no network", "a read-only checkout", "one core", "1 GiB of memory", "the locale C", "hash seed 0"),
-    )
-]
-ALL = [(name, faults) for faults in TOGETHER for name in reversed(NAMES[:3])] + [
-    (NAMES[3], ("no network", "a read-only checkout", "one core", "the locale C"))
-]
+SAMPLE = [(NAMES[0], [*PREFIX, "the locale C", "hash seed 0"])]
+ALL = [(name, faults) for faults in TOGETHER for name in reversed(NAMES[:3])]
+ALL += [(NAMES[3], ["no network", "a read-only checkout", "one core", "the locale C"])]
 
 
 def possible(fault):
@@ -129,9 +106,9 @@ def possible(fault):
 def pytest_generate_tests(metafunc):
     if "faults" in metafunc.fixturenames:
         many = metafunc.config.getoption("--hypothesis-profile") == "many"
-        runs = [(name, tuple(filter(possible, faults))) for name, faults in (ALL if many else SAMPLE)]
+        runs = [(name, list(filter(possible, faults))) for name, faults in (ALL if many else SAMPLE)]
         metafunc.parametrize(
-            "name, faults", runs, ids=lambda value: value if isinstance(value, str) else ", ".join(value)
+            "name, faults", runs, ids=lambda it: it if isinstance(it, str) else ", ".join(it)
         )
 
 
@@ -140,31 +117,32 @@ def kit(tmp_path):
     """A copy of what a notebook needs, in a folder with spaces and letters of two alphabets."""
     folder = tmp_path / "Mein Ordner für 批归一化"
     for part in ("cs231n", "notebooks"):
-        shutil.copytree(FOLDER.parent / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
     return folder
 
 
-def under(faults, kit, *command, **more):
-    """command, run from another folder, under those of the faults that are a matter of its process."""
-    env = {**os.environ, "KIT": str(kit), "OPENBLAS_NUM_THREADS": "1", "CS231N_QUICK": "1", **more}
+def under(faults, kit, *arguments, **variables):
+    """Run Python from another folder, under those of the faults that are a matter of its process."""
+    env = {**os.environ, "KIT": str(kit), "OPENBLAS_NUM_THREADS": "1", "CS231N_QUICK": "1", **variables}
+    command = [sys.executable, *map(str, arguments)]
     for fault in faults:
         env |= VARIABLES.get(fault, {})
         command = [*PREFIX.get(fault, ()), *command]
     return subprocess.run(command, env=env, cwd="/", capture_output=True, encoding="utf-8", errors="replace")
 
 
-def written(kit, faults, name):
-    """The path of the notebook, moved and changed as the faults have it, and its number of code cells."""
+def changed(kit, faults, name):
+    """Change and move a notebook as the faults say; returns its path and its number of code cells."""
     path = kit / "notebooks" / f"{name}.ipynb"
-    notebook = json.loads(path.read_text(encoding="utf-8"))
+    notebook = nbformat.read(path, as_version=4)
     for fault in faults:
         if fault in CHANGES:
-            notebook["cells"] = list(CHANGES[fault](notebook))
+            notebook.cells = list(CHANGES[fault](notebook.cells))
         if fault in PLACES:
             path = kit / PLACES[fault] / path.name
             path.parent.mkdir(exist_ok=True, parents=True)
-    path.write_text(json.dumps(notebook), encoding="utf-8")
-    return path, len(cells(path))
+    nbformat.write(notebook, path)
+    return path, len(code_cells(notebook))
 
 
 def files(kit):
@@ -172,33 +150,15 @@ def files(kit):
 
 
 def test_a_notebook_under_faults(kit, name, faults, tmp_path):
-    path, count = written(kit, faults, name)
+    path, count = changed(kit, faults, name)
     before, landed = files(kit), tmp_path / "landed"
+    strict = "--nbval-lax" if name == NAMES[3] else "--nbval"
+    options = f"-qx -p no:cacheprovider -c {os.devnull} {strict} --nbval-current-env --nbval-cell-timeout=300"
+    places = [f"--rootdir={kit}", f"--confcutdir={kit}", path]
     with ExitStack() as stack:
         for fault in (*faults, "a path with spaces and other letters"):
             stack.enter_context(tried("Notebooks", fault))
-        strict = "--nbval-lax" if name == NAMES[3] else "--nbval"
-        ran = under(
-            faults,
-            kit,
-            sys.executable,
-            "-m",
-            "pytest",
-            "-qx",
-            "-p",
-            "no:cacheprovider",
-            "-c",
-            os.devnull,
-            "--rootdir",
-            str(kit),
-            "--confcutdir",
-            str(kit),
-            strict,
-            "--nbval-current-env",
-            "--nbval-cell-timeout=300",
-            str(path),
-            LANDED=str(landed),
-        )
+        ran = under(faults, kit, "-m", "pytest", *options.split(), *places, LANDED=str(landed))
         assert ran.returncode == 0 and f"{count} passed" in ran.stdout, ran.stdout[-3000:] + ran.stderr
         assert files(kit) == before, "a notebook wrote into the kit"  # or the next one might depend on it
     if "each cell interrupted, and run again" in faults:
@@ -228,13 +188,13 @@ def test_a_notebook_under_faults(kit, name, faults, tmp_path):
 def test_the_fault_is_real(kit, fault, code, error):
     if not possible(fault):
         pytest.skip(f"{fault}: this system has no way to make it")
-    ran = under([fault], kit, sys.executable, "-c", code.format(kit=kit))
+    ran = under([fault], kit, "-c", code.format(kit=kit))
     assert ran.returncode == 1 and error in ran.stderr, ran.stderr
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_outside_the_kit_the_first_cell_says_where_to_open_it(kit, name, tmp_path):
-    first = source(cells(kit / "notebooks" / f"{name}.ipynb")[0])
+def test_outside_the_kit_the_first_cell_says_where_to_open_it(name, tmp_path):
+    first = code_cells(nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4))[0].source
     with tried("Notebooks", "opened outside the kit: a clear error"):
-        ran = subprocess.run([sys.executable, "-c", first], cwd=tmp_path, capture_output=True, text=True)
+        ran = run_python(first, cwd=tmp_path, env={"PYTHONPATH": None})
         assert "FileNotFoundError: No folder above this notebook holds cs231n/. Open the" in ran.stderr

@@ -6,29 +6,24 @@ import nbformat
 import pytest
 
 from cs231n.pages import render
-from cs231n.report import RESULTS, ROOT, Outcome
+from cs231n.pages.execute import Outcome
+from cs231n.report import RESULTS
+from tests.pages.test_notebooks import PATHS
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install '.[browser]'")
 BROWSER = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="needs chromium on the PATH: apt install chromium")
 
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
-PAGES = ["index", *(path.stem for path in NOTEBOOKS)]
-QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
+PAGES = ["index", *(path.stem for path in PATHS)]
+QUIET = """--no-sandbox --disable-gpu --disable-background-networking --disable-component-update
+    --disable-sync --no-first-run""".split()
 
 
 @pytest.fixture(scope="module")
 def reports(tmp_path_factory):
     """The pages of the notebooks as they are stored."""
     folder = tmp_path_factory.mktemp("reports")
-    outcomes = [Outcome(path, nbformat.read(path, 4), 1.0, None) for path in NOTEBOOKS]
+    outcomes = [Outcome(path, nbformat.read(path, 4), 1.0, None) for path in PATHS]
     cards = [render.write_page(outcome, folder) for outcome in outcomes]
     render.write_index(cards, [(name, "not measured") for name in RESULTS], False, folder)
     return folder
@@ -47,15 +42,15 @@ def opened(request, browser, reports):
     """A function that opens a page with no network; it returns the page and what console and network said."""
     width, height = request.param
     context = browser.new_context(viewport={"width": width, "height": height}, offline=True)
-    said = []
+    messages = []
 
     def open_page(name):
         page = context.new_page()
-        page.on("console", lambda message: said.append(f"console: {message.text}"))
-        page.on("pageerror", lambda error: said.append(f"error: {error}"))
-        page.on("requestfailed", lambda r: said.append(f"failed: {r.url[:80]}"))
+        page.on("console", lambda message: messages.append(f"console: {message.text}"))
+        page.on("pageerror", lambda error: messages.append(f"error: {error}"))
+        page.on("requestfailed", lambda r: messages.append(f"failed: {r.url[:80]}"))
         page.goto((reports / f"{name}.html").as_uri())
-        return page, said
+        return page, messages
 
     yield open_page
     context.close()
@@ -63,8 +58,8 @@ def opened(request, browser, reports):
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_is_whole(opened, name):
-    page, said = opened(name)
-    assert said == []
+    page, messages = opened(name)
+    assert messages == []
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, "it scrolls sideways"
     assert page.evaluate("[...document.images].filter(i => !i.complete || !i.naturalWidth).length") == 0
     assert all(len(alt) > 20 for alt in page.evaluate("[...document.images].map(i => i.alt)"))
@@ -76,7 +71,7 @@ def texts(page, selector):
     return page.evaluate("s => [...document.querySelectorAll(s)].map(e => e.textContent)", selector)
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_the_mathematics_is_set(opened, path):
     page, _ = opened(path.stem)
     source = "".join(cell.source for cell in nbformat.read(path, 4).cells if cell.cell_type == "markdown")

@@ -3,23 +3,20 @@
 import contextlib
 import importlib.util
 import json
-import os
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 
 import pytest
 
 from cs231n.common.executors import executor_for
-from cs231n.search import search
 from cs231n.search.cifar10 import SPACE as CIFAR10_SPACE
 from cs231n.search.space import integer
-from tests.support import ROOT
 from tests.support import search_objectives as objectives
+from tests.support.python import start_python
 from tests.support.search_objectives import SPACE, Logged, started
-from tests.support.search_outcomes import lines, outcomes, wait_for
+from tests.support.search_outcomes import lines, outcomes, run_search, wait_for
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("distributed") is None, reason="needs dask: pip install '.[cluster]'"
@@ -37,26 +34,13 @@ class Cluster:
         self.address = json.loads(self.where.read_text())["address"]
 
     def start(self, what, *options):
-        path = str(ROOT)
+        local = ["--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0"]
         with open(self.folder / f"{what}-{len(self.processes)}.log", "w") as log:
-            process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "dask",
-                    what,
-                    "--scheduler-file",
-                    str(self.where),
-                    *options,
-                    "--host",
-                    "127.0.0.1",
-                    "--dashboard-address",
-                    "127.0.0.1:0",
-                ],
+            process = start_python(
+                ["-m", "dask", what, "--scheduler-file", self.where, *options, *local],
+                cwd=self.folder,
                 stdout=log,
                 stderr=log,
-                cwd=self.folder,
-                env={**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"},
             )
         self.processes.append(process)
         return process
@@ -96,57 +80,50 @@ def cluster(tmp_path):
         yield cluster
 
 
-def test_the_cluster_does_what_one_process_does_and_loads_the_images_once(tmp_path, cluster):
-    def run(name, executor=None):
-        return outcomes(
-            search(
-                objectives.seeds,
-                SPACE,
-                trials=12,
-                seed=3,
-                epochs=4,
-                eta=2,
-                results=tmp_path / name,
-                executor=executor,
-            )
-        )
-
+@contextlib.contextmanager
+def watched_executor(cluster, watch):
+    """The cluster as an executor; watch(number of tasks, future) is called after each submit."""
     with executor_for(f"dask:{cluster.address}") as executor:
-        assert run("dask", executor) == run("serial")
-        rows = search(
-            objectives.TrainOnTinyImages(str(tmp_path)),
-            CIFAR10_SPACE,
-            trials=10,
-            seed=0,
-            epochs=2,
-            results=tmp_path / "r.jsonl",
-            executor=executor,
-        )
+        submit, count = executor.submit, 0
+
+        def submit_and_watch(*task):
+            nonlocal count
+            count, future = count + 1, submit(*task)
+            watch(count, future)
+            return future
+
+        executor.submit = submit_and_watch
+        yield executor
+
+
+@pytest.fixture
+def log(tmp_path):
+    (tmp_path / "log").mkdir()
+    return tmp_path / "log"
+
+
+def test_the_cluster_does_what_one_process_does_and_loads_the_images_once(tmp_path, cluster):
+    arguments = {"objective": objectives.seeds, "trials": 12, "seed": 3, "epochs": 4, "eta": 2}
+    images = {"objective": objectives.TrainOnTinyImages(str(tmp_path)), "space": CIFAR10_SPACE}
+    with executor_for(f"dask:{cluster.address}") as executor:
+        on_cluster = run_search(tmp_path / "dask", executor=executor, **arguments)
+        rows = run_search(tmp_path / "r.jsonl", trials=10, epochs=2, executor=executor, **images)
+    assert outcomes(on_cluster) == outcomes(run_search(tmp_path / "serial", **arguments))
     loads = Counter(int(p.name.split("-")[1]) for p in tmp_path.glob("load-*"))
     assert loads == {worker.pid: 1 for worker in cluster.workers}
     assert all(row["score"] is not None for row in rows)
 
 
-def test_a_worker_killed_in_the_middle_loses_no_trial(tmp_path, cluster):
-    objective, path, log = Logged(str(tmp_path / "log"), 0.2), tmp_path / "r.jsonl", tmp_path / "log"
-    log.mkdir()
-    victim = cluster.workers[0]
+def test_a_worker_killed_in_the_middle_loses_no_trial(tmp_path, cluster, log):
+    path, victim = tmp_path / "r.jsonl", cluster.workers[0]
 
     def kill_once(*_):
         if len(lines(path)) > 5 and victim.poll() is None:
             victim.send_signal(signal.SIGKILL)
             victim.wait()
 
-    with executor_for(f"dask:{cluster.address}") as executor:
-        submit = executor.submit
-
-        def watched(*task):
-            future = submit(*task)
-            future.add_done_callback(kill_once)
-            return future
-
-        executor.submit = watched
-        rows = search(objective, SPACE, trials=20, seed=0, epochs=1, results=path, executor=executor)
+    with watched_executor(cluster, lambda _, future: future.add_done_callback(kill_once)) as executor:
+        rows = run_search(path, Logged(str(log), 0.2), trials=20, executor=executor)
     assert victim.returncode == -signal.SIGKILL
     assert sorted(row["trial"] for row in lines(path)[1:]) == list(range(20)) and len(rows) == 20
     by_worker = Counter(pid for _, pid in started(log))
@@ -157,44 +134,30 @@ def test_a_worker_killed_in_the_middle_loses_no_trial(tmp_path, cluster):
 
 @pytest.mark.slow
 def test_a_trial_that_kills_every_worker_fails_alone(tmp_path):
+    path, space = tmp_path / "r.jsonl", {**SPACE, "depth": integer(1, 4)}
     with cluster_in(tmp_path / "cluster", 1, "--nanny") as cluster:  # a nanny starts another worker
-        space = {**SPACE, "depth": integer(1, 4)}
         with executor_for(f"dask:{cluster.address}") as executor:
-            rows = search(
-                objectives.shallow_kills,
-                space,
-                trials=8,
-                seed=4,
-                epochs=1,
-                results=tmp_path / "r.jsonl",
-                executor=executor,
-            )
+            rows = run_search(path, objectives.shallow_kills, space, trials=8, seed=4, executor=executor)
     (failed,) = [row for row in rows if row["score"] is None]
     assert failed["config"]["depth"] == 1 and "its worker was lost" in failed["error"]
 
 
 @pytest.mark.slow
-def test_a_search_that_lost_its_scheduler_stops_and_goes_on_elsewhere(tmp_path, cluster):
-    path = tmp_path / "r.jsonl"
-    (tmp_path / "log").mkdir()
-    objective = Logged(str(tmp_path / "log"), 0.1)
-    with executor_for(f"dask:{cluster.address}") as executor:
-        submit, submitted = executor.submit, []
+def test_a_search_that_lost_its_scheduler_stops_and_goes_on_elsewhere(tmp_path, cluster, log):
+    path, objective, futures = tmp_path / "r.jsonl", Logged(str(log), 0.1), []
 
-        def watched(*task):
-            submitted.append(submit(*task))
-            if len(submitted) == 20:
-                submitted[3].add_done_callback(lambda _: cluster.close())
-            return submitted[-1]
+    def close_after_the_fourth(count, future):
+        futures.append(future)
+        if count == 20:
+            futures[3].add_done_callback(lambda _: cluster.close())
 
-        executor.submit = watched
-        start = time.monotonic()
+    start = time.monotonic()
+    with watched_executor(cluster, close_after_the_fourth) as executor:
         with pytest.raises(RuntimeError, match="goes on where it stopped"):
-            search(objective, SPACE, trials=20, seed=0, epochs=1, results=path, executor=executor)
+            run_search(path, objective, trials=20, executor=executor)
         assert time.monotonic() - start < 60
-    kept = len(lines(path)) - 1
-    assert 0 < kept < 20
-    rows = search(objective, SPACE, trials=20, seed=0, epochs=1, results=path)
+    assert 0 < len(lines(path)) - 1 < 20
+    rows = run_search(path, objective, trials=20)
     assert len(rows) == len(lines(path)) - 1 == 20
 
 

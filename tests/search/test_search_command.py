@@ -2,53 +2,32 @@
 
 import os
 import signal
-import subprocess
-import sys
 from collections import Counter
 
 import pytest
 
-from tests.support import ROOT
+from tests.support.python import start_python
 from tests.support.search_objectives import SPACE, started
 from tests.support.search_outcomes import alive, lines, wait_for
 
 
 def command(folder, *argv):
-    code = (
-        f"from tests.support import search_objectives as o; "
-        f"o.main({str(folder)!r}, *{list(map(str, argv))!r})"
-    )
-    path = str(ROOT)
-    return subprocess.Popen(
-        [sys.executable, "-c", code],
-        text=True,
-        env={**os.environ, "PYTHONPATH": path},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
+    code = "import sys; from tests.support import search_objectives; search_objectives.main(*sys.argv[1:])"
+    return start_python(["-c", code, folder, *argv])
 
 
 def test_the_command_prints_a_table_and_draws(tmp_path):
-    out, err = command(
-        tmp_path,
-        "--executor",
-        "processes:2",
-        "--trials",
-        9,
-        "--epochs",
-        3,
-        "--halving",
-        "--results",
-        tmp_path / "deep" / "r.jsonl",
-    ).communicate(timeout=60)
-    assert err == ""
-    assert out.splitlines()[0].split() == ["trial", "epochs", "score", *SPACE]
-    assert out.splitlines()[1].split()[1] == "3" and len(out.splitlines()) == 14
-    assert (tmp_path / "deep" / "r.png").read_bytes().startswith(b"\x89PNG")
+    path = tmp_path / "deep" / "r.jsonl"
+    argv = "--executor processes:2 --trials 9 --epochs 3 --halving --results".split()
+    out, err = command(tmp_path, *argv, path).communicate(timeout=60)
+    head, first, *_ = out.splitlines()
+    assert err == "" and head.split() == ["trial", "epochs", "score", *SPACE]
+    assert first.split()[1] == "3" and len(out.splitlines()) == 14
+    assert path.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize(
-    ("argv", "fragment"),
+    "argv, fragment",
     [
         (["--executor", "slurm"], "search: executor must be serial"),
         (["--trials", "0"], "search: trials must be at least 1"),
@@ -68,8 +47,8 @@ def test_the_command_says_what_it_cannot_do_in_a_line(tmp_path, argv, fragment):
 def test_what_was_interrupted_goes_on(tmp_path, executor, how):
     path, log = tmp_path / "r.jsonl", tmp_path / "log"
     log.mkdir()
-    argv = ["--executor", executor, "--trials", 30, "--results", path, "--epochs", 1]
-    process = command(log, *argv)
+    argv = [log, "--executor", executor, "--trials", 30, "--results", path, "--epochs", 1]
+    process = command(*argv)
     wait_for(lambda: path.exists() and len(path.read_bytes().splitlines()) > 4)
     process.send_signal(how)
     _, err = process.communicate(timeout=20)
@@ -77,11 +56,11 @@ def test_what_was_interrupted_goes_on(tmp_path, executor, how):
         assert process.returncode == 130
         assert err == f"\nsearch: interrupted; {path} keeps what ended, and the same command goes on\n"
     wait_for(lambda: not any(map(alive, {pid for _, pid in started(log)})))  # no worker stays behind
-    kept = lines(path)[1:]
-    assert 3 < len(kept) < 30
-    again = command(log, *argv)
+    stored = lines(path)[1:]
+    assert 3 < len(stored) < 30
+    again = command(*argv)
     assert again.communicate(timeout=60)[1] == "" and again.returncode == 0
     assert sorted(row["trial"] for row in lines(path)[1:]) == list(range(30))
-    assert lines(path)[1 : len(kept) + 1] == kept
+    assert lines(path)[1 : len(stored) + 1] == stored
     twice = [seed for seed, runs in Counter(seed for seed, _ in started(log)).items() if runs > 1]
     assert len(twice) <= 2  # only what was running

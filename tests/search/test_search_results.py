@@ -4,54 +4,50 @@ import os
 
 import pytest
 
-from cs231n.search import search
 from cs231n.search.results import Results, draw, ranked, table
 from cs231n.search.space import log_uniform, propose
 from tests.support import refused
 from tests.support import search_objectives as objectives
-from tests.support.search_objectives import SPACE, Logged, closed_form, started
-from tests.support.search_outcomes import lines, outcomes
+from tests.support.search_objectives import SPACE, Logged, started
+from tests.support.search_outcomes import lines, outcomes, run_search
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "r.jsonl"
 
 
 @pytest.mark.parametrize("eta", [None, 2])
 def test_a_search_goes_on_from_any_moment(tmp_path, eta):
-    def run(path, objective):
-        return outcomes(search(objective, SPACE, trials=8, seed=0, epochs=4, eta=eta, results=path))
-
-    expected = run(tmp_path / "whole", Logged(str(tmp_path), 0))
+    arguments = {"trials": 8, "epochs": 4, "eta": eta}
+    expected = outcomes(run_search(tmp_path / "whole", Logged(str(tmp_path), 0), **arguments))
     whole = (tmp_path / "whole").read_bytes()
     ends = [i + 1 for i, byte in enumerate(whole) if byte == 10]
     for cut in [0, 1, 40, *ends, *(end + 25 for end in ends[:-1]), *(end - 1 for end in ends)]:
-        log = tmp_path / f"log-{cut}"
+        log, path = tmp_path / f"log-{cut}", tmp_path / f"cut-{cut}"
         log.mkdir()
-        path = tmp_path / f"cut-{cut}"
         path.write_bytes(whole[:cut].replace(str(tmp_path).encode(), str(log).encode()))
-        kept = path.read_bytes().count(b"\n")
-        assert run(path, Logged(str(log), 0)) == expected
-        assert len(started(log)) == len(ends) - max(kept, 1)  # nothing ran twice
-        again = lines(path)
-        assert len({(row["trial"], row["epochs"]) for row in again[1:]}) == len(again) - 1 == len(ends) - 1
+        complete = path.read_bytes().count(b"\n")
+        assert outcomes(run_search(path, Logged(str(log), 0), **arguments)) == expected
+        assert len(started(log)) == len(ends) - max(complete, 1)  # nothing ran twice
+        rows = lines(path)[1:]
+        assert len({(row["trial"], row["epochs"]) for row in rows}) == len(rows) == len(ends) - 1
 
 
-def test_a_torn_line_is_said(tmp_path, capsys):
-    path = tmp_path / "r.jsonl"
-    search(closed_form, SPACE, trials=3, seed=0, epochs=1, results=path)
+def test_a_torn_line_is_said(path, capsys):
+    run_search(path, trials=3)
     path.write_bytes(path.read_bytes()[:-10])
-    search(closed_form, SPACE, trials=3, seed=0, epochs=1, results=path)
-    assert f"the last line of {path} is torn" in capsys.readouterr().err
-    assert len(lines(path)) == 4
+    run_search(path, trials=3)
+    assert f"the last line of {path} is torn" in capsys.readouterr().err and len(lines(path)) == 4
 
 
-def test_a_random_search_goes_on_to_more_trials(tmp_path):
-    path, log = tmp_path / "r.jsonl", tmp_path
-    search(Logged(str(log), 0), SPACE, trials=3, seed=0, epochs=1, results=path)
-    rows = search(Logged(str(log), 0), SPACE, trials=5, seed=0, epochs=1, results=path)
-    assert len(rows) == len(started(log)) == 5
-    assert len(search(Logged(str(log), 0), SPACE, trials=2, seed=0, epochs=1, results=path)) == 2
+def test_a_random_search_goes_on_to_more_trials(tmp_path, path):
+    rows = [run_search(path, Logged(str(tmp_path), 0), trials=trials) for trials in (3, 5, 2)]
+    assert [*map(len, rows)] == [3, 5, 2] and len(started(tmp_path)) == 5
 
 
 @pytest.mark.parametrize(
-    ("changes", "fragments"),
+    "changes, fragments",
     [
         ({"seed": 1}, ["its seed is 0, this one's 1"]),
         ({"epochs": 8}, ["its epochs is 4, this one's 8"]),
@@ -61,27 +57,19 @@ def test_a_random_search_goes_on_to_more_trials(tmp_path):
         ({"space": {**SPACE, "rate": log_uniform(1e-5, 1)}}, ["its space is", "high=0.1", "high=1)"]),
         ({"objective": objectives.crossing}, ["its objective is <function closed_form>"]),
     ],
-    ids=lambda value: None,
+    ids=lambda changes: next(iter(changes)),
 )
-def test_the_file_of_another_search_is_refused(tmp_path, changes, fragments):
-    arguments = {
-        "objective": closed_form,
-        "space": SPACE,
-        "trials": 4,
-        "seed": 0,
-        "epochs": 4,
-        "eta": 2,
-        "results": tmp_path / "r.jsonl",
-    }
-    search(**arguments)
-    before = arguments["results"].read_bytes()
+def test_the_file_of_another_search_is_refused(path, changes, fragments):
+    arguments = {"trials": 4, "epochs": 4, "eta": 2}
+    run_search(path, **arguments)
+    before = path.read_bytes()
     with refused(ValueError, "holds another search", *fragments, "try another results file"):
-        search(**arguments | changes)
-    assert arguments["results"].read_bytes() == before
+        run_search(path, **arguments | changes)
+    assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize(
-    ("content", "fragments"),
+    "content, fragments",
     [
         (b"notes", ["holds something else"]),
         (b"notes\n", ["line 1", "no result of a search"]),
@@ -90,31 +78,26 @@ def test_the_file_of_another_search_is_refused(tmp_path, changes, fragments):
     ],
     ids=["text", "line", "json", "broken-inside"],
 )
-def test_a_file_of_something_else_is_left_alone(tmp_path, content, fragments):
-    path = tmp_path / "r.jsonl"
+def test_a_file_of_something_else_is_left_alone(path, content, fragments):
     if content is None:
-        search(closed_form, SPACE, trials=3, seed=0, epochs=1, results=path)
+        run_search(path, trials=3)
         whole = path.read_bytes().splitlines(keepends=True)
         content = b"".join([*whole[:2], whole[2][:30] + b"\n", whole[3]])
     path.write_bytes(content)
     with refused(ValueError, str(path), *fragments):
-        search(closed_form, SPACE, trials=3, seed=0, epochs=1, results=path)
+        run_search(path, trials=3)
     assert path.read_bytes() == content
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a second handle of one process is not locked out on Windows")
-def test_two_searches_do_not_write_one_file(tmp_path):
-    def nested(config, epochs, seed):
-        return search(closed_form, SPACE, trials=1, seed=0, epochs=1, results=tmp_path / "r.jsonl")
-
-    (row,) = search(nested, SPACE, trials=1, seed=0, epochs=1, results=tmp_path / "r.jsonl")
+def test_two_searches_do_not_write_one_file(path):
+    (row,) = run_search(path, lambda config, epochs, seed: run_search(path, trials=1), trials=1)
     assert "another search is writing" in row["error"]
 
 
 def a_row(trial, score, epochs=1, **config):
-    return {"trial": trial, "epochs": epochs, "config": config, "score": score} | (
-        {"error": "ValueError: " + 90 * "x"} if score is None else {}
-    )
+    error = {"error": "ValueError: " + 90 * "x"} if score is None else {}
+    return {"trial": trial, "epochs": epochs, "config": config, "score": score, **error}
 
 
 def test_ranking_and_table():
@@ -144,7 +127,7 @@ def test_a_table_fits_a_terminal():
     assert "and 20 more" in out and sum("0.001234" in line for line in out) == 20
 
 
-@pytest.mark.parametrize("scores", [[0.1, 0.5, None], [0.3], [None, None]])
+@pytest.mark.parametrize("scores", [[0.1, 0.5, None], [0.3], [None, None]], ids=str)
 def test_the_figure_has_a_line_a_trial(tmp_path, monkeypatch, scores):
     from matplotlib.axes import Axes
 
@@ -156,9 +139,9 @@ def test_the_figure_has_a_line_a_trial(tmp_path, monkeypatch, scores):
     assert (tmp_path / "r.png").stat().st_size > 5000
 
 
-def test_results_are_on_the_disk_when_add_returns(tmp_path, monkeypatch):
+def test_results_are_on_the_disk_when_add_returns(path, monkeypatch):
     synced = []
-    monkeypatch.setattr(os, "fsync", lambda fd: synced.append((tmp_path / "r").stat().st_size))
-    with Results(tmp_path / "r", {"seed": 0}) as file:
+    monkeypatch.setattr(os, "fsync", lambda fd: synced.append(path.stat().st_size))
+    with Results(path, {"seed": 0}) as file:
         file.add(a_row(0, 0.5))
-    assert len(synced) == 2 and synced[-1] == (tmp_path / "r").stat().st_size
+    assert len(synced) == 2 and synced[-1] == path.stat().st_size

@@ -3,7 +3,6 @@
 import multiprocessing
 import os
 import pickle
-import subprocess
 import sys
 import threading
 import time
@@ -14,15 +13,24 @@ import numpy as np
 import pytest
 
 from cs231n.common.executors import Processes, WorkerLost, _Worker, executor_for
-from cs231n.data_utils import DataError
-from cs231n.search import search
+from cs231n.data.errors import DataError
 from cs231n.search.cifar10 import SPACE as CIFAR10_SPACE
 from cs231n.search.cifar10 import TrainOnCIFAR10
 from cs231n.search.space import choice
-from tests.support import ROOT, refused
+from tests.support import refused
 from tests.support import search_objectives as objectives
-from tests.support.search_objectives import SPACE, closed_form, started
-from tests.support.search_outcomes import lines, outcomes, wait_for
+from tests.support.python import run_python
+from tests.support.search_objectives import SPACE, started
+from tests.support.search_outcomes import lines, outcomes, run_search, wait_for
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "r.jsonl"
+
+
+def spawning_pool():
+    return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
 
 
 def test_a_worker_has_one_blas_thread_and_the_parent_keeps_its_own(monkeypatch):
@@ -33,70 +41,37 @@ def test_a_worker_has_one_blas_thread_and_the_parent_keeps_its_own(monkeypatch):
     assert os.environ["OPENBLAS_NUM_THREADS"] == "2" and "OMP_NUM_THREADS" not in os.environ
 
 
-def test_a_worker_with_several_blas_threads_is_warned_of(tmp_path, monkeypatch):
+def test_a_worker_with_several_blas_threads_is_warned_of(path, monkeypatch):
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
         monkeypatch.delenv(name, raising=False)
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as executor:
+    with spawning_pool() as executor:
         with pytest.warns(RuntimeWarning, match="several BLAS threads.*OPENBLAS_NUM_THREADS=1"):
-            rows = search(
-                closed_form,
-                SPACE,
-                trials=2,
-                seed=0,
-                epochs=1,
-                results=tmp_path / "r.jsonl",
-                executor=executor,
-            )
+            rows = run_search(path, trials=2, executor=executor)
     assert all(row["score"] is not None for row in rows)
 
 
-def test_a_killed_worker_costs_its_trial_a_second_run_and_no_other_anything(tmp_path):
+def test_a_killed_worker_costs_its_trial_a_second_run_and_no_other_anything(tmp_path, path):
     with executor_for("processes:2") as executor:
-        rows = search(
-            objectives.DiesOnce(str(tmp_path), 0.05),
-            SPACE,
-            trials=10,
-            seed=0,
-            epochs=1,
-            results=tmp_path / "r.jsonl",
-            executor=executor,
-        )
-    assert sorted(row["trial"] for row in lines(tmp_path / "r.jsonl")[1:]) == list(range(10))
-    assert outcomes(rows) == outcomes(
-        search(closed_form, SPACE, trials=10, seed=0, epochs=1, results=tmp_path / "serial")
-    )
+        rows = run_search(path, objectives.DiesOnce(str(tmp_path), 0.05), trials=10, executor=executor)
+    assert sorted(row["trial"] for row in lines(path)[1:]) == list(range(10))
+    assert outcomes(rows) == outcomes(run_search(tmp_path / "serial", trials=10))
     assert len({pid for _, pid in started(tmp_path)}) == 3
     assert sorted(Counter(seed for seed, _ in started(tmp_path)).values()) == [1] * 9 + [2]
 
 
-def test_a_trial_that_kills_every_worker_fails_alone(tmp_path):
+def test_a_trial_that_kills_every_worker_fails_alone(path):
     with executor_for("processes:2") as executor:
-        rows = search(
-            objectives.shallow_kills,
-            SPACE,
-            trials=8,
-            seed=0,
-            epochs=1,
-            results=tmp_path / "r.jsonl",
-            executor=executor,
-        )
+        rows = run_search(path, objectives.shallow_kills, trials=8, executor=executor)
     killers = [row for row in rows if row["config"]["depth"] == 1]
     assert 0 < len(killers) < 8 and [row for row in rows if row["score"] is None] == killers
     assert all("its worker was lost: 3 workers ended" in row["error"] for row in killers)
 
 
-def test_a_pool_that_broke_says_how_to_go_on(tmp_path):
-    arguments = {
-        "space": {**SPACE, "depth": choice(1)},
-        "trials": 2,
-        "seed": 0,
-        "epochs": 1,
-        "results": tmp_path / "r.jsonl",
-    }
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as executor:
-        with pytest.raises(RuntimeError, match="goes on where it stopped"):
-            search(objectives.shallow_kills, executor=executor, **arguments)
-    assert len(lines(tmp_path / "r.jsonl")) == 1
+def test_a_pool_that_broke_says_how_to_go_on(path):
+    with spawning_pool() as executor, pytest.raises(RuntimeError, match="goes on where it stopped"):
+        space = {**SPACE, "depth": choice(1)}
+        run_search(path, objectives.shallow_kills, space, trials=2, executor=executor)
+    assert len(lines(path)) == 1
 
 
 def test_tasks_of_processes():
@@ -142,16 +117,8 @@ def test_a_worker_killed_while_it_starts_is_no_error_of_the_task(monkeypatch):
 
 def test_a_script_without_a_main_guard_is_told(tmp_path):
     script = tmp_path / "script.py"
-    script.write_text(
-        "from cs231n.common.executors import Processes\nProcesses(1).submit(divmod, 7, 2).result()"
-    )
-    done = subprocess.run(
-        [sys.executable, script],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
+    script.write_text("from cs231n.common.executors import *\nProcesses(1).submit(divmod, 7, 2).result()")
+    done = run_python([script])
     assert done.returncode == 1 and "try if __name__ == '__main__'" in done.stderr
 
 
@@ -167,17 +134,10 @@ def test_without_dask_the_extra_is_named(monkeypatch):
         executor_for("dask:tcp://127.0.0.1:1").__enter__()
 
 
-def test_images_reach_each_worker_once(tmp_path):
+def test_images_reach_each_worker_once(tmp_path, path):
+    train = objectives.TrainOnTinyImages(str(tmp_path))
     with executor_for("processes:2") as executor:
-        rows = search(
-            objectives.TrainOnTinyImages(str(tmp_path)),
-            CIFAR10_SPACE,
-            trials=8,
-            seed=0,
-            epochs=2,
-            results=tmp_path / "r.jsonl",
-            executor=executor,
-        )
+        rows = run_search(path, train, CIFAR10_SPACE, trials=8, epochs=2, executor=executor)
     loads = [int(p.name.split("-")[1]) for p in tmp_path.glob("load-*")]
     workers = {int(row["worker"].split(":")[1]) for row in rows}
     assert len(loads) == len(set(loads)) == 2 and set(loads) == workers
@@ -194,9 +154,7 @@ def test_training_repeats_and_says_when_it_diverged():
             train(config | {"learning_rate": 1e30}, 3, 5)
 
 
-def test_a_worker_with_other_images_stops_the_search(tmp_path):
+def test_a_worker_with_other_images_stops_the_search(path):
     with objectives.tiny_images(), refused(DataError, "this worker has", "python -m cs231n data"):
-        search(
-            TrainOnCIFAR10("another"), CIFAR10_SPACE, trials=2, seed=0, epochs=1, results=tmp_path / "r.jsonl"
-        )
-    assert len(lines(tmp_path / "r.jsonl")) == 1
+        run_search(path, TrainOnCIFAR10("another"), CIFAR10_SPACE, trials=2)
+    assert len(lines(path)) == 1

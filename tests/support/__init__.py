@@ -31,13 +31,9 @@ def arrays_in(thing):
     """Every array in nested tuples, lists and dicts."""
     if isinstance(thing, np.ndarray):
         return [thing]
-    if isinstance(thing, dict):
-        thing = thing.values()
-    return (
-        [a for part in thing for a in arrays_in(part)]
-        if hasattr(thing, "__iter__") and not isinstance(thing, str)
-        else []
-    )
+    if isinstance(thing, str) or not hasattr(thing, "__iter__"):
+        return []
+    return [a for part in (thing.values() if isinstance(thing, dict) else thing) for a in arrays_in(part)]
 
 
 @contextmanager
@@ -75,20 +71,16 @@ def refused(error, *fragments):
     assert stream[2] == after[2] and np.array_equal(stream[1], after[1]), "a refused call drew random numbers"
 
 
-def relative(ours, truth):
+def relative(actual, expected):
     """The largest error over the largest entry: one number that small entries cannot blow up."""
-    return np.max(np.abs(ours - truth)) / np.max(np.abs(truth))
+    return np.max(np.abs(actual - expected)) / np.max(np.abs(expected))
 
 
 def make_blobs(num_train=60, num_val=40, D=6, C=3, seed=0, dtype=np.float64):
+    """Gaussian blobs, one for each of C classes in D dimensions: (data for a Solver, D, C)."""
     rng = np.random.RandomState(seed)
     centers = 2 * rng.normal(size=(C, D))
     y = rng.randint(C, size=num_train + num_val)
     X = (centers[y] + rng.normal(size=(len(y), D))).astype(dtype)
-    data = {
-        "X_train": X[:num_train],
-        "y_train": y[:num_train],
-        "X_val": X[num_train:],
-        "y_val": y[num_train:],
-    }
-    return data, D, C
+    train, val = slice(num_train), slice(num_train, None)
+    return {"X_train": X[train], "y_train": y[train], "X_val": X[val], "y_val": y[val]}, D, C

@@ -1,4 +1,4 @@
-"""A server of one file that goes wrong in every way that a server can: server.address("stall")."""
+"""A server of one file that fails in every way that a server can: server.address("stall")."""
 
 import contextlib
 import threading
@@ -14,23 +14,38 @@ LENGTHS = {
     "huge": lambda n: "9" * 5000,
     "word": lambda n: "\x1b[2Jmany",
 }
+ANSWERS = {
+    "nothing": b"",
+    "not-http": b"\x16\x03\x01\x02\x00" * 100,
+    "reason": b"HTTP/1.0 500 \x1b[31m" + b"no " * 9000 + b"\r\n\r\n",
+}
+PREAMBLES = {  # the first bytes, then without end
+    "slow-headers": (b"HTTP/1.1 200 OK\r\nX-Wait: ", b"."),
+    "continue": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+}
+PACES = {
+    "stall": (2, 1, 1),
+    "trickle": (0.1, 50, 1),
+    "slow": (0.05, 10, 36_000),
+}  # seconds, times, bytes each
 
 
 class Server:
-    """In the address stands the way to go wrong, as in cut:1000 with the byte to do it at."""
+    """The first part of an address is the fault, as in cut:1000 with the byte where it happens.
+
+    requests is a list of (fault, the Range header or None), flooded a number of bytes.
+    """
 
     def __init__(self, content, name):
-        self.content, self.name, self.requests = content, name, []
-        self.flooded = 0
-        served = self
+        self.content, self.name, self.requests, self.flooded = content, name, [], 0
+        server = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
-                way = self.path.split("/")[1]
-                asked = self.headers.get("Range")
-                served.requests.append((way, asked))
+                fault, requested = self.path.split("/")[1], self.headers.get("Range")
+                server.requests.append((fault, requested))
                 with contextlib.suppress(ConnectionError):
-                    served.answer(self, *way.partition(":")[::2], asked)
+                    server.answer(self, *fault.partition(":")[::2], requested)
 
             def log_message(self, *args):
                 pass
@@ -38,87 +53,79 @@ class Server:
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True).start()
 
-    def address(self, way):
-        return f"http://127.0.0.1:{self.http.server_port}/{way}/{self.name}"
+    def address(self, fault):
+        return f"http://127.0.0.1:{self.http.server_port}/{fault}/{self.name}"
 
-    def answer(self, handler, way, at, asked):
-        if way in ("403", "404", "503"):
-            return handler.send_error(int(way))
-        if way == "redirect":
+    def answer(self, handler, fault, at, requested):
+        if fault in ("403", "404", "503"):
+            return handler.send_error(int(fault))
+        if fault == "redirect":
             return self.redirect(handler, at)
-        if way == "nothing":
-            return
-        if way == "not-http":
-            return handler.wfile.write(b"\x16\x03\x01\x02\x00" * 100)
-        if way == "reason":
-            return handler.wfile.write(b"HTTP/1.0 500 \x1b[31m" + b"no " * 9000 + b"\r\n\r\n")
-        if way == "silent":
+        if fault == "silent":
             return time.sleep(2)
-        if way in ("slow-headers", "continue"):
-            return self.never_begin(handler, way)
+        if fault in ANSWERS:
+            return handler.wfile.write(ANSWERS[fault])
+        if fault in PREAMBLES:
+            return self.repeat(handler, *PREAMBLES[fault])
         content, status, headers = self.content, 200, {}
-        if way == "html":
-            content, headers = HTML, {"Content-Type": "text/html"}
-        if way == "disguised-html":
+        if fault == "html":
+            headers = {"Content-Type": "text/html"}
+        if fault in ("html", "disguised-html"):
             content = HTML
-        if way == "flip":
+        if fault == "flip":
             content = content[: int(at)] + bytes([content[int(at)] ^ 1]) + content[int(at) + 1 :]
-        if way == "endless":
+        if fault == "endless":
             content += b"more"
-        if asked and way != "no-range":
-            first = int(asked.removeprefix("bytes=").removesuffix("-"))
-            wrong = way == "wrong-range"
-            headers["Content-Range"] = f"bytes {first + 7 * wrong}-{len(content) - 1}/{len(content)}"
+        if requested and fault != "no-range":
+            first = int(requested.removeprefix("bytes=").removesuffix("-"))
+            claimed = first + 7 * (fault == "wrong-range")
+            headers["Content-Range"] = f"bytes {claimed}-{len(content) - 1}/{len(content)}"
             content, status = content[first:], 206
         handler.send_response(status)
         for key, value in headers.items():
             handler.send_header(key, value)
-        if way not in ("endless", "unannounced", "flood"):
+        if fault not in ("endless", "unannounced", "flood"):
             handler.send_header("Content-Length", str(LENGTHS.get(at, int)(len(content))))
         handler.end_headers()
-        if way == "cut":
+        if fault == "cut":
             content = content[: int(at) if at else len(content) // 2]
-        if way in ("stall", "trickle", "slow"):
-            pause, steps, each = {"stall": (2, 1, 1), "trickle": (0.1, 50, 1), "slow": (0.05, 10, 36_000)}[
-                way
-            ]
+        if fault in PACES:
+            pause, times, each = PACES[fault]
             handler.wfile.write(content[:5000])
-            for i in range(5000, 5000 + steps * each, each):
+            for i in range(5000, 5000 + times * each, each):
                 handler.wfile.write(content[i : i + each])
                 handler.wfile.flush()
                 time.sleep(pause)
-            content = content[5000 + steps * each :] if way == "slow" else b""
+            content = content[5000 + times * each :] if fault == "slow" else b""
         handler.wfile.write(content)
-        if way == "flood":
+        if fault == "flood":
             self.flood(handler)
 
     def redirect(self, handler, to):
-        elsewhere = {
-            "": self.address("good"),
+        targets = {
             "loop": self.address("redirect:loop"),
             "file": "file:///etc/passwd",
             "ftp": "ftp://127.0.0.1/x",
             "nowhere": "http://127.0.0.1:9/x",
             "nonsense": "http://[::1",
-            "flood": self.address("good"),
         }
         handler.send_response(302)
-        handler.send_header("Location", elsewhere[to])
+        handler.send_header("Location", targets.get(to, self.address("good")))
         handler.end_headers()
         if to == "flood":
             self.flood(handler)
 
     def flood(self, handler):
-        """Until the other side hangs up, or will not."""
+        """Send until the client hangs up, or for FLOOD bytes."""
         for _ in range(FLOOD >> 18):
             handler.wfile.write(bytes(1 << 18))
             self.flooded += 1 << 18
 
-    def never_begin(self, handler, way):
-        """Eight seconds of what comes before the file."""
-        handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Wait: " if way == "slow-headers" else b"")
+    def repeat(self, handler, first, piece):
+        """Send for eight seconds what comes before the file."""
+        handler.wfile.write(first)
         for _ in range(800):
-            handler.wfile.write(b"." if way == "slow-headers" else b"HTTP/1.1 100 Continue\r\n\r\n")
+            handler.wfile.write(piece)
             handler.wfile.flush()
             time.sleep(0.01)
 

@@ -4,41 +4,42 @@ import os
 import pickle
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+from cs231n.data import synthetic
 from cs231n.data.cache import cache_folder
-from cs231n.data.download import Patience
+from cs231n.data.download import DownloadLimits
 from cs231n.data.sources import locate
+from tests.support import ROOT
 
-QUICK = Patience(connect=2, answer=1, silence=0.5, window=0.3, speed=100_000)
-CHECKOUT = Path(__file__).resolve().parents[2]
-KEPT = ["cifar-10.json", "cifar-10.npy", "lock"]
-
-
-def find(home, tiny, *ways, server=None, patience=QUICK, **kwargs):
-    mirrors = tuple(server.address(way) for way in ways)
-    return locate(tiny._replace(mirrors=mirrors), home / "datasets", patience=patience, **kwargs)
+QUICK = DownloadLimits(connect=2, response=1, silence=0.5, window=0.3, min_speed=100_000)
+CACHE_FILES = ["cifar-10.json", "cifar-10.npy", "lock"]
 
 
-def in_cache():
+def find(home, tiny, *faults, server=None, limits=QUICK, **kwargs):
+    """Locate the tiny set, with one mirror at the server for each of the faults ("good" is none)."""
+    mirrors = tuple(server.address(fault) for fault in faults)
+    return locate(tiny._replace(mirrors=mirrors), home / "datasets", limits=limits, **kwargs)
+
+
+def cache_listing():
     return sorted(p.name for p in cache_folder().iterdir())
 
 
-def start(home, data, *words, before=()):
-    """find_child.py in a process of its own, which has come to the point where the search begins."""
-    script = CHECKOUT / "tests" / "support" / "find_child.py"
+def start_search(home, published, *words, before=()):
+    """Start find_child.py; returns the process once its search begins."""
+    script = ROOT / "tests" / "support" / "find_child.py"
     command = [*before, sys.executable, str(script), str(home / "datasets"), *words]
     # Unbuffered: what is read beyond the first line would be lost to communicate().
     child = subprocess.Popen(
         command, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
-    child.stdin.write(pickle.dumps(data))
+    child.stdin.write(pickle.dumps((published, synthetic.make_blocks())))
     child.stdin.close()
     child.stdin = None
-    ready = child.stdout.readline()
-    assert ready == b"ready\n", (ready, child.stderr.read())
+    first_line = child.stdout.readline()
+    assert first_line == b"ready\n", (first_line, child.stderr.read())
     return child
 
 
@@ -46,7 +47,7 @@ needs_sh = pytest.mark.skipif(os.name == "nt", reason="the npm of install_npm is
 
 
 def install_npm(home, tarball=None, view=0):
-    """A command npm whose `pack` copies tarball and whose `view` ends with the given status."""
+    """Install a command npm whose `pack` copies tarball and whose `view` ends with the status."""
     npm, script = home / "bin" / "npm", home / "bin" / "npm.py"
     # Through sh, since a #! line cannot hold a path with a space in it.
     npm.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{script}" "$@"\n')

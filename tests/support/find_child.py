@@ -1,8 +1,8 @@
-"""A process that searches for the data set that comes pickled on stdin, in the cache that the variables name.
+"""A process that searches for a data set, in the cache that the variables name; see start_search.
 
-python find_child.py DATASETS              once; prints the digest it found
+python find_child.py DATASETS              once; prints its digest and whether it is real
 python find_child.py DATASETS nobody       the same as a user who may not write everywhere
-python find_child.py DATASETS disk ...     on each small disk: "size=40k", then with room; see full_disks
+python find_child.py DATASETS disk ...     on each small disk: "size=40k", then with room; see search_on_disks
 """
 
 import os
@@ -12,49 +12,48 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-import numpy as np
-
 from cs231n.data import sources, synthetic
-from cs231n.data.cache import cache_folder, content_digest, kept_digest
-from cs231n.data.download import DataError
+from cs231n.data.cache import cache_folder, cached_digest, content_digest
+from cs231n.data.errors import DataError
 
 NOBODY = 65534
 
 
-def search(data, datasets):
+def search(published, datasets):
     try:
-        found = sources.locate(data, Path(datasets), retry=True)
-        return f"{kept_digest(found.path)} {found.real}"
+        dataset = sources.locate(published, Path(datasets), retry=True)
+        return f"{cached_digest(dataset.path)} {dataset.real}"
     except DataError as e:
         return f"DataError {e}"
 
 
-def full_disks(data, datasets, disks):
-    """Mounts the cache, in a name space of this process; for each disk a line of what came of it, and a line
-    of what came of the search after that, with room on the disk. A remount names the device as well, or mount
-    repeats the options there are, with users that mean nothing in this name space."""
+def search_on_disks(published, datasets, disks):
+    """Mount the cache, in a name space of this process, on each disk in turn.
+
+    Prints a line about the search, and a line about the next one with room on the disk. A remount names the
+    device as well, or mount repeats the options there are, with users that mean nothing in this name space.
+    """
     folder = cache_folder().parent
     for options in disks:
         os.system(f"mount -t tmpfs -o {options} none '{folder}'")
-        sources.SPACE = 600_000_000 if "size=1m" in options else 0
-        print(search(data, datasets))
-        sources.SPACE = 0
+        sources.FREE_SPACE = 600_000_000 if "size=1m" in options else 0
+        print(search(published, datasets))
+        sources.FREE_SPACE = 0
         os.system(f"mount -o remount,rw,size=4m,nr_inodes=100 none '{folder}'")
-        print(search(data, datasets), sorted(p.name for p in cache_folder().iterdir()), flush=True)
+        print(search(published, datasets), sorted(p.name for p in cache_folder().iterdir()), flush=True)
         os.system(f"umount '{folder}'")
 
 
 if __name__ == "__main__":
     datasets, *words = sys.argv[1:]
-    data = pickle.load(sys.stdin.buffer)
-    blocks = np.full((6, 20 * 3073), 7, np.uint8)  # the stand-in of conftest.py
-    synthetic.blocks, synthetic.DIGEST = lambda: blocks, content_digest(blocks)
+    published, blocks = pickle.load(sys.stdin.buffer)
+    synthetic.make_blocks, synthetic.DIGEST = lambda: blocks, content_digest(blocks)
     if words == ["nobody"] and os.geteuid() == 0:
         "x".encode("idna")  # imported by the first look at a host, from where nobody may not read
         os.setgroups([])
         os.setuid(NOBODY)
     print("ready", flush=True)
     if words[:1] == ["disk"]:
-        full_disks(data, datasets, words[1:])
+        search_on_disks(published, datasets, words[1:])
     else:
-        print(search(data, datasets))
+        print(search(published, datasets))

@@ -15,8 +15,7 @@ from pathlib import Path
 
 from cs231n.solver import Solver
 from cs231n.training import run_folder
-from tests.support.resume_child import frozen, image_data, start
-from tests.training.test_resume import all_of
+from tests.support.resume_child import all_of, at_step, frozen, go_on, image_data, start
 
 
 def picture(run, solver):
@@ -25,55 +24,40 @@ def picture(run, solver):
 
 
 def train(solver):
-    """What the error said, or None; either way the model has its best parameters."""
+    """The message of the error, or ""; either way the model has its best parameters."""
+    message = ""
     try:
         solver.train()
-        said = None
     except OSError as error:
-        said = str(error)
-        assert "\n" not in said and "Solver.train: cannot write step" in said, said
+        message = str(error)
+        assert "\n" not in message and "Solver.train: cannot write step" in message, message
     assert frozen(solver.model.params) == frozen(solver.best_params)
-    return said
+    return message
 
 
-def again(folder, whole):
-    """What can be done once the fault is gone ends where the undisturbed run does."""
-    (Solver.resume(folder, image_data()) if run_folder.checkpoints(folder) else start(folder)).train()
-    assert all_of(folder) == whole
-
-
-def full(disk, room, whole):
+def full(disk, room):
     """room bytes are free when the run starts."""
     state = os.statvfs(disk)
     with open(disk / "filler", "wb") as file:
         file.write(bytes(max(state.f_bavail * state.f_frsize - room, 0)))
-    said = train(start(disk / "run"))
-    assert said is None or "No space left" in said, said
-    kept = run_folder.checkpoints(disk / "run")
-    assert said is None or not kept or f"{kept[-1].name} is still there" in said, said
+    message = train(start(disk / "run"))
+    assert not message or "No space left" in message, message
+    complete = run_folder.checkpoints(disk / "run")
+    assert not message or not complete or f"{complete[-1].name} is still there" in message, message
     (disk / "filler").unlink()
-    again(disk / "run", whole)
+    go_on(disk / "run")
 
 
-def read_only(disk, step, whole):
+def read_only(disk, step):
     """The disk can be read only, from that step of a run on."""
-    solver, resumed, taken = start(disk / "run"), None, 0
-    loss = solver.model.loss
-
-    def counted(X, y=None):
-        nonlocal taken
-        taken += y is not None
-        if taken == step:
-            mount("ro", disk)
-        return loss(X, y)
-
+    solver, resumed = start(disk / "run"), None
     if step:
-        solver.model.loss = counted
+        at_step(solver, step, lambda: mount("ro", disk))
     else:
         mount("ro", disk)
     try:
-        said = train(solver)
-        assert "Read-only file system" in said, said
+        message = train(solver)
+        assert "Read-only file system" in message, message
         assert step or solver.loss_history == []
         if step:
             resumed = Solver.resume(disk / "run", image_data())
@@ -83,9 +67,8 @@ def read_only(disk, step, whole):
         mount("rw", disk)
     if resumed:  # refused before the first step, so it goes on
         resumed.train()
-        assert all_of(disk / "run") == whole
     else:
-        again(disk / "run", whole)
+        go_on(disk / "run")
 
 
 def mount(how, disk):
@@ -96,12 +79,13 @@ def mount(how, disk):
 if __name__ == "__main__":
     disk, fault = Path(sys.argv[1]), {"full": full, "read-only": read_only}[sys.argv[2]]
     run_folder.Run._draw = picture
-    start(disk / "run").train()
+    go_on(disk / "run")
     whole = all_of(disk / "run")
     for value in map(int, sys.argv[3:]):
         shutil.rmtree(disk / "run")
         try:
-            fault(disk, value, whole)
+            fault(disk, value)
+            assert all_of(disk / "run") == whole, "what can be done once the fault is gone ends elsewhere"
             print("held", flush=True)
         except Exception as error:
             traceback.print_exc()

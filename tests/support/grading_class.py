@@ -1,68 +1,112 @@
 """What the tests of the grader share: submissions made of the solved kit, of its blanks, and of changes."""
 
+import functools
 import os
+import re
 import zipfile
 from pathlib import Path
 
-from classroom.grading.marking import Setting, mark, wanted_files
+from classroom.grading.marking import mark
+from classroom.grading.reference import submitted_files
+from classroom.grading.runner import MarkingOptions
 from classroom.grading.submission import Submission
-from classroom.manifest import ROOT, by_file, load
+from classroom.manifest import functions_by_file, load_exercises
 from classroom.releasing.blanks import blank_functions
 from classroom.sandbox.process import Limits
+from cs231n.common.files import REPOSITORY
 
-HOSTILE = ROOT / "tests" / "classroom" / "hostile"
-EXERCISES = tuple(load())
-FILES = wanted_files(EXERCISES)
-LAYERS, OPTIM = "cs231n/layers.py", "cs231n/optim.py"
-WRONG_ALT = (LAYERS, "dx = gamma * inv_std * (dout - dbeta / N -", "dx = gamma * inv_std * (dout -")
+HOSTILE = REPOSITORY / "tests" / "classroom" / "hostile"
+EXERCISES = tuple(load_exercises())
+FILES = submitted_files(EXERCISES)
+LAYERS, LAYER_UTILS, OPTIM, NET = FILES
 # Memory enough for numpy, a second or two for what ends at once, and time for a machine that is busy.
 BRIEF = Limits(seconds=2, cpu=8, memory=1 << 30)
+PATIENT = BRIEF._replace(seconds=5)
+
+# Batch normalization with a cache of its own; tests replace parts of it.
+BATCHNORM = """
+def batchnorm_forward(x, gamma, beta, bn_param):
+    eps, momentum = bn_param.get("eps", 1e-5), bn_param.get("momentum", 0.9)
+    mean, var = x.mean(axis=0), x.var(axis=0)
+    if bn_param["mode"] == "test":
+        return gamma * (x - bn_param["running_mean"]) / np.sqrt(bn_param["running_var"] + eps) + beta, None
+    for name, value in (("running_mean", mean), ("running_var", var)):
+        bn_param[name] = momentum * bn_param.get(name, 0 * value) + (1 - momentum) * value
+    x_hat = (x - mean) / np.sqrt(var + eps)
+    return gamma * x_hat + beta, {"x_hat": x_hat, "factor": gamma / np.sqrt(var + eps)}
 
 
-def solved():
-    return {file: (ROOT / file).read_text() for file in FILES}
+def batchnorm_backward(dout, cache):
+    x_hat, N = cache["x_hat"], len(dout)
+    dgamma, dbeta = (dout * x_hat).sum(axis=0), dout.sum(axis=0)
+    return cache["factor"] * (dout - dbeta / N - x_hat * dgamma / N), dgamma, dbeta
 
 
-def blank():
-    blanks = by_file(EXERCISES)
-    return {file: blank_functions(file, (ROOT / file).read_bytes(), blanks[file]).decode() for file in FILES}
+def batchnorm_backward_alt(dout, cache):
+    x_hat, N = cache["x_hat"], len(dout)
+    dgamma, dbeta = (dout * x_hat).sum(axis=0), dout.sum(axis=0)
+    dx = cache["factor"] * (dout - dbeta / N - x_hat * dgamma / N)
+    return dx, dgamma, dbeta
+"""
+WRONG_ALT = BATCHNORM.replace(
+    "dx = cache", "dx = dbeta / N * cache['factor'] + cache"
+)  # the mean is held fixed
 
 
-def changed(files, *changes):
-    """files with each (file, old, new) replaced, once and not in vain."""
-    files = dict(files)
-    for file, old, new in changes:
-        assert files[file].count(old) == 1, f"{old!r} is in {file} {files[file].count(old)} times"
-        files[file] = files[file].replace(old, new)
-    return files
+@functools.cache
+def _sources():
+    solved = {file: (REPOSITORY / file).read_bytes() for file in FILES}
+    blanks = {file: blank_functions(file, solved[file], functions_by_file(EXERCISES)[file]) for file in FILES}
+    return [{file: source.decode() for file, source in files.items()} for files in (solved, blanks)]
+
+
+def solved(source="", file=LAYERS):
+    """{path: source} that a student hands in: the kit's, with functions of source in place of its own."""
+    return with_functions(_sources()[0], source, file)
+
+
+def blank(source=""):
+    """The same of the learner's edition."""
+    return with_functions(_sources()[1], source)
+
+
+def with_functions(files, source, file=LAYERS):
+    """files with functions of source in place of those of the same name, which it can call as _NAME."""
+    new, old = (re.findall(r"^(?:def|class) (\w+)", text, re.M) for text in (source, files[file]))
+    renamed = "".join(f"_{name} = {name}\n" for name in new if name in old)
+    return {**files, file: f"{files[file]}\n\n{renamed}\n\n{source}"} if source else dict(files)
+
+
+def function(name, arguments, value):
+    """The source of a function of one expression."""
+    return f"def {name}({arguments}):\n    return {value}\n"
 
 
 def hostile(name, **values):
-    """The learner's files, nothing solved, with tests/hostile/NAME.py behind the layers."""
-    files, source = blank(), (HOSTILE / f"{name}.py").read_text()
+    """The learner's files, nothing solved, with hostile/NAME.py behind the layers."""
+    source = (HOSTILE / f"{name}.py").read_text()
     for key, value in values.items():
         assert f"{key} = None" in source
         source = source.replace(f"{key} = None", f"{key} = {value!r}")
-    files[LAYERS] += f"\n\n{source}"
-    return files
+    return blank(source)
 
 
 def marked(files, level=None, limits=BRIEF, only=None):
-    """{title: Attempt} of a submission of files, at one level of the sandbox; of those in only."""
+    """{title: ExerciseResult} of a submission of files, at one level of the sandbox; of those in only."""
     submission = Submission(files, {file: f"{file} is missing" for file in FILES if file not in files}, [])
     exercises = tuple(exercise for exercise in EXERCISES if only is None or exercise.title in only)
-    attempts, _ = mark(submission, Setting(exercises, 7, limits), level)
-    return {exercise.title: attempts[exercise.number] for exercise in exercises}
+    results, _ = mark(submission, MarkingOptions(exercises, 7, limits), level)
+    return {exercise.title: results[exercise.number] for exercise in exercises}
 
 
-def shares(attempts):
-    """Of the attempts, those that earn something."""
-    return {title: attempt.share for title, attempt in attempts.items() if attempt.share}
+def shares(results):
+    """Of the results, those that earn something."""
+    return {title: result.share for title, result in results.items() if result.share}
 
 
-def wrong(attempts):
-    """Of the attempts, why those are not right that are not."""
-    return {title: attempt.kind for title, attempt in attempts.items() if attempt.share < 1}
+def wrong(results):
+    """{title: kind} of the results that are not right."""
+    return {title: result.kind for title, result in results.items() if result.share < 1}
 
 
 def zipped(path, files, top=""):
@@ -75,11 +119,11 @@ def zipped(path, files, top=""):
 
 def alive(marker):
     """The processes whose command line holds marker."""
-    found = []
+    pids = []
     for pid in filter(str.isdecimal, os.listdir("/proc")):
         try:
             if marker in Path("/proc", pid, "cmdline").read_bytes():
-                found.append(int(pid))
+                pids.append(int(pid))
         except OSError:
             pass
-    return found
+    return pids

@@ -144,12 +144,12 @@ def main(folder, *argv):
     """python -m cs231n search, with Logged in place of training on CIFAR-10."""
     import argparse
 
-    from cs231n.search import halving
+    from cs231n.commands import search
 
-    cifar10.TrainOnCIFAR10 = lambda digest: Logged(folder)
-    cifar10.SPACE = SPACE
-    cifar10.data_source = lambda: "no images"
-    cifar10.locate = lambda: SimpleNamespace(digest="")
+    search.TrainOnCIFAR10 = lambda digest: Logged(folder)
+    search.SPACE = SPACE
+    search.data_source = lambda: "no images"
+    search.locate = lambda: SimpleNamespace(digest="")
     parser = argparse.ArgumentParser()
-    halving.add_arguments(parser)
-    sys.exit(halving.main(parser.parse_args(argv)))
+    search.add_arguments(parser)
+    sys.exit(search.main(parser.parse_args(argv)))

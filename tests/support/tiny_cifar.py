@@ -21,35 +21,20 @@ def tiny_batches(seed=0, rows=ROWS):
 
 def python2_pickle(pixels, labels):
     """The bytes that Python 2 and numpy 1.5 wrote for a batch, opcode by opcode."""
-
-    def text(s):
-        return b"U" + bytes([len(s)]) + s
-
-    marked = b"".join(b"K" + bytes([label]) for label in labels)
     return (
-        b"\x80\x02}("
-        + text(b"batch_label")
-        + text(b"training batch 1 of 5")
-        + text(b"labels")
-        + b"]("
-        + marked
-        + b"e"
-        + text(b"data")
-        + b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85"
-        + text(b"b")
-        + b"\x87R(K\x01"
-        + b"M"
-        + struct.pack("<H", len(pixels))
-        + b"M\x00\x0c\x86"
-        + b"cnumpy\ndtype\n"
-        + text(b"u1")
-        + b"K\x00K\x01\x87R(K\x03"
-        + text(b"|")
-        + b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89T"
-        + struct.pack("<i", pixels.size)
-        + pixels.tobytes()
-        + b"tbu."
+        b"\x80\x02}(U\x0bbatch_labelU\x15training batch 1 of 5U\x06labels](%beU\x04data"
+        b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R(K\x01M%bM\x00\x0c\x86"
+        b"cnumpy\ndtype\nU\x02u1K\x00K\x01\x87R(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89T%b%btbu."
+    ) % (
+        b"".join(b"K" + bytes([label]) for label in labels),
+        struct.pack("<H", len(pixels)),
+        struct.pack("<i", pixels.size),
+        pixels.tobytes(),
     )
+
+
+def pickled_batches(batches):
+    return {name: python2_pickle(*batch) for name, batch in zip(BATCHES, batches, strict=True)}
 
 
 def write_tar(path, members):
@@ -63,18 +48,16 @@ def write_tar(path, members):
 
 def write_folder(folder, batches):
     folder.mkdir(parents=True)
-    for name, (pixels, labels) in zip(BATCHES, batches, strict=True):
-        (folder / name).write_bytes(python2_pickle(pixels, labels))
+    for name, content in pickled_batches(batches).items():
+        (folder / name).write_bytes(content)
     return folder
 
 
 def write_batches_archive(path, batches):
-    members = {"cifar-10-batches-py/readme.html": b"<p>", "../data_batch_1": b"not this one"}
-    members |= {
-        f"cifar-10-batches-py/{name}": python2_pickle(*batch)
-        for name, batch in zip(BATCHES, batches, strict=True)
-    }
-    return write_tar(path, members)
+    members = {f"cifar-10-batches-py/{name}": content for name, content in pickled_batches(batches).items()}
+    return write_tar(
+        path, {"cifar-10-batches-py/readme.html": b"<p>", "../data_batch_1": b"not this one"} | members
+    )
 
 
 def write_png_archive(path, batches):
@@ -86,21 +69,20 @@ def write_png_archive(path, batches):
         rgb = pixels.reshape(-1, 3, 1024).transpose(0, 2, 1)
         Image.fromarray(np.ascontiguousarray(rgb)).save(png, "PNG")
         members[f"package/{name}.png"] = png.getvalue()
-    labels = [[int(label) for label in batch[1]] for batch in batches]
-    members["package/train_lables.json"] = json.dumps(sum(labels[:5], [])).encode()
-    members["package/test_lables.json"] = json.dumps(labels[5]).encode()
+    labels = np.array([labels for _, labels in batches])
+    members["package/train_lables.json"] = json.dumps(labels[:5].ravel().tolist()).encode()
+    members["package/test_lables.json"] = json.dumps(labels[5].tolist()).encode()
     return write_tar(path, members)
 
 
 def publish(folder, rows=ROWS):
     """Write both archives of the tiny set into folder; returns its Published record."""
     batches = tiny_batches(rows=rows)
-    records = []
+    archives = []
     for write, read in ((write_batches_archive, read_batches_archive), (write_png_archive, read_png_archive)):
-        path = write(folder / f"tiny-{read.__name__}.tar.gz", batches)
-        content = path.read_bytes()
-        records.append(Archive(path.name, len(content), hashlib.sha256(content).hexdigest(), read))
-    h = hashlib.sha256()
-    for pixels, labels in batches:
-        h.update(pixels.tobytes() + bytes(labels.tolist()))
-    return Published(h.hexdigest(), rows, records[0], (), "tiny@1.0.0", records[1])
+        content = write(folder / f"tiny-{read.__name__}.tar.gz", batches).read_bytes()
+        name, digest = f"tiny-{read.__name__}.tar.gz", hashlib.sha256(content).hexdigest()
+        archives.append(Archive(name, len(content), digest, read))
+    digest = hashlib.sha256(b"".join(pixels.tobytes() + bytes(labels.tolist()) for pixels, labels in batches))
+    files = {name: (len(c), hashlib.md5(c).hexdigest()) for name, c in pickled_batches(batches).items()}
+    return Published(digest.hexdigest(), rows, archives[0], (), "tiny@1.0.0", archives[1], files)

@@ -7,30 +7,28 @@ import subprocess
 import sys
 import traceback
 
+import numpy as np
 import pytest
 
-from cs231n.classifiers.fc_net import FullyConnectedNet
 from cs231n.solver import Solver
 from cs231n.training import run_folder
-from tests.support import ROOT
+from tests.support import ROOT, full_disk_child
 from tests.support.namespaces import can_unshare
-from tests.support.resume_child import STEPS_AN_EPOCH, frozen, image_data, no_picture, start
+from tests.support.resume_child import (
+    STEPS_AN_EPOCH,
+    all_of,
+    at_step,
+    frozen,
+    go_on,
+    image_data,
+    start,
+)
+from tests.support.scripted import net, solver_of
 from tests.support.tally import tried
-from tests.training.test_resume import SUPPORT, all_of
 
 pytestmark = pytest.mark.reliability
 
 KIT = str(ROOT / "cs231n")
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """What an undisturbed run leaves."""
-    folder = tmp_path_factory.mktemp("whole") / "run"
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(run_folder.Run, "finish", no_picture)
-        start(folder).train()
-    return all_of(folder)
 
 
 class Lines:
@@ -57,12 +55,10 @@ class Lines:
         sys.settrace(self.before)
 
 
-def test_ctrl_c_before_any_line(whole, many, tmp_path, monkeypatch):
-    monkeypatch.setattr(run_folder.Run, "finish", no_picture)
-    counted = start(tmp_path / "counted")
+def test_ctrl_c_before_any_line(whole, many, tmp_path, without_pictures):
+    counted, moments = start(tmp_path / "counted"), random.Random(0)
     with Lines() as lines:
         counted.train()
-    moments = random.Random(0)
     for i in range(50 if many else 3):
         folder = tmp_path / str(i)
         solver = start(folder)
@@ -71,33 +67,21 @@ def test_ctrl_c_before_any_line(whole, many, tmp_path, monkeypatch):
                 solver.train()
             if not any(f.name == "restore" for f in traceback.extract_tb(stopped.tb)):  # its last act
                 assert frozen(solver.model.params) == frozen(solver.best_params)
-            (Solver.resume(folder, image_data()) if run_folder.checkpoints(folder) else start(folder)).train()
-            assert all_of(folder) == whole
+            go_on(folder)
+            assert all_of(folder) == whole()
 
 
-def test_a_folder_deleted_at_a_step(whole, many, tmp_path, monkeypatch):
+def test_a_folder_deleted_at_a_step(whole, many, tmp_path, without_pictures):
     """What is left is what an undisturbed run leaves, but perhaps for the last checkpoint but one."""
-    monkeypatch.setattr(run_folder.Run, "finish", no_picture)
     for step in range(1, 8 * STEPS_AN_EPOCH + 1) if many else (1, 2, 30, 48):
         folder = tmp_path / str(step)
         solver = start(folder)
-        loss, taken = solver.model.loss, 0
-
-        def deleting(X, y=None, loss=loss, folder=folder, step=step):
-            nonlocal taken
-            taken += y is not None
-            if taken == step and y is not None:
-                shutil.rmtree(folder)
-            return loss(X, y)
-
-        solver.model.loss = deleting
+        at_step(solver, step, lambda folder=folder: shutil.rmtree(folder))
         with tried("Training", "the folder deleted during the run"):
             solver.train()
-            found = all_of(folder)
-            assert {name: whole[name] for name in found if name != "names"} == {
-                name: found[name] for name in found if name != "names"
-            }
-            assert {"checkpoint_48.npz", "model.npz", "config.json", "history.csv"} <= set(found["names"])
+            left = all_of(folder)
+            assert {"checkpoint_48.npz", "model.npz", "config.json", "history.csv"} <= set(left.pop("names"))
+            assert left == {name: whole()[name] for name in left}
 
 
 def test_a_picture_that_cannot_be_drawn_costs_no_run(tmp_path, monkeypatch):
@@ -113,20 +97,19 @@ def test_a_picture_that_cannot_be_drawn_costs_no_run(tmp_path, monkeypatch):
         assert frozen(solver.model.params) == frozen(solver.best_params)
 
 
-def spoilt(whole, many):
-    """A file cut short at every tenth of its length, and with a flipped bit there."""
+def spoilt(content, many):
+    """A file cut short at every tenth of its length, and with a flipped bit at random places."""
     for tenth in range(10):
-        at = tenth * len(whole) // 10
-        yield whole[:at]
-        for bit in range(8) if many else (tenth % 8,):
-            changed = bytearray(whole)
-            changed[at] ^= 1 << bit
-            yield bytes(changed)
+        yield content[: tenth * len(content) // 10]
+    rng = np.random.RandomState(0)
+    for at in rng.randint(len(content), size=80 if many else 50):
+        changed = bytearray(content)
+        changed[at] ^= 1 << rng.randint(8)
+        yield bytes(changed)
 
 
-def test_a_spoilt_file(tmp_path, many, monkeypatch):
+def test_a_spoilt_file(tmp_path, many, without_pictures):
     """Refused by name, with the one before; a bit that means nothing, as of a date in a zip, may pass."""
-    monkeypatch.setattr(run_folder.Run, "finish", no_picture)
     folder, refusals, X = tmp_path / "run", 0, image_data()["X_val"]
     start(folder).train()
     for name, read, hint in [
@@ -143,7 +126,7 @@ def test_a_spoilt_file(tmp_path, many, monkeypatch):
                     assert name in str(error) and hint in str(error)
                     refusals += 1
         (folder / name).write_bytes(content)
-    assert refusals > 20
+    assert refusals > 60
     Solver.resume(folder / "checkpoint_42.npz", image_data())
 
 
@@ -159,35 +142,19 @@ def test_a_spoilt_file(tmp_path, many, monkeypatch):
 def test_a_disk_that_fails(fault, what, cases, many, tmp_path):
     """No step is lost that a checkpoint holds; once there is room again, the run ends as it would have."""
     cases = cases if many else random.Random(0).sample(cases, 6)
-    ran = subprocess.run(
-        [
-            "unshare",
-            "-rm",
-            "sh",
-            "-c",
-            'mount -t tmpfs -o size=2m tmpfs "$3" && exec "$@"',
-            "sh",
-            sys.executable,
-            SUPPORT / "full_disk_child.py",
-            tmp_path,
-            fault,
-            *map(str, cases),
-        ],
-        cwd=SUPPORT,
-        text=True,
-        capture_output=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
-    said = ran.stdout.splitlines()
-    assert len(said) == len(cases), ran.stderr
-    for line in said:
+    mount = ["unshare", "-rm", "sh", "-c", 'mount -t tmpfs -o size=2m tmpfs "$3" && exec "$@"', "sh"]
+    command = [*mount, sys.executable, full_disk_child.__file__, tmp_path, fault, *map(str, cases)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, text=True, capture_output=True, env=environment)
+    lines = done.stdout.splitlines()
+    assert len(lines) == len(cases), done.stderr
+    for line in lines:
         with tried("Training", what):
-            assert line == "held", ran.stderr
+            assert line == "held", done.stderr
 
 
 def test_a_full_disk_under_checkpoint_name(tmp_path, monkeypatch, blobs):
-    model = FullyConnectedNet([8], 6, 3, normalization="batchnorm")
-    solver = Solver(model, blobs[0], num_epochs=5, checkpoint_name=str(tmp_path / "net"), verbose=False)
+    solver = solver_of(net(), blobs[0], num_epochs=5, checkpoint_name=str(tmp_path / "net"))
     fsync, calls = os.fsync, 0
 
     def full(file):
@@ -198,12 +165,11 @@ def test_a_full_disk_under_checkpoint_name(tmp_path, monkeypatch, blobs):
         fsync(file)
 
     monkeypatch.setattr(os, "fsync", full)
+    words = (
+        "Solver.train: cannot write .*net_epoch_3.npz .*No space.*make room, or try another checkpoint_name"
+    )
     with tried("Training", "a disk with room for so many bytes"):
-        with pytest.raises(
-            OSError,
-            match="Solver.train: cannot write .*net_epoch_3.npz .*No space.*"
-            "make room, or try another checkpoint_name.* adds num_epochs",
-        ):
+        with pytest.raises(OSError, match=words + ".* adds num_epochs"):
             solver.train()
         assert sorted(p.name for p in tmp_path.iterdir()) == ["net_epoch_1.npz", "net_epoch_2.npz"]
         assert solver.check_accuracy(solver.X_val, solver.y_val) == solver.best_val_acc

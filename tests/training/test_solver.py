@@ -2,143 +2,55 @@
 
 import re
 import sys
-import warnings
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from cs231n.classifiers.fc_net import FullyConnectedNet
 from cs231n.optim import sgd
 from cs231n.solver import Solver
 from tests.support import make_blobs, refused
+from tests.support.scripted import Scripted, net, numbered, run, solver_of
 
 
-class Scripted:
-    """A model that learns nothing but a step count, and answers as many validation examples right as told."""
-
-    def __init__(self, accuracies, losses=(), fails_at=None):
-        self.params = {"W": np.zeros(3)}
-        self.bn_params = [{"mode": "train"}]
-        self.accuracies, self.losses, self.fails_at = accuracies, losses, fails_at
-        self.steps, self.batches = 0, []
-
-    def loss(self, X, y=None):
-        step = self.steps
-        if y is None:
-            right = self.accuracies[min(step - 1, len(self.accuracies) - 1)]
-            scores = np.zeros((len(X), 2))
-            scores[:, 1] = np.arange(len(X)) >= right * len(X)  # labels are all 0
-            return scores
-        if step == self.fails_at:
-            raise KeyboardInterrupt
-        self.steps += 1
-        self.batches.append(X[:, 0].astype(int).tolist())
-        self.bn_params[0] |= {"running_mean": np.full(2, 1.0 + step), "running_var": np.full(2, 2.0 + step)}
-        return self.losses[step] if step < len(self.losses) else 1.0, {"W": -np.ones(3)}
-
-
-def numbered(N=10):
-    """Ten examples that carry their own number; all labels 0."""
-    X, y = np.arange(float(N))[:, None], np.zeros(N, int)
-    return {"X_train": X, "y_train": y, "X_val": X, "y_val": y}
-
-
-def run(model, data=None, **options):
-    solver = Solver(
-        model,
-        data or numbered(),
-        **{
-            "verbose": False,
-            "batch_size": 10,
-            "num_epochs": 4,
-            "optim_config": {"learning_rate": 1.0},
-            **options,
-        },
-    )
-    solver.train()
-    return solver
-
-
-def net(dtype=np.float64, normalization="batchnorm", D=6, C=3, **more):
-    return FullyConnectedNet(
-        [8, 7], input_dim=D, num_classes=C, normalization=normalization, dtype=dtype, weight_scale=0.3, **more
-    )
-
-
-def check_best(solver_class):
+def test_the_best_parameters_come_back_with_their_statistics():
     """After steps 1 to 4 with accuracies .2 .8 .8 .4, the model is that of step 2, statistics included."""
     model = Scripted([0.2, 0.8, 0.8, 0.4])
-    solver = solver_class(
-        model, numbered(), batch_size=10, num_epochs=4, verbose=False, optim_config={"learning_rate": 1.0}
-    )
-    solver.train()
-    assert np.array_equal(model.params["W"], [2, 2, 2])
+    params = model.params
+    solver = run(model)
+    assert params is model.params and np.array_equal(params["W"], [2, 2, 2])
     assert np.array_equal(model.bn_params[0]["running_mean"], [2, 2])
     assert np.array_equal(model.bn_params[0]["running_var"], [3, 3])
     assert solver.best_val_acc == 0.8 and np.array_equal(solver.best_params["W"], [2, 2, 2])
     assert solver.val_acc_history == solver.train_acc_history == [0.2, 0.8, 0.8, 0.4]
 
 
-def test_the_best_parameters_come_back_with_their_statistics():
-    check_best(Solver)
-
-
-class ForgetsStatistics(Solver):
-    def train(self):
-        super().train()
-        self.model.bn_params[0]["running_mean"] = np.full(2, 4.0)
-
-
-class KeepsTheLast(Solver):
-    def train(self):
-        super().train()
-        self.model.params["W"] = np.full(3, 4.0)
-
-
-class TakesTies(Solver):
-    def _measure(self):
-        self.best_val_acc -= 1e-9
-        super()._measure()
-
-
-@pytest.mark.parametrize("wrong", [ForgetsStatistics, KeepsTheLast, TakesTies])
-def test_the_check_of_the_best_rejects(wrong):
-    with pytest.raises(AssertionError):
-        check_best(wrong)
-
-
 def test_recorded_accuracy_is_what_the_model_gives_after_training():
-    data, D, C = make_blobs(num_val=150, seed=4)
+    data = make_blobs(num_val=150, seed=4)[0]
     data["X_val"] = data["X_val"] + np.random.RandomState(1).normal(size=data["X_val"].shape)
-    model = net(D=D, C=C)
-    solver = run(
-        model, data, num_epochs=12, batch_size=20, update_rule="adam", optim_config={"learning_rate": 1e-2}
-    )
+    rule = {"update_rule": "adam", "optim_config": {"learning_rate": 1e-2}}
+    solver = run(net(), data, num_epochs=12, batch_size=20, **rule)
     again = solver.check_accuracy(data["X_val"], data["y_val"])
     assert solver.best_val_acc == max(solver.val_acc_history) == again
     assert len(set(solver.val_acc_history)) > 2, "a run without ups and downs shows nothing"
 
 
-def test_learning_happens_with_every_rule():
-    data, D, C = make_blobs()
-    for rule, rate in {"sgd": 0.1, "sgd_momentum": 0.02, "rmsprop": 0.01, "adam": 0.01}.items():
-        solver = run(
-            net(D=D, C=C, dtype=np.float32),
-            data,
-            update_rule=rule,
-            num_epochs=30,
-            batch_size=20,
-            optim_config={"learning_rate": np.float64(rate)},
-        )
-        assert solver.train_acc_history[-1] > 0.9, rule
-        assert solver.loss_history[-1] < 0.5 * solver.loss_history[0], rule
-        assert all(w.dtype == np.float32 for w in solver.model.params.values())
+@pytest.mark.parametrize(
+    "rule, rate", [("sgd", 0.1), ("sgd_momentum", 0.02), ("rmsprop", 0.01), ("adam", 0.01)]
+)
+def test_learning_happens_with_every_rule(blobs, rule, rate):
+    config = {"learning_rate": np.float64(rate)}
+    solver = run(
+        net(np.float32), blobs[0], update_rule=rule, num_epochs=30, batch_size=20, optim_config=config
+    )
+    assert solver.train_acc_history[-1] > 0.9
+    assert solver.loss_history[-1] < 0.5 * solver.loss_history[0]
+    assert all(w.dtype == np.float32 for w in solver.model.params.values())
 
 
 def test_zero_epochs_leave_the_model_as_it_came():
     model = Scripted([0.5])
-    solver = Solver(model, numbered(), num_epochs=0, verbose=False)
+    solver = solver_of(model, num_epochs=0)
     model.params["W"] += 7  # weights loaded after the solver was made
     solver.train()
     assert np.array_equal(model.params["W"], [7, 7, 7])
@@ -146,9 +58,8 @@ def test_zero_epochs_leave_the_model_as_it_came():
 
 
 def test_accuracy_zero_keeps_the_first_measured():
-    model = Scripted([0.0])
-    solver = run(model)
-    assert np.array_equal(model.params["W"], [1, 1, 1]) and solver.best_val_acc == 0
+    solver = run(Scripted([0.0]))
+    assert np.array_equal(solver.model.params["W"], [1, 1, 1]) and solver.best_val_acc == 0
     assert np.array_equal(solver.best_params["W"], [1, 1, 1])
 
 
@@ -157,9 +68,9 @@ def test_histories_and_epochs():
     assert len(solver.loss_history) == 6  # 10 // 3 = 3 an epoch, one example left out
     assert len(solver.train_acc_history) == len(solver.val_acc_history) == 3  # first iteration, two epochs
     assert solver.epoch == 2
-    for batch in (solver.model.batches[:3], solver.model.batches[3:]):
-        seen = sum(batch, [])
-        assert len(seen) == len(set(seen)) == 9, "an epoch repeated an example"
+    for batches in (solver.model.batches[:3], solver.model.batches[3:]):
+        examples = sum(batches, [])
+        assert len(examples) == len(set(examples)) == 9, "an epoch repeated an example"
 
 
 def test_a_batch_larger_than_the_set_is_the_whole_set():
@@ -168,34 +79,33 @@ def test_a_batch_larger_than_the_set_is_the_whole_set():
     assert len(solver.val_acc_history) == 2
 
 
-def test_train_again_goes_on():
-    solver = run(Scripted([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]))
+def test_train_again_goes_on(capsys):
+    solver = run(Scripted([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]), verbose=True)
     solver.train()
     assert solver.epoch == 8 and len(solver.loss_history) == 8 and solver.best_val_acc == 0.8
+    epochs = re.findall(r"^\(Epoch (\d / \d)", capsys.readouterr().out, re.M)
+    assert epochs == [f"{epoch} / {4 if epoch < 5 else 8}" for epoch in range(1, 9)]
 
 
 def test_learning_rate_decays_once_an_epoch():
-    solver = run(Scripted([0.5]), batch_size=5, num_epochs=3, lr_decay=0.5)
-    # Two steps an epoch at rates 1, 1/2, 1/4, each along +1.
-    assert solver.optim_configs["W"]["learning_rate"] == 0.125
+    # Two steps an epoch at rates 1, 1/2, 1/4, each along +1; the best accuracy comes last.
     solver = run(Scripted([0.1, 0.2, 0.3, 0.4, 0.5, 0.6]), batch_size=5, num_epochs=3, lr_decay=0.5)
     assert np.array_equal(solver.model.params["W"], np.full(3, 2 * (1 + 0.5 + 0.25)))
+    assert solver.optim_configs["W"]["learning_rate"] == 0.125
 
 
 def test_the_settings_given_are_not_written_to():
     config = {"learning_rate": 0.5}
     solver = run(Scripted([0.5]), optim_config=config, update_rule="adam", lr_decay=0.5)
-    assert config == {"learning_rate": 0.5}
-    assert solver.optim_configs["W"]["t"] == 4
+    assert config == {"learning_rate": 0.5} and solver.optim_configs["W"]["t"] == 4
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_divergence_ends_the_run_and_says_where(bad):
-    model = Scripted([0.3, 0.6, 0.9], losses=[1.0, 2.0, bad])
-    with pytest.warns(
-        RuntimeWarning, match=f"loss is {bad} at iteration 3.*0.600.*smaller learning_rate"
-    ) as caught:
-        solver = run(model)
+    model, words = Scripted([0.3, 0.6, 0.9], losses=[1.0, 2.0, bad]), f"loss is {bad} at iteration 3.*0.600"
+    with pytest.warns(RuntimeWarning, match=words + ".*smaller learning_rate") as caught:
+        solver = solver_of(model)
+        solver.train()
     assert caught[0].filename == __file__
     assert solver.loss_history == [1.0, 2.0] and np.array_equal(model.params["W"], [2, 2, 2])
 
@@ -203,11 +113,18 @@ def test_divergence_ends_the_run_and_says_where(bad):
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize("normalization", [None, "batchnorm"])
 def test_a_diverged_model_is_never_the_best(normalization):
-    data, D, C = make_blobs(dtype=np.float32)
-    model = net(np.float32, normalization, D, C)
+    data, model = make_blobs(dtype=np.float32)[0], net(np.float32, normalization)
     run(model, data, num_epochs=3, batch_size=20, optim_config={"learning_rate": 1e30})
-    scores = model.loss(data["X_val"])
-    assert np.isfinite(scores).all(), "train() gave back parameters whose scores are NaN"
+    assert np.isfinite(model.loss(data["X_val"])).all(), "train() gave back parameters whose scores are NaN"
+
+
+def test_scores_that_are_not_finite_are_told_of():
+    model = Scripted([0.5])
+    model.loss = lambda X, y=None: np.full((len(X), 2), np.nan) if y is None else (1.0, {"W": -np.ones(3)})
+    solver = solver_of(model, num_epochs=1)
+    with pytest.warns(RuntimeWarning, match="no score on X_val is finite") as caught:
+        solver.train()
+    assert caught[0].filename == __file__
 
 
 @pytest.mark.parametrize("fails_at, steps", [(3, 2), (1, 1)])
@@ -221,7 +138,7 @@ def test_ctrl_c_gives_the_best_so_far(fails_at, steps):
 
 def test_ctrl_c_before_the_first_measurement_undoes_no_earlier_run():
     model = Scripted([0.2, 0.8])
-    second = Solver(model, numbered(), batch_size=10, verbose=False)  # made before, trained after
+    second = solver_of(model)  # made before, trained after
     run(model, num_epochs=2)
     model.fails_at = 2
     with pytest.raises(KeyboardInterrupt):
@@ -229,10 +146,11 @@ def test_ctrl_c_before_the_first_measurement_undoes_no_earlier_run():
     assert np.array_equal(model.params["W"], [2, 2, 2])
 
 
-def test_seeds_reproduce():
-    def batches(**how):
-        return run(Scripted([0.5]), batch_size=3, num_train_samples=4, num_val_samples=3, **how).model.batches
+def batches(**how):
+    return run(Scripted([0.5]), batch_size=3, num_train_samples=4, num_val_samples=3, **how).model.batches
 
+
+def test_seeds_reproduce():
     stream = np.random.get_state()[2]
     assert batches(seed=1) == batches(seed=1) != batches(seed=2)
     for make in (np.random.RandomState, np.random.default_rng):
@@ -245,26 +163,17 @@ def test_seeds_reproduce():
     assert batches() == first
 
 
-def test_a_whole_run_is_reproduced_by_the_global_seed():
-    data, D, C = make_blobs()
-
-    def params():
+def test_a_whole_run_is_reproduced_by_the_global_seed(blobs):
+    runs = []
+    for _ in range(2):
         np.random.seed(7)
-        return run(net(D=D, C=C, dropout_keep_ratio=0.7), data, batch_size=16).model.params
-
-    first, second = params(), params()
-    assert all(np.array_equal(first[k], second[k]) for k in first)
+        runs.append(run(net(dropout_keep_ratio=0.7), blobs[0], batch_size=16).model.params)
+    assert all(np.array_equal(runs[0][k], runs[1][k]) for k in runs[0])
 
 
 def test_lines_printed(capsys):
-    run(
-        Scripted([0.25, 0.75], losses=[2.5]),
-        numbered(8),
-        verbose=True,
-        batch_size=4,
-        num_epochs=2,
-        print_every=3,
-    )
+    options = {"verbose": True, "batch_size": 4, "num_epochs": 2, "print_every": 3}
+    run(Scripted([0.25, 0.75], losses=[2.5]), numbered(8), **options)
     captured = capsys.readouterr()
     assert captured.out.splitlines() == [
         "(Iteration 1 / 4) loss: 2.500000",
@@ -274,13 +183,6 @@ def test_lines_printed(capsys):
         "(Epoch 2 / 2) train acc: 0.750000; val_acc: 0.750000",
     ]
     assert captured.err == "", "a bar where nobody watches"
-
-
-def test_epochs_are_counted_on_when_training_goes_on(capsys):
-    solver = run(Scripted([0.5]), verbose=True, num_epochs=1)
-    solver.train()
-    epochs = [line for line in capsys.readouterr().out.splitlines() if line.startswith("(Epoch")]
-    assert [line.split(" train")[0] for line in epochs] == ["(Epoch 1 / 1)", "(Epoch 2 / 2)"]
 
 
 def test_silent_without_verbose(capsys, monkeypatch):
@@ -304,25 +206,22 @@ def test_a_bar_with_loss_and_accuracy_where_somebody_watches(capsys, monkeypatch
 
 
 def test_a_model_is_anything_with_params_and_loss():
-    class Plain:
-        def __init__(self):
-            self.params = {"w": np.zeros((1, 2))}
+    params = {"w": np.zeros((1, 2))}
 
-        def loss(self, X, y=None):
-            return X @ self.params["w"] if y is None else (1.0, {"w": np.array([[-1.0, 0.0]])})
+    def loss(X, y=None):
+        return X @ params["w"] if y is None else (1.0, {"w": np.array([[-1.0, 0.0]])})
 
-    model = Plain()
+    model = SimpleNamespace(params=params, loss=loss)
     assert run(model).best_val_acc == 1.0 and not hasattr(model, "bn_params")
 
 
 def test_check_accuracy():
-    model = Scripted([0.3])
-    solver = Solver(model, numbered(100), verbose=False)
-    model.loss = lambda X, y=None: np.stack([X[:, 0] < 30, X[:, 0] >= 30], axis=1)
+    solver = solver_of(Scripted([0.3]), numbered(100))
+    solver.model.loss = lambda X, y=None: np.stack([X[:, 0] < 30, X[:, 0] >= 30], axis=1)
     X, y = numbered(100)["X_val"], np.zeros(100, int)
     for batch_size in (1, 7, 100, 1000):
         assert solver.check_accuracy(X, y, batch_size=batch_size) == 0.3
-    assert solver.check_accuracy(X, y, num_samples=1000) == 0.3
+    assert solver.check_accuracy(X, y, num_samples=1000) == solver.check_accuracy(X, y.tolist()) == 0.3
     assert solver.check_accuracy(X, y, num_samples=10) in np.arange(11) / 10
     for bad in ({"num_samples": 0}, {"batch_size": 0}):
         with refused(ValueError, "check_accuracy", *bad, "at least 1"):
@@ -334,87 +233,90 @@ def test_check_accuracy():
 )
 @pytest.mark.parametrize("num_samples", [None, 2])
 def test_check_accuracy_wants_one_label_an_image(num_images, labels, num_samples):
-    solver = Solver(Scripted([0.3]), numbered(), verbose=False)
     with refused(ValueError, "check_accuracy: ", f"X ({num_images}, 1)", f"y {labels}", "; try "):
-        solver.check_accuracy(np.ones((num_images, 1)), np.zeros(labels, int), num_samples)
+        X, y = np.ones((num_images, 1)), np.zeros(labels, int)
+        solver_of(Scripted([0.3])).check_accuracy(X, y, num_samples)
 
 
-def test_check_accuracy_takes_labels_in_a_list():
-    solver = Solver(Scripted([0.3]), numbered(), verbose=False)
-    solver.model.steps = 1
-    assert solver.check_accuracy(numbered()["X_val"], [0] * 10) == 0.3
+def without(name):
+    return {key: value for key, value in numbered().items() if key != name}
 
 
-REFUSED = {
-    "unknown-argument": ({"learning_rate": 1}, ValueError, ["learning_rate"]),
-    "unknown-rule": ({"update_rule": "adagrad"}, ValueError, ["update_rule", "adagrad", "'sgd_momentum'"]),
-    "rule-is-a-function": ({"update_rule": sgd}, ValueError, ["update_rule", "'sgd'"]),
-    "unknown-setting": ({"optim_config": {"lr": 1}}, ValueError, ["'lr'", "learning_rate"]),
-    "bad-setting": ({"optim_config": {"learning_rate": -1}}, ValueError, ["learning_rate", "-1"]),
-    "settings-no-dict": ({"optim_config": 0.1}, TypeError, ["optim_config", "dict", "float"]),
-    "batch-zero": ({"batch_size": 0}, ValueError, ["batch_size", "at least 1", "0"]),
-    "batch-half": ({"batch_size": 0.5}, TypeError, ["batch_size", "integer", "0.5"]),
-    "epochs": ({"num_epochs": -1}, ValueError, ["num_epochs", "-1"]),
-    "decay": ({"lr_decay": 0}, ValueError, ["lr_decay", "above 0"]),
-    "print-every": ({"print_every": 0}, ValueError, ["print_every"]),
-    "train-samples": ({"num_train_samples": 0}, ValueError, ["num_train_samples"]),
-    "val-samples": ({"num_val_samples": 1.5}, TypeError, ["num_val_samples", "1.5"]),
-    "seed-and-rng": ({"seed": 1, "rng": np.random}, ValueError, ["seed", "rng"]),
-    "seed-text": ({"seed": "one"}, TypeError, ["seed", "one"]),
-    "rng-number": ({"rng": 1}, TypeError, ["rng", "1"]),
-    "no-val": ({"data": {k: v for k, v in numbered().items() if k != "X_val"}}, ValueError, ["X_val"]),
-    "no-train": (
-        {"data": numbered() | {"X_train": np.zeros((0, 1)), "y_train": np.zeros(0, int)}},
-        ValueError,
-        ["X_train", "at least one", "(0, 1)"],
-    ),
-    "data-none": (
-        {"data": None},
-        TypeError,
-        ["data", "dict", "X_train, y_train, X_val, y_val", "NoneType", "try get_CIFAR10_data()"],
-    ),
-    "data-list": ({"data": [1, 2]}, TypeError, ["data", "dict", "list"]),
-    "images-list": (
-        {"data": numbered() | {"X_train": [[1.0], [2.0]]}},
-        TypeError,
-        ["X_train", "list; try np.array(data['X_train'], dtype=np.float32)"],
-    ),
-    "images-none": ({"data": numbered() | {"X_val": None}}, TypeError, ["X_val", "NoneType"]),
-    "images-number": ({"data": numbered() | {"X_val": np.array(3.0)}}, ValueError, ["X_val", "()"]),
-    "labels-list": ({"data": numbered() | {"y_val": [0] * 10}}, TypeError, ["y_val", "list; try np.array("]),
-    "too-few-labels": (
-        {"data": numbered() | {"y_val": np.zeros(9, int)}},
-        ValueError,
-        ["y_val", "(10,)", "(9,)"],
-    ),
-    "float-labels": ({"data": numbered() | {"y_train": np.zeros(10)}}, TypeError, ["y_train", "float64"]),
-    "negative-label": ({"data": numbered() | {"y_train": np.full(10, -1)}}, ValueError, ["y_train", "-1"]),
-    "no-model": ({"model": "net"}, TypeError, ["model", "str"]),
-}
+@pytest.mark.parametrize(
+    "options, error, fragments",
+    [
+        ({"learning_rate": 1, "rate": 2}, ValueError, ["unknown argument 'learning_rate', 'rate'"]),
+        ({"update_rule": "adagrad"}, ValueError, ["update_rule", "adagrad", "'sgd_momentum'"]),
+        ({"update_rule": sgd}, ValueError, ["update_rule", "'sgd'"]),
+        ({"optim_config": {"lr": 1}}, ValueError, ["'lr'", "learning_rate"]),
+        ({"optim_config": {"learning_rate": -1}}, ValueError, ["learning_rate", "-1"]),
+        ({"optim_config": {"weight_decay": 0.1}}, ValueError, ["sgd", "'weight_decay'"]),
+        ({"optim_config": 0.1}, TypeError, ["optim_config", "dict", "float"]),
+        ({"batch_size": 0}, ValueError, ["batch_size", "at least 1", "0"]),
+        ({"batch_size": 0.5}, TypeError, ["batch_size", "integer", "0.5"]),
+        ({"num_epochs": -1}, ValueError, ["num_epochs", "-1"]),
+        ({"lr_decay": 0}, ValueError, ["lr_decay", "above 0"]),
+        ({"print_every": 0}, ValueError, ["print_every"]),
+        ({"patience": 0}, ValueError, ["patience", "at least 1"]),
+        ({"patience": 1.5}, TypeError, ["patience", "integer", "1.5"]),
+        ({"keep": "first"}, ValueError, ["keep", "'best', 'last'"]),
+        ({"clip_norm": 0}, ValueError, ["clip_norm", "above 0"]),
+        ({"clip_norm": "1"}, TypeError, ["clip_norm", "number", "'1'"]),
+        ({"augment": "flip"}, TypeError, ["augment must be a function (batch, rng)", "'flip'"]),
+        ({"num_train_samples": 0}, ValueError, ["num_train_samples"]),
+        ({"num_val_samples": 1.5}, TypeError, ["num_val_samples", "1.5"]),
+        ({"seed": 1, "rng": np.random}, ValueError, ["seed", "rng"]),
+        ({"seed": "one"}, TypeError, ["seed", "one"]),
+        ({"rng": 1}, TypeError, ["rng", "1"]),
+        ({"schedule": "linear"}, ValueError, ["schedule", "'linear'", "'one_cycle'"]),
+        ({"schedule": sgd}, ValueError, ["schedule", "'cosine'"]),
+        ({"schedule_config": {"final": 0.1}}, ValueError, ["schedule_config", "'final'", "no settings"]),
+        ({"schedule": "cosine", "schedule_config": {"warm_up": 0.1}}, ValueError, ["'warm_up'", "final"]),
+        ({"schedule": "cosine", "schedule_config": 0.1}, TypeError, ["schedule_config", "dict", "float"]),
+        ({"schedule": "cosine", "schedule_config": {"final": -1}}, ValueError, ["cosine", "final", "-1"]),
+        ({"schedule": "one_cycle", "schedule_config": {"warm_up": 1}}, ValueError, ["one_cycle", "warm_up"]),
+        ({"schedule": "one_cycle", "schedule_config": {"start": "low"}}, TypeError, ["one_cycle", "start"]),
+    ],
+    ids=str,
+)
+def test_an_option_is_refused(options, error, fragments):
+    with refused(error, *fragments):
+        Solver(Scripted([0.5]), numbered(), **options)
 
 
-@pytest.mark.parametrize("change, error, fragments", REFUSED.values(), ids=REFUSED)
-def test_refuses(change, error, fragments):
-    arguments = {"model": Scripted([0.5]), "data": numbered(), "verbose": False, **change}
-    with refused(error, *fragments) as _, warnings.catch_warnings():
-        Solver(arguments.pop("model"), arguments.pop("data"), **arguments)
+@pytest.mark.parametrize(
+    "data, error, fragments",
+    [
+        (None, TypeError, ["dict", "X_train, y_train, X_val, y_val", "NoneType", "try get_CIFAR10_data()"]),
+        ([1, 2], TypeError, ["data", "dict", "list"]),
+        (without("X_val"), ValueError, ["X_val"]),
+        (numbered() | numbered(0), ValueError, ["X_train", "at least one", "(0, 1)"]),
+        (
+            numbered() | {"X_train": [[1.0], [2.0]]},
+            TypeError,
+            ["X_train", "list; try np.array(data['X_train'], dtype=np.float32)"],
+        ),
+        (numbered() | {"X_val": None}, TypeError, ["X_val", "NoneType"]),
+        (numbered() | {"X_val": np.array(3.0)}, ValueError, ["X_val", "()"]),
+        (numbered() | {"X_val": np.ones((10, 2))}, ValueError, ["X_val", "as large as", "(1,), got (2,)"]),
+        (numbered() | {"y_val": [0] * 10}, TypeError, ["y_val", "list; try np.array("]),
+        (numbered() | {"y_val": np.zeros(9, int)}, ValueError, ["y_val", "(10,)", "(9,)"]),
+        (
+            numbered() | {"y_train": np.full(10, -1)},
+            ValueError,
+            ["y_train", "labels must be at least 0, got y[0] = -1"],
+        ),
+    ],
+    ids=lambda value: None,
+)
+def test_data_is_refused(data, error, fragments):
+    with refused(error, "Solver", *fragments):
+        Solver(Scripted([0.5]), data)
 
 
-def test_a_negative_label_is_not_told_of_infinity():
-    with pytest.raises(ValueError) as caught:
-        Solver(Scripted([0.5]), numbered() | {"y_train": np.full(10, -1)})
-    assert "inf" not in str(caught.value)
-
-
-def test_the_dict_of_parameters_stays_the_same_dict():
-    model = Scripted([0.2, 0.8, 0.4])
-    params = model.params
-    run(model)
-    assert params is model.params and np.array_equal(params["W"], [2, 2, 2])
-
-
-def test_scores_that_are_not_finite_are_told_of():
-    model = Scripted([0.5])
-    model.loss = lambda X, y=None: np.full((len(X), 2), np.nan) if y is None else (1.0, {"W": -np.ones(3)})
-    with pytest.warns(RuntimeWarning, match="no score on X_val is finite"):
-        run(model, num_epochs=1)
+@pytest.mark.parametrize(
+    "model", ["net", SimpleNamespace(params={}, loss=len), SimpleNamespace(params={"W": 1})]
+)
+def test_a_model_without_params_or_loss_is_refused(model):
+    with refused(TypeError, "model must have params and loss(X, y)", type(model).__name__):
+        Solver(model, numbered())

@@ -1,6 +1,7 @@
 """python -m cs231n train, on a few images and a tiny net: what it prints, keeps, refuses and goes on with."""
 
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from cs231n.solver import Solver
 
 
 @pytest.fixture
-def asked(monkeypatch, tmp_path):
+def small_images(monkeypatch, tmp_path):
     """Small images in place of CIFAR-10; what was asked for: (how many test images, after how many steps)."""
     monkeypatch.chdir(tmp_path)
     calls, steps = [], []
@@ -35,9 +36,8 @@ def asked(monkeypatch, tmp_path):
         return original(solver, batch)
 
     monkeypatch.setattr(recipes, "get_CIFAR10_data", data)
-    monkeypatch.setattr(
-        recipes, "fit_whitening", lambda X, softening: Whitening(np.zeros(3072, "f"), np.eye(3072, dtype="f"))
-    )
+    whitening = Whitening(np.zeros(3072, "f"), np.eye(3072, dtype="f"))
+    monkeypatch.setattr(recipes, "fit_whitening", lambda X, softening: whitening)
     monkeypatch.setattr(train, "data_source", lambda: "SMALL")
     monkeypatch.setattr(train, "warn_of_stand_in", lambda: None)
     monkeypatch.setattr(Solver, "_step", step)
@@ -45,45 +45,31 @@ def asked(monkeypatch, tmp_path):
     return calls
 
 
-def test_a_run_prints_its_story_and_keeps_a_model_that_answers_the_same(asked, capsys, tmp_path):
+def test_a_run_prints_its_story_and_keeps_a_model_that_answers_the_same(small_images, capsys, tmp_path):
     assert main(["train", "minute"]) == 0
-    said = capsys.readouterr().out
-    assert "minute: 3072 - 8 - 6 - 10, 9 epochs, SMALL" in said
-    assert re.search(r"test accuracy +\d+\.\d\d %", said) and re.search(r"peak memory [\d,]+ MB", said)
-    assert max(map(len, said.splitlines())) < 80
+    out = capsys.readouterr().out
+    assert "minute: 3072 - 8 - 6 - 10, 9 epochs, SMALL" in out and max(map(len, out.splitlines())) < 80
+    assert re.search(r"test accuracy +\d+\.\d\d %", out) and re.search(r"peak memory [\d,]+ MB", out)
     folder = tmp_path / "runs" / "minute-0"
-    assert {p.name for p in folder.iterdir()} >= {
-        "config.json",
-        "history.csv",
-        "model.npz",
-        "curves.png",
-        "whitening.npz",
-    }
-    assert Solver.load(folder).params["W1"].shape == (3072, 8)
-
-
-def test_no_test_image_is_read_before_training_has_ended(asked):
-    main(["train", "minute"])
-    assert asked == [(0, 0), (10_000, 9)]  # a batch of 512 is all of 60 images
+    files = {"config.json", "history.csv", "model.npz", "curves.png", "whitening.npz"}
+    assert {p.name for p in folder.iterdir()} >= files and Solver.load(folder).params["W1"].shape == (3072, 8)
+    # No test image is read before training has ended; a batch of 512 is all of the 60 images.
+    assert small_images == [(0, 0), (10_000, 9)]
 
 
 def test_a_seed_is_a_result_and_another_seed_another():
-    data = {
-        "X_train": np.random.RandomState(0).rand(60, 3, 32, 32).astype(np.float32),
-        "y_train": np.arange(60) % 10,
-        "X_val": np.zeros((20, 3, 32, 32), np.float32),
-        "y_val": np.arange(20) % 10,
-    }
-    trained = []
+    X = np.random.RandomState(0).rand(60, 3, 32, 32).astype(np.float32)
+    data = {"X_train": X, "y_train": np.arange(60) % 10, "X_val": X[:20], "y_val": np.arange(20) % 10}
+    weights = []
     for seed in (1, 1, 2):
         solver = recipes.solver_for("minute", data, seed, verbose=False)
         solver.num_epochs = 2
         solver.train()
-        trained.append(solver.model.params["W1"])
-    assert np.array_equal(trained[0], trained[1]) and not np.array_equal(trained[0], trained[2])
+        weights.append(solver.model.params["W1"])
+    assert np.array_equal(weights[0], weights[1]) and not np.array_equal(weights[0], weights[2])
 
 
-def test_a_run_is_not_written_over_and_goes_on_if_asked(asked, capsys, tmp_path, monkeypatch):
+def test_a_run_is_not_written_over_and_goes_on_if_small_images(small_images, capsys, tmp_path, monkeypatch):
     assert main(["train", "minute", "--run", "whole"]) == 0
 
     def interrupted(solver, batch, original=Solver._step):
@@ -106,21 +92,20 @@ def test_a_run_is_not_written_over_and_goes_on_if_asked(asked, capsys, tmp_path,
     "arguments, words",
     [(["minute", "--resume", "--run", "nowhere"], "nowhere"), (["minute", "--seed", "-1"], "seed")],
 )
-def test_what_cannot_be_done_is_said_in_a_line(asked, capsys, arguments, words):
+def test_what_cannot_be_done_is_said_in_a_line(small_images, capsys, arguments, words):
     assert main(["train", *arguments]) == 1
-    said = capsys.readouterr().err
-    assert words in said and len(said.splitlines()) == 1 and "Traceback" not in said
+    err = capsys.readouterr().err
+    assert words in err and len(err.splitlines()) == 1 and "Traceback" not in err
 
 
 def test_predict_is_the_mean_of_the_probabilities_over_the_ten_views():
-    class Model:
-        def loss(self, X):
-            return X.reshape(len(X), -1)[:, :40:4]
+    def scores(X):
+        return X.reshape(len(X), -1)[:, :40:4]
 
     X = np.random.RandomState(0).randn(1003, 3, 32, 32)
     each = []
     for view in views(X):
-        odds = np.exp(view.reshape(len(X), -1)[:, :40:4])
-        each.append(odds / odds.sum(axis=1, keepdims=True))
+        exp_scores = np.exp(scores(view))
+        each.append(exp_scores / exp_scores.sum(axis=1, keepdims=True))
     assert len(each) == 10
-    np.testing.assert_allclose(predict(Model(), X), np.mean(each, axis=0), rtol=1e-12)
+    np.testing.assert_allclose(predict(SimpleNamespace(loss=scores), X), np.mean(each, axis=0), rtol=1e-12)

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from cs231n import fast_layers, layer_utils
-from cs231n.classifiers.fc_net import FullyConnectedNet
 from cs231n.solver import Solver
 from cs231n.training import run_folder
 from tests.support import make_blobs, refused
 from tests.support.resume_child import frozen, no_picture
+from tests.support.scripted import net, solver_of
 from tests.support.tally import tried
 
 pytestmark = pytest.mark.reliability
@@ -27,29 +27,10 @@ def blobs(**changed):
     return data | {name: change(data[name].copy()) for name, change in changed.items()}
 
 
-def solver_for(data, layers=layer_utils, norm=None, num_classes=3, **more):
-    net = FullyConnectedNet(
-        [8, 7],
-        input_dim=6,
-        num_classes=num_classes,
-        normalization=norm,
-        weight_scale=0.3,
-        layers=layers,
-        rng=np.random.RandomState(1),
-    )
-    return Solver(
-        net,
-        data,
-        **{
-            "batch_size": 20,
-            "num_epochs": 20,
-            "seed": 0,
-            "update_rule": "adam",
-            "optim_config": {"learning_rate": 1e-2},
-            "verbose": False,
-            **more,
-        },
-    )
+def solver_for(data, layers, norm, num_classes=3, **more):
+    model = net(np.float32, norm, num_classes=num_classes, layers=layers, rng=np.random.RandomState(1))
+    rule = {"update_rule": "adam", "optim_config": {"learning_rate": 1e-2}}
+    return solver_of(model, data, **{"batch_size": 20, "num_epochs": 20, "seed": 0, **rule, **more})
 
 
 def setting(value, *where):
@@ -64,53 +45,53 @@ def setting(value, *where):
 
 @every_kind
 @pytest.mark.parametrize("part", ["X_train", "X_val"])
-def test_images_that_are_not_finite(part, layers, norm):
+@pytest.mark.parametrize("where", [(), (7, 2), (-1, -1)], ids=str)
+def test_images_that_are_not_finite(part, layers, norm, where):
     for value in (np.nan, np.inf, -np.inf):
-        for where in ((), (7, 2), (-1, -1)):
-            with (
-                tried("Training", "NaN or infinity in the data"),
-                refused(
-                    ValueError,
-                    "Solver: ",
-                    part,
-                    "in example",
-                    f"try to leave out that example and its label, or to mend what made it {value}",
-                ),
-            ):
+        hint = f"try to leave out that example and its label, or to mend what made it {value}"
+        with tried("Training", "NaN or infinity in the data"):
+            with refused(ValueError, "Solver: ", part, "in example", hint):
                 solver_for(blobs(**{part: setting(value, *where)}), layers, norm)
+
+
+LABELS = {
+    "nan": lambda y: setting(np.nan, 5)(y.astype(float)),
+    "float": lambda y: y.astype(float),
+    "negative": setting(-1, 7),
+    "text": lambda y: y.astype(str),
+    "one-hot": lambda y: np.eye(3, dtype=int)[y],
+}
 
 
 @every_kind
 @pytest.mark.parametrize("part", ["y_train", "y_val"])
-def test_labels_that_mean_nothing(part, layers, norm):
-    for label in (
-        lambda y: setting(np.nan, 5)(y.astype(float)),
-        lambda y: y.astype(float),
-        setting(-1, 7),
-        lambda y: y.astype(str),
-        lambda y: np.eye(3, dtype=int)[y],
-    ):
-        with tried("Training", "labels that mean nothing"), refused((TypeError, ValueError), part):
-            solver_for(blobs(**{part: label}), layers, norm)
-    for where in (0, 31, -1):  # how many classes there are shows in the first step
-        solver = solver_for(blobs(**{part: setting(3, where)}), layers, norm, num_train_samples=10)
-        before = frozen(solver.model.params)
-        with tried("Training", "labels that mean nothing"):
-            with pytest.raises(ValueError, match=r"labels must be in 0\.\.2, got y\[\d+\] = 3"):
-                solver.train()
-            assert frozen(solver.model.params) == before and len(solver.loss_history) <= 1
+@pytest.mark.parametrize("labels", LABELS.values(), ids=LABELS)
+def test_labels_that_mean_nothing(part, layers, norm, labels):
+    with tried("Training", "labels that mean nothing"), refused((TypeError, ValueError), part):
+        solver_for(blobs(**{part: labels}), layers, norm)
+
+
+@every_kind
+@pytest.mark.parametrize("part", ["y_train", "y_val"])
+@pytest.mark.parametrize("where", [0, 31, -1])
+def test_a_label_too_high_shows_in_the_first_step(part, layers, norm, where):
+    solver = solver_for(blobs(**{part: setting(3, where)}), layers, norm, num_train_samples=10)
+    before = frozen(solver.model.params)
+    with tried("Training", "labels that mean nothing"):
+        with pytest.raises(ValueError, match=r"labels must be in 0\.\.2, got y\[\d+\] = 3"):
+            solver.train()
+        assert frozen(solver.model.params) == before and len(solver.loss_history) <= 1
 
 
 @every_kind
 def test_nan_that_comes_up_at_a_step(layers, norm, many):
     for step in range(1, 60) if many else (1, 2, 31):
         calls = iter(range(1, 61))
-        solver = solver_for(
-            blobs(),
-            layers,
-            norm,
-            augment=lambda X, rng, calls=calls, step=step: X * (np.nan if next(calls) == step else 1),
-        )
+
+        def poisoned(X, rng, calls=calls, step=step):
+            return X * (np.nan if next(calls) == step else 1)
+
+        solver = solver_for(blobs(), layers, norm, augment=poisoned)
         before = frozen(solver.model.params)
         with tried("Training", "NaN at a step of training"):
             with pytest.warns(RuntimeWarning, match=f"loss is nan at iteration {step}, so the run ends here"):
@@ -191,11 +172,11 @@ def test_batches_of_one(layers, norm):
     ]
     with (
         tried("Training", "one training image, batches of one"),
-        warnings.catch_warnings(record=True) as told,
+        warnings.catch_warnings(record=True) as caught,
     ):
         warnings.simplefilter("always")
         for solver in solvers:
             solver.train()
         same = np.allclose(solvers[0].loss_history, solvers[1].loss_history, rtol=1e-6)
         assert same == (norm == "batchnorm")
-        assert [w.filename for w in told] == [__file__] * 2 * same
+        assert [w.filename for w in caught] == [__file__] * 2 * same

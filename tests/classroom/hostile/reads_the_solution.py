@@ -10,7 +10,7 @@ def search():
                         source = file.read()
                 except (OSError, UnicodeDecodeError):
                     continue
-                if "rows @ w + b" in source.partition("def search")[0]:
+                if "-1) @ w + b" in source.partition("def search")[0]:
                     return source
     raise LookupError("no solution found")
 

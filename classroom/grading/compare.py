@@ -1,0 +1,116 @@
+"""Compare a student's arrays with the expected ones; give points and reasons."""
+
+import re
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from classroom.grading.reference import Trial
+from classroom.grading.result import ExerciseResult, sanitize
+from cs231n.checking import answers
+from cs231n.checking.compare import allclose
+from cs231n.checking.diagnosis import diagnose
+from cs231n.checking.exercises import EXERCISES
+
+__all__ = ["ArrayMarks", "agrees", "numeric_outputs"]
+
+
+class Fault(NamedTuple):
+    """What is wrong with the arrays of an exercise."""
+
+    kind: str
+    text: str
+
+
+class ArrayMarks:
+    """The marks of one exercise, array by array, over all of its trials."""
+
+    def __init__(self, title: str):
+        self.title = title
+        self.is_right: dict[str, bool] = {}  # by the name of the array, over the trials so far
+        self.trivial_outputs: set[str] = set()  # those that only repeat an input
+        self.first_fault: Fault | None = None
+
+    def add(self, trial: Trial, outputs: dict[str, np.ndarray], public: bool) -> None:
+        """Compare the outputs of one trial; `public` says whether a report may show its numbers."""
+        if self.first_fault is None:
+            self.first_fault = (
+                _find_large_fault(self.title, trial, outputs)
+                if trial.is_large
+                else _find_fault(self.title, trial, outputs, public)
+            )
+        expected, adopt_masks = trial.expected, answers.for_(self.title).adopt_masks
+        all_or_nothing = EXERCISES[self.title].all_or_nothing
+        if adopt_masks and not all_or_nothing:
+            expected = adopt_masks(trial.inputs, outputs, expected)
+        for name, value in expected.items():
+            # The arrays of dropout depend on one mask, which is the student's choice: all of them or none.
+            is_right = self.first_fault is None or (
+                not all_or_nothing and name in outputs and agrees(outputs[name], value)
+            )
+            self.is_right[name] = self.is_right.get(name, True) and is_right
+            if any(agrees(value, array) for array in trial.inputs.values()):
+                self.trivial_outputs.add(name)
+
+    def result(self) -> ExerciseResult:
+        """The share of the points that the arrays earn, and the first fault.
+
+        An array that only repeats an input earns nothing, but costs its share when it is wrong.
+        """
+        if self.first_fault is None:
+            return ExerciseResult(1.0)
+        counted = {
+            name: EXERCISES[self.title].weight(name)
+            for name, is_right in self.is_right.items()
+            if name not in self.trivial_outputs or not is_right
+        }
+        earned = sum(weight * self.is_right[name] for name, weight in counted.items())
+        return ExerciseResult(earned / sum(counted.values()), *self.first_fault)
+
+
+def agrees(actual: Any, expected: Any) -> bool:
+    """Whether an array is right: its shape, its dtype unless it is a scalar, and its values."""
+    actual, expected = np.asarray(actual), np.asarray(expected)
+    return (actual.dtype == expected.dtype or not expected.ndim) and allclose(actual, expected)
+
+
+def _find_fault(title: str, trial: Trial, outputs: dict[str, np.ndarray], public: bool) -> Fault | None:
+    """What the kit's own diagnosis says of the outputs; None if all of them are right.
+
+    Numbers are shown of a public problem only: on a hidden one a student's code could choose them to leak it.
+    """
+    try:
+        with np.errstate(all="ignore"):
+            diagnosis = diagnose(title, trial.inputs, outputs, trial.expected)
+    except Exception as error:  # whatever a student sends, the others are still to be marked
+        return Fault("unknown", f"Wrong, and in a way that cannot be compared ({type(error).__name__}).")
+    if diagnosis is None:
+        return None
+    if not public:
+        diagnosis = diagnosis._replace(
+            sentence=re.sub(r"\d[\d.e+-]{2,}", "(not shown)", diagnosis.sentence),
+            worst="The entries of this problem are not shown",
+        )
+    return Fault(diagnosis.kind, sanitize(str(diagnosis), 2000))
+
+
+def _find_large_fault(title: str, trial: Trial, outputs: dict[str, np.ndarray]) -> Fault | None:
+    """As _find_fault, without a misconception: to look for one would take too long."""
+    wrong = [
+        name
+        for name, value in trial.expected.items()
+        if name not in outputs or not agrees(outputs[name], value)
+    ]
+    text = f"{', '.join(wrong)}: right on small problems, wrong on one of shape {EXERCISES[title].large}."
+    return Fault("unknown", text) if wrong else None
+
+
+def numeric_outputs(outputs: Any, expected: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Of what a child sent, the arrays of numbers that are expected."""
+    if not isinstance(outputs, dict):
+        return {}
+    return {
+        name: outputs[name]
+        for name in expected
+        if isinstance(outputs.get(name), np.ndarray) and outputs[name].dtype.kind in "biuf"
+    }

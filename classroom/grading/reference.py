@@ -1,0 +1,94 @@
+"""What the grader takes from the solved kit: the files that a child needs, problems, and right outputs."""
+
+import ast
+import functools
+import importlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from classroom.manifest import Exercise, functions_by_file
+from classroom.releasing.blanks import blank_functions
+from cs231n.checking.exercises import EXERCISES
+from cs231n.checking.problems import PUBLIC_SEEDS, make_problem, run
+from cs231n.common.files import REPOSITORY
+
+__all__ = ["Trial", "child_files", "import_closure", "make_trials", "submitted_files"]
+
+NUM_HIDDEN = 3  # problems of other seeds and shapes
+# Besides the files with exercises: nothing that could differentiate numerically, and no answers.
+CHILD_MODULES = (
+    "cs231n/__init__.py",
+    "cs231n/classifiers/__init__.py",
+    *(f"cs231n/contracts/{path.name}" for path in sorted((REPOSITORY / "cs231n/contracts").glob("*.py"))),
+    "cs231n/checking/__init__.py",
+    "cs231n/checking/exercises.py",
+    "cs231n/checking/learner_code.py",
+    "cs231n/checking/problems.py",
+)
+
+
+def submitted_files(exercises: Iterable[Exercise]) -> tuple[str, ...]:
+    """The files that a student hands in, in the order of the exercises."""
+    return tuple(functions_by_file(exercises))
+
+
+@functools.lru_cache(64)
+def child_files(exercises: tuple[Exercise, ...], solved: tuple[Exercise, ...]) -> Mapping[str, bytes]:
+    """{path: source} of the kit for a child: `exercises` are blank but for those in `solved`."""
+    blanks = functions_by_file([exercise for exercise in exercises if exercise not in solved])
+    sources = {}
+    for file in dict.fromkeys((*CHILD_MODULES, *import_closure(submitted_files(exercises)))):
+        source = (REPOSITORY / file).read_bytes()
+        sources[file] = blank_functions(file, source, blanks[file]) if file in blanks else source
+    return sources
+
+
+def import_closure(files: Sequence[str]) -> tuple[str, ...]:
+    """`files`, those of the repository that they import at the top, those that these import, and so on."""
+    paths, pending = dict.fromkeys(files), list(files)
+    while pending:
+        for node in ast.parse((REPOSITORY / pending.pop()).read_bytes()).body:
+            module = isinstance(node, ast.ImportFrom) and node.module or ""
+            if isinstance(node, ast.ImportFrom) and module.startswith(("cs231n", "classroom")):
+                for name in (module, *(f"{module}.{alias.name}" for alias in node.names)):
+                    for path in (f"{name.replace('.', '/')}{end}" for end in (".py", "/__init__.py")):
+                        if path not in paths and (REPOSITORY / path).is_file():
+                            paths[path] = None
+                            pending.append(path)
+    return tuple(paths)
+
+
+class Trial(NamedTuple):
+    """One problem of an exercise."""
+
+    inputs: dict[str, Any]
+    expected: dict[str, np.ndarray]  # what the reference makes of them
+    is_public: bool  # every learner can see it
+    is_large: bool
+
+
+@functools.lru_cache(256)
+def make_trials(title: str, seed: int) -> tuple[Trial, ...]:
+    """The problems that an exercise is tried on: public ones, then hidden ones, then a large one.
+
+    Args:
+        title: of the exercise, a key of EXERCISES.
+        seed: of the hidden problems.
+    """
+    rng = np.random.RandomState(seed)
+    choices: list[tuple[int, tuple[int, int] | None]] = [(public, None) for public in PUBLIC_SEEDS]
+    for _ in range(NUM_HIDDEN):
+        N, D = rng.choice(np.arange(3, 10), 2, replace=False)
+        choices.append((int(rng.randint(2**31)), (int(N), int(D))))
+    if EXERCISES[title].large:
+        choices.append((int(rng.randint(2**31)), EXERCISES[title].large))
+    module = importlib.import_module(EXERCISES[title].module)
+    trials = []
+    for i, (problem_seed, shape) in enumerate(choices):
+        inputs = make_problem(title, problem_seed, shape)
+        expected = run(title, module, inputs)
+        is_large = i >= len(PUBLIC_SEEDS) + NUM_HIDDEN
+        trials.append(Trial(inputs, expected, i < len(PUBLIC_SEEDS), is_large))
+    return tuple(trials)

@@ -1,0 +1,70 @@
+"""The result of one exercise, and how an error of a student's code becomes one."""
+
+import builtins
+import re
+from collections.abc import Collection, Iterable
+from typing import Any, NamedTuple
+
+from classroom.manifest import Exercise
+from cs231n.checking.imports import import_error_message
+
+__all__ = ["ExerciseResult", "result_of_error", "sanitize"]
+
+# The kinds that cs231n.checks uses, and what is reported where the student's own words must not be.
+MISUSES = {
+    "InputChanged": ("writes-into-input", "It writes into one of its arguments"),
+    "WrongReturn": ("wrong-return", "It returns something other than the arrays it should"),
+}
+# What Python says of an import that fails because there is no such module.
+NO_MODULE = re.compile(r"No module named '([\w.]+)'$|cannot import name '(\w+)' from 'cs231n' ")
+
+
+class ExerciseResult(NamedTuple):
+    """What an exercise of one submission earns, and why not all."""
+
+    share: float  # of the points, 0 to 1
+    kind: str = "right"  # or "not-implemented", "timed-out", ..., or the kind of a misconception
+    text: str = ""  # the same for a person
+    reference_used_for: tuple[str, ...] = ()  # titles of the exercises it builds on that the reference solved
+
+
+def result_of_error(
+    error: Any, exercise: Exercise, exercises: Iterable[Exercise], public: bool, files: Collection[str]
+) -> ExerciseResult:
+    """The result of an exercise that raised an error.
+
+    Args:
+        error: as the child describes it. The student's code can forge it: any value may be of any type.
+        exercise: the one that was tried.
+        exercises: all of them.
+        public: whether the student may see the problem. If not, only the type and a line are passed on.
+        files: names of the files whose lines may be passed on for a hidden problem.
+    """
+    kind, message, file, line = (
+        error.get(key) if isinstance(error, dict) else None for key in ("type", "message", "file", "line")
+    )
+    kind = kind if isinstance(kind, str) else "an error"
+    message = message if isinstance(message, str) else ""
+    if kind == "NotImplementedError":
+        if message != exercise.label and message in {e.label for e in exercises}:
+            return ExerciseResult(0.0, "waits", f"It waits for {message}.")
+        return ExerciseResult(0.0, "not-implemented", "Not implemented yet.")
+    if kind in MISUSES:
+        misuse, sentence = MISUSES[kind]
+        return ExerciseResult(0.0, misuse, sanitize(f"{message if public else sentence}."))
+    where = ""
+    if isinstance(file, str) and isinstance(line, int) and (public or file in files and 0 < line < 10_000):
+        where = f" ({file}, line {line})"
+    if not public:
+        kind = kind if isinstance(getattr(builtins, kind, None), type) else "an error"
+        return ExerciseResult(0.0, "raised", f"It raised {kind} on a problem that is not shown{where}.")
+    no_module = NO_MODULE.match(message)
+    reason = no_module and import_error_message(no_module[1] or f"cs231n.{no_module[2]}")
+    if reason:
+        return ExerciseResult(0.0, "raised", sanitize(reason.removesuffix(".")) + sanitize(where) + ".")
+    return ExerciseResult(0.0, "raised", sanitize(f"It raised {kind}: {message}") + sanitize(where))
+
+
+def sanitize(text: str, max_chars: int = 500) -> str:
+    """A student's text for a report: one line, cut, without what steers a terminal."""
+    return "".join(c if c.isprintable() else " " for c in text[:max_chars])

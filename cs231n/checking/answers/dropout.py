@@ -1,0 +1,153 @@
+"""Dropout: its definition, what makes a mask plausible, and what goes wrong."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from cs231n.checking.answers.primitives import Answers, Predict, table, upstream_ignored
+from cs231n.checking.compare import Diagnosis, check_shape_and_dtype
+from cs231n.checking.learner_code import Arrays, Inputs
+
+__all__ = ["ANSWERS"]
+
+FORWARD = "the docstring of dropout_forward"
+SCALE = "notebook 3, section 8"
+MASKED = ("out", "out_of_other_seed", "out_unseeded", "out_unseeded_again")
+
+
+def dropout_mask_of(out: np.ndarray) -> np.ndarray:
+    """Where dropout let entries through: a choice that the definition leaves free."""
+    return np.asarray(out) != 0
+
+
+def forward_expected(i: Inputs, outputs: Arrays) -> Arrays:
+    drawn = {name: dropout_mask_of(outputs[name]) * i["x"] / i["p"] for name in MASKED}
+    return {**drawn, "out_again": np.asarray(outputs["out"]), "out_in_test": i["x"]}
+
+
+def backward_expected(i: Inputs, outputs: Arrays) -> Arrays:
+    slope = outputs["out"] / i["x"]  # linear, entry by entry, so one point knows the slope
+    return {"dx": np.prod([slope, i["dout"]], axis=0), "dx_in_test": i["dout"]}
+
+
+def adopt(expected_of: Callable[[Inputs, Arrays], Arrays]) -> Callable[[Inputs, Arrays, Arrays], Arrays]:
+    """Answers.adopt_masks: all arrays follow from the masks."""
+
+    def adopt_masks(i: Inputs, outputs: Arrays, expected: Arrays) -> Arrays:
+        for name in MASKED:
+            if (name in expected or name == "out") and np.shape(outputs.get(name, 0)) != i["x"].shape:
+                return expected
+        return {**expected, "out": np.asarray(outputs["out"]), **expected_of(i, outputs)}
+
+    return adopt_masks
+
+
+def check_masks(i: Inputs, outputs: Arrays) -> Diagnosis | None:
+    """Check that a dropout mask is plausible: entries kept independently, with probability p.
+
+    Any such mask is accepted.
+    """
+    x, p, out = i["x"], i["p"], np.asarray(outputs["out"])
+    if out.shape != x.shape:
+        return check_shape_and_dtype("out", out, x)
+    mask = dropout_mask_of(out)
+    share, tolerance = mask.mean(), 6 * np.sqrt(p * (1 - p) / mask.size)  # 6 deviations: one seed in 10^8
+    lines = {"row": (mask.all(axis=1) | ~mask.any(axis=1)).all(), "column": (mask == mask[0]).all()}
+    source = SCALE
+    if mask.all():
+        kind, sentence = "nothing-dropped", "no entry is dropped in mode 'train'."
+    elif any(lines.values()):
+        line = max(lines, key=lambda name: lines[name])
+        kind = "mask-by-line"
+        sentence = f"each {line} is kept or dropped as a whole; each entry has its own chance."
+    elif abs(share - (1 - p)) <= tolerance:
+        kind = "p-is-kept"
+        sentence = "p is taken for the probability to drop; here it is that to keep."
+    elif abs(share - p) > tolerance:
+        kind, sentence = "share-kept", "the share of entries that is kept is not p."
+    elif "out_again" in outputs and not np.array_equal(mask, dropout_mask_of(outputs["out_again"])):
+        kind, source = "seed-ignored", FORWARD
+        sentence = "one seed gives two masks; a gradient check needs the same at each call."
+    else:
+        return _check_mask_independence(p, outputs)
+    worst = f"out: {share:.1%} of {mask.size} entries kept, expected about {p:.0%}"
+    return Diagnosis(kind, sentence, source, worst)
+
+
+def _check_mask_independence(p: float, outputs: Arrays) -> Diagnosis | None:
+    """What is wrong with two masks that must not depend on each other; None if nothing is."""
+    for first, second, words in [
+        ("out", "out_of_other_seed", "another seed gives"),
+        ("out_unseeded", "out_unseeded_again", "without a seed two calls give"),
+    ]:
+        if second not in outputs:
+            continue
+        both = dropout_mask_of(outputs[first]) & dropout_mask_of(outputs[second])
+        if abs(both.mean() - p * p) > 6 * p * np.sqrt((1 - p * p) / both.size):
+            sentence = f"{words} the same mask, or one like it; only the same seed gives the same mask again."
+            worst = f"{second}: {both.mean():.0%} of {both.size} entries are kept by both masks"
+            return Diagnosis("one-mask", sentence, FORWARD, f"{worst}, expected about {p * p:.0%}")
+    return None
+
+
+def _rescaled(factor: Callable[[float], float]) -> Predict:
+    return lambda i, e: {
+        name: factor(i["p"]) * value
+        for name, value in e.items()
+        if name.startswith("out") and name != "out_in_test"
+    }
+
+
+# fmt: off
+DROPOUT_FORWARD = table(
+    SCALE,
+    ("not-rescaled", "what is kept is not rescaled: the mean of an entry has to stay.",
+     _rescaled(lambda p: p)),
+    ("rescaled-the-wrong-way", "what is kept is made smaller: there is less of it, so it has to grow.",
+     _rescaled(lambda p: p**2)),
+    ("p-is-kept", "rescaled by 1 - p: p is the probability to keep.", _rescaled(lambda p: p / (1 - p))),
+    ("rescaled-twice", "rescaled twice.", _rescaled(lambda p: 1 / p)),
+    ("rescaled-at-test", "mode 'test' rescales: with inverted dropout it is the identity.",
+     lambda i, e: {"out_in_test": i["x"] * i["p"]}, lambda i, e: {"out_in_test": i["x"] / i["p"]}),
+    ("dropped-at-test", "mode 'test' drops entries: there it is the identity.",
+     lambda i, e: {"out_in_test": e["out"]}),
+)
+
+DROPOUT_BACKWARD = [
+    *table(
+        SCALE,
+        ("not-rescaled", "the gradient passes the mask but not the scale: the forward multiplied by both.",
+         lambda i, e: {"dx": e["dx"] * i["p"]}),
+        ("mask-missing", "the whole of dout passes: a dropped entry has no influence.",
+         lambda i, e: {"dx": i["dout"]}),
+        ("mask-missing", "rescaled, but the whole of dout passes: a dropped entry has no influence.",
+         lambda i, e: {"dx": i["dout"] / i["p"]}),
+        ("mask-inverted", "the gradient passes where the forward dropped, and stops where it mask.",
+         lambda i, e: {"dx": i["dout"] / i["p"] - e["dx"]},
+         lambda i, e: {"dx": i["dout"] - e["dx"] * i["p"]}),
+        ("rescaled-twice", "rescaled twice: the mask may hold the scale already.",
+         lambda i, e: {"dx": e["dx"] / i["p"]}),
+        ("rescaled-the-wrong-way", "made smaller where the forward made it larger.",
+         lambda i, e: {"dx": e["dx"] * i["p"] ** 2}),
+        ("rescaled-at-test", "mode 'test' rescales the gradient: the forward is the identity there.",
+         lambda i, e: {"dx_in_test": i["dout"] * i["p"]}, lambda i, e: {"dx_in_test": i["dout"] / i["p"]}),
+        ("dropped-at-test", "mode 'test' drops part of the gradient: the forward is the identity there.",
+         lambda i, e: {"dx_in_test": e["dx"]}),
+    ),
+    *table(
+        "notebook 1, section 1",
+        ("value-for-slope", "dout is multiplied by the forward's output; the chain rule asks for its slope.",
+         lambda i, e: {"dx": e["dx"] * i["x"]}),
+    ),
+    *upstream_ignored(lambda i, e: {"dx": e["dx"] / i["dout"]}),
+]
+# fmt: on
+
+ANSWERS = {
+    "dropout_forward": Answers(
+        forward_expected, DROPOUT_FORWARD, check_masks=check_masks, adopt_masks=adopt(forward_expected)
+    ),
+    "dropout_backward": Answers(
+        backward_expected, DROPOUT_BACKWARD, check_masks=check_masks, adopt_masks=adopt(backward_expected)
+    ),
+}

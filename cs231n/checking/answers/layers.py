@@ -1,0 +1,336 @@
+"""The affine layer, relu and the two losses: their definitions, and what goes wrong in them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from cs231n.checking.answers.primitives import (
+    Answers,
+    Explanation,
+    Predict,
+    gradients_of,
+    relu,
+    rows_of,
+    table,
+    upstream_ignored,
+)
+from cs231n.checking.learner_code import Arrays, Inputs
+from cs231n.gradient_check import complex_step_gradient
+
+__all__ = ["ANSWERS", "cross_entropy", "smoothed_targets", "soft_cross_entropy", "softmax"]
+
+CHAIN_RULE = "notebook 1, section 1"
+
+
+def affine(x: np.ndarray, w: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.einsum("nd,dm->nm", rows_of(x), w) + b
+
+
+def _columns_first(x: np.ndarray) -> np.ndarray:
+    return x.reshape(len(x), -1, order="F")
+
+
+def affine_gradients(i: Inputs, dout: np.ndarray) -> Arrays:
+    return gradients_of(affine, dout, x=i["x"], w=i["w"], b=i["b"])
+
+
+# fmt: off
+AFFINE_FORWARD = table(
+    "the docstring of affine_forward",
+    ("bias-left-out", "the bias is not added.", lambda i, e: {"out": e["out"] - i["b"]}),
+    ("bias-subtracted", "the bias is subtracted.", lambda i, e: {"out": e["out"] - 2 * i["b"]}),
+    ("examples-mixed",
+     "the reshape mixes examples: the first axis of x counts them, and has to stay the first.",
+     lambda i, e: {"out": affine(i["x"].reshape(-1, len(i["x"])).T, i["w"], i["b"])}),
+    ("columns-first",
+     "each example is flattened in another order than the rows of w expect: the last axis of x runs fastest.",
+     lambda i, e: {"out": affine(_columns_first(i["x"]), i["w"], i["b"])}),
+    ("weights-reshaped",
+     "w is reshaped where it should be used as it is, or transposed: a reshape keeps the order of the "
+     "entries, a transpose swaps the axes.",
+     lambda i, e: {"out": affine(i["x"], i["w"].T.reshape(i["w"].shape), i["b"])}),
+    ("mean-for-sum", "the product is averaged over the features: a product of matrices is a sum.",
+     lambda i, e: {"out": affine(i["x"], i["w"] / len(i["w"]), i["b"])}),
+)
+
+AFFINE_BACKWARD = [
+    *table(
+        CHAIN_RULE,
+        ("mean-for-sum",
+         "averaged over the batch: w and b serve every example, so their gradients add up; the mean, if "
+         "there is one, is in the loss and thus in dout already.",
+         lambda i, e: {"dw": e["dw"] / len(i["x"]), "db": e["db"] / len(i["x"])}),
+        ("one-example",
+         "it comes from one example alone: every example uses w and b, so their gradients add up over the "
+         "batch.",
+         *(
+             lambda i, e, n=n: {
+                 "db": i["dout"][n],
+                 "dw": np.einsum("d,m->dm", rows_of(i["x"])[n], i["dout"][n]),
+             }
+             for n in (-1, 0)
+         )),
+    ),
+    *table(
+        "the docstring of affine_backward",
+        ("weights-reshaped",
+         "w is reshaped where a transpose is meant: a reshape keeps the order of the entries, a transpose "
+         "swaps the axes.",
+         lambda i, e: {
+             "dx": np.einsum("nm,md->nd", i["dout"], i["w"].reshape(i["w"].T.shape)).reshape(i["x"].shape)
+         }),
+        ("examples-mixed", "the reshape of x mixes examples: a transpose is not a reshape.",
+         lambda i, e: {"dw": np.einsum("dn,nm->dm", i["x"].reshape(-1, len(i["x"])), i["dout"])}),
+    ),
+    *table(
+        "the docstring of affine_forward",
+        ("columns-first", "flattened in another order than in the forward: the last axis of x runs fastest.",
+         lambda i, e: {
+             "dx": rows_of(e["dx"]).reshape(i["x"].shape, order="F"),
+             "dw": np.einsum("nd,nm->dm", _columns_first(i["x"]), i["dout"]),
+         }),
+    ),
+    *upstream_ignored(lambda i, e: affine_gradients(i, np.ones_like(i["dout"]))),
+]
+
+RELU_FORWARD = table(
+    "the docstring of relu_forward",
+    ("not-applied", "x comes back as it was.", lambda i, e: {"out": i["x"]}),
+    ("wrong-side", "the negative entries are kept, and the positive ones set to zero.",
+     lambda i, e: {"out": i["x"] - e["out"]}),
+    ("absolute-value", "negative entries change their sign; they should become zero.",
+     lambda i, e: {"out": 2 * e["out"] - i["x"]}),
+    ("slope-for-value", "these are the ones and zeros of its slope, not its values.",
+     lambda i, e: {"out": np.sign(e["out"])}),
+    ("clipped-above", "large entries are cut off at 1: relu bounds from below only.",
+     lambda i, e: {"out": np.clip(e["out"], 0, 1)}),
+    ("leaky", "negative entries are made small; they should become zero.",
+     *(lambda i, e, a=a: {"out": e["out"] + a * (i["x"] - e["out"])} for a in (0.01, 0.1, 0.2))),
+)
+
+RELU_BACKWARD = [
+    *table(
+        "the docstring of relu_backward",
+        ("mask-on-the-wrong-array",
+         "the mask is taken from dout: whether an entry passes is decided by the sign of the forward's "
+         "input, whatever sign the gradient has.", lambda i, e: {"dx": relu(i["dout"])}),
+        ("mask-missing", "the whole of dout passes: where the forward gave zero, x has no influence.",
+         lambda i, e: {"dx": i["dout"]}),
+        ("mask-inverted",
+         "the gradient passes where the forward stopped the values, and stops where it let them by.",
+         lambda i, e: {"dx": i["dout"] * (i["x"] < 0)}, lambda i, e: {"dx": i["dout"] * (i["x"] <= 0)}),
+        ("passes-at-zero",
+         "dout passes where x is 0, in full or in part; relu has no slope there, and the kit takes 0 for it.",
+         *(lambda i, e, part=part: {"dx": e["dx"] + part * i["dout"] * (i["x"] == 0)} for part in (1, 0.5))),
+        ("both-masks", "the mask is taken from x and from dout: the sign of the gradient plays no part.",
+         lambda i, e: {"dx": relu(e["dx"])}),
+    ),
+    *table(
+        CHAIN_RULE,
+        ("value-for-slope", "dout is multiplied by the value of relu; the chain rule asks for its slope.",
+         lambda i, e: {"dx": e["dx"] * i["x"]}),
+    ),
+    *upstream_ignored(lambda i, e: {"dx": (i["x"] > 0) * 1.0}),
+]
+# fmt: on
+
+
+def cross_entropy(scores: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """For each row: -log of the softmax at the label, from differences of scores alone."""
+    return np.log(np.exp(scores - scores[np.arange(len(y)), y][:, None]).sum(axis=1))
+
+
+def soft_cross_entropy(scores: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """For each row the cross-entropy of every label, weighted by targets (N, C)."""
+    labels = [np.full(len(scores), c) for c in range(scores.shape[1])]
+    return np.einsum("nc,cn->n", targets, np.stack([cross_entropy(scores, label) for label in labels]))
+
+
+def smoothed_targets(i: Inputs, classes: int) -> np.ndarray:
+    """The targets of label smoothing, (N, C)."""
+    shared = i["label_smoothing"]
+    return (1 - shared) * np.eye(classes)[i["y"]] + shared / classes
+
+
+def softmax(x: np.ndarray) -> np.ndarray:
+    e = np.exp(x - x.max())
+    return e / e.sum(axis=1)[:, None]
+
+
+def _loss_and_gradient(loss: Callable[[np.ndarray], np.ndarray], x: np.ndarray, suffix: str = "") -> Arrays:
+    """The mean over the rows, and its gradient by the scores."""
+
+    def mean(v: np.ndarray) -> np.ndarray:
+        return loss(v).sum() / len(v)
+
+    return {f"loss{suffix}": mean(x), f"dx{suffix}": complex_step_gradient(mean, x)}
+
+
+def softmax_expected(i: Inputs, outputs: Arrays) -> Arrays:
+    x, targets = i["x"], smoothed_targets(i, i["x"].shape[1])
+    plain = _loss_and_gradient(lambda v: cross_entropy(v, i["y"]), x)
+    smoothed = _loss_and_gradient(lambda v: soft_cross_entropy(v, targets), x, "_smoothed")
+    return plain | smoothed | {"loss_of_large": plain["loss"]}
+
+
+def explain_softmax(i: Inputs, name: str, actual: np.ndarray, expected: np.ndarray) -> Explanation | None:
+    if name != "loss_of_large" or np.isfinite(actual):
+        return None
+    return (
+        "overflow",
+        "NaN or infinite for rows of scores around 1000 and around -1000: exp overflows, or gives 0 for a "
+        "whole row. A softmax stays the same when one number is subtracted from a whole row, for each row "
+        "its own.",
+        "the docstring of softmax_loss",
+    )
+
+
+def _at_labels(i: Inputs) -> np.ndarray:
+    return np.eye(i["x"].shape[1])[i["y"]]
+
+
+def _losses(loss: np.ndarray) -> Arrays:
+    return {"loss": loss, "loss_of_large": loss}
+
+
+def _smoothed(
+    targets_of: Callable[[np.ndarray, float, int], np.ndarray], scale_of_p: Callable = lambda targets: 1
+) -> Predict:
+    """Label smoothing with other targets; scale_of_p(targets) multiplies the softmax in the gradient."""
+
+    def predict(i: Inputs, e: Arrays) -> Arrays:
+        targets, p = targets_of(_at_labels(i), i["label_smoothing"], i["x"].shape[1]), softmax(i["x"])
+        dx = (scale_of_p(targets) * p - targets) / len(p)
+        return {"loss_smoothed": -(targets * np.log(p)).sum() / len(p), "dx_smoothed": dx}
+
+    return predict
+
+
+def _row_sums(targets: np.ndarray) -> np.ndarray:
+    return targets.sum(axis=1)[:, None]
+
+
+# fmt: off
+SOFTMAX = table(
+    "the docstring of softmax_loss",
+    ("smoothing-ignored", "label_smoothing is not used.",
+     lambda i, e: {"loss_smoothed": e["loss"], "dx_smoothed": e["dx"]}),
+    ("smoothing-not-spread",
+     "what the label gives up goes to no other class: the targets of a row add up to 1.",
+     _smoothed(lambda hot, s, C: (1 - s) * hot, _row_sums), _smoothed(lambda hot, s, C: (1 - s) * hot)),
+    ("smoothing-over-the-others",
+     "what the label gives up is spread over the other classes; it is spread over all, the label's own "
+     "included.", _smoothed(lambda hot, s, C: (1 - s) * hot + s / (C - 1) * (1 - hot))),
+    ("smoothing-misses-the-label",
+     "what the label gives up is spread over all classes, but the label's own part of it is missing: the "
+     "targets of a row add up to 1.",
+     _smoothed(lambda hot, s, C: (1 - s) * hot + s / C * (1 - hot), _row_sums),
+     _smoothed(lambda hot, s, C: (1 - s) * hot + s / C * (1 - hot))),
+    ("sum-for-mean",
+     "added up over the batch: the loss is a mean over the examples, so that loss and gradient do not grow "
+     "with the batch.", lambda i, e: {**_losses(e["loss"] * len(i["x"])), "dx": e["dx"] * len(i["x"])}),
+    ("divided-by-classes", "divided by the number of classes: the mean is over the examples alone.",
+     lambda i, e: {**_losses(e["loss"] / i["x"].shape[1]), "dx": e["dx"] / i["x"].shape[1]}),
+    ("divided-by-classes", "divided by the number of classes: the mean is over the number of examples.",
+     lambda i, e: {
+         **_losses(e["loss"] * len(i["x"]) / i["x"].shape[1]),
+         "dx": e["dx"] * len(i["x"]) / i["x"].shape[1],
+     }),
+    ("label-left-out",
+     "the gradient forgets the label: the score of the right class should rise when the loss falls.",
+     lambda i, e: {"dx": softmax(i["x"]) / len(i["x"])}),
+    ("label-left-out", "the gradient forgets the label, and the mean over the batch.",
+     lambda i, e: {"dx": softmax(i["x"])}),
+    ("label-only",
+     "the gradient reaches the right class alone: its probability depends on every score of the row.",
+     lambda i, e: {"dx": e["dx"] * _at_labels(i)}),
+    ("mean-in-half",
+     "the label's part is divided by N and the other is not, or the other way round: the mean is over the "
+     "whole difference.", lambda i, e: {"dx": softmax(i["x"]) - _at_labels(i) / len(i["x"])}),
+    ("mean-in-half",
+     "the label's part is not divided by N and the other is: the mean is over the whole difference.",
+     lambda i, e: {"dx": softmax(i["x"]) / len(i["x"]) - _at_labels(i)}),
+    ("log-missing", "the loss is minus the mean probability of the label; its logarithm is missing.",
+     lambda i, e: _losses(-(softmax(i["x"]) * _at_labels(i)).sum() / len(i["x"]))),
+    ("other-logarithm", "the logarithm is not the natural one.",
+     *(lambda i, e, base=base: _losses(e["loss"] / np.log(base)) for base in (2, 10))),
+    ("every-class", "the loss adds up -log p of every class; only the label's counts.",
+     lambda i, e: _losses(-np.log(softmax(i["x"])).sum() / len(i["x"]))),
+    ("softmax-over-the-batch",
+     "the probabilities add up to 1 down the columns: softmax runs over the classes of one example.",
+     lambda i, e: _losses(-(np.log(softmax(i["x"].T).T) * _at_labels(i)).sum() / len(i["x"]))),
+) + table(
+    CHAIN_RULE,
+    ("upstream-of-the-loss",
+     "the gradient is multiplied by the loss itself: dx is the slope of the loss, whatever its value.",
+     lambda i, e: {"dx": e["dx"] * e["loss"]}),
+)
+# fmt: on
+
+
+def hinge(
+    scores: np.ndarray,
+    y: np.ndarray,
+    *,
+    margin: float = 1.0,
+    bend: Callable = relu,
+    gather: Callable = np.sum,
+) -> np.ndarray:
+    """For each row: the margins by which the scores of other classes come too near that of the label."""
+    others = 1 - np.eye(scores.shape[1])[y]
+    return gather(others * bend(scores - scores[np.arange(len(y)), y][:, None] + margin), axis=1)
+
+
+def _hinge(**altered: Any) -> Predict:
+    return lambda i, e: _loss_and_gradient(lambda v: hinge(v, i["y"], **altered), i["x"])
+
+
+def _violations(i: Inputs) -> np.ndarray:
+    """1 where the score of another class comes too near that of the label, else 0.  (N, C)"""
+    return (i["x"] - i["x"][_at_labels(i) == 1][:, None] + 1 > 0) * (1 - _at_labels(i))
+
+
+# fmt: off
+SVM = table(
+    "the docstring of svm_loss",
+    ("sum-for-mean", "added up over the batch: the loss is a mean over the examples.",
+     lambda i, e: {"loss": e["loss"] * len(i["x"]), "dx": e["dx"] * len(i["x"])}),
+    ("divided-by-classes", "divided by the number of classes too: the mean is over the examples alone.",
+     lambda i, e: {"loss": e["loss"] / i["x"].shape[1], "dx": e["dx"] / i["x"].shape[1]}),
+    ("margin-left-out", "the margin of 1 is not added.", _hinge(margin=0.0)),
+    ("label-counted",
+     "the label's own class counts as a violation of the margin; the sum is over the other classes.",
+     lambda i, e: {"loss": e["loss"] + 1},
+     lambda i, e: {"loss": e["loss"] + 1, "dx": e["dx"] - _at_labels(i) / len(i["x"])},
+     lambda i, e: {"loss": e["loss"] + 1, "dx": e["dx"] + _at_labels(i) / len(i["x"])}),
+    ("label-left-out", "the gradient leaves out the label: its score is in every margin of its row.",
+     lambda i, e: {"dx": e["dx"] * (1 - _at_labels(i))}),
+    ("violations-not-counted",
+     "the label's gradient is that of one margin; its score is in every margin of its row.",
+     lambda i, e: {"dx": (_violations(i) - _at_labels(i)) / len(i["x"])},
+     lambda i, e: {"dx": (_violations(i) - _at_labels(i) * (_row_sums(_violations(i)) > 0)) / len(i["x"])}),
+    ("value-for-slope", "the gradient holds the margins themselves; the slope of a hinge is 0 or 1.",
+     lambda i, e: {"dx": _hinge(bend=lambda t: relu(t) ** 2 / 2)(i, e)["dx"]}),
+    ("squared-hinge", "the margins are squared; the exercise is the plain hinge.",
+     _hinge(bend=lambda t: relu(t) ** 2)),
+    ("hinge-left-out", "negative margins count too; the hinge makes them 0.", _hinge(bend=lambda t: t)),
+    ("sign-of-the-margin",
+     "the two scores of a margin have changed places: it grows with the score of the other class.",
+     _hinge(bend=lambda t: relu(2 - t))),
+    ("largest-only", "only the largest margin of a row counts; they add up.", _hinge(gather=np.max)),
+)
+# fmt: on
+
+ANSWERS = {
+    "affine_forward": Answers(lambda i, outputs: {"out": affine(i["x"], i["w"], i["b"])}, AFFINE_FORWARD),
+    "affine_backward": Answers(lambda i, outputs: affine_gradients(i, i["dout"]), AFFINE_BACKWARD),
+    "relu_forward": Answers(lambda i, outputs: {"out": relu(i["x"])}, RELU_FORWARD),
+    "relu_backward": Answers(
+        lambda i, outputs: gradients_of(lambda x: relu(x), i["dout"], x=i["x"]),
+        RELU_BACKWARD,
+        kinks=lambda i: {"dx": i["x"] == 0},
+    ),
+    "softmax_loss": Answers(softmax_expected, SOFTMAX, explain_softmax),
+    "svm_loss": Answers(_hinge(), SVM),
+}

@@ -1,0 +1,98 @@
+"""Compare arrays: the one definition of equal, for the check and for the grader; describe a difference."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+__all__ = [
+    "ATOL",
+    "RTOL",
+    "Diagnosis",
+    "allclose",
+    "check_shape_and_dtype",
+    "describe_worst_entry",
+    "mismatches",
+]
+
+RTOL, ATOL = 1e-6, 1e-8  # as in gradient_check, for float64
+
+
+class Diagnosis(NamedTuple):
+    """What is wrong with the arrays of an exercise."""
+
+    kind: str  # of the misconception; or "unknown", "shape", "dtype", "not-finite", "missing"
+    sentence: str  # what is wrong, as an idea; never what to write
+    source: str  # where the idea is explained; empty if nothing is known
+    worst: str  # which array, how many of its entries, and the worst of them
+    certain: bool = True  # False: a wrong array is only described, and no known misconception gives it
+
+    def __str__(self) -> str:
+        source = f" See {self.source}." if self.source else ""
+        return f"{self.sentence}{source} {self.worst}."
+
+
+def mismatches(actual: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """Where two arrays of one shape differ, as an array of bool.
+
+    Entries are equal up to RTOL of the expected entry plus ATOL of the largest finite expected entry, or of
+    1e-3 if that is larger, so that an array of zeros has a tolerance. NaN and infinities equal themselves.
+    """
+    expected = np.asarray(expected, np.float64)
+    largest = np.abs(expected[np.isfinite(expected)]).max(initial=1e-3)
+    with np.errstate(all="ignore"):
+        return ~np.isclose(actual, expected, rtol=RTOL, atol=ATOL * largest, equal_nan=True)
+
+
+def allclose(actual: np.ndarray, expected: np.ndarray) -> bool:
+    """Whether two arrays have one shape and no entry of `mismatches`. Their dtypes may differ."""
+    return np.shape(actual) == np.shape(expected) and not mismatches(actual, expected).any()
+
+
+def check_shape_and_dtype(name: str, actual: np.ndarray | None, expected: np.ndarray) -> Diagnosis | None:
+    """What is wrong with an array before its values are compared; None if nothing is.
+
+    Args:
+        name: of the array, for the messages.
+        actual: what a function gave, or None if it gave nothing.
+        expected: an array of the right shape; it is float64 unless it is a scalar, whose dtype is free.
+    """
+    if actual is None:
+        return Diagnosis("missing", f"{name} is missing.", "", f"{name} is not there")
+    actual, expected = np.asarray(actual), np.asarray(expected)
+    if actual.shape != expected.shape:
+        kind, hint = "shape", "a gradient has the shape of what it is taken with respect to"
+        if actual.shape[::-1] == expected.shape and actual.ndim > 1:
+            kind, hint = "transposed", "it is transposed, or the factors of a product have changed places"
+        elif actual.ndim == expected.ndim == 1:
+            hint = "it seems to be summed along the wrong axis"
+        elif actual.size == expected.size:
+            hint = "the right number of entries in another shape"
+        elif actual.ndim < expected.ndim:
+            hint = "an axis is summed that should stay"
+        elif actual.ndim > expected.ndim:
+            hint = "an axis stays that should be summed"
+        shapes = f"{name}: yours {actual.shape}, expected {expected.shape}"
+        return Diagnosis(kind, f"{name} has the wrong shape: {hint}.", "", shapes)
+    if expected.ndim and actual.dtype != np.float64:
+        sentence = (
+            f"{name} is {actual.dtype} though the inputs are float64: an array is cast, or made with another "
+            "dtype, on the way."
+        )
+        return Diagnosis("dtype", sentence, "", f"{name}: yours {actual.dtype}, expected float64")
+    return None
+
+
+def describe_worst_entry(name: str, actual: np.ndarray, expected: np.ndarray) -> str:
+    """How many entries differ, and the one that differs most, with its ratio where that means something."""
+    actual, expected = np.asarray(actual), np.asarray(expected)
+    wrong = mismatches(actual, expected)
+    with np.errstate(all="ignore"):
+        distance = np.where(np.isfinite(actual), np.abs(actual - expected), np.inf)
+    index = np.unravel_index(np.argmax(np.where(wrong, distance, -1)), expected.shape)
+    yours, right = actual[index], expected[index]
+    ratio = f", ratio {yours / right:.4g}" if abs(right) > ATOL and np.isfinite(yours) else ""
+    numbers = f"yours {yours:.4g}, expected {right:.4g}{ratio}"
+    if not expected.ndim:
+        return f"{name}: {numbers}"
+    place = ", ".join(str(int(i)) for i in index)
+    return f"{name}: {wrong.sum()} of {expected.size} entries off; worst at ({place}): {numbers}"

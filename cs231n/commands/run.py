@@ -1,0 +1,53 @@
+"""python -m cs231n run: execute every notebook, write it as a page, print the closing table."""
+
+import sys
+import time
+from pathlib import Path
+
+from cs231n.common.files import REPOSITORY
+from cs231n.common.terminal import format_duration
+from cs231n.pages import render
+from cs231n.pages.execute import Outcome, execute
+from cs231n.pages.results import collect, is_synthetic, print_table, table_rows
+
+__all__ = ["main"]
+
+
+def main(notebooks: Path = REPOSITORY / "notebooks", reports: Path = REPOSITORY / "reports") -> int:
+    """Returns the exit status: 0 if every cell ran, 1 if not, 130 after Ctrl-C."""
+    started = time.monotonic()
+    paths = sorted(notebooks.glob("[0-9]*.ipynb"))
+    if not paths:
+        print(f"run: no notebook in {notebooks}; try a fresh clone", file=sys.stderr)
+        return 1
+    try:
+        reports.mkdir(parents=True, exist_ok=True)
+        (reports / "index.html").unlink(missing_ok=True)  # an old index must not pass for this run's
+    except OSError as error:
+        print(f"run: cannot write {reports}: {error.strerror}; try another folder", file=sys.stderr)
+        return 1
+
+    print(f"Executing {len(paths)} notebooks; those that train nets take minutes.")
+    outcomes: list[Outcome] = []
+    cards: list[render.Card] = []
+    for path in paths:
+        try:
+            outcome = execute(path)
+        except KeyboardInterrupt:
+            pages = f"the pages of those before it are in {reports}" if cards else "no page was written"
+            print(f"\nrun: interrupted in {path.name}; {pages}", file=sys.stderr)
+            return 130
+        outcomes.append(outcome)
+        cards.append(render.write_page(outcome, reports))
+        verdict = "FAILED" if outcome.error else "ok"
+        print(f"  {path.stem:<28}{format_duration(outcome.seconds):>12}   {verdict}", flush=True)
+
+    results = collect(outcome.notebook for outcome in outcomes)
+    rows = table_rows(results, time.monotonic() - started)
+    render.write_index(cards, rows, is_synthetic(results), reports)
+    print_table(rows, is_synthetic(results))
+    print(f"\nThe pages: {reports / 'index.html'}")
+    failures = [outcome for outcome in outcomes if outcome.error]
+    for outcome in failures:
+        print(f"FAILED {outcome.path.name}, {outcome.error}", file=sys.stderr)
+    return 1 if failures else 0

@@ -1,0 +1,44 @@
+"""A copy of the kit, for tests of what a learner's edits bring about."""
+
+import shutil
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from tests.support.python import ROOT, run_python
+
+
+class Kit:
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def append(self, file: str, text: str) -> int:
+        """Put text at the end of a file below cs231n/; returns the number of its last line."""
+        path = self.folder / "cs231n" / file
+        path.write_text(path.read_text(encoding="utf-8") + f"\n\n{text}\n", encoding="utf-8")
+        return path.read_text(encoding="utf-8").count("\n")
+
+    def edit(self, file: str, old: str, new: str) -> None:
+        path = self.folder / "cs231n" / file
+        source = path.read_text(encoding="utf-8")
+        assert source.count(old) == 1, f"{old!r} is in {file} {source.count(old)} times"
+        path.write_text(source.replace(old, new), encoding="utf-8")
+
+    def python(self, code_or_args, **env) -> CompletedProcess[str]:
+        return run_python(code_or_args, cwd=self.folder, env={"PYTHONPATH": None, **env})
+
+    def check(self, *names: str) -> str:
+        """What check prints of these exercises, in one process, with single spaces."""
+        calls = "; ".join(f"check({name!r})" for name in names)
+        done = self.python(f"from cs231n.checks import check; {calls}")
+        assert done.returncode == 0, done.stderr
+        return " ".join(done.stdout.split())
+
+
+@pytest.fixture
+def kit(tmp_path) -> Kit:
+    ignored = shutil.ignore_patterns("__pycache__")
+    for name in ("cs231n", "notebooks"):
+        shutil.copytree(ROOT / name, tmp_path / "kit" / name, ignore=ignored)
+    return Kit(tmp_path / "kit")

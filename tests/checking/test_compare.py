@@ -1,0 +1,76 @@
+"""When two arrays are equal, and how a difference is described."""
+
+import numpy as np
+import pytest
+
+from cs231n.checking.compare import allclose, check_shape_and_dtype, describe_worst_entry
+
+
+@pytest.mark.parametrize(
+    "actual, expected, equal",
+    [
+        ([1.0, 2.0], [1.0, 2.0 + 1.9e-6], True),  # RTOL of the entry
+        ([1.0, 2.0], [1.0, 2.0 + 2.1e-6], False),
+        ([100.0, 9e-7], [100.0, 0.0], True),  # ATOL of the largest entry
+        ([100.0, 1.1e-6], [100.0, 0.0], False),
+        ([9e-12], [0.0], True),  # ATOL of 1e-3, if all are smaller
+        ([1.1e-11], [0.0], False),
+        ([1.0, np.nan], [1.0, np.nan], True),
+        ([1.0, 2.0], [1.0, np.nan], False),
+        ([1.0, np.nan], [1.0, 2.0], False),
+        ([np.inf, 1e-7], [np.inf, 0.0], False),  # an infinite entry does not widen the tolerance
+        ([np.inf, 0.0], [np.inf, 0.0], True),
+        ([np.inf], [-np.inf], False),
+        ([1e308], [-1e308], False),
+        ([[1.0, 2.0]], [1.0, 2.0], False),  # no broadcasting
+        ([], [], True),
+        (3, 3.0, True),
+        (np.float32(0.1), 0.1, True),
+    ],
+)
+def test_equal(actual, expected, equal):
+    assert allclose(np.asarray(actual), np.asarray(expected)) is equal
+
+
+@pytest.mark.parametrize(
+    "actual, expected, text",
+    [
+        (3.0, 4.0, "dx: yours 3, expected 4, ratio 0.75"),
+        ([3.0, np.nan, 0.0], [1.0, 1.0, 0.0], "dx: 2 of 3 entries off; worst at (1): yours nan, expected 1"),
+        (
+            [[np.inf, 1.0], [2.0, 5.0]],
+            [[np.inf, 1.5], [2.0, 7.0]],
+            "worst at (1, 1): yours 5, expected 7, ratio",
+        ),
+        ([1.0, 0.0], [0.0, 0.0], "dx: 1 of 2 entries off; worst at (0): yours 1, expected 0"),
+    ],
+    ids=["scalar", "nan is the worst", "an equal infinity is not", "no ratio to zero"],
+)
+def test_the_worst_entry_is_described(actual, expected, text):
+    assert text in describe_worst_entry("dx", np.array(actual), np.array(expected))
+
+
+@pytest.mark.parametrize(
+    "actual, kind, words",
+    [
+        (None, "missing", "dx is missing."),
+        (np.ones((5, 3)), "transposed", "it is transposed"),
+        (np.ones(15), "shape", "the right number of entries in another shape"),
+        (np.ones(3), "shape", "an axis is summed that should stay"),
+        (np.ones((3, 5, 1, 2)), "shape", "an axis stays that should be summed"),
+        (np.ones((3, 4)), "shape", "the shape of what it is taken with respect to"),
+        (np.ones((3, 5), np.float32), "dtype", "dx is float32 though the inputs are float64"),
+        (np.ones((3, 5), int), "dtype", "dx is int64"),
+    ],
+)
+def test_shape_and_dtype_come_before_the_values(actual, kind, words):
+    fault = check_shape_and_dtype("dx", actual, np.ones((3, 5)))
+    assert fault.kind == kind and words in fault.sentence
+
+
+def test_what_has_the_right_shape_has_no_fault():
+    assert check_shape_and_dtype("dx", np.zeros((3, 5)), np.ones((3, 5))) is None
+    assert (
+        check_shape_and_dtype("loss", np.float32(0), np.array(1.0)) is None
+    )  # the dtype of a scalar is free
+    assert "summed along the wrong axis" in check_shape_and_dtype("db", np.ones(3), np.ones(4)).sentence

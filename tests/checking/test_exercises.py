@@ -1,0 +1,112 @@
+"""Problems follow from their seed, functions are called as learners may write them, definitions agree."""
+
+import importlib
+
+import numpy as np
+import pytest
+
+from cs231n.checking import answers
+from cs231n.checking.exercises import EXERCISES
+from cs231n.checking.learner_code import InputChanged, WrongReturn, array, call
+from cs231n.checking.problems import forbid_other_backwards, make_problem, run
+from tests.corpus import built, solved
+
+every_exercise = pytest.mark.parametrize("name", EXERCISES)
+
+
+@pytest.mark.parametrize("shape", [None, (5, 4), (4, 9), (3, 6)], ids=str)
+@every_exercise
+def test_definitions_agree_with_the_kit(name, shape):
+    for seed in (0, 5):
+        inputs, outputs = solved(name, seed, shape)
+        expected = answers.for_(name).expected(inputs, outputs)
+        assert expected.keys() <= outputs.keys() <= {*expected, "out"}
+        for key, right in expected.items():
+            # Both are exact but for rounding: the definition goes by products and a complex step.
+            np.testing.assert_allclose(outputs[key], right, rtol=1e-10, atol=1e-12, err_msg=key)
+
+
+@every_exercise
+def test_a_problem_follows_from_its_seed_and_is_left_alone(name):
+    inputs, again, different = (make_problem(name, seed) for seed in (3, 3, 4))
+    run(name, importlib.import_module(EXERCISES[name].module), inputs)
+    assert inputs.keys() == again.keys()
+    assert all(np.array_equal(inputs[key], again[key]) for key in inputs)
+    assert any(not np.array_equal(inputs[key], different[key]) for key in inputs)
+
+
+@every_exercise
+def test_a_registry_entry_names_arrays_that_there_are(name):
+    exercise, (inputs, outputs) = EXERCISES[name], solved(name)
+    assert exercise.name == name and hasattr(importlib.import_module(exercise.module), name.partition(".")[0])
+    assert {*exercise.weights, *exercise.duplicates, *exercise.duplicates.values()} <= outputs.keys()
+    assert {f"d{argument}" for argument in exercise.arguments} <= outputs.keys()
+    assert {*exercise.arguments} <= inputs.keys()
+    assert exercise.forward is None or EXERCISES[exercise.forward].module == exercise.module
+    assert not exercise.arguments or EXERCISES[exercise.forward].layer
+    assert all(any(map(exercise.is_secondary, outputs)) for pattern in exercise.secondary)
+
+
+@every_exercise
+def test_dx_of_a_normalization_is_worth_half_of_its_points(name):
+    _, outputs = solved(name)
+    weights = {key: EXERCISES[name].weight(key) for key in outputs if key != "itemsize"}
+    if EXERCISES[name].forward in ("batchnorm_forward", "layernorm_forward"):
+        assert weights["dx"] == sum(weights.values()) / 2
+    else:
+        assert set(weights.values()) <= {0, 1}
+    assert EXERCISES[name].weight("itemsize") == 0.25
+
+
+def test_no_margin_of_an_svm_problem_is_near_its_kink():
+    for seed in range(50):
+        inputs = make_problem("svm_loss", seed)
+        x, y = inputs["x"], inputs["y"]
+        assert np.abs(x - x[np.arange(len(y)), y][:, None] + 1).min() > 0.05
+
+
+@pytest.mark.parametrize(
+    "value, words",
+    [
+        (None, "must return dx, dgamma, dbeta; got NoneType"),
+        ((1, 2), "got 2 values"),
+        ((None, 1, 2), "dx is None"),
+        (("a", 1, 2), "dx must be a numpy array, got str"),
+        (([[1], [1, 2]], 1, 2), "dx must be a numpy array, got list"),
+        ((np.array([{}]), 1, 2), "dx must be a numpy array, got ndarray"),
+        ((np.ones(2, complex), 1, 2), "dx must be a numpy array, got ndarray"),
+    ],
+    ids=str,
+)
+def test_a_wrong_return_says_what_came_and_what_should(value, words):
+    module = built("batchnorm_backward", "")
+    module.batchnorm_backward = lambda dout, cache: value
+    with pytest.raises(WrongReturn, match=words):
+        run("batchnorm_backward", module, make_problem("batchnorm_backward", 0))
+
+
+def test_an_argument_may_not_change_but_a_cache_may():
+    module = built("relu_forward", "def f(x, cache):\n    cache[:] = 0\n    return x, cache\n")
+    x, cache = np.ones(3), np.ones(3)
+    assert call(module, "f", ("x", "cache"), x=x, cache=cache)[1].sum() == 0
+    with pytest.raises(InputChanged, match=r"f writes into its argument y.*; try y = y.copy\(\)"):
+        call(module, "f", ("x", "cache"), x=x, y=cache + 1)
+    assert array("f", "x", [1, 2]).shape == (2,)
+
+
+def test_the_closed_form_cannot_call_the_staged_one():
+    module = built("batchnorm_backward_alt", "")
+    own = module.batchnorm_backward
+    with forbid_other_backwards("batchnorm_backward_alt", module):
+        for name in ("batchnorm_backward", "layernorm_backward"):
+            with pytest.raises(RuntimeError, match="batchnorm_backward_alt calls another backward"):
+                getattr(module, name)(None, cache=None)
+    assert module.batchnorm_backward is own
+    with forbid_other_backwards("batchnorm_backward", module):
+        assert module.batchnorm_backward is own
+
+
+def test_an_unknown_name_lists_the_known():
+    for function in (lambda name: make_problem(name, 0), answers.for_):
+        with pytest.raises(ValueError, match="no exercise 'batchnorm'; there are affine_forward, "):
+            function("batchnorm")

@@ -1,0 +1,142 @@
+"""One zip with the learner's files, nothing of the machine, the same bytes whenever it is made."""
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import zipfile
+
+import pytest
+
+from cs231n.checking.submission import NOTEBOOKS, SubmitError, collect, packed_files, without_outputs
+from tests.support.python import ROOT, start_python
+
+MODULES = ["cs231n/classifiers/fc_net.py", "cs231n/layer_utils.py", "cs231n/layers.py", "cs231n/optim.py"]
+RELU = "return np.maximum(x, 0), x"
+
+
+def submit(kit, *arguments, **env):
+    return kit.python(["-m", "cs231n", "submit", *arguments], **env)
+
+
+def test_the_files_are_those_with_exercises_and_the_notebooks():
+    assert packed_files() == [*MODULES, *NOTEBOOKS]
+    assert NOTEBOOKS == tuple(
+        sorted(f"notebooks/{path.name}" for path in (ROOT / "notebooks").glob("*.ipynb"))
+    )
+
+
+def test_a_solved_kit_is_handed_in(kit):
+    done = submit(kit)
+    assert done.returncode == 0, done.stderr
+    assert "17 of 17 passed" in done.stdout
+    assert "submission.zip holds\n  cs231n/classifiers/fc_net.py\n" in done.stdout
+    with zipfile.ZipFile(kit.folder / "submission.zip") as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    listed = json.loads(files.pop("manifest.json"))["files"]
+    assert files.keys() == listed.keys() == {*MODULES, *NOTEBOOKS}
+    assert listed == {
+        name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        for name, content in files.items()
+    }
+    assert all(files[name] == (kit.folder / name).read_bytes() for name in MODULES)
+    assert sorted(path.name for path in kit.folder.iterdir()) == ["cs231n", "notebooks", "submission.zip"]
+
+
+def test_the_bytes_are_the_same_later_elsewhere_and_for_somebody_else(kit, tmp_path):
+    first = submit(kit, "-o", "a.zip", USER="alice", HOME=str(tmp_path))
+    content = (kit.folder / "a.zip").read_bytes()
+    kit.folder = shutil.move(kit.folder, tmp_path / "elsewhere")
+    for path in kit.folder.rglob("*"):
+        os.utime(path, (0, 0))
+    second = submit(kit, "-o", "b.zip", USER="bob")
+    assert first.returncode == second.returncode == 0
+    assert (kit.folder / "b.zip").read_bytes() == content
+
+
+def test_every_missing_file_is_named_and_nothing_is_written(kit):
+    (kit.folder / "cs231n" / "optim.py").unlink()
+    (kit.folder / NOTEBOOKS[1]).unlink()
+    (kit.folder / NOTEBOOKS[2]).write_text("{}")
+    done = submit(kit)
+    assert done.returncode == 1 and not (kit.folder / "submission.zip").exists()
+    assert "submit: nothing was written." in done.stderr and "Traceback" not in done.stderr
+    faults = (
+        f"cs231n/optim.py is missing: |{NOTEBOOKS[1]} is missing: |{NOTEBOOKS[2]} is no notebook: ".split("|")
+    )
+    assert all(fault in done.stderr for fault in faults)
+    with pytest.raises(SubmitError, match="take it from the kit again"):
+        collect(kit.folder)
+
+
+def test_what_does_not_pass_is_handed_in_and_said(kit):
+    kit.edit("layers.py", RELU, "raise NotImplementedError('mine')")
+    done = submit(kit)
+    assert done.returncode == 1 and (kit.folder / "submission.zip").exists()
+    assert "relu_forward            not implemented yet" in done.stdout
+    assert "not every exercise passes yet" in done.stderr
+
+
+def test_a_helper_that_is_not_packed_is_said(kit):
+    (kit.folder / "cs231n" / "my_helpers.py").write_text("def zeros(): return 0\n")
+    kit.append("layers.py", "from cs231n.my_helpers import zeros")
+    done = submit(kit)
+    assert done.returncode == 1 and (kit.folder / "submission.zip").exists(), done.stderr
+    assert "It imports what is not there when it is marked: see below." in done.stdout
+    assert "It is complete" not in done.stdout
+    text = " ".join(done.stdout.split())
+    assert text.count("cs231n.my_helpers is not handed in.") == 1 and "5 of 17 passed" in text
+
+
+def test_a_file_that_does_not_compile_is_handed_in_and_said(kit):
+    kit.append("layers.py", "def f(:")
+    done = submit(kit)
+    assert done.returncode == 1 and (kit.folder / "submission.zip").exists(), done.stderr
+    assert "Traceback" not in done.stderr and "SyntaxError" in done.stdout
+
+
+def test_an_endless_loop_does_not_keep_the_zip_from_being_written(kit):
+    kit.edit("layers.py", RELU, f"while True:\n        pass\n    {RELU}")
+    process = start_python(["-m", "cs231n", "submit"], cwd=kit.folder, env={"PYTHONPATH": None})
+    try:
+        out = ""
+        while "affine_backward " not in out:  # the exercise before the loop
+            out += process.stdout.readline()
+        assert "It is complete. Now the checks; Ctrl-C stops them." in out
+        with zipfile.ZipFile(kit.folder / "submission.zip") as archive:
+            assert set(archive.namelist()) == {*MODULES, *NOTEBOOKS, "manifest.json"}
+        process.send_signal(signal.SIGINT)
+        error = process.communicate(timeout=30)[1]
+        assert process.returncode == 130 and "submission.zip is written" in error and "Traceback" not in error
+    finally:
+        process.kill()
+
+
+def test_a_place_that_cannot_be_written_is_said(kit):
+    done = submit(kit, "-o", "no/such/folder/a.zip")
+    assert done.returncode == 1 and "cannot write no/such/folder/a.zip" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_notebook_tells_nothing_of_its_machine():
+    cell = {
+        "cell_type": "code",
+        "id": "a",
+        "source": ["f()"],
+        "execution_count": 7,
+        "metadata": {
+            "tags": ["exercise-1"],
+            "execution": {"iopub.execute_input": "2026"},
+            "colab": {"user": {"displayName": "Alice"}},
+        },
+        "outputs": [{"output_type": "error", "traceback": ["/home/alice/kit/x.py"]}],
+    }
+    metadata = {"kernelspec": {"name": "alices-env"}}
+    notebook = {"cells": [cell], "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
+    cleaned = without_outputs(json.dumps(notebook).encode())
+    assert b"alice" not in cleaned.lower() and b"2026" not in cleaned
+    (cell,) = json.loads(cleaned)["cells"]
+    assert (
+        cell["source"] == ["f()"] and cell["metadata"] == {"tags": ["exercise-1"]} and cell["outputs"] == []
+    )

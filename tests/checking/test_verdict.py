@@ -1,0 +1,326 @@
+"""verdict, check and the command: right solutions pass in any style, wrong ones fail, and the words help."""
+
+import re
+import sys
+from argparse import ArgumentParser
+
+import numpy as np
+import pytest
+
+from cs231n import layers
+from cs231n.checking.answers import dropout, nets, norms, primitives, update_rules
+from cs231n.checking.answers import layers as layer_answers
+from cs231n.checking.exercises import EXERCISES
+from cs231n.checking.verdict import verdict
+from cs231n.checks import check
+from cs231n.commands.check import add_arguments, main
+from tests.corpus import SOLUTIONS, STYLES, built
+
+
+def run_command(*names):
+    parser = ArgumentParser()
+    add_arguments(parser)
+    return main(parser.parse_args(names))
+
+
+@pytest.mark.parametrize("exercise, style", STYLES)
+def test_right_solutions_of_every_style_pass(exercise, style):
+    assert verdict(exercise, built(exercise, SOLUTIONS[exercise][style])) == (exercise, "passed", (), "")
+
+
+@pytest.mark.parametrize("exercise", EXERCISES)
+def test_the_kits_own_solutions_pass(exercise, capsys):
+    assert check(exercise) is True
+    assert capsys.readouterr().out == f"{exercise}: passed\n"
+
+
+def layers_with(**functions):
+    """The layers of the kit, some of them replaced."""
+    module = built("batchnorm_backward", "")
+    vars(module).update(functions)
+    return module
+
+
+def twice_forward(x, gamma, beta, bn_param):
+    out, cache = layers.batchnorm_forward(x, gamma, beta, bn_param)
+    return 2 * out, cache
+
+
+def test_the_oracle_of_a_backward_is_the_learners_own_forward():
+    unbiased = SOLUTIONS["batchnorm_backward"]["plain"].replace(
+        "np.var(x, axis=0)", "np.var(x, axis=0, ddof=1)"
+    )
+    result = verdict("batchnorm_backward", built("batchnorm_backward", unbiased))
+    assert result.status == "wrong" and "Check batchnorm_forward first: yours differs" in result.lines[0]
+    matching = unbiased.replace("(x - mu) / N +", "(x - mu) / (N - 1) +")
+    assert verdict("batchnorm_backward", built("batchnorm_backward", matching)).status == "passed"
+
+
+@pytest.mark.parametrize(
+    "scale, spoil, kinds, words",
+    [
+        (1, lambda dx: dx, "another-forward", "this is the gradient of the layer as defined"),
+        (2, lambda dx: dx + np.arange(35).reshape(7, 5) ** 2, "another-forward", "the gradient of neither"),
+        (2, lambda dx: -dx, "sign-of-both|sign|another-forward", ""),
+        (2, lambda dx: dx.T, "transposed", "dx has the wrong shape"),
+    ],
+    ids=["right", "unknown", "sign", "shape"],
+)
+def test_behind_another_forward_only_what_is_certain_is_said(scale, spoil, kinds, words):
+    def backward(dout, cache):
+        dx, *rest = layers.batchnorm_backward(scale * dout, cache)
+        return spoil(dx), *rest
+
+    module = layers_with(batchnorm_forward=twice_forward, batchnorm_backward=backward)
+    result = verdict("batchnorm_backward", module)
+    assert result.kind in kinds.split("|") and words in result.lines[0]
+    assert result.lines[0].startswith("Check batchnorm_forward first")
+    assert "factor that differs" not in " ".join(result.lines)
+
+
+def test_a_right_backward_behind_a_forward_with_another_variance_is_told_so():
+    def forward(x, gamma, beta, bn_param):
+        _, cache = layers.batchnorm_forward(x, gamma, beta, bn_param)
+        return gamma * (x - x.mean(axis=0)) / np.std(x, axis=0, ddof=1) + beta, cache
+
+    result = verdict("batchnorm_backward", layers_with(batchnorm_forward=forward))
+    assert result.kind == "another-forward"
+    assert result.lines[0].endswith("and this is the gradient of the layer as defined.")
+
+
+def casting_forward(x, gamma, beta, bn_param):
+    arrays = (array.astype(np.float64) for array in (x, gamma, beta))
+    return layers.batchnorm_forward(*arrays, bn_param)
+
+
+def casting_backward(dout, cache):
+    return tuple(grad.astype(np.float64) for grad in layers.batchnorm_backward(dout, cache))
+
+
+@pytest.mark.parametrize(
+    "functions, blames_forward",
+    [({"batchnorm_forward": casting_forward}, True), ({"batchnorm_backward": casting_backward}, False)],
+    ids=["forward", "backward"],
+)
+def test_the_function_that_casts_is_the_one_to_look_at(functions, blames_forward):
+    result = verdict("batchnorm_backward", layers_with(**functions))
+    assert result.kind == "not-float32"
+    assert result.lines[0].startswith("Check batchnorm_forward first") == blames_forward
+
+
+def raising(error):
+    def function(*_):
+        raise error
+
+    return function
+
+
+@pytest.mark.parametrize(
+    "blank, lines",
+    [
+        ("batchnorm_backward", ()),
+        ("batchnorm_forward", ("It waits for Exercise 0: batchnorm_forward.",)),
+    ],
+)
+def test_what_is_not_implemented_is_told_from_what_is_wrong(blank, lines):
+    module = layers_with(**{blank: raising(NotImplementedError(f"Exercise 0: {blank}"))})
+    expected = ("batchnorm_backward", "not implemented yet", lines, "")
+    assert verdict("batchnorm_backward", module) == expected
+
+
+def test_a_net_left_to_write_does_not_wait_for_a_layer_that_it_would_call():
+    source = """
+class FullyConnectedNet(FullyConnectedNet):
+    def _scores(self, X):
+        raise NotImplementedError("Exercise 17: FullyConnectedNet")
+
+def dropout_forward(x, dropout_param):
+    raise NotImplementedError("Exercise 11: dropout_forward")
+"""
+    module = built("FullyConnectedNet", source)
+    assert verdict("FullyConnectedNet", module) == ("FullyConnectedNet", "not implemented yet", (), "")
+
+
+def writing_into_dout(dout, cache):
+    dout *= 2
+    return layers.batchnorm_backward(dout, cache)
+
+
+@pytest.mark.parametrize(
+    "backward, kind, line",
+    [
+        (
+            lambda dout, cache: None,
+            "wrong-return",
+            "batchnorm_backward must return dx, dgamma, dbeta; got NoneType.",
+        ),
+        (writing_into_dout, "writes-into-input", "try dout = dout.copy() as its first line."),
+        (
+            lambda dout, cache: layers.batchnorm_backward(dout.T, cache),
+            "error",
+            "ValueError: batchnorm_backward: dout must",
+        ),
+    ],
+    ids=["return", "write", "raise"],
+)
+def test_a_misuse_has_a_sentence(backward, kind, line):
+    result = verdict("batchnorm_backward", layers_with(batchnorm_backward=backward))
+    assert (result.status, result.kind) == ("wrong", kind) and line in result.lines[0]
+    assert kind != "error" or re.match(r"in test_verdict\.py, line \d+", result.lines[1])
+
+
+@pytest.mark.parametrize(
+    "spoil, kinds",
+    [
+        (lambda dx: dx.T, "transposed"),
+        (lambda dx: dx[0], "shape"),
+        (lambda dx: dx[None], "shape"),
+        (lambda dx: dx.astype(np.float32), "dtype"),
+        (lambda dx: dx.astype(complex), "wrong-return"),
+        (lambda dx: dx * np.nan, "not-finite"),
+        (lambda dx: dx / 0, "not-finite"),
+        (lambda dx: 0 * dx, "zero"),
+        (lambda dx: dx + 1e-5, "mean-path"),
+        (lambda dx: 1.0001 * dx, "unknown|several-paths"),
+        (lambda dx: dx.tolist(), "not-float32"),
+    ],
+    ids="transposed row axis float32 complex nan inf zero shifted scaled list".split(),
+)
+def test_whatever_comes_back_has_a_verdict(spoil, kinds):
+    def backward(dout, cache):
+        dx, *rest = layers.batchnorm_backward(dout, cache)
+        return spoil(dx), *rest
+
+    assert verdict("batchnorm_backward", layers_with(batchnorm_backward=backward)).kind in kinds.split("|")
+
+
+def test_ctrl_c_says_which_exercise_ran(capsys):
+    with pytest.raises(KeyboardInterrupt):
+        verdict("batchnorm_backward", layers_with(batchnorm_backward=raising(KeyboardInterrupt)))
+    assert "batchnorm_backward was interrupted in " in capsys.readouterr().err
+
+
+def test_an_unknown_name_lists_the_known(capsys):
+    with pytest.raises(ValueError, match="no exercise 'batchnorm'; there are affine_forward, "):
+        check("batchnorm")
+    assert run_command("batchnorm") == 2
+    assert "there are affine_forward" in capsys.readouterr().err
+
+
+def test_the_table_has_a_line_for_each_and_fits_80_columns(capsys, monkeypatch):
+    assert run_command() == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 18 and lines[-1] == "17 of 17 passed"
+    monkeypatch.setattr(layers, "relu_backward", lambda dout, cache: dout)
+    assert run_command("relu_forward", "relu_backward", "svm_loss") == 1
+    out = capsys.readouterr().out
+    assert "  3  relu_forward            passed" in out and "  4  relu_backward           wrong" in out
+    assert "     svm_loss                passed" in out
+    assert "the whole of dout passes" in out and "worst at" in out and "2 of 3 passed" in out
+    assert max(map(len, out.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("no_color", [True, False])
+def test_colours_only_on_a_terminal_that_wants_them(no_color, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("NO_COLOR", "1" if no_color else "")
+    check("relu_forward")
+    assert ("\x1b[32mpassed" in capsys.readouterr().out) != no_color
+
+
+FAMILIES = [layer_answers, norms, dropout, update_rules, nets, primitives]
+
+
+@pytest.mark.parametrize("rule", ["sgd_momentum", "rmsprop", "adam"])
+def test_no_piece_of_the_definitions_is_a_rule(rule):
+    """Pasted over the rule, by its name and arguments: no function of the definitions passes."""
+    for function in {value for family in FAMILIES for value in vars(family).values() if callable(value)}:
+        module = built(rule, "")
+        setattr(module, rule, function)
+        assert verdict(rule, module).status == "wrong", function
+
+
+def test_an_edited_file_is_read_again_without_a_restart(kit):
+    done = kit.python("""
+import os
+from cs231n.checks import check
+check("relu_backward")
+with open("cs231n/layers.py", "a") as file:
+    file.write("\\n\\ndef relu_backward(dout, cache):\\n    return dout\\n")
+os.utime("cs231n/layers.py", ns=(1, 1))
+check("relu_backward")
+check("TwoLayerNet.loss")
+""")
+    first, relu, net = re.split(r"(?<=passed)\n|(?=TwoLayerNet)", done.stdout)
+    assert first == "relu_backward: passed" and relu.startswith("relu_backward: wrong"), done.stderr
+    assert net.startswith("TwoLayerNet.loss: wrong") and "relu" in net
+
+
+@pytest.mark.parametrize(
+    "exercise, label, file, function",
+    [
+        ("affine_backward", "Exercise 2: affine_backward", "layer_utils.py", "affine_backward_if"),
+        ("adam", "Exercise 15: adam", "optim.py", "_adam_step"),
+    ],
+)
+def test_every_function_of_an_exercise_has_to_be_written(kit, exercise, label, file, function):
+    if exercise == "adam":  # all of it in adam, and nothing where adamw looks
+        source = (kit.folder / "cs231n" / file).read_text(encoding="utf-8")
+        step = source[source.index("def _adam_step") : source.index("UPDATE_RULES = ")]
+        kit.append(file, step.replace("_adam_step", "_own"))
+        kit.edit(file, "return _adam_step(w, dw, config), config", "return _own(w, dw, config), config")
+    kit.append(file, f"def {function}(*_):\n    raise NotImplementedError({label!r})")
+    assert kit.check(exercise) == f"{exercise}: not implemented yet {function} in {file} is left to write."
+
+
+def test_a_second_function_is_checked_and_named_like_the_first(kit):
+    kit.edit("layer_utils.py", "dout.sum(axis=0)", "dout.mean(axis=0)")
+    assert kit.check("affine_backward").startswith(
+        "affine_backward: wrong db_without_dx: averaged over the batch"
+    )
+
+
+def test_what_is_wrong_with_a_file_is_said_once(kit):
+    kit.append("layers.py", "def broken(:")
+    done = kit.python(["-m", "cs231n", "check"])
+    assert done.stdout.count("SyntaxError") == 1 and done.stdout.count("For the reason above.") == 13
+    assert "3 of 17 passed" in done.stdout and "in layers.py, line" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    "text, error",
+    [
+        ("def broken(:", "SyntaxError: "),
+        (f"total = 0{'+1' * 100_000}", "(RecursionError|MemoryError): "),
+        ("nothing = '\0'", "(Value|Syntax)Error: "),
+    ],
+    ids=["syntax", "too deep", "a null byte"],
+)
+def test_a_file_that_python_cannot_parse_is_a_verdict(kit, text, error):
+    kit.append("optim.py", text)
+    assert re.fullmatch(
+        f"adam: wrong {error}.* in optim.py.* relu_forward: passed", kit.check("adam", "relu_forward")
+    )
+
+
+def test_a_file_that_is_missing_is_said_of_its_own_exercises(kit):
+    (kit.folder / "cs231n" / "optim.py").unlink()
+    assert kit.check("relu_forward", "adam") == (
+        "relu_forward: passed adam: wrong cs231n/optim.py cannot be read (No such file or directory); "
+        "try: take it from the kit again."
+    )
+
+
+@pytest.mark.parametrize("arguments", ["dout, cache", "dout=dout, cache=cache"])
+def test_the_closed_form_may_not_call_the_staged_one(kit, arguments):
+    call = f"return batchnorm_backward({arguments})"
+    kit.append("layers.py", f"def batchnorm_backward_alt(dout, cache):\n    {call}")
+    alt, rest = kit.check("batchnorm_backward_alt", "batchnorm_backward").split(" batchnorm_backward: ")
+    assert "batchnorm_backward_alt calls another backward, but the closed form stands on its own" in alt
+    assert alt.endswith(f"batchnorm_backward_alt: {call}") and rest == "passed"
+
+
+def test_refused_arguments_show_the_line_that_gave_them(kit):
+    kit.edit("classifiers/fc_net.py", "affine_forward(hidden, W2, b2)", "affine_forward(hidden, W2.T, b2)")
+    line = r"in fc_net.py, line \d+, loss: scores, scores_cache = affine_forward\("
+    assert re.search(line, kit.check("TwoLayerNet.loss"))

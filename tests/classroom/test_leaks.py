@@ -1,0 +1,205 @@
+"""Nothing of a solution survives: a leak in any place is found, and what anybody would write is none."""
+
+import ast
+import base64
+import io
+import json
+import zipfile
+
+import pytest
+
+from classroom.manifest import MANIFEST, ManifestError, functions_by_file, load_exercises
+from classroom.releasing.blanks import body_of, find_functions
+from classroom.releasing.leaks import count_operations, find_leaks, solution_fragments
+from classroom.releasing.release import LeakError, learner_edition, refuse_leaks
+from cs231n.common.files import REPOSITORY
+
+DX = "dx = gamma * inv_std * (dout - dbeta / N - x_hat * (dgamma / N))"
+RENAMED = "out = a * s * (g - t / n - h * (u / n))"
+BLANKS = functions_by_file(load_exercises())
+SOURCES = {name: (REPOSITORY / name).read_bytes() for name in BLANKS}
+
+
+@pytest.fixture(scope="module")
+def fragments():
+    return solution_fragments(SOURCES, BLANKS)
+
+
+def leaks_of_8(name, content, fragments):
+    """The places at which a leak of exercise 8 is found, and no other."""
+    leaks = find_leaks({name: content.encode() if isinstance(content, str) else content}, fragments)
+    assert {leak.exercise.number for leak in leaks} <= {8}
+    return [f"{leak.file}, {leak.place}" for leak in leaks]
+
+
+def notebook(kind="code", source="1", outputs=(), **more):
+    cell = {"cell_type": kind, "metadata": {}, "source": source.splitlines(keepends=True)}
+    cell |= ({"outputs": list(outputs)} if kind == "code" else {}) | more
+    return json.dumps({"cells": [cell], "metadata": {}})
+
+
+def stream(text):
+    return {"output_type": "stream", "name": "stdout", "text": text.splitlines(keepends=True)}
+
+
+def data(kind, text):
+    return {"output_type": "display_data", "metadata": {}, "data": {kind: text}}
+
+
+PYTHON = {
+    "a function": f"def mine():\n    {DX}\n",
+    "a method": f"class A:\n    def mine(self):\n        if True:\n            {DX}\n",
+    "over lines, in brackets, with a remark": "y = 1\ndx = (gamma * inv_std  # the one line\n"
+    "      * (dout - dbeta / N\n- x_hat * (dgamma / N)))\n",
+    "with a type": f"def mine():\n    {DX.replace('dx =', 'dx: float =')}\n",
+    "returned": f"def mine():\n    return {DX[5:]}\n",
+    "in a lambda, a call, a list": f"f = lambda: max([{DX[5:]}, 0])\n",
+    "under other names": f"def mine():\n    {RENAMED}\n",
+    "in another order": "def mine():\n    out = (-h * u / n + (g - t / n)) * s * a\n",
+    "divided by the deviation": "y = gamma / s * (g - dbeta / N - x_hat * dgamma / N)\n",
+    "with NumPy's functions": "d = np.sum(np.ones_like(g) * q, axis=0) - p / n\n"
+    "y = a * s * (g - t / n - h * u / n)\n",
+    "from a cache": f"def mine():\n    {DX.replace('x_hat', 'cache.x_hat')}\n",
+    "in a comment": f"y = 1      # {DX}\n",
+    "commented out": f"def mine():\n    #     {DX}\n    pass\n",
+    "in a docstring": f'def mine():\n    """Try\n\n        {DX}\n    """\n',
+    "in a string": f"hint = '{DX}'\n",
+    "in a file that is no Python": f"for\n    {DX}\n",
+}
+
+
+@pytest.mark.parametrize("place", PYTHON)
+def test_found_in_python(place, fragments):
+    assert leaks_of_8("cs231n/mine.py", PYTHON[place], fragments)
+
+
+CELLS = {
+    "a code cell": notebook(source=f"y = 1\n{DX}\n"),
+    "a code cell with magics": notebook(source=f"%matplotlib inline\n!ls\n{DX}"),
+    "a cell of cell magic": notebook(source=f"%%time\n{DX}"),
+    "a fenced block": notebook("markdown", f"Look:\n\n```python\n{DX}\n```\n"),
+    "a list": notebook("markdown", f"- first\n- {DX}\n"),
+    "backticks": notebook("markdown", f"The answer is `{DX}`, of course."),
+    "a raw cell": notebook("raw", DX),
+    "printed": notebook(outputs=[stream(f"def f():\n    {DX}\n")]),
+    "printed with line numbers": notebook(outputs=[stream(f"---> 12     {DX}\n")]),
+    "printed in colours": notebook(outputs=[stream(f"\x1b[0;32m    {DX}\x1b[0m\n")]),
+    "shown as text": notebook(outputs=[data("text/plain", [f"'{DX}'"])]),
+    "shown as HTML": notebook(
+        outputs=[data("text/html", f"<pre><span>{DX}</span></pre>".replace("-", "&#45;"))]
+    ),
+    "a traceback": notebook(outputs=[{"output_type": "error", "traceback": [f"----> 3 {DX}"]}]),
+    "metadata": notebook(metadata={"note": DX}),
+}
+
+
+@pytest.mark.parametrize("place", CELLS)
+def test_found_in_a_notebook(place, fragments):
+    places = leaks_of_8("notebooks/n.ipynb", CELLS[place], fragments)
+    assert places and all(where.startswith("notebooks/n.ipynb, cell 1, ") for where in places)
+
+
+TEXTS = {
+    "a fenced block": f"# Title\n\n```python\n{DX}\n```\n",
+    "indented": f"So:\n\n    {DX}\n",
+    "quoted": f"> {DX}\n",
+    "a patch": f"@@ -1 +1 @@\n-    raise\n+    {DX}\n",
+    "a prompt": f">>> {DX}\n",
+    "a table": f"| dx | `{DX}` |\n",
+    "over two lines": DX.replace("- x_hat", "\n    - x_hat") + "\n",
+    "HTML": f"<code>{DX}</code>\n",
+    "at the end of a sentence": f"It is `{DX}`.\n",
+}
+
+
+@pytest.mark.parametrize("place", TEXTS)
+@pytest.mark.parametrize("name", ["README.md", "cs231n/pages/templates/page.html", "setup.sh"])
+def test_found_in_other_files(name, place, fragments):
+    assert leaks_of_8(name, TEXTS[place], fragments)
+
+
+def test_found_in_the_zip_and_in_a_zip_in_it(fragments):
+    def packed(name, content):
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr(name, content)
+        return file.getvalue()
+
+    inner = packed("a.py", f"{DX}\n")
+    assert leaks_of_8("out.zip", inner, fragments) == ["out.zip/a.py, line 1"]
+    assert leaks_of_8("out.zip", packed("b.zip", inner), fragments) == ["out.zip/b.zip/a.py, line 1"]
+
+
+SHOWN_ON_PURPOSE = {
+    ast.unparse(node)
+    for exercise in load_exercises()
+    for code in exercise.given
+    for node in ast.walk(ast.parse(code))
+    if isinstance(node, (ast.stmt, ast.expr))
+} | {"return (gamma * x_hat + beta, None)"}  # its parts are
+FUNCTIONS = [(file, name) for file, exercises in BLANKS.items() for name in exercises]
+
+
+@pytest.mark.parametrize("file, name", FUNCTIONS)
+def test_every_statement_with_an_operation_is_found_alone(file, name, fragments):
+    nodes = find_functions(file, SOURCES[file], [name])[name]
+    for part in (part for node in nodes for top in body_of(node) for part in ast.walk(top)):
+        if isinstance(part, ast.stmt) and not hasattr(part, "body") and count_operations(part):
+            line = ast.unparse(part)
+            if not {line, ast.unparse(getattr(part, "value", None) or part)} & SHOWN_ON_PURPOSE:
+                assert find_leaks({"a.py": f"def f():\n    {line}\n".encode()}, fragments), line
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "N = len(dout)",
+        "return dx, dgamma, dbeta",
+        "x, w, b = cache",
+        "x_hat, inv_std, gamma = cache",
+        "dw = as_dtype_of(w, dw)",
+        "y = a * x + b",
+        "m = x.mean(axis=0)",
+        "z = (a - b) / c",
+        "h = np.maximum(x, 0)",
+        "dx = dout w'        dw = x' dout",
+    ],
+)
+def test_what_anybody_would_write_is_no_leak(code, fragments):
+    assert find_leaks({"a.py": f"{code}\n".encode(), "README.md": code.encode()}, fragments) == []
+
+
+def test_pictures_and_long_base64_are_passed_over(fragments):
+    picture = base64.b64encode(bytes(range(256)) * 400).decode()
+    files = {"n.ipynb": notebook(outputs=[data("image/png", picture)]).encode(), "a.png": bytes(range(256))}
+    assert find_leaks(files, fragments) == []
+
+
+NOTEBOOK = "notebooks/2_batchnorm_gradient.ipynb"
+
+
+@pytest.mark.parametrize("name", ["README.md", "cs231n/fast_layers.py", *BLANKS, NOTEBOOK])
+def test_an_instructors_file_among_the_learners_is_refused(name, fragments):
+    with pytest.raises(LeakError, match=f"would give a solution away:\n  {name}, "):
+        refuse_leaks({name: (REPOSITORY / name).read_bytes()}, fragments)
+
+
+def write_manifest(folder, entries):
+    path = folder / "mine.json"
+    path.write_text(json.dumps(entries))
+    return load_exercises(path)
+
+
+def test_layernorm_left_solved_gives_batchnorm_away(tmp_path):
+    """Why the short manifest has layernorm among its exercises."""
+    entries = [entry for entry in json.loads(MANIFEST.read_text()) if entry["number"] in (6, 7, 8)]
+    files, fragments = learner_edition(write_manifest(tmp_path, entries))
+    with pytest.raises(LeakError, match="cs231n/layers.py, line .*x_hat = centered \\* inv_std"):
+        refuse_leaks(files, fragments)
+
+
+def test_what_is_given_must_be_part_of_a_solution(tmp_path):
+    entries = json.loads(MANIFEST.read_text())
+    entries[0]["given"] = ["x * y * z"]
+    with pytest.raises(ManifestError, match=r"Exercise 1: affine_forward: given 'x \* y \* z' is in none"):
+        learner_edition(write_manifest(tmp_path, entries))

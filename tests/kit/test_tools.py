@@ -1,0 +1,59 @@
+"""The rules in pyproject.toml notice what they are there for."""
+
+import importlib.util
+import subprocess
+import sys
+
+import pytest
+
+from tests.support import ROOT
+
+pytestmark = pytest.mark.skipif(
+    not importlib.util.find_spec("ruff"), reason="needs ruff: pip install '.[dev]'"
+)
+
+
+def rules_broken(code):
+    """The rules of the S and TID families that ruff finds broken by `code`, as a file of the package."""
+    options = ["--select=S,TID251", "--output-format=concise", "--stdin-filename=cs231n/planted.py", "-"]
+    command = [sys.executable, "-m", "ruff", "check", *options]
+    ruff = subprocess.run(command, input=code, cwd=ROOT, capture_output=True, text=True)
+    assert not ruff.stderr, ruff.stderr
+    return {line.split()[1] for line in ruff.stdout.splitlines() if line.startswith("cs231n/planted.py")}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "eval('1')",
+        "exec('1')",
+        "import pickle as p\np.load(f)",
+        "from pickle import loads as read\nread(f)",
+        "def f():\n    import os\n    os.system('ls')",
+        "run(c, shell=True)",
+        "import os\nos.execv('ls', [])",
+        "import os\nos.posix_spawn('ls', [], {})",
+        "import subprocess\nmine = subprocess\nmine.run(c)",
+        "from importlib import import_module",
+        "import importlib.util\nimportlib.util.spec_from_file_location(a, b)",
+        "import builtins\nbuiltins.exec(x)",
+        "import tarfile\nwith tarfile.open(f) as tar:\n    tar.extractall()",
+        "import shutil\nshutil.unpack_archive(f)",
+        "import sympy\nsympy.sympify(text)",
+        "import urllib.request\nurllib.request.urlopen(u)",
+        "import urllib\nurllib.request.urlopen(u)",
+        "from urllib import request\nrequest.urlopen(u)",
+        "import socket as s\ns.socket()",
+        "def f():\n    from http.client import HTTPSConnection",
+        "import distributed",
+    ],
+)
+def test_what_can_run_a_program_or_ask_the_network_is_noticed(code):
+    assert rules_broken(code)
+
+
+def test_harmless_code_is_left_alone():
+    assert not rules_broken(
+        "import json, re\nfrom urllib.parse import urlsplit\nnp.load(f, allow_pickle=False)\n"
+        "json.loads(x)\nre.compile(x)\ncode = 'a'\ncode.strip()\n"
+    )

@@ -1,0 +1,320 @@
+"""`record`, the command run, its table and its pages, on small notebooks made here."""
+
+import base64
+import contextlib
+import io
+import os
+import re
+import signal
+import time
+from html.parser import HTMLParser
+from types import SimpleNamespace
+
+import nbclient
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from cs231n.commands import run
+from cs231n.pages import execute, render
+from cs231n.report import RESULTS, record
+from tests.support import ROOT
+from tests.support.python import run_python, start_python
+
+needs_signals = pytest.mark.skipif(os.name == "nt", reason="Windows knows no SIGINT to one process")
+DOT = base64.b64encode(
+    base64.b64decode(  # a picture of one pixel
+        "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+    )
+).decode()
+FIND = f"import sys; sys.path.insert(0, {str(ROOT)!r})\nfrom cs231n.report import record\n"
+MATHS = r"""# What is measured
+
+The mean $\mu_j = \frac{1}{N}\sum_i x_{ij}$.
+
+Then more.
+
+$$ \frac{\partial L}{\partial x} = \underbrace{\sum_i g_i}_{d\beta} \tag{7} $$
+
+\begin{align}
+y &= \gamma \odot \hat{x} \tag{8} \\
+J &= \begin{pmatrix} a & b \\ c & d \end{pmatrix}
+\end{align}
+"""
+PASSES = [
+    f"{FIND}for error in (2e-10, 1e-12):\n    record('largest gradient error', error, 'all agree')",
+    "from IPython.display import display\n"
+    f"display({{'image/png': {DOT!r}, 'text/plain': 'dot'}}, raw=True,\n"
+    "        metadata={'image/png': {'alt': 'a \"dot\"'}})",
+    "display({'application/vnd.jupyter.widget-view+json': {'model_id': '0'},\n"
+    "         'text/plain': 'a bar at nought'}, raw=True)",
+    "display({'text/latex': r'$\\frac{1}{2}$', 'text/plain': '1/2'}, raw=True)",
+]
+FAILS = [
+    f"{FIND}record('data source', 'STAND-IN, not CIFAR-10', 'stand-in')",
+    "raise ValueError('first line\\nlast line')",
+    "print('never reached')",
+]
+
+
+def write(path, *code, text=None):
+    cells = [new_markdown_cell(text)] if text else []
+    nbformat.write(new_notebook(cells=cells + [new_code_cell(source) for source in code]), path)
+    return path
+
+
+class Tags(HTMLParser):
+    """Every tag of a page with its attributes."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.pairs = []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.pairs.append((tag, dict(attrs)))
+
+    def all(self, name):
+        return [attrs for tag, attrs in self.pairs if tag == name]
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    """One run over a notebook that passes and one that fails."""
+    folder = tmp_path_factory.mktemp("notebooks")
+    paths = [
+        write(folder / "1_passes.ipynb", *PASSES, text=MATHS),
+        write(folder / "2_fails.ipynb", *FAILS, text="# It fails"),
+    ]
+    before = {path: path.read_bytes() for path in paths}
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        status = run.main(folder, folder / "reports")
+    pages = {path.name: path.read_text(encoding="utf-8") for path in (folder / "reports").iterdir()}
+    unchanged = {path: path.read_bytes() for path in paths} == before
+    return SimpleNamespace(
+        status=status, out=out.getvalue(), err=err.getvalue(), pages=pages, unchanged=unchanged
+    )
+
+
+def test_a_failing_cell_is_named_and_the_other_pages_are_written(ran):
+    assert ran.status == 1 and ran.unchanged
+    assert "FAILED 2_fails.ipynb, cell 2 of 3: ValueError: last line" in ran.err
+    assert sorted(ran.pages) == ["1_passes.html", "2_fails.html", "index.html"]
+    assert all(
+        "cell 2 of 3: ValueError: last line" in ran.pages[name] for name in ("2_fails.html", "index.html")
+    )
+    assert ran.pages["2_fails.html"].count("never reached") == 1  # in its source alone
+
+
+def test_the_table_has_what_was_recorded_and_invents_nothing(ran):
+    lines = [line for line in ran.out.splitlines() if line.strip()]
+    assert re.search(r"^largest gradient error +2\.0e-10$", ran.out, re.M)  # the larger of the two
+    assert re.search(r"^test accuracy with batchnorm +not measured$", ran.out, re.M)
+    assert sum("not measured" in line for line in lines) == len(RESULTS) - 2
+    assert max(map(len, (line for line in lines if "pages:" not in line))) <= 80
+
+
+def test_the_stand_in_is_announced_above_and_below(ran):
+    table = ran.out[ran.out.index("***") : ran.out.rindex("***")]
+    assert "largest gradient error" in table and table.count("STAND-IN DATA") == 2
+    index = ran.pages["index.html"]
+    assert index.index("Stand-in data") < index.index("Measured in this run") < index.rindex("Stand-in data")
+    assert "Stand-in data" not in ran.pages["1_passes.html"]
+
+
+@pytest.mark.parametrize("name", ["1_passes.html", "2_fails.html", "index.html"])
+def test_a_page_needs_no_network(ran, name):
+    for tag, attrs in Tags(ran.pages[name]).pairs:
+        assert tag not in ("script", "link", "iframe", "object")
+        assert attrs.get("src", "data:").startswith("data:")
+    assert not re.search(r"url\((?!data:)|@import", ran.pages[name])
+    assert "/*style*/" not in ran.pages[name]
+
+
+def test_a_page_shows_mathematics_figures_and_no_widget(ran):
+    page = ran.pages["1_passes.html"]
+    assert len(Tags(page).all("math")) == 4
+    assert ">(7)<" in page and ">(8)<" in page and ">(9)<" not in page
+    assert not re.search(r"\$|\\frac|\\begin|\\tag", page[page.index("<main>") : page.index("record")])
+    assert "@font-face" in page and "@font-face" not in ran.pages["2_fails.html"]
+    assert [image["alt"] for image in Tags(page).all("img")] == ['a "dot"']
+    text = "".join(re.findall(r"<pre>([^<]*)", page))
+    assert "all agree" in text and "a bar at nought" not in text
+
+
+def test_the_index_has_a_card_for_each_notebook(ran):
+    index = ran.pages["index.html"]
+    assert [link["href"] for link in Tags(index).all("a")] == ["1_passes.html", "2_fails.html"]
+    assert "What is measured" in index and "Then more" not in index
+
+
+# The kernel's parent is this process: a cell can press Ctrl-C for the user.
+PRESS = "import os, signal, time\nos.kill(os.getppid(), signal.SIGINT)\n"
+
+
+@needs_signals
+@pytest.mark.parametrize(
+    "when", ["async_start_new_kernel", "async_start_new_kernel_client", "async_wait_for_reply"]
+)
+def test_an_interrupt_while_a_kernel_starts_ends_the_run_and_the_kernel(tmp_path, monkeypatch, capfd, when):
+    path = write(tmp_path / "1.ipynb", "import time; time.sleep(60)")
+    whole, kernels = getattr(nbclient.NotebookClient, when), []
+
+    async def pressed(self, *args, **kwargs):
+        kernels.append(self.km)
+        os.kill(os.getpid(), signal.SIGINT)
+        return await whole(self, *args, **kwargs)
+
+    monkeypatch.setattr(nbclient.NotebookClient, when, pressed)
+    with pytest.raises(KeyboardInterrupt):
+        execute.execute(path)
+    assert not kernels[0].has_kernel
+    assert capfd.readouterr().err == ""
+
+
+INTO_ANOTHER_ERROR = "try:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    raise ValueError"
+IGNORED = "while True:\n    try:\n        time.sleep(60)\n    except KeyboardInterrupt:\n        pass"
+
+
+@needs_signals
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [PRESS + "time.sleep(60)"],
+        [PRESS, "time.sleep(60)"],
+        [PRESS],
+        [PRESS + INTO_ANOTHER_ERROR],
+        [PRESS + IGNORED],
+    ],
+    ids=["in-a-cell", "between-cells", "in-the-last", "turned-into-another-error", "ignored"],
+)
+def test_an_interrupt_ends_the_run_whatever_the_cell_makes_of_it(tmp_path, monkeypatch, cells):
+    monkeypatch.setattr(execute, "INTERRUPT_GRACE", 1)
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        execute.execute(write(tmp_path / "1.ipynb", *cells))
+    assert time.monotonic() - began < 30
+
+
+@needs_signals
+def test_an_interrupted_run_keeps_the_pages_it_has(tmp_path, capsys):
+    write(tmp_path / "0_done.ipynb", "1")
+    write(tmp_path / "1_never_ends.ipynb", PRESS + "time.sleep(60)")
+    assert run.main(tmp_path, tmp_path / "reports") == 130
+    assert "run: interrupted in 1_never_ends.ipynb; the pages of those before" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "reports").iterdir()] == ["0_done.html"]
+
+
+def test_a_log_shows_that_a_long_cell_is_alive(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(execute, "HEARTBEAT_SECONDS", 0)
+    write(tmp_path / "1_long.ipynb", "1", "import time; time.sleep(2)")
+    assert run.main(tmp_path, tmp_path / "reports") == 0
+    assert re.search(r"^  1_long: cell 2 of 2, \d\.\d s$", capsys.readouterr().out, re.M)
+
+
+def test_what_stops_a_run_before_it_starts_is_one_clear_line(tmp_path, capsys):
+    assert run.main(tmp_path, tmp_path / "reports") == 1
+    assert "no notebook in" in capsys.readouterr().err
+    write(tmp_path / "1_never_runs.ipynb", "raise SystemExit")
+    (tmp_path / "reports").write_text("a file where the folder should be")
+    assert run.main(tmp_path, tmp_path / "reports") == 1
+    assert "cannot write" in capsys.readouterr().err
+
+
+@needs_signals
+@pytest.mark.parametrize("command, package", [("data", "numpy"), ("run", "jinja2")])
+def test_an_interrupt_during_the_imports_is_one_line(tmp_path, command, package):
+    (tmp_path / "sitecustomize.py").write_text(
+        "import importlib.abc, os, signal, sys\n"
+        "class Press(importlib.abc.MetaPathFinder):\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        f"        if name == {package!r}: os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Press())\n"
+    )
+    done = run_python(["-m", "cs231n", command], cwd=ROOT, env={"PYTHONPATH": str(tmp_path)})
+    assert done.returncode == 130 and done.stdout == ""
+    assert done.stderr.strip() == f"{command}: interrupted; try the same command again"
+
+
+@pytest.mark.parametrize("command, package", [("data", "numpy"), ("run", "jinja2")])
+def test_a_python_without_the_packages_is_one_line(command, package):
+    done = run_python(
+        f"import sys; sys.modules[{package!r}] = None\n"
+        f"from cs231n.__main__ import main; sys.exit(main([{command!r}]))"
+    )
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith(f"{command}: no {package} in this Python; try: ") and ".venv" in done.stderr
+
+
+def command_that_prints(expression):
+    """Code that runs python -m cs231n with a command of its own, which prints the value of `expression`."""
+    return (
+        "import sys, types, cs231n.__main__ as kit\n"
+        f"job = types.SimpleNamespace(main=lambda: print({expression}) or 0)\n"
+        "sys.modules['cs231n.commands.planted'] = job\n"
+        "kit.COMMANDS['planted'] = 'prints'\n"
+        "sys.exit(kit.main(['planted']))"
+    )
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a closed pipe is another error on Windows")
+def test_output_that_nobody_reads_is_no_error():
+    with start_python(command_that_prints("'x' * 1_000_000")) as process:
+        process.stdout.close()
+        assert process.stderr.read() == "" and process.wait(60) == 141
+
+
+def test_a_folder_whose_name_the_terminal_cannot_show():
+    ascii_only = {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    done = run_python(command_that_prints("chr(0xfc)"), env=ascii_only)
+    assert done.returncode == 0 and done.stdout == "\\xfc\n", done.stderr
+
+
+@pytest.mark.parametrize(
+    "name, value, message",
+    [
+        ("largest gradient eror", 1.0, "unknown name"),
+        ("test accuracy without", float("nan"), "finite"),
+        ("data source", 3, "must be a str"),
+        ("test accuracy without", "high", "must be a float"),
+    ],
+)
+def test_record_refuses(name, value, message):
+    with pytest.raises(ValueError, match=message):
+        record(name, value, "a line")
+
+
+def test_record_outside_jupyter_prints_its_line(capsys):
+    record("test accuracy without", 0.5, "half of them")
+    assert capsys.readouterr().out == "half of them\n"
+
+
+@pytest.mark.parametrize(
+    "latex",
+    [
+        r"\hat{x}_{ij} \in \mathbb{R}^{N\times D}",
+        r"\sigma^2_{\mathcal{B}} = \frac1N\sum_{i=1}^N (x_i - \mu)^2",
+        r"f(x) = \begin{cases} x & x > 0 \\ 0 & \text{otherwise} \end{cases}",
+        r"\left.\frac{dL}{dx}\right|_{x=0} \approx \operatorname{Im} f(x + ih)/h + \mathcal{O}(h^2)",
+        r"\begin{aligned} a &= b \\ &= c \end{aligned}",
+        r"\lVert x \rVert \ll \sqrt{\sigma^2 + \epsilon}",
+        r"\begin{equation} \boldsymbol{\mu} \propto \mathbf{1}^\top x \end{equation}",
+    ],
+)
+def test_mathml_sets(latex):
+    html = render.mathml(latex, display=True)
+    assert "<math" in html and "\\" not in html and "(1)" not in html  # no number nobody gave
+
+
+def test_a_formula_that_cannot_be_set_shows_its_source_and_is_reported(capsys):
+    assert r"<code>\nosuch{x}</code>" in render.markdown(r"See $\nosuch{x}$ here.")
+    assert "nosuch" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_every_formula_of_our_notebooks_is_set(capsys, path):
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type == "markdown":
+            render.markdown(cell.source, attachments=cell.get("attachments", {}))
+    assert capsys.readouterr().err == ""

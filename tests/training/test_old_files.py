@@ -1,0 +1,122 @@
+"""Files that were written before a module moved, or an attribute of the Solver got another name."""
+
+import hashlib
+import json
+
+import numpy as np
+import pytest
+
+from cs231n.data.augment import flip_and_shift
+from cs231n.solver import Solver
+
+SHAPES = {"W1": (4, 3), "b1": (3,), "gamma1": (3,), "beta1": (3,), "W2": (3, 2), "b2": (2,)}
+
+# What commit d4f53ae wrote after two of three epochs, but for the names of the arrays, which it also holds.
+STATE = json.loads("""{
+    "format": "cs231n run", "version": 1,
+    "rows": [[1, 2, 0.0, 0.65, 0.5, 0.5, 0.0933], [2, 4, 0.1, 0.88, 0.5, 0.5, 0.05]],
+    "settings": {
+        "update_rule": "sgd_momentum", "optim_config": {"learning_rate": 0.1}, "lr_decay": 1.0,
+        "schedule": "cosine", "schedule_config": {}, "batch_size": 3, "num_epochs": 3,
+        "num_train_samples": 1000, "num_val_samples": null, "patience": null, "keep": "best",
+        "clip_norm": null, "checkpoint_name": null, "print_every": 10, "verbose": false,
+        "augment": "cs231n.augment.flip_and_shift"},
+    "described": {
+        "kind": "FullyConnectedNet", "input_dim": 4, "num_classes": 2, "reg": 0.0, "hidden_dims": [3],
+        "normalization": "batchnorm", "dtype": "float64", "dropout_keep_ratio": 0.5, "seed": null,
+        "label_smoothing": 0.0, "layers": "cs231n.layer_utils", "bn_params": [{}]},
+    "kind": "cs231n.classifiers.fc_net.FullyConnectedNet",
+    "counters": {"epoch": 2, "best_epoch": 0, "best_val_acc": 0.5, "_done": 4, "_rate": 0.1}
+}""")
+
+
+@pytest.fixture
+def data():
+    rng = np.random.RandomState(0)
+    X = rng.normal(size=(10, 1, 2, 2))
+    return {"X_train": X[:6], "y_train": np.arange(6) % 2, "X_val": X[6:], "y_val": np.arange(4) % 2}
+
+
+def write_as_before(folder, data):
+    """checkpoint_4.npz and model.npz in folder -> the arrays by their path in the state."""
+    arrays, rng, digest = {}, np.random.RandomState(1), hashlib.sha256()
+    for name, a in data.items():
+        digest.update(f"{name} {a.dtype.str} {a.shape}\n".encode() + a.tobytes())
+
+    def put(path, array):
+        arrays[f"state/{path}"] = array
+        return {"npz": f"state/{path}"}
+
+    def statistics(path):
+        return {name: put(f"{path}/{name}", rng.uniform(1, 2, 3)) for name in ("running_mean", "running_var")}
+
+    def params(path):
+        return {name: put(f"{path}/{name}", rng.normal(size=shape)) for name, shape in SHAPES.items()}
+
+    def stream(i):
+        _, key, pos, _, _ = np.random.RandomState(10 + i).get_state()
+        state = {"key": put(f"streams/states/{i}/state/state/key", key), "pos": pos}
+        state = {"bit_generator": "MT19937", "state": state, "has_gauss": 0, "gauss": 0.0}
+        return {"kind": "RandomState", "state": state}
+
+    histories = {"loss_history": 4, "train_acc_history": 3, "val_acc_history": 3}
+    state = {
+        **STATE,
+        "data": digest.hexdigest(),
+        "histories": {name: put(f"histories/{name}", np.full(n, 0.5)) for name, n in histories.items()},
+        "params": params("params"),
+        "bn_params": [{"mode": "test", **statistics("bn_params/0")}],
+        "optim_configs": {
+            name: {"learning_rate": 0.05, "momentum": 0.9, "velocity": velocity}
+            for name, velocity in params("velocity").items()
+        },
+        "best": [params("best/0"), [statistics("best/1/0")]],
+        "streams": {"held": {"solver": 1}, "states": [stream(0), stream(1)]},
+    }
+    np.savez(folder / "checkpoint_4.npz", state=json.dumps(state), **arrays)
+    best = {path[len("state/best/0/") :]: a for path, a in arrays.items() if path.startswith("state/best/0/")}
+    np.savez(
+        folder / "model.npz",
+        normalization="batchnorm",
+        model=json.dumps(STATE["described"]),
+        **{f"params/{name}": w for name, w in best.items()},
+        **{path.replace("state/best/1", "bn_params"): a for path, a in arrays.items() if "/best/1/" in path},
+    )
+    return arrays
+
+
+def test_a_checkpoint_from_before_goes_on(tmp_path, data):
+    arrays = write_as_before(tmp_path, data)
+    solver = Solver.resume(tmp_path, data)
+    assert solver.augment is flip_and_shift and solver.update_rule == "sgd_momentum"
+    for name in SHAPES:
+        assert np.array_equal(solver.model.params[name], arrays[f"state/params/{name}"])
+        assert np.array_equal(solver.optim_configs[name]["velocity"], arrays[f"state/velocity/{name}"])
+        assert np.array_equal(solver.best_params[name], arrays[f"state/best/0/{name}"])
+    for rng, seed in ((solver.rng, 11), (np.random, 10)):
+        assert np.array_equal(rng.permutation(9), np.random.RandomState(seed).permutation(9))
+    solver.train()
+    assert solver.epoch == 3 and len(solver.loss_history) == 6
+    assert solver.optim_configs["W1"]["learning_rate"] == pytest.approx(0.1 * (1 + np.cos(5 / 6 * np.pi)) / 2)
+    with np.load(tmp_path / "checkpoint_6.npz") as file:
+        state = json.loads(str(file["state"]))
+    for part in ("settings", "described", "counters"):
+        assert STATE[part].keys() <= state[part].keys(), "the format lost a name, and VERSION is the same"
+
+
+def test_a_model_from_before_is_loaded(tmp_path, data):
+    arrays = write_as_before(tmp_path, data)
+    model = Solver.load(tmp_path)
+    assert all(np.array_equal(w, arrays[f"state/best/0/{name}"]) for name, w in model.params.items())
+    assert np.array_equal(model.bn_params[0]["running_var"], arrays["state/best/1/0/running_var"])
+
+
+def test_an_augmentation_of_before_that_is_not_known_is_named(tmp_path, data, monkeypatch):
+    monkeypatch.setitem(STATE["settings"], "augment", "cs231n.optim.sgd")
+    write_as_before(tmp_path, data)
+    with pytest.raises(
+        ValueError, match=r"cs231n\.optim\.sgd, which is not of this kit; try .*augment=\.\.\."
+    ):
+        Solver.resume(tmp_path, data)
+    with pytest.raises(ValueError, match=r"by cs231n\.optim\.sgd, got .*flip_and_shift; try augment=sgd"):
+        Solver.resume(tmp_path, data, augment=flip_and_shift)
