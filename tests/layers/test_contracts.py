@@ -8,7 +8,7 @@ import pickle
 import sys
 import warnings
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -138,10 +138,9 @@ def test_a_reloaded_module_runs_its_new_bodies(tmp_path, monkeypatch, by):
     """By IPython's autoreload also under names that were imported before the edit."""
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.setitem(sys.modules, "edited_layers", module := ModuleType("edited_layers"))
     (tmp_path / "edited_layers.py").write_text(EDITED.format(value=1, letter="D"))
-    module = importlib.import_module("edited_layers")
-    monkeypatch.delitem(sys.modules, "edited_layers", raising=False)
-    sys.modules["edited_layers"] = module
+    importlib.reload(module)
     names = SimpleNamespace(layer=module.layer, rule=module.rule, Net=module.Net)
     (tmp_path / "edited_layers.py").write_text(EDITED.format(value=22, letter="D, M"))
     if by == "importlib":
