@@ -69,6 +69,7 @@ class Contract:
         arguments = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
         self._positions = {p.name: i for i, p in enumerate(arguments)}
         self._defaults = [p.default for p in arguments]
+        self._num_positional = sum(p.kind is not p.KEYWORD_ONLY for p in arguments)
         for name in [*(item.name for item in self.items), *rules]:
             if name not in self._positions:
                 raise ValueError(f"takes: {self.where} has no argument {name}")
@@ -78,7 +79,7 @@ class Contract:
 
     def check(self, args: Sequence, kwargs: Mapping[str, Any]) -> None:
         """Raise TypeError or ValueError if the arguments of a call do not fit."""
-        if kwargs or len(args) < len(self._defaults):
+        if kwargs or len(args) != len(self._defaults):
             bound = self._bind(args, kwargs)
             if bound is None:
                 return
@@ -98,6 +99,7 @@ class Contract:
 
     def _bind(self, args: Sequence, kwargs: Mapping[str, Any]) -> list | None:
         """The arguments in order, with defaults; None for a call that Python itself is going to refuse."""
+        args = args[: self._num_positional]
         values = [*args, *self._defaults[len(args) :]]
         for name, value in kwargs.items():
             if name in self._positions:

@@ -3,11 +3,12 @@
 import copy
 import importlib
 import inspect
+import linecache
 import pickle
 import sys
 import warnings
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ import pytest
 from classroom.releasing.blanks import blank_functions
 from cs231n import fast_layers, layer_utils, layers, optim
 from cs231n.classifiers.fc_net import FullyConnectedNet, TwoLayerNet
-from cs231n.contracts import Number, require, require_labels, shapes, takes
+from cs231n.contracts import Number, require, shapes, takes
 from tests.support import refused
 
 X, W, B, G, Y = np.ones((4, 3)), np.ones((3, 5)), np.zeros(5), np.ones(3), np.array([0, 1, 2, 0])
@@ -75,35 +76,36 @@ def test_arguments_by_name_and_defaults_reach_the_body():
         return rate, rest, start, more
 
     assert outer(X) == (0.5, (), 7, {})
-    assert outer(X, 0.1, 2, start=3, other=4) == (0.1, (2,), 3, {"other": 4})
-    with refused(ValueError, "outer: rate must be"):
-        outer(other=4, rate=2, x=X)
+    assert outer(X, 0.1, -2, start=3, other=4) == (0.1, (-2,), 3, {"other": 4})
+    for args, more in [((), {"x": X, "rate": 2, "other": 4}), ((X, 2, 2), {}), ((X, 0.5, 2), {"start": -1})]:
+        with refused(ValueError, "outer: "):
+            outer(*args, **more)
     twice = takes("x (N, ...)")(outer)
     assert twice(X)[0] == 0.5 and twice.contract is not outer.contract and twice.__wrapped__ is outer
 
 
 @pytest.mark.parametrize(
-    "decorator, complaint",
+    "spec, complaint",
     [
-        (lambda: takes("z (N, D)"), "takes: f has no argument z"),
-        (lambda: takes("x (N, D)", rate=Number(0)), "takes: f has no argument rate"),
-        (lambda: takes("x [N, D]"), "the spec 'x [N, D]' is not a list of arrays"),
-        (lambda: takes("x (N, D) y (N,) < C"), "is not a list of arrays"),
+        ("z (N, D)", "f has no argument z"),
+        ("x [N, D]", "'x [N, D]' is not a list"),
+        ("x (N) y (N)", "not a list"),
     ],
 )
-def test_a_mistake_in_a_contract_shows_where_it_is_written(decorator, complaint):
+def test_a_mistake_in_a_contract_shows_where_it_is_written(spec, complaint):
     def f(x):
         pass
 
     with refused(ValueError, complaint):
-        decorator()(f)
+        takes(spec)(f)
+    with refused(ValueError, "takes: f has no argument z"):
+        takes("x (N, D)", z=Number(0))(f)
 
 
 def test_a_blank_body_keeps_its_check():
     source, names = Path(layers.__file__).read_bytes(), layers.__all__
-    blank = blank_functions(
-        "layers.py", source, dict.fromkeys(names, SimpleNamespace(hint="", label="later"))
-    )
+    exercise = SimpleNamespace(hint="", label="later")
+    blank = blank_functions("layers.py", source, dict.fromkeys(names, exercise))
     module = {"__name__": "cs231n.layers"}
     exec(compile(blank, "layers.py", "exec"), module)
     for name in names:
@@ -136,10 +138,9 @@ def test_a_reloaded_module_runs_its_new_bodies(tmp_path, monkeypatch, by):
     """By IPython's autoreload also under names that were imported before the edit."""
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.setitem(sys.modules, "edited_layers", module := ModuleType("edited_layers"))
     (tmp_path / "edited_layers.py").write_text(EDITED.format(value=1, letter="D"))
-    module = importlib.import_module("edited_layers")
-    monkeypatch.delitem(sys.modules, "edited_layers", raising=False)
-    sys.modules["edited_layers"] = module
+    importlib.reload(module)
     names = SimpleNamespace(layer=module.layer, rule=module.rule, Net=module.Net)
     (tmp_path / "edited_layers.py").write_text(EDITED.format(value=22, letter="D, M"))
     if by == "importlib":
@@ -159,6 +160,7 @@ def test_the_warning_of_test_mode_names_the_line_of_the_caller(edition):
         edition.batchnorm_forward(X, G, G, {"mode": "test"})
         FullyConnectedNet([3], 3, 3, normalization="batchnorm", layers=edition).loss(X)
     assert {warning.filename for warning in caught} == {__file__}
+    assert "edition.batchnorm_forward(X" in linecache.getline(__file__, caught[0].lineno)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         edition.batchnorm_forward(X, G, G, {"mode": "test", "running_mean": G, "running_var": G})
@@ -182,20 +184,10 @@ def test_shapes_that_passed_are_remembered_and_nothing_else(monkeypatch):
 
 
 class Odd:
-    """An array of another library, or a cache, that answers every question with an error."""
+    """A cache that answers every question with an error."""
 
     def __getattr__(self, name):
         raise RuntimeError(name)
-
-
-@pytest.mark.parametrize(
-    "odd",
-    [Odd(), SimpleNamespace(shape=[4, 3], dtype="f4"), object, 1.0, 1j, "x"],
-    ids=lambda v: str(type(v)),
-)
-def test_what_only_looks_like_an_array_is_refused(odd):
-    with refused(TypeError, "relu_forward: x must be a numpy array (...), got ", "; try np.array(x"):
-        layers.relu_forward(odd)
 
 
 @pytest.mark.parametrize(
@@ -215,19 +207,6 @@ def test_a_cache_may_be_anything(cache):
         backward(X.T, SimpleNamespace(x_hat=X))
 
 
-@pytest.mark.parametrize("kind", ["f4", "f8", "g", "c8", ">f8"])
-@pytest.mark.parametrize("shape", [(), (3,), (2, 3, 4)], ids=str)
-def test_arrays_of_any_float_and_any_shape_pass(kind, shape):
-    x = np.ones(shape, kind)
-    for array in (x, np.asfortranarray(x), x.view(np.memmap)):  # memmap: an array of its own class
-        assert takes("x (...)")(lambda x: x)(array) is array
-
-
-def test_masked_labels_are_refused():
-    with refused(TypeError, "f: y must be an array of integer labels, got MaskedArray; try np.array(y"):
-        require_labels("f", np.ma.masked_array(Y, mask=[1, 0, 0, 0]), 4)
-
-
 def batchnorm(x=X, gamma=G, param=TRAIN):
     return layers.batchnorm_forward(x, gamma, G, dict(param))
 
@@ -241,9 +220,6 @@ SENTENCES = {  # those that learners meet most, in full, without the function's 
     "x must be floating point, got int64; try x.astype(np.float64)": (
         lambda: layers.relu_forward(X.astype(np.int64))
     ),
-    "x must be a numpy array (N, D...), got list; try np.array(x, dtype=np.float64)": (
-        lambda: layers.affine_forward(X.tolist(), W, B)
-    ),
     "labels must be in 0..2, got y[2] = 3 (1 of 4 outside); try labels that start at 0": (
         lambda: layers.softmax_loss(X, Y + 1)
     ),
@@ -253,7 +229,6 @@ SENTENCES = {  # those that learners meet most, in full, without the function's 
     "y must be an array of integer labels, got float64; try y.astype(np.int64)": (
         lambda: layers.svm_loss(X, Y / 1)
     ),
-    "bn_param['mode'] must be one of 'train', 'test'; got 'eval'": lambda: batchnorm(param={"mode": "eval"}),
     "bn_param has no option 'epsilon'; it takes mode, eps, momentum, running_mean, running_var": (
         lambda: batchnorm(param={"mode": "train", "epsilon": 1})
     ),
@@ -275,7 +250,6 @@ SENTENCES = {  # those that learners meet most, in full, without the function's 
     "hidden_dims must be a list of sizes, got 100; try [100] for one hidden layer of 100": (
         lambda: FullyConnectedNet(100)
     ),
-    "hidden_dims[1] must be an integer, got 10.0; try 10": lambda: FullyConnectedNet([5, 10.0]),
     "config['m'] must have the shape of w, (4, 3), got (3,); try a new config for each parameter": (
         lambda: optim.adam(X, X, {"m": G})
     ),
@@ -292,13 +266,10 @@ def test_the_whole_sentence(sentence):
 @pytest.mark.parametrize(
     "spec, shapes_of, complaint",
     [
-        ("a (N, D)", [(2, 3)], None),
         ("a (...)", [()], None),
         ("a (N, ...), b (N,)", [(2, 9, 9), (2,)], None),
         ("a (N, D...), b (D,)", [(2, 3, 4), (12,)], None),
-        ("a (N, D...), b (D,)", [(2,), (1,)], None),
         ("a (N, D...)", [()], "a must be (N, D...), got ()"),
-        ("a (N, D)", [(2,)], "a must be (N, D), got (2,)"),
         ("a (N, ...), b (N,)", [(2, 3), (3,)], "b must be (N,) = (2,) to go with a (2, 3), got (3,)"),
         ("a (N, D), b (D, N)", [(2, 3), (2, 3)], "got (2, 3); try b.T"),
         (
@@ -307,7 +278,6 @@ def test_the_whole_sentence(sentence):
             "b must be (D, M) = (3, M) to go with a (2, 3), got (4, 3); try b.T",
         ),
         ("a (N, N)", [(2, 3)], "a must be (N, N), got (2, 3)"),
-        ("a (N, D)", [(2, 0)], "a (N, D) is empty, its shape is (2, 0)"),
     ],
     ids=str,
 )

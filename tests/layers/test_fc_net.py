@@ -7,7 +7,6 @@ from itertools import product
 import numpy as np
 import pytest
 
-from cs231n import layer_utils
 from cs231n.classifiers.fc_net import FullyConnectedNet, TwoLayerNet
 from cs231n.gradient_check import assert_directional, assert_gradient, complex_step_gradient
 from cs231n.layers import softmax_loss
@@ -196,10 +195,8 @@ def test_use_batchnorm_of_the_old_years(word, normalization):
 @pytest.mark.parametrize("number", [float, np.float64])
 def test_float32_all_the_way(normalization, number):
     (X, y), numbers = batch(N=30), {"reg": number(0.1), "label_smoothing": number(0.1)}
-    net, net64 = (
-        net_of(normalization, number(0.6), dtype=np.float32, **numbers),
-        net_of(normalization, 0.6, **numbers),
-    )
+    net = net_of(normalization, number(0.6), dtype=np.float32, **numbers)
+    net64 = net_of(normalization, 0.6, **numbers)
     net64.params = {name: w.astype(np.float64) for name, w in net.params.items()}
     (loss, grads), (loss64, grads64) = net.loss(X, y), net64.loss(X, y)
     assert loss.dtype == net.loss(X).dtype == np.float32 and loss64.dtype == np.float64
@@ -248,6 +245,7 @@ def spoil_reg(net):
     net.reg = "small"
 
 
+@pytest.mark.filterwarnings("ignore:.*before any training batch")
 @pytest.mark.parametrize("spoil", [transpose_w3, spoil_reg])
 @pytest.mark.parametrize("modes", ["new", "train", "test"])
 @every_normalization
@@ -263,26 +261,6 @@ def test_a_late_failure_leaves_modes_and_statistics_as_they_were(normalization, 
     if spoil is transpose_w3:
         with unchanged(net.dropout_param, *net.bn_params), refused(ValueError, "w must be (D, M)"):
             net.loss(X)
-
-
-# The check above, shown to fail on nets with a planted bug.
-PLANTED = {
-    "dropout-mask-forgotten": lambda right: (
-        lambda dout, cache, needs_dx: right(dout, (cache[0], None, cache[2]))
-    ),
-    "dx-doubled": lambda right: lambda *a: (lambda dx, *rest: (2 * dx, *rest))(*right(*a[:2])),
-    "beta-and-gamma-swapped": lambda right: lambda *a: (lambda *d: (*d[:3], d[4], d[3]))(*right(*a)),
-    "loss-summed": lambda right: lambda x, y: (right(x, y)[0], len(x) * right(x, y)[1]),
-}
-
-
-@pytest.mark.parametrize("name", PLANTED)
-def test_the_net_check_rejects(monkeypatch, name):
-    net, place = net_of("batchnorm", 0.6), "affine_norm_relu_dropout_backward"
-    place = "softmax_loss" if name == "loss-summed" else place
-    monkeypatch.setattr(layer_utils, place, PLANTED[name](getattr(layer_utils, place)))
-    with pytest.raises(AssertionError, match="disagrees"):
-        check_net(net, *batch())
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))])

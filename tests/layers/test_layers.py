@@ -121,44 +121,6 @@ def test_no_layer_writes_to_its_inputs_or_its_cache(case):
     assert not any(np.shares_memory(out, a) for a in inputs.values())
 
 
-# The check above, shown to fail: each wrong backward is what somebody once handed in.
-MISTAKES = {
-    "forgot-that-mu-depends-on-x": lambda c, dout: dout - c.x_hat * (dout * c.x_hat).mean(axis=0),
-    "forgot-that-var-depends-on-x": lambda c, dout: dout - dout.mean(axis=0),
-    "sum-for-mean": lambda c, dout: dout - dout.sum(axis=0) - c.x_hat * (dout * c.x_hat).mean(axis=0),
-    "forgot-gamma": lambda c, dout: right_dx(c, dout) / c.gamma,
-    "divided-by-N-minus-1": lambda c, dout: (
-        dout - dout.mean(axis=0) - c.x_hat * (dout * c.x_hat).sum(axis=0) / (len(dout) - 1)
-    ),
-    "means-along-rows": lambda c, dout: right_dx(c, dout, axis=1),
-    "eps-dropped-from-the-root": lambda c, dout: right_dx(c, dout) * np.sqrt(1 + 1e-4 * c.inv_std**2),
-    "zeros": lambda c, dout: 0 * dout,
-}
-
-
-def right_dx(c, dout, axis=0):
-    """Of batchnorm, but for gamma / std."""
-    along = (dout * c.x_hat).mean(axis=axis, keepdims=True)
-    return dout - dout.mean(axis=axis, keepdims=True) - c.x_hat * along
-
-
-@pytest.mark.parametrize("mistake", MISTAKES.values(), ids=MISTAKES)
-@every_shape
-def test_the_layer_check_rejects(mistake, shape):
-    def wrong_backward(dout, c):
-        return c.gamma * c.inv_std * mistake(c, dout), *batchnorm_backward(dout, c)[1:]
-
-    with pytest.raises(AssertionError, match="dx disagrees"):
-        check_layer(batchnorm(wrong_backward), shape, 0)
-
-
-def test_the_layer_check_accepts_what_the_mistakes_are_made_of():
-    def backward(dout, c):
-        return c.gamma * c.inv_std * right_dx(c, dout), *batchnorm_backward(dout, c)[1:]
-
-    check_layer(batchnorm(backward), (3, 5), 0)
-
-
 @pytest.mark.parametrize("p", [0.25, 0.4, 0.7, 1.0])
 def test_dropout_keeps_with_probability_p_and_the_expectation(p):
     x = np.full((200, 300), 10.0)

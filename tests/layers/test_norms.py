@@ -4,9 +4,8 @@
 import numpy as np
 import pytest
 
-from cs231n.gradient_check import complex_step_gradient
 from cs231n.layers import *
-from tests.support import SEEDS, SHAPES, problem, refused, relative
+from tests.support import SEEDS, SHAPES, problem, refused
 
 pytestmark = pytest.mark.usefixtures("edition")
 every_shape = pytest.mark.parametrize("shape", SHAPES, ids=str)
@@ -44,64 +43,6 @@ def test_columns_of_dx_sum_to_zero_and_along_x_hat_to_the_size_of_eps(shape, eps
     variance = p.x.var(axis=0) + eps
     along = p.gamma / np.sqrt(variance) * dgamma * eps / variance
     np.testing.assert_allclose((dx * cache.x_hat).sum(axis=0), along, rtol=1e-6, atol=1e-15)
-
-
-@both_backwards
-@every_seed
-@pytest.mark.parametrize("eps, bound", [(1e-5, 1e-4), (1e-9, 1e-8)])
-def test_weights_in_front_of_batchnorm_cannot_gain_by_growing(seed, backward, eps, bound):
-    """The product of w and dw vanishes with eps, dw does not; nor can a bias move anything."""
-    p = problem((6, 4), seed)
-    w, dout = p.rng.normal(size=(4, 5)), p.rng.normal(size=(6, 5))
-    a, affine_cache = affine_forward(p.x, w, np.zeros(5))
-    _, cache = batchnorm_forward(a, np.ones(5), np.zeros(5), {"mode": "train", "eps": eps})
-    _, dw, db = affine_backward(backward(dout, cache)[0], affine_cache)
-    assert np.abs(dw).max() > 1e-2 and np.abs(db).max() <= 1e-14
-    assert np.abs((w * dw).sum(axis=0)).max() <= bound
-
-
-@both_backwards
-@pytest.mark.parametrize("eps", [0.5, 1e-5])
-@every_seed
-def test_the_jacobian_is_exact_for_any_eps(seed, eps, backward):
-    """d x_hat / d x = (I - 1 1'/N - x_hat x_hat'/N) / s, as a matrix, by complex step, and row by row."""
-    N = 5
-    p, one, zero, param = problem((N, 1), seed), np.ones(1), np.zeros(1), {"mode": "train", "eps": eps}
-    s = np.sqrt(p.x.var() + eps)
-    x_hat = (p.x - p.x.mean()) / s
-    formula = (np.eye(N) - np.ones((N, N)) / N - x_hat @ x_hat.T / N) / s
-    cache = batchnorm_forward(p.x, one, zero, dict(param))[1]
-    for row, unit in zip(formula, np.eye(N)[:, :, None]):
-        step = complex_step_gradient(lambda v: batchnorm_forward(v, one, zero, dict(param))[0], p.x, unit)
-        np.testing.assert_allclose(step[:, 0], row, rtol=0, atol=1e-15)
-        np.testing.assert_allclose(backward(unit, cache)[0][:, 0], row, rtol=0, atol=1e-15)
-
-
-@every_seed
-def test_shards_need_only_sums(seed):
-    """K machines, unequal shards: forward from (N, sum x, sum (x - mu)^2), backward from (dbeta, dgamma)."""
-    p, N = problem((11, 3), seed), 11
-    out, cache = forward(p)
-    shards = list(zip(np.split(p.x, [2, 7]), np.split(p.dout, [2, 7])))
-    mu = sum(x.sum(axis=0) for x, _ in shards) / N
-    inv_std = 1 / np.sqrt(sum(((x - mu) ** 2).sum(axis=0) for x, _ in shards) / N + 1e-5)
-    dbeta = sum(g.sum(axis=0) for _, g in shards)
-    dgamma = sum((g * (x - mu) * inv_std).sum(axis=0) for x, g in shards)
-    x_hat = np.concatenate([(x - mu) * inv_std for x, _ in shards])
-    dx = p.gamma * inv_std * (p.dout - dbeta / N - x_hat * dgamma / N)
-    assert relative(p.gamma * x_hat + p.beta, out) <= 1e-14
-    for sharded, whole in zip((dx, dgamma, dbeta), batchnorm_backward_alt(p.dout, cache), strict=True):
-        assert relative(sharded, whole) <= 1e-13
-
-
-@both_backwards
-def test_the_traps_are_there(backward):
-    """Set-ups in which a right gradient is nearly zero, so that no check may rest on them."""
-    p, two = problem((5, 3)), problem((2, 3))
-    p.gamma[:] = 2.0
-    assert np.abs(backward(np.ones_like(p.x), forward(p)[1])[0]).max() <= 1e-14  # all-ones upstream
-    assert np.abs(backward(two.dout, forward(two)[1])[0]).max() <= 1e-3  # N = 2: of the size of eps
-    assert np.abs(backward(p.dout, forward(p)[1])[0]).max() >= 1e-2
 
 
 @both_backwards
@@ -151,9 +92,10 @@ def test_a_variance_out_of_range_is_refused_before_anything_moves(norm, word):
     ones, param, forward = np.ones(3, np.float32), {"mode": "train"}, globals()[f"{norm}_forward"]
     with np.errstate(all="ignore"), refused(OverflowError, f"x has a {word}", "float32", "; try a smaller"):
         forward(x, ones, ones, param)
-    x[...], param["eps"] = 1, 0
-    with np.errstate(all="ignore"), refused(ValueError, "without variance", "eps is 0; try eps=1e-5"):
-        forward(x, ones, ones, param)
+    param["eps"] = 0
+    for small in (0, 1e-20):  # whose square float32 has, but not the inverse of it
+        with np.errstate(all="ignore"), refused(ValueError, "without variance", "eps is 0; try eps=1e-5"):
+            forward(np.float32(small) * np.eye(3, dtype=np.float32), ones, ones, param)
     assert param == {"mode": "train", "eps": 0}
 
 
@@ -194,14 +136,6 @@ def test_mode_test_before_training_stands_on_mean_0_and_variance_0():
     p = problem((6, 4))
     out, _ = batchnorm_forward(p.x, p.gamma, p.beta, {"mode": "test"})
     np.testing.assert_allclose(out, p.gamma * p.x / np.sqrt(1e-5) + p.beta, rtol=1e-12)
-
-
-def test_a_complex_step_reaches_gamma_and_beta_in_test_mode():
-    p = problem((4, 3))
-    param = {"mode": "test", "running_mean": p.x.mean(axis=0), "running_var": p.x.var(axis=0)}
-    x_hat = batchnorm_forward(p.x, np.ones(3), np.zeros(3), param)[0]
-    step = complex_step_gradient(lambda v: batchnorm_forward(p.x, v, p.beta, param)[0], p.gamma, p.dout)
-    np.testing.assert_allclose(step, (p.dout * x_hat).sum(axis=0), rtol=1e-13)
 
 
 @pytest.mark.parametrize("param", [{}, {"mode": "train"}, {"mode": "test"}, {"eps": 1e-5}], ids=str)

@@ -4,6 +4,8 @@
 Each message begins with the function's name and names the argument; no array, no dict and no stream moves.
 """
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import strategies as st
@@ -34,17 +36,14 @@ from tests.support.strategies import SEEDS, cases
 EDITIONS = pytest.mark.usefixtures("edition")
 SIZES = {"N": 4, "D": 3, "D...": 3, "M": 5, "C": 3, "...": 3}
 X, Y = np.random.RandomState(0).normal(size=(4, 3)), np.arange(4) % 3
-SANDWICHES = {  # whose arrays are checked by the layers inside
-    "affine_forward": ["x", "w", "b"],
-    "batchnorm_forward": ["gamma", "beta"],
-}
+# (function, whose message it is, array): a sandwich hands its arrays to the layers inside.
 ARRAYS = [(name, name, item) for name in layers.__all__ for item in getattr(layers, name).contract.items]
 ARRAYS += [
     ("affine_norm_relu_dropout_forward", where, item)
-    for where in SANDWICHES
-    for item in getattr(layers, where).contract.items
-    if item.name in SANDWICHES[where]
+    for _, where, item in ARRAYS
+    if where == "affine_forward" or where == "batchnorm_forward" and item.name != "x"
 ]
+ARRAYS = [case for case in ARRAYS if not case[2].limit]
 
 
 def arguments_of(name):
@@ -72,18 +71,12 @@ def good(rule):
     return rule.choices[0] if isinstance(rule, OneOf) else 0.5
 
 
-NO_FLOATS = {
-    "bool": lambda a: a.astype(bool),
-    "int": lambda a: a.astype(int),
-    "uint8": lambda a: a.astype(np.uint8),
-    "float16": lambda a: a.astype(np.float16),
-    "object": lambda a: a.astype(object),
-    "text": lambda a: a.astype(str),
-    "bytes": lambda a: a.astype("S3"),
-    "time": lambda a: a.astype("M8[s]"),
+DTYPES = ["bool", "int64", "uint8", "float16", "object", "str", "S3", "M8[s]"]
+NO_FLOATS = {dtype: lambda a, dtype=dtype: a.astype(dtype) for dtype in DTYPES} | {
     "list": lambda a: a.tolist(),
     "none": lambda a: None,
     "number": lambda a: 1.0,
+    "like-an-array": lambda a: SimpleNamespace(shape=[4, 3], dtype="f4"),
     "masked": lambda a: np.ma.masked_array(a.copy()),
     "matrix": lambda a: np.atleast_2d(a).view(np.matrix),
 }
@@ -94,50 +87,43 @@ MISFITS = {
     "longer": lambda a: np.repeat(a, 3, axis=0),
     "transposed": lambda a: a.T.copy(),
 }
+WRONG = NO_FLOATS | MISFITS
 
 
 def misfits(item, first):
     """Those that cannot fit: the first array is free in its sizes, and one of any shape in its axes too."""
-    if item.dims == ("...",):
-        return ["empty"]
+    if item.like:
+        return MISFITS
     anywhere = [] if "..." in item.text else ["an-axis-more", "an-axis-less"]
     return ["empty", *anywhere, *([] if first else ["longer"]), *(["transposed"] * (item.name == "w"))]
 
 
 @EDITIONS
-@pytest.mark.parametrize(
-    "name, where, item",
-    [case for case in ARRAYS if not case[2].limit],
-    ids=[f"{name}-{item.name}" for name, _, item in ARRAYS if not item.limit],
-)
+@pytest.mark.parametrize("name, where, item", ARRAYS, ids=[f"{name}-{item.name}" for name, _, item in ARRAYS])
 @cases("arrays of layers, refused", data=st.data())
 def test_arrays_that_do_not_fit(name, where, item, data):
-    first = item is getattr(layers, where).contract.items[0] and not item.like
-    spoil = data.draw(st.sampled_from([*NO_FLOATS, *(MISFITS if item.like else misfits(item, first))]))
+    first = item is getattr(layers, where).contract.items[0]
+    spoil = data.draw(st.sampled_from([*NO_FLOATS, *misfits(item, first)]))
     arguments = arguments_of(name)
-    arguments[item.name] = {**NO_FLOATS, **MISFITS}[spoil](arguments[item.name])
+    arguments[item.name] = WRONG[spoil](arguments[item.name])
     error = TypeError if spoil in NO_FLOATS else ValueError
     with unchanged(*arguments.values()), refused(error, f"{where}: {item.name} "):
         globals()[name](**arguments)
 
 
-LABELS = {
-    "float": lambda y: y.astype(float),
-    "text": lambda y: y.astype(str),
+LABELS = {dtype: lambda y, dtype=dtype: y.astype(dtype) for dtype in ("float64", "str", "object", "bool")} | {
     "negative": lambda y: y - 1,
     "too-large": lambda y: y + 1,
+    "wrapped": lambda y: (y - 1).astype(np.uint8),
+    "huge": lambda y: np.where(y == 0, 2**63, y.astype(np.uint64)),
     "one-hot": lambda y: np.eye(3, dtype=int)[y],
-    "bool": lambda y: y > 0,
     "short": lambda y: y[:-1],
     "long": lambda y: np.append(y, 0),
     "column": lambda y: y[:, None],
     "list": lambda y: y.tolist(),
     "none": lambda y: None,
-    "object": lambda y: y.astype(object),
-    "huge": lambda y: np.where(y == 0, 2**63, y.astype(np.uint64)),
     "number": lambda y: 0,
     "nan": lambda y: np.where(y == 0, np.nan, y),
-    "wrapped": lambda y: (y - 1).astype(np.uint8),
     "masked": lambda y: np.ma.masked_array(y.copy()),
 }
 LABELLED = {
@@ -187,9 +173,9 @@ CHECKED = {
 
 
 def wrong_values(rule):
-    """What a rule refuses. {} and None are left out where they leave the argument out."""
+    """What a rule refuses."""
     if isinstance(rule, Optional):
-        return [value for value in wrong_values(rule.rule) if value is not None and not is_empty(value)]
+        return [value for value in wrong_values(rule.rule) if value is not None]
     if isinstance(rule, Number):
         return [*NO_NUMBERS, 10**400, rule.low - 1, rule.high + 1]
     if isinstance(rule, OneOf):
@@ -197,68 +183,47 @@ def wrong_values(rule):
         wrong = [words[0].upper(), words[0].encode(), [words[0]], np.array(words[0]), np.array(words), 1, ""]
         return wrong if None in rule.choices else [*wrong, None]
     if isinstance(rule, Options):
-        return [None, 0.5, "train", [], X, good(rule) | {"typo": 1}, *missing_one(good(rule))]
+        required = good(rule)
+        one_missing = [{k: v for k, v in required.items() if k != key} for key in required]
+        return [None, 0.5, "train", [], X, required | {"typo": 1}, *one_missing]
     if isinstance(rule, Shape):
         kinds = [kind for kind in NO_FLOATS if kind != "matrix"] + ["empty", "an-axis-more", "longer"]
-        return [{**NO_FLOATS, **MISFITS}[kind](np.ones(3)) for kind in kinds]
+        return [WRONG[kind](np.ones(3)) for kind in kinds]
     assert isinstance(rule, Check)
     return CHECKED[rule.require]
 
 
-def is_empty(value):
-    return isinstance(value, dict) and not value
-
-
-def missing_one(options):
-    return [{key: options[key] for key in options if key != name} for name in options]
-
-
 def settings_of(rules):
-    """Yield (path, rule) of each argument that has a rule, and of each option in it."""
+    """Yield (label in a message, rule, function from a bad value to the argument that holds it)."""
     for name, rule in rules.items():
-        yield (name,), rule
-        inner = rule.rule if isinstance(rule, Optional) else rule
-        if isinstance(inner, Options):
-            yield from (((name, key), sub) for key, sub in inner.rules.items() if sub is not None)
+        yield name, rule, lambda bad, name=name: {name: bad}
+        options = rule.rule if isinstance(rule, Optional) else rule
+        if isinstance(options, Options):
+            for key in (key for key, inner in options.rules.items() if inner is not None):
+                place = lambda bad, name=name, key=key, options=options: {name: good(options) | {key: bad}}  # noqa: E731
+                yield f"{name}[{key!r}]", options.rules[key], place
 
 
-def spoil_setting(arguments, path, rules, value):
-    """Set arguments[path] -> the label of it in a message."""
-    if len(path) == 1:
-        arguments[path[0]] = value
-        return path[0]
-    rule = rules[path[0]]
-    options = good(getattr(rule, "rule", rule))
-    arguments[path[0]] = options | {path[1]: value}
-    return f"{path[0]}[{path[1]!r}]"
-
-
-CONTRACTS = [
-    getattr(module, name).contract
-    for module in (layers, layer_utils)
-    for name in module.__all__
-    if hasattr(getattr(module, name), "contract")
-]
-SETTINGS = [(c.where, path, rule) for c in CONTRACTS for path, rule in settings_of(c.rules)]
+DECORATED = [getattr(module, name) for module in (layers, layer_utils) for name in module.__all__]
+CONTRACTS = [function.contract for function in DECORATED if hasattr(function, "contract")]
+SETTINGS = [(contract.where, *setting) for contract in CONTRACTS for setting in settings_of(contract.rules)]
 
 
 @EDITIONS
 @pytest.mark.parametrize(
-    "name, path, rule", SETTINGS, ids=[f"{name}-{'.'.join(path)}" for name, path, _ in SETTINGS]
+    "name, label, rule, place", SETTINGS, ids=[f"{name}-{label}" for name, label, *_ in SETTINGS]
 )
 @cases("settings of layers, refused", data=st.data())
-def test_settings_of_layers_outside_their_rule(name, path, rule, data):
-    rules = getattr(layers, name, getattr(layer_utils, name)).contract.rules
-    arguments, bad = arguments_of(name), data.draw(st.sampled_from(wrong_values(rule)))
-    label = spoil_setting(arguments, path, rules, bad)
+def test_settings_of_layers_outside_their_rule(name, label, rule, place, data):
+    arguments = arguments_of(name) | place(data.draw(st.sampled_from(wrong_values(rule))))
     with unchanged(*arguments.values()), refused((TypeError, ValueError), f"{name}: {label}"):
         globals()[name](**arguments)
 
 
 NETS = [
-    (net, path[0], rule)
+    (net, name, rule)
     for net in (fc_net.TwoLayerNet, fc_net.FullyConnectedNet)
-    for path, rule in settings_of(net.__init__.contract.rules)
+    for name, rule in net.__init__.contract.rules.items()
 ]
 
 
@@ -283,8 +248,8 @@ every_rule = pytest.mark.parametrize(
 def test_settings_of_rules(rule, name, data):
     wrong = [*NO_NUMBERS, 10**400, -0.5]
     if optim.UPDATE_RULES[rule.__name__].settings[name] is ZEROS:
-        kinds = [kind for kind in NO_FLOATS if kind not in ("int", "uint8", "float16", "number")]
-        wrong = [{**NO_FLOATS, **MISFITS}[kind](X) for kind in [*kinds, *MISFITS]] + [1.0]
+        kinds = [kind for kind in NO_FLOATS if kind not in ("int64", "uint8", "float16", "number")]
+        wrong = [WRONG[kind](X) for kind in [*kinds, *MISFITS]] + [1.0]
     bad, w = data.draw(st.sampled_from(wrong)), X.copy()
     config = {"learning_rate": np.float64(0.1)} | {name: bad}
     with unchanged(w, config), refused((TypeError, ValueError), f"{rule.__name__}: config['{name}'] must "):
@@ -300,12 +265,12 @@ def test_what_is_no_config(rule, config):
 
 @every_rule
 @pytest.mark.parametrize("name", ["w", "dw"])
-@cases("optim, refused", spoil=st.sampled_from([*NO_FLOATS, *MISFITS]), full=st.booleans())
+@cases("optim, refused", spoil=st.sampled_from([*WRONG]), full=st.booleans())
 def test_arrays_of_rules(rule, name, spoil, full):
     """Also with a full config, which fast_layers takes as checked."""
-    bad = {**NO_FLOATS, **MISFITS}[spoil](X)
+    bad = WRONG[spoil](X)
     config = rule(X, X)[1] if full else {}
-    if name == "dw" and spoil in ("int", "uint8", "float16"):
+    if name == "dw" and spoil in ("int64", "uint8", "float16"):
         assert rule(X, bad, config)[0].dtype == np.float64  # in the dtype of w, as documented
         return
     if spoil == "number":

@@ -39,8 +39,8 @@ def leaf(a):
     return torch.tensor(a, requires_grad=True)
 
 
-def agree(ours, theirs, tolerance=1e-12):  # float64: the same sums in another order
-    for a, b in zip(ours, theirs, strict=True):
+def agree(computed, by_torch, tolerance=1e-12):  # float64: the same sums in another order
+    for a, b in zip(computed, by_torch, strict=True):
         b = b.detach().numpy() if isinstance(b, torch.Tensor) else b
         assert relative(a, b) <= tolerance
 
@@ -52,9 +52,9 @@ def test_affine_and_relu(shape, seed):
     w, b, dout = p.rng.normal(size=(shape[1], 4)), p.rng.normal(size=4), p.rng.normal(size=(shape[0], 4))
     out, cache = affine_relu_forward(p.x, w, b)
     leaves = leaf(p.x), leaf(w), leaf(b)
-    theirs = F.relu(leaves[0] @ leaves[1] + leaves[2])
-    theirs.backward(torch.tensor(dout))
-    agree([out, *affine_relu_backward(dout, cache)], [theirs, *(v.grad for v in leaves)])
+    by_torch = F.relu(leaves[0] @ leaves[1] + leaves[2])
+    by_torch.backward(torch.tensor(dout))
+    agree([out, *affine_relu_backward(dout, cache)], [by_torch, *(v.grad for v in leaves)])
 
 
 @every_seed
@@ -62,15 +62,15 @@ def test_affine_and_relu(shape, seed):
 def test_losses(shape, seed):
     p = problem(shape, seed)
     y = torch.tensor(p.y)
-    # Their hinge loss divides by the number of classes too.
-    for ours, theirs in [
+    # PyTorch's hinge loss divides by the number of classes too.
+    for computed, by_torch in [
         (softmax_loss, F.cross_entropy),
         (svm_loss, lambda x, y: shape[1] * F.multi_margin_loss(x, y, margin=1.0)),
     ]:
         x = leaf(p.x)
-        loss = theirs(x, y)
+        loss = by_torch(x, y)
         loss.backward()
-        agree(ours(p.x, p.y), [loss, x.grad])
+        agree(computed(p.x, p.y), [loss, x.grad])
 
 
 @pytest.mark.parametrize("backward", [batchnorm_backward, batchnorm_backward_alt])
@@ -82,15 +82,15 @@ def test_batchnorm(shape, seed, backward):
     out, cache = batchnorm_forward(p.x, p.gamma, p.beta, param)
     leaves = leaf(p.x), leaf(p.gamma), leaf(p.beta)
     mean, var = torch.zeros(shape[1], dtype=torch.float64), torch.zeros(shape[1], dtype=torch.float64)
-    theirs = F.batch_norm(
+    by_torch = F.batch_norm(
         leaves[0], mean, var, *leaves[1:], training=True, momentum=0.3, eps=1e-3
     )  # 1 - momentum
-    theirs.backward(torch.tensor(p.dout))
-    agree([out, *backward(p.dout, cache)], [theirs, *(v.grad for v in leaves)])
-    agree([param["running_mean"], param["running_var"]], [mean, var * (N - 1) / N])  # theirs stores N - 1
+    by_torch.backward(torch.tensor(p.dout))
+    agree([out, *backward(p.dout, cache)], [by_torch, *(v.grad for v in leaves)])
+    agree([param["running_mean"], param["running_var"]], [mean, var * (N - 1) / N])  # PyTorch stores N - 1
     param["mode"] = "test"
-    theirs = F.batch_norm(leaves[0], mean, var * (N - 1) / N, *leaves[1:], training=False, eps=1e-3)
-    agree([batchnorm_forward(p.x, p.gamma, p.beta, param)[0]], [theirs])
+    by_torch = F.batch_norm(leaves[0], mean, var * (N - 1) / N, *leaves[1:], training=False, eps=1e-3)
+    agree([batchnorm_forward(p.x, p.gamma, p.beta, param)[0]], [by_torch])
 
 
 @every_seed
@@ -99,12 +99,12 @@ def test_layernorm(shape, seed):
     p = problem(shape, seed)
     out, cache = layernorm_forward(p.x, p.gamma, p.beta, {})
     leaves = leaf(p.x), leaf(p.gamma), leaf(p.beta)
-    theirs = F.layer_norm(leaves[0], (shape[1],), *leaves[1:], eps=1e-5)
-    theirs.backward(torch.tensor(p.dout))
-    agree([out, *layernorm_backward(p.dout, cache)], [theirs, *(v.grad for v in leaves)])
+    by_torch = F.layer_norm(leaves[0], (shape[1],), *leaves[1:], eps=1e-5)
+    by_torch.backward(torch.tensor(p.dout))
+    agree([out, *layernorm_backward(p.dout, cache)], [by_torch, *(v.grad for v in leaves)])
 
 
-def their_loss(net, X, y, mask_of):
+def torch_loss(net, X, y, mask_of):
     leaves = {name: leaf(w) for name, w in net.params.items()}
     hidden = torch.tensor(X.reshape(len(X), -1))
     for i in range(1, net.num_layers):
@@ -145,13 +145,13 @@ def test_the_whole_net(normalization, keep):
         return dropout_forward(np.ones(shape), param)[0]
 
     loss, grads = net.loss(X, y)
-    their, theirs = their_loss(net, X, y, mask_of)
-    assert abs(loss - their.item()) <= 1e-12
+    loss_by_torch, by_torch = torch_loss(net, X, y, mask_of)
+    assert abs(loss - loss_by_torch.item()) <= 1e-12
     for name, grad in grads.items():
         if normalization == "batchnorm" and name in ("b1", "b2", "b3"):
-            assert np.abs(grad).max() <= 1e-14 and np.abs(theirs[name]).max() <= 1e-14  # true value zero
+            assert np.abs(grad).max() <= 1e-14 and np.abs(by_torch[name]).max() <= 1e-14  # true value zero
         else:
-            agree([grad], [theirs[name]], 1e-11)  # four layers of rounding
+            agree([grad], [by_torch[name]], 1e-11)  # four layers of rounding
 
 
 @pytest.mark.parametrize(
@@ -167,11 +167,11 @@ def test_the_whole_net(normalization, keep):
 def test_update_rules(rule, make):
     rng = np.random.RandomState(0)
     w, config = rng.normal(size=(3, 5)), None
-    theirs = leaf(w)
-    optimizer = make([theirs])
+    by_torch = leaf(w)
+    optimizer = make([by_torch])
     for _ in range(20):
         dw = rng.normal(size=(3, 5))
         w, config = rule(w, dw, config)
-        theirs.grad = torch.tensor(dw)
+        by_torch.grad = torch.tensor(dw)
         optimizer.step()
-        agree([w], [theirs])
+        agree([w], [by_torch])

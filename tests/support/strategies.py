@@ -31,7 +31,7 @@ def cases(function, /, **strategies):
         @functools.wraps(test)
         def counted(*args, **kwargs):
             try:
-                with np.errstate(all="ignore"):  # a warning of numpy must not be what tells
+                with np.errstate(all="ignore"):  # a warning of numpy is not the only sign
                     test(*args, **kwargs)
             except UnsatisfiedAssumption:
                 raise
@@ -89,18 +89,20 @@ def magnitude(a):
     return np.where(np.isfinite(a), np.abs(wide(a)), 0)
 
 
-def assert_right(name, ours, truth, tolerance, dtype, may_overflow=False):
-    """ours has the shape of truth, dtype, and each entry is right, or not finite where it has to be."""
-    ours, truth = np.asarray(ours), np.asarray(truth)
-    assert ours.shape == truth.shape, f"{name}: shape {ours.shape}, wanted {truth.shape}"
-    assert ours.dtype == dtype, f"{name}: {ours.dtype}, wanted {np.dtype(dtype)}"
+def assert_right(name, computed, truth, tolerance, dtype, may_overflow=False):
+    """computed has the shape of truth, dtype, and each entry is right, or not finite where it has to be."""
+    computed, truth = np.asarray(computed), np.asarray(truth)
+    assert computed.shape == truth.shape, f"{name}: shape {computed.shape} for {truth.shape}"
+    assert computed.dtype == dtype, f"{name}: {computed.dtype} for {np.dtype(dtype)}"
     fits = np.abs(truth) <= np.finfo(dtype).max
-    near = np.abs(wide(ours) - truth) <= tolerance
-    right = np.where(fits, near | ~np.isfinite(ours) & may_overflow, ~np.isfinite(ours) | near)
+    near = np.abs(wide(computed) - truth) <= tolerance
+    right = np.where(fits, near | ~np.isfinite(computed) & may_overflow, ~np.isfinite(computed) | near)
     if not right.all():
         at = np.unravel_index(np.argmin(right), right.shape)
         bound = np.broadcast_to(tolerance, right.shape)[at]
-        raise AssertionError(f"{name} at {at}: ours {ours[at]!r}, truth {truth[at]!r}, tolerance {bound!r}")
+        raise AssertionError(
+            f"{name} at {at}: computed {computed[at]!r}, truth {truth[at]!r}, tolerance {bound!r}"
+        )
 
 
 def limits(dtype):
