@@ -102,6 +102,13 @@ def test_text_of_python_2_is_str():
     assert load_pickle(io.BytesIO(PICKLES["python 2"]))["batch_label"] == "training batch 1 of 5"
 
 
+def test_file_of_more_than_64_mib_is_refused():
+    content = PICKLES["python 2"] + bytes((1 << 26) - len(PICKLES["python 2"]))
+    assert (read_batch(io.BytesIO(content), "batch")[0] == PIXELS).all()
+    with pytest.raises(DataError, match="batch: it has more than 67,108,864 bytes"):
+        read_batch(io.BytesIO(content + b"."), "batch")
+
+
 @pytest.mark.parametrize(
     "batch, says",
     [
