@@ -83,7 +83,7 @@ def test_no_path_of_a_machine_and_nothing_on_stderr(notebook):
 
 
 def test_the_search_for_paths_finds_them():
-    for leak in ("File /%s/me/kit/x.py" % "home", "C:\\Users\\me", "at /%s/x" % "tmp", "ipykernel_123/45.py"):
+    for leak in (f"File /{'home'}/me/x.py", f"at /{'tmp'}/x", "C:\\Users\\me", "ipykernel_123/45.py"):
         assert MACHINE.search(leak), leak
 
 
