@@ -299,6 +299,7 @@ def test_an_option_is_refused(options, error, fragments):
         (numbered() | {"X_val": None}, TypeError, ["X_val", "NoneType"]),
         (numbered() | {"X_val": np.array(3.0)}, ValueError, ["X_val", "()"]),
         (numbered() | {"X_val": np.ones((10, 2))}, ValueError, ["X_val", "as large as", "(1,), got (2,)"]),
+        (numbered() | {"X_val": np.r_[0:9.0, np.inf]}, ValueError, ["X_val", "got inf in example 9"]),
         (numbered() | {"y_val": [0] * 10}, TypeError, ["y_val", "list; try np.array("]),
         (numbered() | {"y_val": np.zeros(9, int)}, ValueError, ["y_val", "(10,)", "(9,)"]),
         (
