@@ -7,14 +7,20 @@ import pytest
 from hypothesis import strategies as st
 
 from cs231n import fast_layers, optim
-from cs231n.optim import adam, adamw, clip_by_norm, rmsprop, sgd, sgd_momentum
+from cs231n.optim import adam, adamw, rmsprop, sgd, sgd_momentum
+from cs231n.training import clipping
 from cs231n.training.schedules import constant, cosine, one_cycle
 from tests.support import refused, unchanged
+from tests.support.scripted import net, run
 from tests.support.strategies import DTYPES, SCALES, arrays, assert_right, cases, limits, magnitude, wide
 
 SHAPES = st.lists(st.integers(1, 5), max_size=3).map(tuple)
 RATES = st.sampled_from([0, 1e-3, 0.5, 1e3, np.float32(0.1), np.float64(1e-4)])
 SHARES = st.sampled_from([0, 0.5, 0.9, 0.999])
+EDITIONS = [rmsprop, adam, adamw, fast_layers.adam, fast_layers.adamw]
+every_clip = pytest.mark.parametrize(
+    "clip", [optim.clip_by_norm, clipping.clip_by_norm], ids=lambda f: f.__module__
+)
 
 
 def steps(data, shape, dtype, count=3, **kind):
@@ -42,15 +48,9 @@ def test_sgd_momentum(data, shape, dtype, rate, momentum):
             w, config = sgd_momentum(w, dw, config)
         velocity = wide(momentum) * velocity - float(rate) * wide(dw)
         truth, size = truth + velocity, size + 3 * magnitude(dw) * float(rate)
-        assert_right("next_w", w, truth, 16 * eps * size + 9 * smallest, dtype, 4 * size > largest)
-        assert_right(
-            "velocity",
-            config["velocity"],
-            velocity,
-            16 * eps * size + 9 * smallest,
-            dtype,
-            4 * size > largest,
-        )
+        off, extreme = 16 * eps * size + 9 * smallest, 4 * size > largest
+        assert_right("next_w", w, truth, off, dtype, extreme)
+        assert_right("velocity", config["velocity"], velocity, off, dtype, extreme)
 
 
 def adaptive_truth(rule, w, gradients, past1, past2, rate, epsilon, decay, dtype):
@@ -76,34 +76,22 @@ def adaptive_truth(rule, w, gradients, past1, past2, rate, epsilon, decay, dtype
     return w, m, v, off + 8 * smallest * (1 + rate) + 8 * eps * magnitude(w)
 
 
-EDITIONS = [rmsprop, adam, adamw, fast_layers.adam, fast_layers.adamw]
-
-
-@pytest.mark.parametrize(
-    "rule, numba",
-    [*((rule, True) for rule in EDITIONS), (fast_layers.adam, False), (fast_layers.adamw, False)],
-    ids=lambda p: getattr(p, "__module__", "")[7:] + getattr(p, "__name__", str(p)),
+@pytest.fixture(
+    params=[*EDITIONS, (fast_layers.adam, None), (fast_layers.adamw, None)],
+    ids=lambda p: f"{p.__module__}-{p.__name__}" if callable(p) else f"without-numba-{p[0].__name__}",
 )
-@cases(
-    "rmsprop, adam, adamw",
-    data=st.data(),
-    shape=SHAPES,
-    dtype=DTYPES,
-    past1=SHARES,
-    past2=SHARES,
-    rate=st.sampled_from([0, 1e-3, 0.5]),
-    epsilon=st.sampled_from([1e-8, 1e-3]),
-)
-def test_rules_that_divide_by_a_root(
-    monkeypatch, numba, rule, data, shape, dtype, past1, past2, rate, epsilon
-):
-    with monkeypatch.context() as patch:
-        if not numba:
-            patch.setattr(fast_layers, "kernels", None)
-        divided_by_a_root(rule, data, shape, dtype, past1, past2, rate, epsilon)
+def rule(request, monkeypatch):
+    if callable(request.param):
+        return request.param
+    monkeypatch.setattr(fast_layers, "kernels", None)
+    return request.param[0]
 
 
-def divided_by_a_root(rule, data, shape, dtype, past1, past2, rate, epsilon):
+# fmt: off
+@cases("rmsprop, adam, adamw", data=st.data(), shape=SHAPES, dtype=DTYPES, past1=SHARES, past2=SHARES,
+       rate=st.sampled_from([0, 1e-3, 0.5]), epsilon=st.sampled_from([1e-8, 1e-3]))
+# fmt: on
+def test_rules_that_divide_by_a_root(rule, data, shape, dtype, past1, past2, rate, epsilon):
     w, gradients = steps(data, shape, dtype, 2, scales=st.sampled_from([1.0, 1e-3, 1e-30, 1e15, 1e30]))
     name, decay = rule.__name__, 0.1 if rule.__name__ == "adamw" else 0
     config = {"learning_rate": rate, "epsilon": epsilon}
@@ -129,19 +117,17 @@ def divided_by_a_root(rule, data, shape, dtype, past1, past2, rate, epsilon):
         assert_right("next_w", next_w, truth, off, dtype, may_overflow=extreme | ~np.isfinite(v))
 
 
-@cases(
-    "clip_by_norm",
-    data=st.data(),
-    shapes=st.lists(SHAPES, min_size=1, max_size=3),
-    dtype=DTYPES,
-    norm=st.sampled_from([1e-3, 1.0, 1e10, 1e-35]),
-)
-def test_clip_by_norm(data, shapes, dtype, norm):
+# fmt: off
+@every_clip
+@cases("clip_by_norm", data=st.data(), shapes=st.lists(SHAPES, min_size=1, max_size=3), dtype=DTYPES,
+       norm=st.sampled_from([1e-3, 1.0, 1e10, 1e-35]))
+# fmt: on
+def test_clip_by_norm(clip, data, shapes, dtype, norm):
     """A gradient with NaN or infinity in it stays so; nothing else is scaled away."""
     scales = [SCALES, st.just(1e200)][dtype == np.float64 and data.draw(st.booleans())]
     grads = {f"W{i}": data.draw(arrays(s, dtype, scales)) for i, s in enumerate(shapes)}
     with unchanged(*grads.values()):
-        clipped = clip_by_norm(grads, norm)
+        clipped = clip(grads, norm)
     eps, _, smallest = limits(dtype)
     # Each divided by the largest first, so that squares fit where long double is no wider than float64.
     largest = max(float(magnitude(g).max()) for g in grads.values()) or 1.0
@@ -151,29 +137,22 @@ def test_clip_by_norm(data, shapes, dtype, norm):
         return
     scale = min(wide(1), norm / found) if found else wide(1)
     for name, g in grads.items():
-        assert_right(
-            name,
-            clipped[name],
-            wide(g) * scale,
-            64 * eps * magnitude(g) * scale + 4 * smallest * (1 + magnitude(g)),
-            dtype,
-        )  # the scale itself may be denormal
+        off = 64 * eps * magnitude(g) * scale + 4 * smallest * (1 + magnitude(g))  # scale may be denormal
+        assert_right(name, clipped[name], wide(g) * scale, off, dtype)
 
 
+@every_clip
 @pytest.mark.parametrize("size, dtype", [(1e200, np.float64), (1e-200, np.float64), (1e30, np.float32)])
-def test_a_norm_whose_squares_do_not_fit_is_clipped_all_the_same(size, dtype):
+def test_a_norm_whose_squares_do_not_fit_is_clipped_all_the_same(clip, size, dtype):
     grads = {"W": np.array([3, 0], dtype) * dtype(size), "b": np.array([4], dtype) * dtype(size)}
-    clipped = clip_by_norm(grads, size)
+    clipped = clip(grads, size)
     np.testing.assert_allclose([*clipped["W"], *clipped["b"]], np.array([0.6, 0, 0.8]) * size, rtol=1e-6)
 
 
-@cases(
-    "schedules",
-    progress=st.floats(0, 1),
-    final=st.floats(0, 10),
-    start=st.floats(0, 10),
-    warm_up=st.floats(0, 1, exclude_max=True),
-)
+# fmt: off
+@cases("schedules", progress=st.floats(0, 1), final=st.floats(0, 10), start=st.floats(0, 10),
+       warm_up=st.floats(0, 1, exclude_max=True))
+# fmt: on
 def test_schedules(progress, final, start, warm_up):
     assert constant(progress) == 1
     fall = lambda share: math.cos(math.pi * share / 2) ** 2  # noqa: E731
@@ -198,33 +177,23 @@ def test_progress_outside_the_run_is_refused(bad, schedule):
         schedule(bad)
 
 
-@cases(
-    "optim, refused",
-    bad=BAD.filter(lambda v: v != 1.5 if isinstance(v, float) else True),
-    rule=st.sampled_from(EDITIONS + [sgd, sgd_momentum]),
-    data=st.data(),
-)
+ALL_RULES = st.sampled_from([*EDITIONS, sgd, sgd_momentum])
+NOT_EVEN_A_RATE = BAD.filter(lambda v: not isinstance(v, float) or v != 1.5)
+
+
+@cases("optim, refused", bad=NOT_EVEN_A_RATE, rule=ALL_RULES, data=st.data())
 def test_settings_that_mean_nothing_are_refused(bad, rule, data):
-    known = {
-        "sgd": [],
-        "sgd_momentum": ["momentum"],
-        "rmsprop": ["decay_rate", "epsilon"],
-        "adam": ["beta1", "beta2", "epsilon", "t"],
-    }
-    known["adamw"] = known["adam"] + ["weight_decay"]
-    name = data.draw(st.sampled_from(["learning_rate", *known[rule.__name__]]))
     w = np.ones(3)
+    names = [name for name, value in rule(w, w)[1].items() if np.ndim(value) == 0]
+    name = data.draw(st.sampled_from(names))
     with unchanged(w), refused((TypeError, ValueError), rule.__name__, f"config['{name}'] must be"):
         rule(w, w, {name: bad})
 
 
-@cases(
-    "optim, refused",
-    rule=st.sampled_from(EDITIONS + [sgd, sgd_momentum]),
-    full=st.booleans(),
-    name=st.sampled_from(["w", "dw"]),
-    kind=st.sampled_from([bool, complex, object, str, np.float16, "M8[s]", list, "masked"]),
-)
+# fmt: off
+@cases("optim, refused", rule=ALL_RULES, full=st.booleans(), name=st.sampled_from(["w", "dw"]),
+       kind=st.sampled_from([bool, complex, object, str, np.float16, "M8[s]", list, "masked"]))
+# fmt: on
 def test_arrays_that_hold_no_numbers_are_refused(rule, name, full, kind):
     """Also with a full config, which fast_layers takes as checked."""
     good = np.ones((2, 2))
@@ -239,22 +208,12 @@ def test_arrays_that_hold_no_numbers_are_refused(rule, name, full, kind):
         rule(arguments["w"], arguments["dw"], config)
 
 
-def test_a_rule_that_overflows_ends_the_run_and_keeps_the_best(blobs):
-    from cs231n.classifiers.fc_net import FullyConnectedNet
-    from cs231n.solver import Solver
-
-    data, D, C = blobs
-    net = FullyConnectedNet([4], input_dim=D, num_classes=C)
-    for rule in optim.UPDATE_RULES:
-        if rule.startswith("sgd"):
-            continue
-        solver = Solver(net, data, update_rule=rule, batch_size=20, num_epochs=2, verbose=False)
-        whole = net.loss
-        net.loss = lambda X, y=None, whole=whole: (
-            whole(X) if y is None else (1.0, {name: np.full_like(w, 1e30) for name, w in net.params.items()})
-        )
-        before = {name: w.copy() for name, w in net.params.items()}
-        with pytest.warns(RuntimeWarning, match=f"ends at iteration 1: {rule}: dw holds 1e.30.*the best"):
-            solver.train()
-        net.loss = whole
-        assert all(np.array_equal(before[name], w) for name, w in net.params.items())
+@pytest.mark.parametrize("rule", ["rmsprop", "adam", "adamw"])
+def test_a_rule_that_overflows_ends_the_run_and_keeps_the_best(blobs, rule):
+    model = net(np.float32)
+    scores, before = model.loss, {name: w.copy() for name, w in model.params.items()}
+    huge = {name: np.full_like(w, 1e30) for name, w in before.items()}
+    model.loss = lambda X, y=None: scores(X) if y is None else (1.0, huge)
+    with pytest.warns(RuntimeWarning, match=f"ends at iteration 1: {rule}: dw holds 1e.30.*the best"):
+        run(model, blobs[0], update_rule=rule, optim_config=None)
+    assert all(np.array_equal(before[name], w) for name, w in model.params.items())
