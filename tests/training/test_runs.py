@@ -151,17 +151,31 @@ def test_another_version(copy):
     check_refused(copy, "checkpoint_48.npz is of version 2", "reads version 1", "checkpoint_42.npz")
 
 
-def test_a_foreign_file(copy, tmp_path):
+FOREIGN = [{"layers": "antigravity"}, {"kind": "affine_forward"}, {"kind": "__import__"}]
+
+
+@pytest.mark.parametrize("part", FOREIGN)
+def test_a_file_cannot_name_a_module_to_import(copy, part):
+    rewrite(copy / "checkpoint_48.npz", lambda state: state["described"].update(part))
+    with refused(ValueError, "is not of this kit"):
+        Solver.resume(copy, image_data())
+    assert "antigravity" not in sys.modules
+
+
+def test_a_foreign_file(copy):
     shutil.copy(copy / "model.npz", copy / "checkpoint_54.npz")
     check_refused(copy, "checkpoint_54.npz is no checkpoint of a run", "checkpoint_48.npz")
     np.savez(copy / "checkpoint_54.npz", state=np.array([{}], dtype=object))
     check_refused(copy, "checkpoint_54.npz is no checkpoint", "checkpoint_48.npz")
+
+
+def test_no_checkpoint(tmp_path):
     np.savez(tmp_path / "checkpoint_1.npz", state="[1, 2")
     check_refused(tmp_path, "there is none before it")
     with pytest.raises(FileNotFoundError, match="nowhere"):
         Solver.resume(tmp_path / "nowhere", image_data())
-    (tmp_path / "empty").mkdir()
-    check_refused(tmp_path / "empty", "no checkpoint_STEP.npz", error=FileNotFoundError)
+    (tmp_path / "checkpoint_1.npz").unlink()
+    check_refused(tmp_path, "no checkpoint_STEP.npz", error=FileNotFoundError)
 
 
 # fmt: off
@@ -185,21 +199,11 @@ def test_the_digest_does_not_depend_on_the_memory_layout():
     assert run_state.data_digest(SimpleNamespace(**views)) == run_state.data_digest(SimpleNamespace(**data))
 
 
-@pytest.mark.parametrize(
-    "part", [{"layers": "antigravity"}, {"kind": "affine_forward"}, {"kind": "__import__"}]
-)
-def test_a_file_cannot_name_a_module_to_import(copy, part):
-    rewrite(copy / "checkpoint_48.npz", lambda state: state["described"].update(part))
-    with refused(ValueError, "is not of this kit"):
-        Solver.resume(copy, image_data())
-    assert "antigravity" not in sys.modules
-
-
 class Linear:
     """A model of somebody else's."""
 
-    def __init__(self):
-        self.params = {"w": np.zeros((6, 3))}
+    def __init__(self, classes=3):
+        self.params = {"w": np.zeros((6, classes))}
 
     def loss(self, X, y=None):
         scores = X @ self.params["w"]
@@ -225,9 +229,7 @@ def test_a_model_and_an_augmentation_of_ones_own_are_handed_in(tmp_path):
     rewrite(path, lambda state: state["settings"].update(num_epochs=4))
     check_refused(path, "test_runs.Linear", "model=...", data=data, augment=noisy)
     check_refused(path, "test_runs.noisy", "augment=...", data=data, model=Linear())
-    other = Linear()
-    other.params["w"] = np.zeros((6, 4))
-    check_refused(path, "(6, 3)", "(6, 4)", data=data, model=other, augment=noisy)
+    check_refused(path, "(6, 3)", "(6, 4)", data=data, model=Linear(4), augment=noisy)
     resumed = Solver.resume(path, data, model=Linear(), augment=noisy)
     resumed.train()
     assert resumed.model.params["w"].tobytes() == straight.model.params["w"].tobytes()
