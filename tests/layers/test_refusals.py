@@ -136,7 +136,7 @@ LABELLED = {
 
 @pytest.mark.parametrize("name", LABELLED)
 @cases("labels, refused", spoil=st.sampled_from([*LABELS]))
-def test_labels_that_are_none(name, spoil):
+def test_wrong_labels_are_refused(name, spoil):
     if spoil == "none" and "Net" in name:  # a call without labels asks for scores
         return
     wrong, where = LABELS[spoil](Y), name.replace("TwoLayerNet.loss", "softmax_loss")
