@@ -106,9 +106,10 @@ def wrong(results):
     return {title: result.kind for title, result in results.items() if result.share < 1}
 
 
-def zipped(path, files, top=""):
+def zipped(path, files, top="", compression=zipfile.ZIP_DEFLATED):
+    """path, with a zip of files {name or ZipInfo: content} below the folder top."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+    with zipfile.ZipFile(path, "w", compression) as file:
         for name, content in files.items():
-            file.writestr(top + name, content)
+            file.writestr(top + name if top else name, content)
     return path
