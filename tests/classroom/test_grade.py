@@ -14,7 +14,7 @@ from classroom.grading import grade as grading
 from classroom.grading.result import ExerciseResult
 from classroom.sandbox.process import best_level
 from cs231n.common.executors import Serial
-from tests.support.grading_class import EXERCISES, LAYERS, OPTIM, WRONG_ALT, blank, solved, zipped
+from tests.support.grading import EXERCISES, LAYERS, OPTIM, WRONG_ALT, blank, solved, zipped
 from tests.support.releases import write_manifest
 
 

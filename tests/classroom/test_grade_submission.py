@@ -10,7 +10,7 @@ import pytest
 from classroom.grading import submission
 from classroom.grading.submission import Submission, find_submissions, read_submission
 from cs231n.checking.submission import collect
-from tests.support.grading_class import FILES, LAYERS, OPTIM, zipped
+from tests.support.grading import FILES, LAYERS, OPTIM, zipped
 
 GOOD = {name: f"# {name}\n" for name in FILES}
 BUT_LAYERS = GOOD.keys() - {LAYERS}

@@ -17,9 +17,8 @@ HOSTILE = REPOSITORY / "tests" / "classroom" / "hostile"
 EXERCISES = tuple(load_exercises())
 FILES = submitted_files(EXERCISES)
 LAYERS, LAYER_UTILS, OPTIM, NET = FILES
-# Memory enough for numpy, a second or two for what ends at once, and time for a machine that is busy.
+# Memory enough for numpy, and a second or two for what ends at once.
 BRIEF = Limits(seconds=2, cpu=8, memory=1 << 30)
-PATIENT = BRIEF._replace(seconds=5)
 
 # Batch normalization with a cache of its own.
 BATCHNORM = """
@@ -88,12 +87,20 @@ def hostile(name, **values):
     return blank(source)
 
 
-def marked(files, level=None, limits=BRIEF, only=None):
-    """{title: ExerciseResult} of a submission of files, at one level of the sandbox; of those in only."""
+def marked(files, level=None, only=None, **limits):
+    """{title: ExerciseResult} of a submission of files, at one level of the sandbox; of those in only.
+
+    limits are fields of Limits that differ from BRIEF.
+    """
     submission = Submission(files, {file: f"{file} is missing" for file in FILES if file not in files}, [])
     exercises = tuple(exercise for exercise in EXERCISES if only is None or exercise.title in only)
-    results, _ = mark(submission, MarkingOptions(exercises, 7, limits), level)
+    results, _ = mark(submission, MarkingOptions(exercises, 7, BRIEF._replace(**limits)), level)
     return {exercise.title: results[exercise.number] for exercise in exercises}
+
+
+def result_of(title, files, **limits):
+    """The ExerciseResult of one exercise alone."""
+    return marked(files, only=[title], **limits)[title]
 
 
 def shares(results):
