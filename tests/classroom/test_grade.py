@@ -198,16 +198,18 @@ def test_only_a_few_submissions_are_pending_at_a_time(tmp_path, out, monkeypatch
     """So that memory does not grow with the class."""
     for i in range(9):
         zipped(tmp_path / "in" / f"s{i}.zip", {LAYERS: f"# {i}\n"})
-    pending, counts = [], []
+    counts = []
 
     class Lazy(Serial):
-        def submit(self, fn, /, *args):
-            pending.append((Future(), fn, args))
-            counts.append(len(pending))
-            return pending[-1][0]
+        def submit(self, *task):
+            future = Future()
+            future.task = task
+            return future
 
     def wait(futures, return_when):
-        future, fn, args = pending.pop(0)
+        counts.append(len(futures))
+        future = next(iter(futures))
+        fn, *args = future.task
         future.set_result(fn(*args))
         return SimpleNamespace(done={future})
 

@@ -32,13 +32,11 @@ def batchnorm_forward(x, gamma, beta, bn_param):
     x_hat = (x - mean) / np.sqrt(var + eps)
     return gamma * x_hat + beta, {"x_hat": x_hat, "factor": gamma / np.sqrt(var + eps)}
 
-
 def batchnorm_backward(dout, cache):
     x_hat, N = cache["x_hat"], len(dout)
     dgamma, dbeta = (dout * x_hat).sum(axis=0), dout.sum(axis=0)
     dx = cache["factor"] * (dout - dbeta / N - x_hat * dgamma / N)
     return dx, dgamma, dbeta
-
 
 """
 BATCHNORM += BATCHNORM[BATCHNORM.index("def batchnorm_backward") :].replace("backward(", "backward_alt(")
