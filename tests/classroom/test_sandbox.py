@@ -26,16 +26,12 @@ from tests.support.grading import BRIEF, LAYERS, blank, hostile, marked, shares,
 
 # In the place of what calls an exercise: it evaluates an expression.
 EVALUATES = """
-import os
-import time
+import os, time
 from contextlib import nullcontext
-
 import numpy as np
-
 
 def forbid_other_backwards(*_):
     return nullcontext()
-
 
 def run(exercise, module, inputs):
     return {"repr": np.frombuffer(repr(eval(inputs["code"])).encode(), np.uint8)}
@@ -64,8 +60,6 @@ def level(request):
 
 # Limits alone hide nothing and keep nobody from writing, which every report says.
 that_hides = pytest.mark.parametrize("level", LEVELS[:2], indirect=True)
-
-
 best_level_anew = best_level.__wrapped__  # without what it remembers
 
 
@@ -234,7 +228,7 @@ SLOW_CASES = {  # contained by what contains one of those above, or after a wait
     [
         pytest.param(*case, level, marks=[] if level == "best" and case[0] in CASES else pytest.mark.slow)
         for case in (CASES | SLOW_CASES).items()
-        for level in ("best", *LEVELS)
+        for level in ("best", *LEVELS[1:])
     ],
     indirect=["level"],
 )
@@ -311,12 +305,7 @@ def closed_folder(tmp_path):
 
 
 LAZY = """
-import decimal
-import fractions
-import numpy.fft
-import numpy.polynomial
-import statistics
-
+import decimal, fractions, numpy.fft, numpy.polynomial, statistics
 
 def relu_forward(x):
     np.ma.masked_less(x, 0), np.fft.fft(x), np.polynomial.Polynomial([1]), np.lib.scimath.sqrt(-1)
@@ -369,7 +358,8 @@ def test_a_weaker_sandbox_is_refused(monkeypatch):
         return Command(["no-such-command"], "", "") if level == "bubblewrap" else real(level, *arguments)
 
     monkeypatch.setattr(process, "command_for", command_for)
-    with pytest.raises(SandboxError, match="did not start: .*no-such-command.*try: sudo apt install"):
+    message = "did not start: .*no-such-command.*try: sudo apt install bubblewrap"
+    with pytest.raises(SandboxError, match=message):
         best_level_anew("bubblewrap")
     assert best_level_anew() in LEVELS[1:]
 
