@@ -126,24 +126,22 @@ ONE_MASK = "(np.arange(x.size).reshape(x.shape) * 0.618 % 1 < p) / p"
 IN_FLOAT64 = function("batchnorm_forward", "x, *rest", "_batchnorm_forward(x.astype(np.float64), *rest)")
 
 
-@pytest.mark.parametrize(
-    "title, source, kind, share",
-    [
-        ("FullyConnectedNet", NET_WITHOUT.replace("NAME", "dropout_keep_ratio"), "dropout-left-out", 41 / 48),
-        ("FullyConnectedNet", NET_WITHOUT.replace("NAME", "label_smoothing"), "smoothing-ignored", 41 / 48),
-        ("FullyConnectedNet", NET_REFUSES, "smoothing-ignored", 41 / 48),
-        ("softmax_loss", SOFTMAX_PLAIN, "smoothing-ignored", 3 / 5),
-        ("softmax_loss", SOFTMAX.replace("SHIFT", "x.max(axis=1, keepdims=True)"), "right", 1),
-        ("softmax_loss", SOFTMAX.replace("SHIFT", "x.max()"), "overflow", 4 / 5),
-        ("relu_backward", RELU_FORWARD + RELU_BACKWARD, "passes-at-zero", 0),
-        ("dropout_forward", ONE_SEED, "one-mask", 0),
-        ("dropout_forward", DROPOUT.replace("MASK", ONE_MASK), "one-mask", 0),
-        ("dropout_forward", DROPOUT.replace("MASK", "np.zeros(x.shape)"), "mask-by-line", 0),
-        ("dropout_forward", REPEATS, "nothing-dropped", 0),
-        ("batchnorm_forward", REPEATS, "not-stored", 0),
-        ("batchnorm_forward", IN_FLOAT64, "not-float32", 4 / 4.25),
-    ],
-)
+# fmt: off
+@pytest.mark.parametrize("title, source, kind, share", [
+    ("FullyConnectedNet", NET_WITHOUT.replace("NAME", "dropout_keep_ratio"), "dropout-left-out", 41 / 48),
+    ("FullyConnectedNet", NET_WITHOUT.replace("NAME", "label_smoothing"), "smoothing-ignored", 41 / 48),
+    ("FullyConnectedNet", NET_REFUSES, "smoothing-ignored", 41 / 48),
+    ("softmax_loss", SOFTMAX_PLAIN, "smoothing-ignored", 3 / 5),
+    ("softmax_loss", SOFTMAX.replace("SHIFT", "x.max(axis=1, keepdims=True)"), "right", 1),
+    ("softmax_loss", SOFTMAX.replace("SHIFT", "x.max()"), "overflow", 4 / 5),
+    ("relu_backward", RELU_FORWARD + RELU_BACKWARD, "passes-at-zero", 0),
+    ("dropout_forward", ONE_SEED, "one-mask", 0),
+    ("dropout_forward", DROPOUT.replace("MASK", ONE_MASK), "one-mask", 0),
+    ("dropout_forward", DROPOUT.replace("MASK", "np.zeros(x.shape)"), "mask-by-line", 0),
+    ("dropout_forward", REPEATS, "nothing-dropped", 0),
+    ("batchnorm_forward", REPEATS, "not-stored", 0),
+    ("batchnorm_forward", IN_FLOAT64, "not-float32", 4 / 4.25),
+])  # fmt: on
 def test_a_part_costs_its_share(title, source, kind, share):
     result = result_of(title, solved(source, NET if "Net" in title else LAYERS), **PATIENT)
     assert result.kind == kind and result.share == pytest.approx(share)

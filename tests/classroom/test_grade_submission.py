@@ -24,10 +24,8 @@ def read(path):
 @pytest.mark.parametrize("packed", [True, False], ids=["zip", "folder"])
 def test_a_zip_or_a_folder_is_read_also_below_one_folder(tmp_path, top, packed):
     path = zipped(tmp_path / "ada.zip", GOOD, top)
-    if not packed:
-        zipfile.ZipFile(path).extractall(tmp_path / "folder")
-        path = tmp_path / "folder"
-    assert read(path) == Submission(GOOD, {}, [])
+    zipfile.ZipFile(path).extractall(tmp_path / "folder")
+    assert read(path if packed else tmp_path / "folder") == Submission(GOOD, {}, [])
 
 
 def test_a_zip_in_a_folder_or_in_a_zip_is_read_but_no_deeper(tmp_path):
