@@ -51,11 +51,6 @@ def test_a_body_becomes_a_hint_and_an_error(source, expected):
     compile(expected, "m.py", "exec")
 
 
-def test_a_method_is_blanked_by_its_qualified_name():
-    blanked = blank_functions("m.py", SHAPES["a method of its name"][0].encode(), {"A.f": EXERCISE}).decode()
-    assert "return 1" in blanked and "return 2" not in blanked
-
-
 @pytest.mark.parametrize("file", FILES)
 def test_the_kit_is_the_same_outside_the_bodies(file):
     exercises, solved = FILES[file], (REPOSITORY / file).read_bytes()

@@ -6,31 +6,11 @@ import time
 import pytest
 
 from classroom.grading import compare, runner
-from tests.support.grading_class import (
-    BATCHNORM,
-    BRIEF,
-    LAYER_UTILS,
-    LAYERS,
-    NET,
-    OPTIM,
-    PATIENT,
-    WRONG_ALT,
-    blank,
-    function,
-    marked,
-    shares,
-    solved,
-    with_functions,
-    wrong,
-)
+from tests.support import grading
+from tests.support.grading import blank, function, marked, result_of, shares, solved, with_functions, wrong
 
-
-def test_one_mistake_costs_one_exercise_and_is_recognized():
-    results = marked(solved(WRONG_ALT))
-    assert wrong(results) == {"batchnorm_backward_alt": "mean-held-fixed"}
-    alt = results["batchnorm_backward_alt"]
-    assert alt.share == 1 / 2  # dgamma and dbeta are right, and dx counts as both
-    assert "dx: the mean is held fixed" in alt.text and "notebook 2" in alt.text
+LAYERS, LAYER_UTILS, OPTIM, NET = grading.FILES
+PATIENT = {"seconds": 5}  # on a machine that is busy
 
 
 def test_a_wrong_forward_does_not_cost_the_backward():
@@ -58,13 +38,8 @@ def test_a_net_over_blank_layers_is_marked_with_the_references():
 
 def test_layers_that_cannot_be_imported_do_not_cost_the_net():
     results = marked({**solved(), LAYERS: "def affine_forward(x, w, b)\n    return x @ w"})
-    assert set(shares(results)) == {
-        "sgd_momentum",
-        "rmsprop",
-        "adam",
-        "TwoLayerNet.loss",
-        "FullyConnectedNet",
-    }
+    right = ["sgd_momentum", "rmsprop", "adam", "TwoLayerNet.loss", "FullyConnectedNet"]
+    assert shares(results) == dict.fromkeys(right, 1.0)
     relu = results["relu_forward"]
     assert relu.kind == "no-import" and "SyntaxError" in relu.text and "(layers.py, line 1)" in relu.text
 
@@ -75,7 +50,6 @@ def affine_forward(x, w, b):
     out = [[sum(a * c for a, c in zip(row, column)) for column in w.T] for row in rows]
     return np.array(out) + b, {"x": x, "w": w, "b": b}
 
-
 def affine_backward(dout, cache):
     x, w = cache["x"], cache["w"]
     return (dout @ w.T).reshape(x.shape), x.reshape(len(x), -1).T @ dout, dout.sum(axis=0)
@@ -84,6 +58,7 @@ OWN_AFFINE_IF = """
 def affine_backward_if(needs_dx, dout, cache):
     return affine_backward(dout, cache) if needs_dx else (None, *affine_backward(dout, cache)[1:])
 """
+CLOSED_FORM = next(line for line in grading.BATCHNORM.splitlines(keepends=True) if "    dx =" in line)
 LOOPS = """    dx = np.empty_like(dout)
     for j in range(dout.shape[1]):
         for i in range(N):
@@ -92,10 +67,7 @@ LOOPS = """    dx = np.empty_like(dout)
 
 
 def test_another_style_and_another_cache_are_right_and_loops_over_columns_are_in_time():
-    head, alt = BATCHNORM.split("def batchnorm_backward_alt")
-    closed_form = next(line for line in alt.splitlines(keepends=True) if line.startswith("    dx ="))
-    files = solved(OWN_AFFINE)
-    files = with_functions(files, f"{head}def batchnorm_backward_alt{alt.replace(closed_form, LOOPS)}")
+    files = with_functions(solved(OWN_AFFINE), grading.BATCHNORM.replace(CLOSED_FORM, LOOPS))
     assert wrong(marked(with_functions(files, OWN_AFFINE_IF, LAYER_UTILS))) == {}
 
 
@@ -107,7 +79,6 @@ def dropout_forward(x, dropout_param):
     mask = MASK
     return x * mask, (dropout_param, mask)
 
-
 def dropout_backward(dout, cache):
     return dout if cache[1] is None else dout * cache[1]
 """
@@ -117,7 +88,7 @@ OWN_MASK = "(np.random.default_rng(dropout_param.get('seed')).random(x.shape) > 
 def test_any_mask_of_dropout_is_right_and_a_net_is_marked_by_the_masks_that_its_own_dropout_draws():
     titles = ["dropout_forward", "dropout_backward", "FullyConnectedNet"]
     own = solved(DROPOUT.replace("MASK", OWN_MASK))
-    assert wrong(marked(own, limits=PATIENT, only=titles)) == {}
+    assert wrong(marked(own, **PATIENT, only=titles)) == {}
     unregularized = """
 class FullyConnectedNet(FullyConnectedNet):
     def loss(self, X, y=None):
@@ -126,14 +97,8 @@ class FullyConnectedNet(FullyConnectedNet):
         loss, grads = super().loss(X, y)
         return loss - 0.5 * self.reg * sum(np.sum(v**2) for k, v in self.params.items() if "W" in k), grads
 """
-    result = marked(with_functions(own, unregularized, NET), limits=PATIENT, only=titles)["FullyConnectedNet"]
+    result = result_of("FullyConnectedNet", with_functions(own, unregularized, NET), **PATIENT)
     assert result.kind == "reg-left-out" and result.share == 43 / 48  # but for the five losses
-
-
-def test_what_only_repeats_an_input_earns_nothing():
-    names = ("batchnorm_forward", "dropout_forward")
-    results = marked(blank("\n\n".join(function(name, "x, *rest", "x, None") for name in names)))
-    assert shares(results) == {} and results["dropout_forward"].kind == "nothing-dropped"
 
 
 SOFTMAX = """
@@ -155,53 +120,51 @@ NET_REFUSES = NET_WITHOUT.replace("super", REFUSAL).replace("NAME", "label_smoot
 SOFTMAX_PLAIN = function("softmax_loss", "x, y, label_smoothing=0.0", "_softmax_loss(x, y)")
 RELU_FORWARD = function("relu_forward", "x", "np.maximum(x, 0), x")
 RELU_BACKWARD = function("relu_backward", "dout, cache", "dout * (cache >= 0)")
+REPEATS = "\n\n".join(function(f"{name}_forward", "x, *rest", "x, None") for name in ("batchnorm", "dropout"))
 ONE_SEED = function("dropout_forward", "x, param", "_dropout_forward(x, {'seed': 0, **param})")
 ONE_MASK = "(np.arange(x.size).reshape(x.shape) * 0.618 % 1 < p) / p"
 IN_FLOAT64 = function("batchnorm_forward", "x, *rest", "_batchnorm_forward(x.astype(np.float64), *rest)")
 
 
-@pytest.mark.parametrize(
-    "title, source, kind, share",
-    [
-        ("FullyConnectedNet", NET_WITHOUT.replace("NAME", "dropout_keep_ratio"), "dropout-left-out", 41 / 48),
-        ("FullyConnectedNet", NET_WITHOUT.replace("NAME", "label_smoothing"), "smoothing-ignored", 41 / 48),
-        ("FullyConnectedNet", NET_REFUSES, "smoothing-ignored", 41 / 48),
-        ("softmax_loss", SOFTMAX_PLAIN, "smoothing-ignored", 3 / 5),
-        ("softmax_loss", SOFTMAX.replace("SHIFT", "x.max(axis=1, keepdims=True)"), "right", 1),
-        ("softmax_loss", SOFTMAX.replace("SHIFT", "x.max()"), "overflow", 4 / 5),
-        ("relu_backward", RELU_FORWARD + RELU_BACKWARD, "passes-at-zero", 0),
-        ("dropout_forward", ONE_SEED, "one-mask", 0),
-        ("dropout_forward", DROPOUT.replace("MASK", ONE_MASK), "one-mask", 0),
-        ("dropout_forward", DROPOUT.replace("MASK", "np.zeros(x.shape)"), "mask-by-line", 0),
-        ("batchnorm_forward", IN_FLOAT64, "not-float32", 4 / 4.25),
-    ],
-)
+# fmt: off
+@pytest.mark.parametrize("title, source, kind, share", [
+    ("FullyConnectedNet", NET_WITHOUT.replace("NAME", "dropout_keep_ratio"), "dropout-left-out", 41 / 48),
+    ("FullyConnectedNet", NET_WITHOUT.replace("NAME", "label_smoothing"), "smoothing-ignored", 41 / 48),
+    ("FullyConnectedNet", NET_REFUSES, "smoothing-ignored", 41 / 48),
+    ("softmax_loss", SOFTMAX_PLAIN, "smoothing-ignored", 3 / 5),
+    ("softmax_loss", SOFTMAX.replace("SHIFT", "x.max(axis=1, keepdims=True)"), "right", 1),
+    ("softmax_loss", SOFTMAX.replace("SHIFT", "x.max()"), "overflow", 4 / 5),
+    ("relu_backward", RELU_FORWARD + RELU_BACKWARD, "passes-at-zero", 0),
+    ("dropout_forward", ONE_SEED, "one-mask", 0),
+    ("dropout_forward", DROPOUT.replace("MASK", ONE_MASK), "one-mask", 0),
+    ("dropout_forward", DROPOUT.replace("MASK", "np.zeros(x.shape)"), "mask-by-line", 0),
+    ("dropout_forward", REPEATS, "nothing-dropped", 0),
+    ("batchnorm_forward", REPEATS, "not-stored", 0),
+    ("batchnorm_forward", IN_FLOAT64, "not-float32", 4 / 4.25),
+])  # fmt: on
 def test_a_part_costs_its_share(title, source, kind, share):
-    files = solved(source, NET if "Net" in title else LAYERS)
-    results = marked(files, limits=PATIENT, only=[title])
-    assert results[title].kind == kind and results[title].share == pytest.approx(share)
+    result = result_of(title, solved(source, NET if "Net" in title else LAYERS), **PATIENT)
+    assert result.kind == kind and result.share == pytest.approx(share)
 
 
 def test_smoothing_left_to_be_written_costs_its_share_and_not_the_net():
     unwritten = "    if label_smoothing:\n        raise NotImplementedError('later')\n    return"
     titles = ["softmax_loss", "FullyConnectedNet"]
-    results = marked(solved(SOFTMAX_PLAIN.replace("    return", unwritten)), limits=PATIENT, only=titles)
+    results = marked(solved(SOFTMAX_PLAIN.replace("    return", unwritten)), **PATIENT, only=titles)
     assert wrong(results) == {"softmax_loss": "smoothing-ignored"}
     assert results["softmax_loss"].share == pytest.approx(3 / 5)
     assert results["FullyConnectedNet"].reference_used_for == ("softmax_loss",)
 
 
-@pytest.mark.parametrize(
-    "line, words",
-    [
-        ("import matplotlib.pyplot as plt", "matplotlib is not there when your work is marked."),
-        ("from cs231n import vis_utils", "cs231n.vis_utils is not handed in."),
-        ("from cs231n.my_helpers import f", "cs231n.my_helpers is not handed in."),
-        ("from cs231n.gradient_check import rel_error", "cs231n.gradient_check could give the answers."),
-    ],
-)
+# fmt: off
+@pytest.mark.parametrize("line, words", [
+    ("import matplotlib.pyplot as plt", "matplotlib is not there when your work is marked."),
+    ("from cs231n import vis_utils", "cs231n.vis_utils is not handed in."),
+    ("from cs231n.my_helpers import f", "cs231n.my_helpers is not handed in."),
+    ("from cs231n.gradient_check import rel_error", "cs231n.gradient_check could give the answers."),
+])  # fmt: on
 def test_a_refused_import_is_reported_in_the_words_of_the_checks(line, words):
-    result = marked({**solved(), OPTIM: f"{line}\n{solved()[OPTIM]}"}, only=["rmsprop"])["rmsprop"]
+    result = result_of("rmsprop", {**solved(), OPTIM: f"{line}\n{solved()[OPTIM]}"})
     assert result.kind == "no-import"
     assert result.text.startswith(f"cs231n/optim.py cannot be imported. {words} An exercise may import ")
     assert result.text.endswith(" (optim.py, line 1).")
@@ -242,7 +205,7 @@ def test_the_start_of_a_child_does_not_count_as_the_students_time(monkeypatch):
 def test_an_exercise_and_a_submission_have_their_time():
     files = solved(function("relu_forward", "x", "__import__('time').sleep(0.8) or np.maximum(x, 0), x"))
     assert marked(files)["relu_forward"].kind == "timed-out"  # five times 0.8 s are more than 2 s
-    results = marked(files, limits=BRIEF._replace(seconds=20, total=2))
+    results = marked(files, seconds=20, total=2)
     assert results["affine_forward"].share == 1
     for title in ("relu_forward", "softmax_loss", "FullyConnectedNet"):
         assert results[title].kind == "timed-out"

@@ -8,7 +8,7 @@ import pytest
 from classroom.grading import report
 from classroom.grading.result import ExerciseResult
 from classroom.grading.submission import Submission
-from tests.support.grading_class import EXERCISES
+from tests.support.grading import EXERCISES
 
 BLANK, WRONG = ("not-implemented", "Not implemented yet."), ("n-minus-1", "out: N - 1")
 BROKEN = ("no-import", "SyntaxError (layers.py, line 3)")

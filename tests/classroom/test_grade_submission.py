@@ -1,8 +1,8 @@
 """What students hand in by mistake or on purpose: a clear line for each, and no file of ours harmed."""
 
-import io
 import os
 import struct
+import tracemalloc
 import zipfile
 
 import pytest
@@ -10,8 +10,7 @@ import pytest
 from classroom.grading import submission
 from classroom.grading.submission import Submission, find_submissions, read_submission
 from cs231n.checking.submission import collect
-from cs231n.common.files import zip_of
-from tests.support.grading_class import FILES, LAYERS, OPTIM, zipped
+from tests.support.grading import FILES, LAYERS, OPTIM, zipped
 
 GOOD = {name: f"# {name}\n" for name in FILES}
 BUT_LAYERS = GOOD.keys() - {LAYERS}
@@ -25,10 +24,8 @@ def read(path):
 @pytest.mark.parametrize("packed", [True, False], ids=["zip", "folder"])
 def test_a_zip_or_a_folder_is_read_also_below_one_folder(tmp_path, top, packed):
     path = zipped(tmp_path / "ada.zip", GOOD, top)
-    if not packed:
-        zipfile.ZipFile(path).extractall(tmp_path / "folder")
-        path = tmp_path / "folder"
-    assert read(path) == Submission(GOOD, {}, [])
+    zipfile.ZipFile(path).extractall(tmp_path / "folder")
+    assert read(path if packed else tmp_path / "folder") == Submission(GOOD, {}, [])
 
 
 def test_a_zip_in_a_folder_or_in_a_zip_is_read_but_no_deeper(tmp_path):
@@ -36,9 +33,9 @@ def test_a_zip_in_a_folder_or_in_a_zip_is_read_but_no_deeper(tmp_path):
     inner = zipped(tmp_path / "ivy" / "submission.zip", GOOD)
     result = read(tmp_path / "ivy")
     assert result.files == GOOD and result.faults == {} and "submission.zip" in result.notes[0]
-    assert read(zipped(tmp_path / "b.zip", {"x/submission.zip": inner.read_bytes()})).files == GOOD
-    twice = zipped(tmp_path / "c.zip", {"b.zip": (tmp_path / "b.zip").read_bytes()})
-    assert "none of" in read(twice).faults[""]
+    twice = zipped(tmp_path / "b.zip", {"x/submission.zip": inner.read_bytes()})
+    assert read(twice).files == GOOD
+    assert "none of" in read(zipped(tmp_path / "c.zip", {"b.zip": twice.read_bytes()})).faults[""]
     zipped(tmp_path / "ivy" / "older.zip", GOOD)
     result = read(tmp_path / "ivy")
     assert result.files == {} and "older.zip, submission.zip" in result.faults[""]
@@ -56,39 +53,25 @@ def test_files_without_their_folders_are_read(tmp_path):
     assert result.files.keys() == BUT_LAYERS
 
 
-def test_a_submission_of_other_files_says_what_is_there(tmp_path):
-    result = read(zipped(tmp_path / "a.zip", {"report.pdf": "x", "photo.png": "y"}))
+def test_only_files_with_exercises_are_read(tmp_path):
+    more = ["cs231n/checks.py", "classroom/grading/grade.py", "__MACOSX/cs231n/layers.py", "notes"]
+    assert read(zipped(tmp_path / "a.zip", {**GOOD, **dict.fromkeys(more, "")})).files == GOOD
+    result = read(zipped(tmp_path / "b.zip", {"report.pdf": "x", "photo.png": "y"}))
     assert result.files == {} and "none of cs231n/layers.py, " in result.faults[""]
     assert "is in it, but photo.png, report.pdf; try: python -m cs231n submit" in result.faults[""]
 
 
-def test_files_without_exercises_are_not_read(tmp_path):
-    names = ["cs231n/checks.py", "classroom/grading/grade.py", "__MACOSX/cs231n/layers.py", "notes"]
-    assert read(zipped(tmp_path / "a.zip", {**GOOD, **dict.fromkeys(names, "")})).files == GOOD
-
-
-def test_a_bomb_costs_no_memory(tmp_path, monkeypatch):
+def test_a_bomb_costs_no_memory(tmp_path):
     """A file of 64 MiB that is 64 kB in the zip; and one whose header lies about its size."""
-    path = zipped(tmp_path / "bomb.zip", {name: GOOD[name] for name in BUT_LAYERS})
-    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as file, file.open(LAYERS, "w") as member:
-        for _ in range(64):
-            member.write(bytes(1 << 20))
-    sizes, real = [], submission._read_at_most
-
-    class Counted(io.RawIOBase):
-        def __init__(self, file):
-            self.file = file
-
-        def read(self, size=-1):
-            assert 0 < size <= 1 << 16
-            content = self.file.read(size)
-            sizes.append(len(content))
-            return content
-
-    monkeypatch.setattr(submission, "_read_at_most", lambda file, most: real(Counted(file), most))
+    path = zipped(
+        tmp_path / "bomb.zip", {name: GOOD[name] for name in BUT_LAYERS} | {LAYERS: bytes(64 << 20)}
+    )
+    tracemalloc.start()
     result = read(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
     assert result.faults == {LAYERS: f"{LAYERS} is larger than 1048576 bytes"} and OPTIM in result.files
-    assert sum(sizes) < 2 << 20
+    assert peak < 2 << 20
 
     lying = bytearray(path.read_bytes())
     directory = lying.rindex(b"PK\x01\x02")
@@ -102,66 +85,43 @@ def test_a_path_that_leads_out_is_left_alone_and_named(tmp_path, name):
     result = read(zipped(tmp_path / "in" / "a.zip", {**GOOD, name: "x"}))
     note = f"the path {name!r} leads out of the zip; it was left alone"
     assert result == Submission(GOOD, {}, [note]) and not list(tmp_path.rglob("out.py"))
-
-
-def test_files_at_paths_that_lead_out_are_not_read(tmp_path):
     assert read(zipped(tmp_path / "b.zip", {"../" + name: "x" for name in FILES})).files == {}
 
 
-def link_in_zip(path, target):
-    entry = zipfile.ZipInfo(LAYERS)
-    entry.external_attr = 0o120777 << 16
-    with zipfile.ZipFile(path, "w") as file:
-        file.writestr(entry, str(target / "layers.py"))
+@pytest.mark.parametrize("linked", [LAYERS, "cs231n", "in a zip"])
+def test_links_are_not_followed(tmp_path, linked):
+    (tmp_path / "cs231n").mkdir()
+    (tmp_path / LAYERS).write_text("solution")
+    path = tmp_path / "ada"
+    if linked == "in a zip":
+        entry = zipfile.ZipInfo(LAYERS)
+        entry.external_attr = 0o120777 << 16
+        zipped(path, {entry: str(tmp_path / LAYERS)})
+    else:
+        (path / linked).parent.mkdir(parents=True)
+        os.symlink(tmp_path / linked, path / linked)
+    assert read(path).faults[LAYERS] == f"{LAYERS} is a link, not a file"
 
 
-def link_to_file(path, target):
-    (path / "cs231n").mkdir(parents=True)
-    os.symlink(target / "layers.py", path / LAYERS)
+# fmt: off
+FAULTS = {  # {what is wrong with the layers: its content, the fault}
+    "latin-1": ("é".encode("latin-1"), "is not UTF-8, at byte 0; try: save it as UTF-8"),
+    "utf-16": ("x = 1".encode("utf-16"), "is in UTF-16; try: save it as UTF-8"),
+    "notebook": (b'{"cells": [], "nbformat": 4}',
+                 "is a notebook, not a Python file; try: the file of that name from the kit"),
+    "long": (b"x" * (1 << 21), "is larger than 1048576 bytes"),
+    "byte order mark": (GOOD[LAYERS].encode("utf-8-sig"), None),
+    "missing": (None, "is missing"),
+}
+# fmt: on
 
 
-def link_to_folder(path, target):
-    path.mkdir()
-    os.symlink(target, path / "cs231n")
-
-
-@pytest.mark.parametrize("make_link", [link_in_zip, link_to_file, link_to_folder])
-def test_links_are_not_followed(tmp_path, make_link):
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "elsewhere" / "layers.py").write_text("solution")
-    make_link(tmp_path / "ada", tmp_path / "elsewhere")
-    assert read(tmp_path / "ada").faults[LAYERS] == f"{LAYERS} is a link, not a file"
-
-
-@pytest.mark.parametrize(
-    "content, fault",
-    [
-        ("é".encode("latin-1"), "is not UTF-8, at byte 0; try: save it as UTF-8"),
-        ("x = 1".encode("utf-16"), "is in UTF-16; try: save it as UTF-8"),
-        (
-            b'{"cells": [], "nbformat": 4}',
-            "is a notebook, not a Python file; try: the file of that name from the kit",
-        ),
-        (b"x" * (1 << 21), "is larger than 1048576 bytes"),
-    ],
-    ids=["latin-1", "utf-16", "notebook", "long"],
-)
-def test_a_file_that_is_no_python_says_so(tmp_path, content, fault):
-    result = read(zipped(tmp_path / "a.zip", {**GOOD, LAYERS: content}))
-    assert result.faults == {LAYERS: f"{LAYERS} {fault}"} and result.files.keys() == BUT_LAYERS
-
-
-def test_a_byte_order_mark_is_no_fault(tmp_path):
-    assert read(zipped(tmp_path / "a.zip", {**GOOD, LAYERS: GOOD[LAYERS].encode("utf-8-sig")})).files == GOOD
-
-
-def test_a_missing_file_and_one_that_is_there_twice(tmp_path):
-    result = read(zipped(tmp_path / "a.zip", {LAYERS: "x = 1"}))
-    assert result.faults[OPTIM] == f"{OPTIM} is missing" and result.files == {LAYERS: "x = 1"}
-    with pytest.warns(UserWarning, match="Duplicate"), zipfile.ZipFile(tmp_path / "b.zip", "w") as file:
-        for text in ("x = 1", "x = 2"):
-            file.writestr(LAYERS, text)
-    assert read(tmp_path / "b.zip").faults[LAYERS] == f"{LAYERS} is in the zip 2 times"
+@pytest.mark.parametrize("content, fault", FAULTS.values(), ids=FAULTS)
+def test_a_file_that_is_no_python_says_so_and_a_byte_order_mark_is_no_fault(tmp_path, content, fault):
+    files = {name: text for name, text in {**GOOD, LAYERS: content}.items() if text is not None}
+    result = read(zipped(tmp_path / "a.zip", files))
+    assert result.faults == ({LAYERS: f"{LAYERS} {fault}"} if fault else {})
+    assert result.files == {name: GOOD[name] for name in (BUT_LAYERS if fault else GOOD)}
 
 
 def set_bits(at, bits):
@@ -176,53 +136,50 @@ def set_bits(at, bits):
     return spoil
 
 
-@pytest.mark.parametrize(
-    "spoil",
-    [
-        lambda content: b"",
-        lambda content: b"no zip",
-        lambda content: content[: len(content) // 2],
-        lambda content: content.replace(b"# cs231n/layers.py", b"# cs231n/LAYERS.py", 1),
-        set_bits(6, 99),
-        set_bits(8, 0x20),
-        set_bits(8, 0x40),
-    ],
-    ids=["empty", "text", "cut", "flipped", "version", "patched", "encrypted"],
-)
+DAMAGES = {
+    "empty": lambda content: b"",
+    "text": lambda content: b"no zip",
+    "cut": lambda content: content[: len(content) // 2],
+    "flipped": lambda content: content.replace(b"# cs231n/layers.py", b"# cs231n/LAYERS.py", 1),
+    "version": set_bits(6, 99),
+    "patched": set_bits(8, 0x20),
+    "encrypted": set_bits(8, 0x40),
+}
+
+
+@pytest.mark.parametrize("spoil", DAMAGES.values(), ids=DAMAGES)
 def test_a_broken_zip_says_so(tmp_path, spoil):
-    path = tmp_path / "a.zip"
-    with zipfile.ZipFile(path, "w") as file:
-        for name, text in GOOD.items():
-            file.writestr(name, text)
+    path = zipped(tmp_path / "a.zip", GOOD, compression=zipfile.ZIP_STORED)
     path.write_bytes(spoil(path.read_bytes()))
     assert "a.zip cannot be read as a zip" in read(path).faults[""]
 
 
-def test_a_password_and_too_many_files(tmp_path, monkeypatch):
-    path = zipped(tmp_path / "a.zip", GOOD)
+def test_a_file_twice_a_password_and_too_many_files(tmp_path, monkeypatch):
+    with pytest.warns(UserWarning, match="Duplicate"), zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
+        file.writestr(LAYERS, "x = 1")
+        file.writestr(LAYERS, "x = 2")
+    assert read(tmp_path / "a.zip").faults[LAYERS] == f"{LAYERS} is in the zip 2 times"
+    path = zipped(tmp_path / "b.zip", GOOD)
     path.write_bytes(set_bits(8, 1)(path.read_bytes()))
     assert read(path).faults[LAYERS] == f"{LAYERS} is locked with a password"
     monkeypatch.setattr(submission, "MAX_ENTRIES", 3)
-    assert "more than 3" in read(zipped(tmp_path / "b.zip", GOOD)).faults[""]
+    assert "more than 3" in read(zipped(tmp_path / "c.zip", GOOD)).faults[""]
 
 
 @pytest.mark.parametrize("top", ["", "ada/"])
 def test_a_file_edited_after_submit_is_noted_and_costs_nothing(tmp_path, top):
-    files, path = collect(), tmp_path / "ada.zip"
-    path.write_bytes(zip_of({top + name: content for name, content in files.items()}))
-    assert read_submission(path, [LAYERS, OPTIM]).notes == []
+    files = collect()
+    assert read_submission(zipped(tmp_path / "a.zip", files, top), [LAYERS, OPTIM]).notes == []
     files[LAYERS] += b"# later\n"
-    path.write_bytes(zip_of({top + name: content for name, content in files.items()}))
-    result = read_submission(path, [LAYERS, OPTIM])
+    result = read_submission(zipped(tmp_path / "a.zip", files, top), [LAYERS, OPTIM])
     assert result.notes == [f"{LAYERS} was edited after submit had packed it; it is marked as it is."]
     assert result.faults == {} and result.files[LAYERS].endswith("# later\n")
 
 
-@pytest.mark.parametrize(
-    "manifest",
-    [b"", b"[" * 100_000, b"[]", b'{"files": {"cs231n/layers.py": 1}}', b"\xff", b"x" * (2 << 20)],
-    ids=["empty", "deep", "list", "number", "bytes", "long"],
-)
+# fmt: off
+@pytest.mark.parametrize("manifest", [
+    b"", b"[" * 100_000, b"[]", b'{"files": {"cs231n/layers.py": 1}}', b"\xff", b"x" * (2 << 20)
+], ids=["empty", "deep", "list", "number", "bytes", "long"])  # fmt: on
 def test_a_broken_manifest_is_no_fault(tmp_path, manifest):
     zipped(tmp_path / "a.zip", {LAYERS: "x = 1", "manifest.json": manifest})
     assert read_submission(tmp_path / "a.zip", [LAYERS]) == Submission({LAYERS: "x = 1"}, {}, [])

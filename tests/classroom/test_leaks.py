@@ -2,9 +2,7 @@
 
 import ast
 import base64
-import io
 import json
-import zipfile
 
 import pytest
 
@@ -12,7 +10,7 @@ from classroom.manifest import ManifestError, functions_by_file, load_exercises
 from classroom.releasing.blanks import body_of, find_functions
 from classroom.releasing.leaks import count_operations, find_leaks, solution_fragments
 from classroom.releasing.release import LeakError, learner_edition, refuse_leaks
-from cs231n.common.files import REPOSITORY
+from cs231n.common.files import REPOSITORY, zip_of
 
 DX = "dx = gamma * inv_std * (dout - dbeta / N - x_hat * (dgamma / N))"
 BLANKS = functions_by_file(load_exercises())
@@ -95,17 +93,15 @@ TEXTS = {
 }
 # fmt: on
 TEXT_FILES = ["README.md", "cs231n/pages/templates/page.html", "setup.sh"]
-PLACES = [
-    (name, place, content)
+PLACES = {
+    f"{name}-{place}": (name, content)
     for names, places in ((["cs231n/mine.py"], PYTHON), (["notebooks/n.ipynb"], CELLS), (TEXT_FILES, TEXTS))
     for name in names
     for place, content in places.items()
-]
+}
 
 
-@pytest.mark.parametrize(
-    "name, content", [(n, c) for n, _, c in PLACES], ids=[f"{n}-{p}" for n, p, _ in PLACES]
-)
+@pytest.mark.parametrize("name, content", PLACES.values(), ids=PLACES)
 def test_found(name, content, fragments):
     start = name + (", cell 1, " if name.endswith("ipynb") else ", ")
     places = leaks_of_8(name, content, fragments)
@@ -113,15 +109,9 @@ def test_found(name, content, fragments):
 
 
 def test_found_in_the_zip_and_in_a_zip_in_it(fragments):
-    def packed(name, content):
-        file = io.BytesIO()
-        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-            archive.writestr(name, content)
-        return file.getvalue()
-
-    inner = packed("a.py", f"{DX}\n")
+    inner = zip_of({"a.py": f"{DX}\n".encode()})
     assert leaks_of_8("out.zip", inner, fragments) == ["out.zip/a.py, line 1"]
-    assert leaks_of_8("out.zip", packed("b.zip", inner), fragments) == ["out.zip/b.zip/a.py, line 1"]
+    assert leaks_of_8("out.zip", zip_of({"b.zip": inner}), fragments) == ["out.zip/b.zip/a.py, line 1"]
 
 
 SHOWN_ON_PURPOSE = {

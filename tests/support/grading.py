@@ -17,9 +17,8 @@ HOSTILE = REPOSITORY / "tests" / "classroom" / "hostile"
 EXERCISES = tuple(load_exercises())
 FILES = submitted_files(EXERCISES)
 LAYERS, LAYER_UTILS, OPTIM, NET = FILES
-# Memory enough for numpy, a second or two for what ends at once, and time for a machine that is busy.
+# Memory enough for numpy, and a second or two for what ends at once.
 BRIEF = Limits(seconds=2, cpu=8, memory=1 << 30)
-PATIENT = BRIEF._replace(seconds=5)
 
 # Batch normalization with a cache of its own.
 BATCHNORM = """
@@ -33,13 +32,11 @@ def batchnorm_forward(x, gamma, beta, bn_param):
     x_hat = (x - mean) / np.sqrt(var + eps)
     return gamma * x_hat + beta, {"x_hat": x_hat, "factor": gamma / np.sqrt(var + eps)}
 
-
 def batchnorm_backward(dout, cache):
     x_hat, N = cache["x_hat"], len(dout)
     dgamma, dbeta = (dout * x_hat).sum(axis=0), dout.sum(axis=0)
     dx = cache["factor"] * (dout - dbeta / N - x_hat * dgamma / N)
     return dx, dgamma, dbeta
-
 
 """
 BATCHNORM += BATCHNORM[BATCHNORM.index("def batchnorm_backward") :].replace("backward(", "backward_alt(")
@@ -88,12 +85,20 @@ def hostile(name, **values):
     return blank(source)
 
 
-def marked(files, level=None, limits=BRIEF, only=None):
-    """{title: ExerciseResult} of a submission of files, at one level of the sandbox; of those in only."""
+def marked(files, level=None, only=None, **limits):
+    """{title: ExerciseResult} of a submission of files, at one level of the sandbox; of those in only.
+
+    limits are fields of Limits that differ from BRIEF.
+    """
     submission = Submission(files, {file: f"{file} is missing" for file in FILES if file not in files}, [])
     exercises = tuple(exercise for exercise in EXERCISES if only is None or exercise.title in only)
-    results, _ = mark(submission, MarkingOptions(exercises, 7, limits), level)
+    results, _ = mark(submission, MarkingOptions(exercises, 7, BRIEF._replace(**limits)), level)
     return {exercise.title: results[exercise.number] for exercise in exercises}
+
+
+def result_of(title, files, **limits):
+    """The ExerciseResult of one exercise alone."""
+    return marked(files, only=[title], **limits)[title]
 
 
 def shares(results):
@@ -106,9 +111,10 @@ def wrong(results):
     return {title: result.kind for title, result in results.items() if result.share < 1}
 
 
-def zipped(path, files, top=""):
+def zipped(path, files, top="", compression=zipfile.ZIP_DEFLATED):
+    """path, with a zip of files {name or ZipInfo: content} below the folder top."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+    with zipfile.ZipFile(path, "w", compression) as file:
         for name, content in files.items():
-            file.writestr(top + name, content)
+            file.writestr(top + name if top else name, content)
     return path
