@@ -122,7 +122,7 @@ DROPOUT_BACKWARD = [
          lambda i, e: {"dx": i["dout"]}),
         ("mask-missing", "rescaled, but the whole of dout passes: a dropped entry has no influence.",
          lambda i, e: {"dx": i["dout"] / i["p"]}),
-        ("mask-inverted", "the gradient passes where the forward dropped, and stops where it mask.",
+        ("mask-inverted", "the gradient passes where the forward dropped, and stops where it kept.",
          lambda i, e: {"dx": i["dout"] / i["p"] - e["dx"]},
          lambda i, e: {"dx": i["dout"] - e["dx"] * i["p"]}),
         ("rescaled-twice", "rescaled twice: the mask may hold the scale already.",
