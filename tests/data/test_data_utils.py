@@ -139,8 +139,8 @@ def stand_in(monkeypatch, tmp_path):
 
 
 def test_stand_in_is_announced_once_at_the_top_and_once_at_the_end(stand_in, capsys):
-    get_CIFAR10_data(10, 10, 10)
-    get_CIFAR10_data(10, 10, 10)
+    for _ in range(2):
+        get_CIFAR10_data(10, 10, 10)
     assert capsys.readouterr().err.count(synthetic.BANNER) == 1
     assert stand_in == [(print, (synthetic.BANNER,))]
     assert data_utils.data_source() == "STAND-IN, not CIFAR-10 (generated, digest 00000000)"
