@@ -1,5 +1,7 @@
 """Fixtures for the search for the data: a home with an empty cache, a tiny data set, a server of it."""
 
+from contextlib import closing
+
 import numpy as np
 import pytest
 
@@ -15,9 +17,8 @@ def home(tmp_path, monkeypatch):
     monkeypatch.delenv("CS231N_CIFAR10", raising=False)
     for name in ("XDG_CACHE_HOME", "LOCALAPPDATA"):
         monkeypatch.setenv(name, str(tmp_path / "cache"))
-    for name in ("http_proxy", "https_proxy", "all_proxy"):
+    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     blocks = np.full((6, ROWS * 3073), 7, np.uint8)
     monkeypatch.setattr(synthetic, "make_blocks", lambda: blocks)
@@ -42,6 +43,6 @@ def tiny(home, rows):
 @pytest.fixture
 def server(home, tiny):
     """A server of the tiny archive on this machine."""
-    bad_server = Server((home / "published" / tiny.archive.name).read_bytes(), tiny.archive.name)
-    yield bad_server
-    bad_server.close()
+    content = (home / "published" / tiny.archive.name).read_bytes()
+    with closing(Server(content, tiny.archive.name)) as server:
+        yield server

@@ -20,9 +20,7 @@ def pickled(content):
     return file.getvalue()
 
 
-@pytest.mark.parametrize(
-    "damage", [lambda b: b[:-1], lambda b: b + b"x", pickled], ids=["cut", "longer", "pickle"]
-)
+@pytest.mark.parametrize("damage", [lambda b: b[:-1], lambda b: b + b"x", pickled])
 def test_damaged_cache_is_reported_and_replaced(home, tiny, server, damage, capsys):
     path = find(home, tiny, "good", server=server).path
     content = path.read_bytes()
@@ -34,9 +32,7 @@ def test_damaged_cache_is_reported_and_replaced(home, tiny, server, damage, caps
 FILES = '{"source": "x", "origin": "", "files": %s}'
 
 
-@pytest.mark.parametrize(
-    "note", ["{", "[]", *(FILES % wrong for wrong in ('[["a", "size", 3]]', '[["a", 3]]', "3"))]
-)
+@pytest.mark.parametrize("note", ["{", "[]", *(FILES % x for x in ('[["a", "size", 3]]', '[["a", 3]]', "3"))])
 def test_cache_with_a_wrong_note_is_still_used(home, tiny, server, note):
     path = find(home, tiny, "good", server=server).path
     path.with_suffix(".json").write_text(note)

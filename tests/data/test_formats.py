@@ -18,20 +18,16 @@ from tests.support.tiny_cifar import python2_pickle, tiny_batches
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 
 
+# fmt: off
 @pytest.mark.reliability
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-# fmt: off
-@pytest.mark.parametrize(
-    "function, args",
-    [
-        (os.system, ["touch {marker}"]),
-        (eval, ["open('{marker}', 'w')"]),
-        (open, ["{marker}", "w"]),
-        (subprocess.Popen, ["touch {marker}"]),
-        (np.load, ["{marker}"]),
-    ],
-    ids=["os.system", "eval", "open", "Popen", "np.load"],
-)
+@pytest.mark.parametrize("function, args", [
+    (os.system, ["touch {marker}"]),
+    (eval, ["open('{marker}', 'w')"]),
+    (open, ["{marker}", "w"]),
+    (subprocess.Popen, ["touch {marker}"]),
+    (np.load, ["{marker}"]),
+], ids=["os.system", "eval", "open", "Popen", "np.load"])
 # fmt: on
 def test_pickle_that_calls_is_refused_and_nothing_runs(tmp_path, function, args, protocol):
     marker = tmp_path / "it-ran"

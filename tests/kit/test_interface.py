@@ -81,10 +81,7 @@ def parameters_of(name):
     return [str(parameter.replace(annotation=parameter.empty)) for parameter in parameters]
 
 
-@pytest.mark.parametrize(
-    "name, signature",
-    [(name, signature) for signature in SIGNATURES for name in SIGNATURES[signature].split()],
-)
+@pytest.mark.parametrize("name, signature", [(name, s) for s in SIGNATURES for name in SIGNATURES[s].split()])
 def test_signature(name, signature):
     assert ", ".join(parameters_of(name)) == signature
 
@@ -128,10 +125,11 @@ FILES = {
 def imported_with(module):
     """What comes in when a module of ours is imported: our modules, and the top packages of the rest."""
     for statement in ast.parse(FILES[module].read_text(encoding="utf-8")).body:
-        later = isinstance(statement, (ast.FunctionDef, ast.ClassDef)) or "TYPE_CHECKING" in ast.unparse(
+        if isinstance(statement, (ast.FunctionDef, ast.ClassDef)) or "TYPE_CHECKING" in ast.unparse(
             statement
-        )
-        for node in [] if later else ast.walk(statement):
+        ):
+            continue
+        for node in ast.walk(statement):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom):
                 names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
@@ -186,7 +184,6 @@ def test_works_from_any_folder(tmp_path):
 @pytest.mark.parametrize(
     "arguments, status, words",
     [(["--help"], 0, ["data", "run"]), ([], 2, ["COMMAND"]), (["dat"], 2, ["dat", "data", "run"])],
-    ids=str,
 )
 def test_the_command_explains_itself(arguments, status, words, capsys):
     with pytest.raises(SystemExit) as ended:

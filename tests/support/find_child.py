@@ -28,10 +28,9 @@ def search(published, datasets):
 
 
 def search_on_disks(published, datasets, disks):
-    """Mount the cache, in a name space of this process, on each disk in turn.
+    """Mount the cache on each disk in turn; a line about the search, and about the next one with room.
 
-    Prints a line about the search, and a line about the next one with room on the disk. A remount names the
-    device as well, or mount repeats the options there are, with users that mean nothing in this name space.
+    A remount names the device, or mount repeats options with users that mean nothing in this name space.
     """
     folder = cache_folder().parent
     for options in disks:

@@ -47,17 +47,17 @@ def write_tar(path, members):
 
 
 def write_folder(folder, batches):
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for name, content in pickled_batches(batches).items():
         (folder / name).write_bytes(content)
     return folder
 
 
 def write_batches_archive(path, batches):
-    members = {f"cifar-10-batches-py/{name}": content for name, content in pickled_batches(batches).items()}
-    return write_tar(
-        path, {"cifar-10-batches-py/readme.html": b"<p>", "../data_batch_1": b"not this one"} | members
-    )
+    members = {"cifar-10-batches-py/readme.html": b"<p>", "../data_batch_1": b"not this one"}
+    for name, content in pickled_batches(batches).items():
+        members[f"cifar-10-batches-py/{name}"] = content
+    return write_tar(path, members)
 
 
 def write_png_archive(path, batches):
