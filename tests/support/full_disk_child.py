@@ -50,25 +50,21 @@ def full(disk, room):
 
 def read_only(disk, step):
     """The disk can be read only, from that step of a run on."""
-    solver, resumed = start(disk / "run"), None
-    if step:
-        at_step(solver, step, lambda: mount("ro", disk))
-    else:
-        mount("ro", disk)
+    solver = start(disk / "run")
+    goes_on = lambda: go_on(disk / "run")  # noqa: E731
+    at_step(solver, step, lambda: mount("ro", disk)) if step else mount("ro", disk)
     try:
         message = train(solver)
         assert "Read-only file system" in message, message
         assert step or solver.loss_history == []
-        if step:
+        if step:  # a resumed run is refused before its first step, so it goes on
             resumed = Solver.resume(disk / "run", image_data())
+            goes_on = resumed.train
             with contextlib.suppress(OSError):
                 resumed.train()
     finally:
         mount("rw", disk)
-    if resumed:  # refused before the first step, so it goes on
-        resumed.train()
-    else:
-        go_on(disk / "run")
+    goes_on()
 
 
 def mount(how, disk):

@@ -48,11 +48,8 @@ def write_as_before(folder, data):
         arrays[f"state/{path}"] = array
         return {"npz": f"state/{path}"}
 
-    def statistics(path):
-        return {name: put(f"{path}/{name}", rng.uniform(1, 2, 3)) for name in ("running_mean", "running_var")}
-
-    def params(path):
-        return {name: put(f"{path}/{name}", rng.normal(size=shape)) for name, shape in SHAPES.items()}
+    def draw(path, **shapes):
+        return {name: put(f"{path}/{name}", rng.uniform(1, 2, shape)) for name, shape in shapes.items()}
 
     def stream(i):
         _, key, pos, _, _ = np.random.RandomState(10 + i).get_state()
@@ -60,18 +57,19 @@ def write_as_before(folder, data):
         state = {"bit_generator": "MT19937", "state": state, "has_gauss": 0, "gauss": 0.0}
         return {"kind": "RandomState", "state": state}
 
+    statistics = {"running_mean": 3, "running_var": 3}
     histories = {"loss_history": 4, "train_acc_history": 3, "val_acc_history": 3}
     state = {
         **STATE,
         "data": digest.hexdigest(),
         "histories": {name: put(f"histories/{name}", np.full(n, 0.5)) for name, n in histories.items()},
-        "params": params("params"),
-        "bn_params": [{"mode": "test", **statistics("bn_params/0")}],
+        "params": draw("params", **SHAPES),
+        "bn_params": [{"mode": "test", **draw("bn_params/0", **statistics)}],
         "optim_configs": {
             name: {"learning_rate": 0.05, "momentum": 0.9, "velocity": velocity}
-            for name, velocity in params("velocity").items()
+            for name, velocity in draw("velocity", **SHAPES).items()
         },
-        "best": [params("best/0"), [statistics("best/1/0")]],
+        "best": [draw("best/0", **SHAPES), [draw("best/1/0", **statistics)]],
         "streams": {"held": {"solver": 1}, "states": [stream(0), stream(1)]},
     }
     np.savez(folder / "checkpoint_4.npz", state=json.dumps(state), **arrays)

@@ -166,17 +166,13 @@ def test_one_image(layers, norm):
 @every_kind
 def test_batches_of_one(layers, norm):
     """Under batchnorm each example becomes beta, so the losses are those of any other images: it warns."""
-    solvers = [
-        solver_for(data, layers, norm, batch_size=1, num_epochs=2, update_rule="sgd")
-        for data in (blobs(), blobs(X_train=lambda X: X[::-1] - 3))
-    ]
-    with (
-        tried("Training", "one training image, batches of one"),
-        warnings.catch_warnings(record=True) as caught,
-    ):
+    losses, case = [], tried("Training", "one training image, batches of one")
+    with case, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        for solver in solvers:
+        for data in (blobs(), blobs(X_train=lambda X: X[::-1] - 3)):
+            solver = solver_for(data, layers, norm, batch_size=1, num_epochs=2, update_rule="sgd")
             solver.train()
-        same = np.allclose(solvers[0].loss_history, solvers[1].loss_history, rtol=1e-6)
+            losses.append(solver.loss_history)
+        same = np.allclose(*losses, rtol=1e-6)
         assert same == (norm == "batchnorm")
         assert [w.filename for w in caught] == [__file__] * 2 * same
