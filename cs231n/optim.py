@@ -102,6 +102,3 @@ def _adam_step(w, dw, config):
     m_hat = config["m"] / (1 - beta1 ** config["t"])
     v_hat = config["v"] / (1 - beta2 ** config["t"])
     return w - config["learning_rate"] * m_hat / (np.sqrt(v_hat) + config["epsilon"])
-
-
-UPDATE_RULES = {"sgd": sgd, "sgd_momentum": sgd_momentum, "rmsprop": rmsprop, "adam": adam, "adamw": adamw}

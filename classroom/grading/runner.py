@@ -43,8 +43,8 @@ class Runner:
         level: of the sandbox.
         options: of the marking.
         end: of time.monotonic(), when the submission's time is over.
-        holds_reference: whether files hold some of the reference. If so, no word and no number that the
-            student's code chose is reported.
+        holds_reference: whether files hold some of the reference. If so, every problem counts as hidden: no
+            word and no number that the student's code chose is reported.
     """
 
     def __init__(
@@ -139,7 +139,7 @@ class Runner:
         reply = self._ask(request, deadline)
         if "error" in reply:
             exercises = self._options.exercises
-            files = () if self._holds_reference else {Path(f).name for f in submitted_files(exercises)}
+            files = {Path(file).name for file in submitted_files(exercises)}
             raise _ExerciseFailed(result_of_error(reply["error"], exercise, exercises, public, files))
         return reply
 

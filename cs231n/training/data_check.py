@@ -56,7 +56,7 @@ def _require_finite(name: str, X: np.ndarray) -> None:
     if X.dtype.kind != "f" or X.size == 0 or np.isfinite([X.min(), X.max()]).all():
         return
     i = next(i for i, example in enumerate(X) if not np.isfinite(example).all())
-    value = X[i][~np.isfinite(X[i])].flat[0] if X.ndim > 1 else X[i]
+    value = X[i][~np.isfinite(X[i])].flat[0]
     raise ValueError(
         f"Solver: data[{name!r}] must be finite, got {value} in example {i}; try to leave out "
         f"that example and its label, or to mend what made it {value}"

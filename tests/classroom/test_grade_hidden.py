@@ -39,32 +39,31 @@ def test_a_child_of_follow_through_holds_no_solution_of_what_it_marks(exercise):
 
 
 @pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.title)
-def test_no_shape_of_a_problem_is_square(exercise):
+def test_problems_are_public_hidden_and_large(exercise):
     trials = reference.make_trials(exercise.title, 3)
-    shapes = [next(iter(trial.inputs.values())).shape for trial in trials]
-    assert len(shapes) == 5 + bool(REGISTRY[exercise.title].large)
-    assert all(shape[0] >= 3 and shape[0] != shape[-1] for shape in shapes)
+    large = [True] * bool(REGISTRY[exercise.title].large)
+    assert [trial.is_public for trial in trials] == [True] * 2 + [False] * 3 + [not yes for yes in large]
+    assert [trial.is_large for trial in trials] == [False] * 5 + large
 
 
-def test_hidden_problems_differ_with_the_seed():
-    first, second = (reference.make_trials("relu_forward", seed)[3].inputs["x"] for seed in (3, 4))
-    assert first.shape != second.shape or not np.array_equal(first, second)
+def test_hidden_problems_differ_with_the_seed_and_no_shape_is_square():
+    hidden = [[t.inputs["x"] for t in reference.make_trials("relu_forward", seed)[2:]] for seed in range(9)]
+    assert len({array.tobytes() for arrays in hidden for array in arrays}) == 27
+    assert all(min(array.shape) >= 3 and array.shape[0] != array.shape[1] for array in sum(hidden, []))
 
 
-def test_right_on_the_public_problems_alone_is_not_right():
+@pytest.mark.parametrize("sign", ["==", "!="], ids=["public", "hidden"])
+def test_right_on_the_problems_of_one_kind_alone_is_not_right(sign):
+    public = (7, 2, 5)
     trials = reference.make_trials("affine_forward", 7)
-    learned = f"""
-def affine_forward(x, w, b):
-    out, cache = _affine_forward(x, w, b)
-    return (out if x.shape == {trials[0].inputs["x"].shape} else 0 * out), cache
-"""
-    assert all(trial.is_public == (trial.inputs["x"].shape == (7, 2, 5)) for trial in trials)
-    results = marked(solved(learned), only=["affine_forward"])
+    assert all(trial.is_public == (trial.inputs["x"].shape == public) for trial in trials)
+    value = f"(x.shape {sign} {public}) * _affine_forward(x, w, b)[0], None"
+    results = marked(solved(function("affine_forward", "x, w, b", value)), only=["affine_forward"])
     assert results["affine_forward"].share == 0
 
 
 @pytest.mark.parametrize("arguments", ["dout, cache", "dout=dout, cache=cache"])
-def test_a_closed_form_that_calls_the_staged_one_is_none(arguments):
+def test_a_closed_form_may_not_call_the_staged_one(arguments):
     results = marked(
         solved(function("batchnorm_backward_alt", "dout, cache", f"batchnorm_backward({arguments})"))
     )
@@ -216,13 +215,15 @@ def dropout_backward(dout, cache):
 
 
 def layernorm_backward(dout, cache):
-    return dout * (3000 + ord(_source()[0])), dout[0], dout[0]
+    return dout * 0 + ord(_source()[0]) + 3000, dout[0], dout.sum(axis=0)
 """
 
 
 def test_follow_through_passes_on_nothing_of_the_reference():
     """Its source is there to read: neither an error nor a number may carry it out."""
-    for title, result in marked(blank(READS_THE_REFERENCE)).items():
+    results = marked(blank(READS_THE_REFERENCE))
+    assert results["layernorm_backward"].reference_used_for and results["layernorm_backward"].share < 0.5
+    for title, result in results.items():
         assert "import" not in result.text and "30" not in result.text, (title, result)
 
 
@@ -237,6 +238,13 @@ def test_what_a_child_sends_as_an_error_may_be_of_any_type(value, public):
     for error in (value, dict.fromkeys(("type", "message", "file", "line"), value)):
         result = result_of_error(error, EXERCISES[0], EXERCISES, public, {"layers.py"})
         assert result.kind == "raised" and "an error" in result.text
+
+
+@pytest.mark.parametrize("file, line", [("secret.py", 3), ("layers.py", 10**9), ("layers.py", -1)])
+def test_a_line_that_a_child_made_up_is_not_passed_on(file, line):
+    error = {"type": "ValueError", "message": "", "file": file, "line": line}
+    result = result_of_error(error, EXERCISES[0], EXERCISES, False, {"layers.py"})
+    assert result.text == "It raised ValueError on a problem that is not shown."
 
 
 @pytest.mark.parametrize(

@@ -155,7 +155,7 @@ NET_REFUSES = NET_WITHOUT.replace("super", REFUSAL).replace("NAME", "label_smoot
 SOFTMAX_PLAIN = function("softmax_loss", "x, y, label_smoothing=0.0", "_softmax_loss(x, y)")
 RELU_FORWARD = function("relu_forward", "x", "np.maximum(x, 0), x")
 RELU_BACKWARD = function("relu_backward", "dout, cache", "dout * (cache >= 0)")
-ONE_SEED = function("dropout_forward", "x, param", "_dropout_forward(x, {**param, 'seed': 0})")
+ONE_SEED = function("dropout_forward", "x, param", "_dropout_forward(x, {'seed': 0, **param})")
 ONE_MASK = "(np.arange(x.size).reshape(x.shape) * 0.618 % 1 < p) / p"
 IN_FLOAT64 = function("batchnorm_forward", "x, *rest", "_batchnorm_forward(x.astype(np.float64), *rest)")
 
@@ -231,9 +231,11 @@ def test_the_start_of_a_child_does_not_count_as_the_students_time(monkeypatch):
             time.sleep(2.2)
 
     monkeypatch.setattr(runner, "Child", SlowChild)
-    files = solved(function("relu_forward", "x", "__import__('os')._exit(3)"))
-    results = marked(files, only=["affine_forward", "relu_forward", "relu_backward"])
-    assert wrong(results) == {"relu_forward": "crashed"}
+    slow = function("relu_backward", "*a", "__import__('time').sleep(0.1) or _relu_backward(*a)")
+    exits = function("affine_backward", "*a", "__import__('os')._exit(3)")
+    files = solved(f"{slow}\n\n{exits}\n\n__import__('time').sleep(1.2)\n")  # 1.2 + 10 * 0.1 > 2
+    results = marked(files, only=["relu_forward", "affine_backward", "relu_backward"])
+    assert wrong(results) == {"affine_backward": "crashed"}
 
 
 @pytest.mark.slow

@@ -5,15 +5,13 @@ import json
 import pytest
 
 from classroom.manifest import (
-    MANIFEST,
     ManifestError,
     functions_by_file,
     learner_manifest,
     load_exercises,
     locate_function,
 )
-from cs231n.common.files import REPOSITORY
-from tests.support.releases import SHORT
+from tests.support.releases import ROOT, SHORT, write_manifest
 
 
 def test_the_two_manifests_are_whole():
@@ -21,39 +19,24 @@ def test_the_two_manifests_are_whole():
     assert [exercise.number for exercise in exercises] == list(range(1, 18))
     assert sum(exercise.points for exercise in exercises) == 100
     assert set(short) <= set(exercises) and 7 in {exercise.number for exercise in short}
-    for exercise in exercises:
-        assert all(number < exercise.number for number in exercise.needs)
+    assert all(number < exercise.number for exercise in exercises for number in exercise.needs)
+    assert (ROOT / "cs231n" / "exercises.json").read_text() == learner_manifest(exercises)
 
 
-def test_the_learners_list_is_that_of_the_manifest():
-    assert (REPOSITORY / "cs231n" / "exercises.json").read_text() == learner_manifest(load_exercises())
-
-
-def test_a_function_is_located_in_its_file():
+def test_a_function_is_located_in_its_file(tmp_path):
     loss = "cs231n.classifiers.fc_net.TwoLayerNet.loss"
     assert locate_function(loss) == ("cs231n/classifiers/fc_net.py", "TwoLayerNet.loss")
     with pytest.raises(ManifestError, match="cs231n.layer.affine_forward lies in no file"):
         locate_function("cs231n.layer.affine_forward")
-
-
-def test_the_first_function_lies_in_the_file_of_the_exercise(tmp_path):
-    entry = json.loads(MANIFEST.read_text())[0] | {"file": "cs231n/optim.py"}
-    (tmp_path / "mine.json").write_text(json.dumps([entry]))
+    exercises = load_exercises(write_manifest(tmp_path, 1, file="cs231n/optim.py"))
     with pytest.raises(
         ManifestError, match="affine_forward lies in cs231n/layers.py, not in cs231n/optim.py"
     ):
-        functions_by_file(load_exercises(tmp_path / "mine.json"))
+        functions_by_file(exercises)
 
 
-ENTRY = {
-    "number": 1,
-    "title": "f",
-    "points": 2,
-    "file": "m.py",
-    "functions": ["m.f"],
-    "hint": "h",
-    "needs": [],
-}
+# fmt: off
+ENTRY = {"number": 1, "title": "f", "points": 2, "file": "m", "functions": ["m.f"], "hint": "h", "needs": []}
 
 
 @pytest.mark.parametrize(
@@ -73,7 +56,7 @@ ENTRY = {
         ([ENTRY | {"hint": "a\nb"}], "one line"),
         (["f"], "expected an object"),
     ],
-)
+)  # fmt: on
 def test_a_wrong_manifest_says_what_is_wrong(entries, complaint, tmp_path):
     path = tmp_path / "mine.json"
     path.write_text(entries if isinstance(entries, str) else json.dumps(entries))

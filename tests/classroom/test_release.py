@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from classroom.manifest import MANIFEST, ManifestError, load_exercises
+from classroom.manifest import ManifestError, load_exercises
 from classroom.releasing import release
 from classroom.releasing.release import LeakError, learner_edition, write_targets
 from tests.support.python import run_python
-from tests.support.releases import ROOT, SHORT, SOLVED, command, copy_kit, remembered, solve  # noqa: F401
+from tests.support.releases import ROOT, SHORT, SOLVED, command, copy_kit, solve, write_manifest
+from tests.support.releases import remembered as remembered
 
 
 def run(folder, code_or_args):
@@ -68,56 +69,57 @@ def test_the_zip_is_the_folder_and_the_same_each_time(built, tmp_path):
 
 def test_every_exercise_fails_by_not_implemented_alone(learner):
     done = check(learner)
-    assert done.returncode == 1 and done.stdout.endswith("\n0 of 17 passed\n"), done.stdout + done.stderr
-    for exercise in load_exercises():
-        line = rf"^ *{exercise.number}  {re.escape(exercise.title)} +not implemented yet$"
-        assert re.search(line, done.stdout, re.M), exercise.title
-    assert "wrong" not in done.stdout and done.stderr == ""
+    assert (done.returncode, done.stderr) == (1, "") and done.stdout.endswith("\n0 of 17 passed\n")
+    blank = re.findall(r"^ *(\d+)  (\S+) +not implemented yet$", done.stdout, re.M)
+    assert blank == [(str(exercise.number), exercise.title) for exercise in load_exercises()]
+    assert "wrong" not in done.stdout
+
+
+CALLS_EACH_WITH_NONE = """
+import inspect, pkgutil, sys
+for name in sys.argv[1:]:
+    f = inspect.unwrap(pkgutil.resolve_name(name))
+    needed = sum(p.default is p.empty for p in inspect.signature(f).parameters.values())
+    try:
+        f(*[None] * needed)
+    except NotImplementedError as error:
+        print(name, error)
+"""
 
 
 def test_each_function_of_an_exercise_says_which_it_is(learner):
     """By its own name: a checked function could pass while one that belongs to it was left solved."""
-    code = (
-        "import functools, importlib, inspect, sys\n"
-        "for name in sys.argv[1:]:\n"
-        "    cut = 3 if 'classifiers' in name else 2\n"
-        "    parts = name.split('.')\n"
-        "    f = functools.reduce(getattr, parts[cut:], importlib.import_module('.'.join(parts[:cut])))\n"
-        "    f = inspect.unwrap(f)\n"
-        "    needed = sum(p.default is p.empty for p in inspect.signature(f).parameters.values())\n"
-        "    try:\n"
-        "        f(*[None] * needed)\n"
-        "    except NotImplementedError as error:\n"
-        "        print(name, error)\n"
-    )
     labels = {name: exercise.label for exercise in load_exercises() for name in exercise.functions}
-    done = run(learner, ["-c", code, *labels])
+    done = run(learner, ["-c", CALLS_EACH_WITH_NONE, *labels])
     assert done.stdout.splitlines() == [f"{name} {label}" for name, label in labels.items()], done.stderr
 
 
 def test_every_module_of_it_can_be_imported(learner):
-    code = (
+    done = run(
+        learner,
         "import importlib, pkgutil, cs231n\n"
         "for m in pkgutil.walk_packages(cs231n.__path__, 'cs231n.'):\n"
-        "    m.name.endswith('__main__') or importlib.import_module(m.name)"
+        "    m.name.endswith('__main__') or importlib.import_module(m.name)",
     )
-    done = run(learner, code)
     assert done.returncode == 0, done.stderr
+
+
+USES_FUSED_LAYERS = """
+import numpy as np
+from cs231n import fast_layers, layers
+from cs231n.classifiers.fc_net import FullyConnectedNet
+assert fast_layers.batchnorm_backward is layers.batchnorm_backward
+assert fast_layers.kernels is None
+net = FullyConnectedNet([5, 4], input_dim=6, normalization='batchnorm', layers=fast_layers)
+net.loss(np.ones((3, 6)), np.array([1, 2, 3]))
+"""
 
 
 def test_with_the_solutions_in_their_places_every_exercise_passes_and_the_fused_layers_are_these(learner):
     solve(learner)
     done = check(learner)
     assert done.returncode == 0 and done.stdout.endswith("\n17 of 17 passed\n"), done.stdout + done.stderr
-    code = (
-        "import numpy as np\nfrom cs231n import fast_layers, layers\n"
-        "from cs231n.classifiers.fc_net import FullyConnectedNet\n"
-        "assert fast_layers.batchnorm_backward is layers.batchnorm_backward\n"
-        "assert fast_layers.kernels is None\n"
-        "net = FullyConnectedNet([5, 4], input_dim=6, normalization='batchnorm', layers=fast_layers)\n"
-        "net.loss(np.ones((3, 6)), np.array([1, 2, 3]))"
-    )
-    done = run(learner, code)
+    done = run(learner, USES_FUSED_LAYERS)
     assert done.returncode == 0, done.stderr
 
 
@@ -130,20 +132,23 @@ def test_a_short_release_leaves_the_rest_solved(tmp_path):
     assert done.returncode == 0, done.stdout
 
 
+RUNS_A_NOTEBOOK = """
+import sys, nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+book = nbformat.read(f'notebooks/{sys.argv[1]}.ipynb', 4)
+resources = {'metadata': {'path': 'notebooks'}}
+try:
+    NotebookClient(book, timeout=300, kernel_name='python3', resources=resources).execute()
+except CellExecutionError as stop:
+    print(max(i for i, c in enumerate(book.cells) if c.get('execution_count')))
+    print(f'{stop.ename}: {stop.evalue}')
+"""
+
+
 def run_notebook(folder, name):
     """Where a notebook stops: the number of the cell, and the error there."""
-    code = (
-        "import sys, nbformat\nfrom nbclient import NotebookClient\n"
-        "from nbclient.exceptions import CellExecutionError\n"
-        "book = nbformat.read(f'notebooks/{sys.argv[1]}.ipynb', 4)\n"
-        "resources = {'metadata': {'path': 'notebooks'}}\n"
-        "try:\n"
-        "    NotebookClient(book, timeout=300, kernel_name='python3', resources=resources).execute()\n"
-        "except CellExecutionError as stop:\n"
-        "    print(max(i for i, c in enumerate(book.cells) if c.get('execution_count')))\n"
-        "    print(f'{stop.ename}: {stop.evalue}')\n"
-    )
-    done = run(folder, ["-c", code, name])
+    done = run(folder, ["-c", RUNS_A_NOTEBOOK, name])
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 
@@ -207,16 +212,10 @@ NOTEBOOK = "notebooks/2_batchnorm_gradient.ipynb"
 LEAK = "dx = gamma * inv_std * (dout - dbeta / N - x_hat * (dgamma / N))"
 
 
-@pytest.mark.parametrize(
-    "place",
-    [
-        NOTEBOOK,
-        "cs231n/solver.py",
-        "setup.sh",
-        "classroom/releasing/learner_readme.md",
-        "cs231n/pages/templates/page.html.j2",
-    ],
-)
+TEXTS = ["setup.sh", "classroom/releasing/learner_readme.md", "cs231n/pages/templates/page.html.j2"]
+
+
+@pytest.mark.parametrize("place", [NOTEBOOK, "cs231n/solver.py", *TEXTS])
 def test_a_planted_leak_stops_the_release(place, kit, tmp_path):
     text = (kit / place).read_text(encoding="utf-8")
     # Of the notebook, cells lose their tags.
@@ -228,10 +227,8 @@ def test_a_planted_leak_stops_the_release(place, kit, tmp_path):
 
 
 def test_a_name_that_is_missing_stops_the_release(tmp_path, capsys):
-    entries = json.loads(MANIFEST.read_text())
-    entries[6]["functions"] = ["cs231n.layers.batchnorm_backwards"]
-    (tmp_path / "mine.json").write_text(json.dumps(entries))
-    assert command(tmp_path / "out", "--manifest", tmp_path / "mine.json") == 1
+    manifest = write_manifest(tmp_path, 7, functions=["cs231n.layers.batchnorm_backwards"])
+    assert command(tmp_path / "out", "--manifest", manifest) == 1
     message = "release: cs231n/layers.py has no function batchnorm_backwards; try batchnorm_backward"
     assert message in capsys.readouterr().err and not (tmp_path / "out").exists()
 

@@ -68,14 +68,12 @@ def test_hostile_package(home, tiny, name, make):
         assert digest_or_line(read_png_archive, path) != tiny.digest
 
 
-@pytest.mark.parametrize(
-    "content, says",
-    [
-        (bombs.header("x") * 101, "it has more than 100 members"),
-        (bombs.header("x", (8 << 30) - 512, tarfile.XHDTYPE), "not at most 67,108,864"),
-    ],
-    ids=["members", "a part"],
-)
+# fmt: off
+@pytest.mark.parametrize("content, says", [
+    (bombs.header("x") * 101, "it has more than 100 members"),
+    (bombs.header("x", (8 << 30) - 512, tarfile.XHDTYPE), "not at most 67,108,864"),
+], ids=["members", "a part"])
+# fmt: on
 def test_excess_in_a_tar_is_named(tmp_path, content, says):
     path = tmp_path / "x.tar.gz"
     path.write_bytes(gzip.compress(content))
@@ -89,18 +87,16 @@ def call_of_the_right_size(batch):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs the links and devices of Unix")
-@pytest.mark.parametrize(
-    "harm, says",
-    [
-        (lambda batch: (batch.unlink(), os.mkfifo(batch)), "data_batch_1 missing"),
-        (lambda batch: (batch.unlink(), batch.symlink_to("/dev/zero")), "data_batch_1 missing"),
-        (lambda batch: (batch.unlink(), batch.symlink_to(batch)), "data_batch_1 missing"),
-        (lambda batch: os.truncate(batch, 10 << 30), "data_batch_1 has 10,737,418,240 bytes, not "),
-        (lambda batch: batch.write_bytes(b""), "data_batch_1 has 0 bytes, not "),
-        (call_of_the_right_size, "data_batch_1 is not as published: md5"),
-    ],
-    ids=["fifo", "device", "link to itself", "hole", "empty", "call"],
-)
+# fmt: off
+@pytest.mark.parametrize("harm, says", [
+    (lambda batch: (batch.unlink(), os.mkfifo(batch)), "data_batch_1 missing"),
+    (lambda batch: (batch.unlink(), batch.symlink_to("/dev/zero")), "data_batch_1 missing"),
+    (lambda batch: (batch.unlink(), batch.symlink_to(batch)), "data_batch_1 missing"),
+    (lambda batch: os.truncate(batch, 10 << 30), "data_batch_1 has 10,737,418,240 bytes, not "),
+    (lambda batch: batch.write_bytes(b""), "data_batch_1 has 0 bytes, not "),
+    (call_of_the_right_size, "data_batch_1 is not as published: md5"),
+], ids=["fifo", "device", "link to itself", "hole", "empty", "call"])
+# fmt: on
 def test_batch_that_is_not_as_published_is_never_unpickled(home, tiny, monkeypatch, harm, says):
     folder = write_folder(home / "mine", tiny_batches(rows=1))
     harm(folder / BATCHES[0])

@@ -31,15 +31,11 @@ def test_damaged_cache_is_reported_and_replaced(home, tiny, server, damage, caps
     assert "damaged" in capsys.readouterr().err
 
 
+FILES = '{"source": "x", "origin": "", "files": %s}'
+
+
 @pytest.mark.parametrize(
-    "note",
-    [
-        "{",
-        "[]",
-        '{"source": "x", "origin": "", "files": [["name", "size", 3]]}',
-        '{"source": "x", "origin": "", "files": [["name", 3]]}',
-        '{"source": "x", "origin": "", "files": 3}',
-    ],
+    "note", ["{", "[]", *(FILES % wrong for wrong in ('[["a", "size", 3]]', '[["a", 3]]', "3"))]
 )
 def test_cache_with_a_wrong_note_is_still_used(home, tiny, server, note):
     path = find(home, tiny, "good", server=server).path
@@ -57,20 +53,19 @@ def leave_behind(folder):
         os.symlink("nowhere", folder / "x.tmp")
 
 
-def test_leftovers_of_killed_processes_go_at_the_next_search(home, tiny, server):
-    leave_behind(cache_folder())
-    assert find(home, tiny, "good", server=server).real
-    assert cache_listing() == CACHE_FILES
-
-
-def test_without_a_lock_only_old_leftovers_go(home, tiny, server, monkeypatch):
+@pytest.mark.parametrize("locked", [True, False])
+def test_leftovers_of_killed_processes_go_at_the_next_search_but_new_ones_without_a_lock(
+    home, tiny, server, monkeypatch, locked
+):
     leave_behind(cache_folder())
     old = cache_folder() / "old.tmp"
     old.write_bytes(b"x")
     os.utime(old, (0, 0))
-    monkeypatch.setattr(cache, "try_lock", lambda f: None)
-    assert find(home, tiny, "good", server=server).real
-    assert (cache_folder() / "cifar-10.npy.1.2.tmp").exists() and not old.exists()
+    if not locked:
+        monkeypatch.setattr(cache, "try_lock", lambda f: None)
+    assert find(home, tiny, "good", server=server).real and not old.exists()
+    assert (cache_folder() / "cifar-10.npy.1.2.tmp").exists() != locked
+    assert not locked or cache_listing() == CACHE_FILES
 
 
 def test_stand_in_is_used_again_for_a_while_and_then_the_search_repeated(home, tiny, server):
@@ -81,11 +76,6 @@ def test_stand_in_is_used_again_for_a_while_and_then_the_search_repeated(home, t
     os.utime(dataset.path, (old, old))
     assert find(home, tiny, "good", server=server).real
     assert find(home, tiny).real
-
-
-def test_retry_searches_at_once(home, tiny, server):
-    find(home, tiny, "404", server=server)
-    assert find(home, tiny, "good", server=server, retry=True).real
 
 
 def test_cache_that_cannot_be_written_is_an_error(home, tiny, server):

@@ -28,13 +28,18 @@ def test_source_size_and_digest_are_printed(home, tiny, server, capsys):
         assert text in out
 
 
+def test_search_that_ended_with_the_stand_in_is_repeated_at_once(home, tiny, capsys):
+    assert not find(home, tiny).real
+    assert data.main() == 0
+    assert "all as published" in capsys.readouterr().out
+
+
 def test_stand_in_is_not_called_cifar(home, tiny, monkeypatch, capsys):
     monkeypatch.setattr(data, "locate", lambda retry: find(home, tiny, retry=retry))
     assert data.main() == 0
     out, err = capsys.readouterr()
-    assert (
-        out.startswith("the stand-in, not CIFAR-10\n") and "NOT CIFAR-10" in out and synthetic.BANNER in err
-    )
+    assert out.startswith("the stand-in, not CIFAR-10\n") and "NOT CIFAR-10" in out
+    assert synthetic.BANNER in err
 
 
 def test_variable_that_names_nothing_is_one_line(monkeypatch, capsys):

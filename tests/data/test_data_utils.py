@@ -11,6 +11,7 @@ import pytest
 from cs231n import data_utils
 from cs231n.data import cache as data_cache
 from cs231n.data import synthetic
+from cs231n.data.formats import BATCHES
 from cs231n.data.sources import CIFAR10, LocatedDataset, locate
 from cs231n.data_utils import get_CIFAR10_data, load_CIFAR10, load_CIFAR_batch, load_pickle
 from tests.support.python import run_python
@@ -60,23 +61,25 @@ def test_dict_has_the_six_keys_with_the_shapes_of_the_interface():
     assert all(value.flags.c_contiguous and value.flags.writeable for value in data.values())
 
 
+def parts_of(data, plain, n_train, n_val, n_test):
+    """(X, y, plain X, plain y) of each part; X as rows."""
+    for name, start, n in zip(PARTS, (0, n_train, 50_000), (n_train, n_val, n_test)):
+        part = slice(start, start + n)
+        yield data[f"X_{name}"].reshape(n, 3072), data[f"y_{name}"], plain[0][part], plain[1][part]
+
+
 # One rounding of the mean and one of the difference, of values up to 255: 2 * 255 * eps / 2.
 @pytest.mark.parametrize("dtype, atol", [(np.float32, 3.1e-5), (np.float64, 6e-14)])
 def test_images_labels_and_mean_are_those_of_the_plain_computation(plain, dtype, atol):
-    pixels, labels = plain
-    data = get_CIFAR10_data(num_training=9_990, num_validation=21, num_test=7, dtype=dtype)
-    mean = pixels[:9_990].mean(axis=0)
-    for name, part in zip(PARTS, (slice(0, 9_990), slice(9_990, 10_011), slice(50_000, 50_007))):
-        expected = (pixels[part] - mean).reshape(-1, 3, 32, 32)
-        assert np.abs(data[f"X_{name}"] - expected).max() <= atol
-        assert (data[f"y_{name}"] == labels[part]).all()
+    sizes, mean = (9_990, 21, 7), plain[0][:9_990].mean(axis=0)
+    for X, y, pixels, labels in parts_of(get_CIFAR10_data(*sizes, dtype=dtype), plain, *sizes):
+        assert np.abs(X - (pixels - mean)).max() <= atol and (y == labels).all()
 
 
 def test_without_the_mean_every_byte_comes_back(plain):
-    data = get_CIFAR10_data(20_000, 30_000, 10_000, subtract_mean=False)
-    for name, part in zip(PARTS, (slice(0, 20_000), slice(20_000, 50_000), slice(50_000, 60_000))):
-        assert (data[f"X_{name}"].reshape(-1, 3072) == plain[0][part]).all()
-        assert (data[f"y_{name}"] == plain[1][part]).all()
+    sizes = (20_000, 30_000, 10_000)
+    for X, y, pixels, labels in parts_of(get_CIFAR10_data(*sizes, subtract_mean=False), plain, *sizes):
+        assert (X == pixels).all() and (y == labels).all()
 
 
 @pytest.mark.parametrize(
@@ -87,22 +90,19 @@ def test_part_may_be_empty_and_numbers_any_integer(numbers):
     assert [data[f"X_{part}"].shape for part in PARTS] == [(n, 3, 32, 32) for n in numbers]
 
 
-@pytest.mark.parametrize(
-    "arguments, says",
-    [
-        ({"num_training": -1}, "num_training must not be negative, got -1"),
-        ({"num_validation": -1}, "num_validation must not be negative"),
-        ({"num_test": 10_001}, "num_test is 10,001, there are 10,000"),
-        ({"num_training": 49_001}, "is 50,001, there are 50,000 training images; try num_training=49000"),
-        ({"num_training": 0}, "no mean image.*subtract_mean=False"),
-        ({"num_training": 1e3}, "num_training must be a whole number, got 1000.0"),
-        ({"num_test": "all"}, "num_test must be a whole number, got 'all'"),
-        ({"num_test": True}, "num_test must be a whole number, got True"),
-        ({"num_test": None}, "num_test must be a whole number, got None"),
-        ({"dtype": np.uint8}, "dtype must be floating point, got uint8"),
-        ({"dtype": complex}, "dtype must be floating point, got complex128"),
-    ],
-)
+# fmt: off
+@pytest.mark.parametrize("arguments, says", [
+    ({"num_training": -1}, "num_training must not be negative, got -1"),
+    ({"num_validation": -1}, "num_validation must not be negative"),
+    ({"num_test": 10_001}, "num_test is 10,001, there are 10,000"),
+    ({"num_training": 49_001}, "is 50,001, there are 50,000 training images; try num_training=49000"),
+    ({"num_training": 0}, "no mean image.*subtract_mean=False"),
+    ({"num_training": 1e3}, "num_training must be a whole number, got 1000.0"),
+    *[({"num_test": bad}, f"num_test must be a whole number, got {bad!r}") for bad in ("all", True, None)],
+    ({"dtype": np.uint8}, "dtype must be floating point, got uint8"),
+    ({"dtype": complex}, "dtype must be floating point, got complex128"),
+])
+# fmt: on
 def test_argument_out_of_range_is_refused_before_anything_is_read(monkeypatch, arguments, says):
     monkeypatch.setattr(data_utils, "locate", lambda: pytest.fail("data was looked for"))
     with pytest.raises(ValueError, match=says):
@@ -179,30 +179,21 @@ def test_load_cifar_batch_returns_images_with_channels_last(tmp_path):
         assert (load_pickle(f)["data"] == pixels).all()
 
 
-@pytest.fixture
-def short_batches(monkeypatch):
-    """load_CIFAR10 takes batches of 4 images in the place of 10,000."""
-    monkeypatch.setattr(data_utils, "TRAIN", 20)
+def write_batch(folder, i, size):
+    batch = {"data": np.full((size, 3072), i, np.uint8), "labels": [i] * size}
+    (folder / BATCHES[i]).write_bytes(pickle.dumps(batch, 4))
+
+
+def test_load_cifar10_puts_the_batches_in_order_and_refuses_one_of_another_size(tmp_path, monkeypatch):
+    monkeypatch.setattr(data_utils, "TRAIN", 20)  # 4 images a batch
     monkeypatch.setattr(data_utils, "TEST", 4)
-
-
-def write_batches(folder, sizes):
-    for i, size in enumerate(sizes):
-        pixels = np.full((size, 3072), i, np.uint8)
-        name = f"data_batch_{i + 1}" if i < 5 else "test_batch"
-        (folder / name).write_bytes(pickle.dumps({"data": pixels, "labels": [i] * size}, 4))
-
-
-def test_load_cifar10_puts_the_batches_in_order(tmp_path, short_batches):
-    write_batches(tmp_path, [4] * 6)
+    for i in range(6):
+        write_batch(tmp_path, i, 4)
     Xtr, Ytr, Xte, Yte = load_CIFAR10(str(tmp_path))
     assert Xtr.shape == (20, 32, 32, 3) and Xte.shape == (4, 32, 32, 3)
     assert (Ytr == np.repeat(range(5), 4)).all() and (Yte == 5).all()
     assert (Xtr == Ytr.reshape(-1, 1, 1, 1)).all() and (Xte == 5).all()
-
-
-def test_load_cifar10_refuses_a_batch_of_another_size(tmp_path, short_batches):
-    write_batches(tmp_path, [4, 3, 4, 4, 4, 4])
+    write_batch(tmp_path, 1, 3)
     with pytest.raises(ValueError, match="data_batch_2 holds 3 images, not 4"):
         load_CIFAR10(tmp_path)
 

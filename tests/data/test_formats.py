@@ -20,6 +20,7 @@ PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 
 @pytest.mark.reliability
 @pytest.mark.parametrize("protocol", PROTOCOLS)
+# fmt: off
 @pytest.mark.parametrize(
     "function, args",
     [
@@ -31,6 +32,7 @@ PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
     ],
     ids=["os.system", "eval", "open", "Popen", "np.load"],
 )
+# fmt: on
 def test_pickle_that_calls_is_refused_and_nothing_runs(tmp_path, function, args, protocol):
     marker = tmp_path / "it-ran"
     call = Call(function, *(arg.format(marker=marker) for arg in args))
@@ -51,17 +53,12 @@ def test_hostile_pickle_is_one_line(make):
         assert len(str(e.value)) < 650
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"\x80\x04\x8c\x05numpy\x8c\x0elib.format.open\x93.",
-        b"cnumpy\nload\n.",
-        b"cnumpy.core.multiarray\nscalar\n.",
-        b"c_codecs\nencode\n(Vabc\nVzip\ntR.",
-        b"cnumpy\ndtype\n(VO\ntR.",
-    ],
-    ids=["dotted-name", "numpy.load", "scalar", "another-codec", "object-array"],
-)
+# fmt: off
+@pytest.mark.parametrize("content", [
+    b"\x80\x04\x8c\x05numpy\x8c\x0elib.format.open\x93.", b"cnumpy\nload\n.", b"cnumpy\ndtype\n(VO\ntR.",
+    b"cnumpy.core.multiarray\nscalar\n.", b"c_codecs\nencode\n(Vabc\nVzip\ntR.",
+], ids=["dotted-name", "numpy.load", "object-array", "scalar", "another-codec"])
+# fmt: on
 def test_name_that_no_batch_needs_is_refused(content):
     with pytest.raises(pickle.UnpicklingError):
         load_pickle(io.BytesIO(content))
@@ -102,18 +99,27 @@ def test_text_of_python_2_is_str():
     assert load_pickle(io.BytesIO(PICKLES["python 2"]))["batch_label"] == "training batch 1 of 5"
 
 
-@pytest.mark.parametrize(
-    "batch, says",
-    [
-        ([], "no CIFAR-10 batch"),
-        ({"data": np.zeros((2, 3072), np.uint8)}, "labels"),
-        ({"data": np.zeros((2, 3072)), "labels": [1, 2]}, "uint8"),
-        ({"data": np.zeros((2, 3071), np.uint8), "labels": [1, 2]}, "3072"),
-        ({"data": np.zeros((2, 3072), np.uint8), "labels": [1, 10]}, "0 to 9"),
-        ({"data": np.zeros((2, 3072), np.uint8), "labels": [1]}, "2 labels"),
-        ({"data": np.zeros((2, 3072), np.uint8), "labels": [1, [2]]}, "labels cannot be read"),
-    ],
-)
+def test_file_of_more_than_64_mib_is_refused():
+    content = PICKLES["python 2"] + bytes((1 << 26) - len(PICKLES["python 2"]))
+    assert (read_batch(io.BytesIO(content), "batch")[0] == PIXELS).all()
+    with pytest.raises(DataError, match="batch: it has more than 67,108,864 bytes"):
+        read_batch(io.BytesIO(content + b"."), "batch")
+
+
+TWO = np.zeros((2, 3072), np.uint8)
+
+
+# fmt: off
+@pytest.mark.parametrize("batch, says", [
+    ([], "no CIFAR-10 batch"),
+    ({"data": TWO}, "labels"),
+    ({"data": TWO.astype(float), "labels": [1, 2]}, "uint8"),
+    ({"data": TWO[:, 1:], "labels": [1, 2]}, "3072"),
+    ({"data": TWO, "labels": [1, 10]}, "0 to 9"),
+    ({"data": TWO, "labels": [1]}, "2 labels"),
+    ({"data": TWO, "labels": [1, [2]]}, "labels cannot be read"),
+])
+# fmt: on
 def test_batch_of_the_wrong_form_is_described(batch, says):
     with pytest.raises(DataError, match=says):
         read_batch(io.BytesIO(pickle.dumps(batch)), "batch_x")

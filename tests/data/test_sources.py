@@ -14,7 +14,14 @@ from cs231n.data.formats import BATCHES
 from cs231n.data.sources import CIFAR10
 from tests.support import ROOT
 from tests.support.data_search import CACHE_FILES, cache_listing, find, install_npm, needs_sh
-from tests.support.tiny_cifar import ROWS, python2_pickle, tiny_batches, write_folder, write_tar
+from tests.support.tiny_cifar import (
+    ROWS,
+    pickled_batches,
+    python2_pickle,
+    tiny_batches,
+    write_folder,
+    write_tar,
+)
 
 
 def flip_a_bit(content):
@@ -175,6 +182,18 @@ def test_cache_follows_a_folder_that_changes(home, tiny, monkeypatch):
     (folder / "data_batch_3").write_bytes(python2_pickle(*tiny_batches(seed=1)[2]))
     with pytest.raises(DataError, match="data_batch_3 is not as published"):
         find(home, tiny)
+
+
+@pytest.mark.parametrize("place", ["", "cifar-10-batches-py"])
+@pytest.mark.parametrize("variable", [None, "{home}/datasets"])
+def test_batches_are_found_in_a_folder_or_below_it(home, tiny, monkeypatch, place, variable):
+    for name, content in pickled_batches(tiny_batches()).items():
+        (home / "datasets" / place).mkdir(exist_ok=True)
+        (home / "datasets" / place / name).write_bytes(content)
+    if variable:
+        monkeypatch.setenv("CS231N_CIFAR10", variable.format(home=home))
+    origin = "CS231N_CIFAR10" if variable else "datasets/"
+    assert find(home, tiny).source == f"the folder {place or 'datasets'} ({origin})"
 
 
 def test_broken_file_in_datasets_costs_one_line_and_the_next_source_is_tried(home, tiny, server, capsys):

@@ -268,7 +268,7 @@ def test_what_cannot_move_is_refused(name):
 
 @three_numerics
 @cases("gradient checks, refused", h=st.sampled_from([0, -1e-5, np.nan, np.inf, "small", None, True]))
-def test_a_step_that_is_none_is_refused(h, name):
+def test_a_step_that_moves_nothing_is_refused(h, name):
     x = np.ones((2, 3))
     with unchanged(x.copy()), refused((TypeError, ValueError), f"{name}: h must be"):
         NUMERIC[name](lambda v: v, x, h=h)

@@ -22,32 +22,20 @@ def rules_broken(code):
     return {line.split()[1] for line in ruff.stdout.splitlines() if line.startswith("cs231n/planted.py")}
 
 
-@pytest.mark.parametrize(
-    "code",
-    [
-        "eval('1')",
-        "exec('1')",
-        "import pickle as p\np.load(f)",
-        "from pickle import loads as read\nread(f)",
-        "def f():\n    import os\n    os.system('ls')",
-        "run(c, shell=True)",
-        "import os\nos.execv('ls', [])",
-        "import os\nos.posix_spawn('ls', [], {})",
-        "import subprocess\nmine = subprocess\nmine.run(c)",
-        "from importlib import import_module",
-        "import importlib.util\nimportlib.util.spec_from_file_location(a, b)",
-        "import builtins\nbuiltins.exec(x)",
-        "import tarfile\nwith tarfile.open(f) as tar:\n    tar.extractall()",
-        "import shutil\nshutil.unpack_archive(f)",
-        "import sympy\nsympy.sympify(text)",
-        "import urllib.request\nurllib.request.urlopen(u)",
-        "import urllib\nurllib.request.urlopen(u)",
-        "from urllib import request\nrequest.urlopen(u)",
-        "import socket as s\ns.socket()",
-        "def f():\n    from http.client import HTTPSConnection",
-        "import distributed",
-    ],
-)
+# fmt: off
+@pytest.mark.parametrize("code", [
+    "eval('1')", "exec('1')", "import builtins\nbuiltins.exec(x)", "import sympy\nsympy.sympify(text)",
+    "import pickle as p\np.load(f)", "from pickle import loads as read\nread(f)", "run(c, shell=True)",
+    "def f():\n    import os\n    os.system('ls')", "import os\nos.execv('ls', [])",
+    "import os\nos.posix_spawn('ls', [], {})", "import subprocess\nmine = subprocess\nmine.run(c)",
+    "from importlib import import_module", "import shutil\nshutil.unpack_archive(f)",
+    "import importlib.util\nimportlib.util.spec_from_file_location(a, b)",
+    "import tarfile\nwith tarfile.open(f) as tar:\n    tar.extractall()", "import distributed",
+    "import urllib.request\nurllib.request.urlopen(u)", "import urllib\nurllib.request.urlopen(u)",
+    "from urllib import request\nrequest.urlopen(u)", "import socket as s\ns.socket()",
+    "def f():\n    from http.client import HTTPSConnection",
+])
+# fmt: on
 def test_what_can_run_a_program_or_ask_the_network_is_noticed(code):
     assert rules_broken(code)
 

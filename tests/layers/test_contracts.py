@@ -24,7 +24,9 @@ TRAIN = {"mode": "train"}
 CONTRACTS = [*(getattr(layers, name) for name in layers.__all__), layer_utils.affine_norm_relu_forward]
 
 
-@pytest.mark.parametrize("function", [*CONTRACTS, *optim.UPDATE_RULES.values()], ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    "function", [*CONTRACTS, *(getattr(optim, rule) for rule in optim.__all__)], ids=lambda f: f.__name__
+)
 def test_a_decorated_function_looks_like_the_one_below(function):
     body = function.__wrapped__
     assert inspect.signature(function) == inspect.signature(body)

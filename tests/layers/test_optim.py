@@ -213,4 +213,4 @@ def test_decoupled_decay_shrinks_every_weight_alike_and_without_it_adamw_is_adam
 
 
 def test_every_rule_is_listed_by_its_name():
-    assert optim.UPDATE_RULES == {rule.__name__: rule for rule in DEFAULTS}
+    assert optim.__all__ == [rule.__name__ for rule in DEFAULTS]

@@ -136,7 +136,7 @@ LABELLED = {
 
 @pytest.mark.parametrize("name", LABELLED)
 @cases("labels, refused", spoil=st.sampled_from([*LABELS]))
-def test_labels_that_are_none(name, spoil):
+def test_wrong_labels_are_refused(name, spoil):
     if spoil == "none" and "Net" in name:  # a call without labels asks for scores
         return
     wrong, where = LABELS[spoil](Y), name.replace("TwoLayerNet.loss", "softmax_loss")
@@ -236,8 +236,8 @@ def test_settings_of_nets_outside_their_rule(net, name, rule, data):
         net(**arguments)
 
 
-RULES = [*optim.UPDATE_RULES.values(), fast_layers.adam, fast_layers.adamw]
-RULE_SETTINGS = [(rule, name) for rule in RULES for name in optim.UPDATE_RULES[rule.__name__].settings]
+RULES = [*(getattr(optim, name) for name in optim.__all__), fast_layers.adam, fast_layers.adamw]
+RULE_SETTINGS = [(rule, name) for rule in RULES for name in getattr(optim, rule.__name__).settings]
 every_rule = pytest.mark.parametrize(
     "rule", RULES, ids=lambda rule: f"{rule.__module__.removeprefix('cs231n.')}.{rule.__name__}"
 )
@@ -247,7 +247,7 @@ every_rule = pytest.mark.parametrize(
 @cases("optim, refused", data=st.data())
 def test_settings_of_rules(rule, name, data):
     wrong = [*NO_NUMBERS, 10**400, -0.5]
-    if optim.UPDATE_RULES[rule.__name__].settings[name] is ZEROS:
+    if getattr(optim, rule.__name__).settings[name] is ZEROS:
         kinds = [kind for kind in NO_FLOATS if kind not in ("int64", "uint8", "float16", "number")]
         wrong = [WRONG[kind](X) for kind in [*kinds, *MISFITS]] + [1.0]
     bad, w = data.draw(st.sampled_from(wrong)), X.copy()

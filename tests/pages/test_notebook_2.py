@@ -3,12 +3,10 @@
 import ast
 import copy
 import re
-from collections import Counter
 
 import matplotlib
 import nbformat
 import numpy as np
-import pytest
 
 from tests.support import ROOT
 
@@ -36,20 +34,6 @@ def tagged(cells):
             tags = TAG.findall(cell.source)
             pairs += [(int(tag), check if tag == tags[-1] else None) for tag in tags]
     return pairs
-
-
-def faults(cells):
-    """What is wrong with the equations of a notebook, in words."""
-    pairs = tagged(cells)
-    problems = [
-        f"two equations ({tag})" for tag, count in Counter(tag for tag, _ in pairs).items() if count > 1
-    ]
-    for tag, cell in pairs:
-        if cell is None:
-            problems.append(f"no check cell after ({tag})")
-        elif not re.search(rf"^holds\({tag}, equation, ", cell.source, re.M):
-            problems.append(f"the cell after ({tag}) does not assert it")
-    return problems
 
 
 def signs(tree):
@@ -97,26 +81,12 @@ def walk():
             exec(cell.source, names)
 
 
-def test_every_equation_has_a_check_of_its_own():
-    assert faults(cells()) == []
-    assert [tag for tag, _ in tagged(cells())] == list(range(1, 27))
-
-
-def without_assertion(cell):
-    cell.source = cell.source.replace("holds(9,", "print(9,")
-    return cell
-
-
-@pytest.mark.parametrize(
-    "plant, fault",
-    [
-        (lambda cells: [c for c in cells if "holds(7," not in c.source], "no check cell after (7)"),
-        (lambda cells: [*cells, *(c for c in cells if r"\tag{5}" in c.source)], "two equations (5)"),
-        (lambda cells: list(map(without_assertion, cells)), "the cell after (9) does not assert it"),
-    ],
-)
-def test_a_planted_fault_is_found(plant, fault):
-    assert fault in faults(plant(cells()))
+def test_every_equation_has_a_check_of_its_own_that_asserts_it():
+    pairs = tagged(cells())
+    assert [tag for tag, _ in pairs] == list(range(1, 27))
+    for tag, cell in pairs:
+        assert cell, f"no check cell after ({tag})"
+        assert re.search(rf"^holds\({tag}, equation, ", cell.source, re.M), cell.source
 
 
 def test_each_check_passes_as_it_stands_and_fails_when_a_sign_is_wrong():

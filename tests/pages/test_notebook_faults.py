@@ -37,8 +37,7 @@ PREFIX = {
 VARIABLES = {
     "the locale C": {"LC_ALL": "C"},
     "a locale that is not there": {"LC_ALL": "de_DERP.UTF-8", "LANG": "de_DERP.UTF-8"},
-    "hash seed 0": {"PYTHONHASHSEED": "0"},
-    "hash seed 4294967295": {"PYTHONHASHSEED": "4294967295"},
+    **{f"hash seed {seed}": {"PYTHONHASHSEED": seed} for seed in ("0", "4294967295")},
 }
 PLACES = {"opened in the kit's own folder": ".", "opened in a folder of one's own": "notebooks/für mich/1"}
 
@@ -107,9 +106,7 @@ def pytest_generate_tests(metafunc):
     if "faults" in metafunc.fixturenames:
         many = metafunc.config.getoption("--hypothesis-profile") == "many"
         runs = [(name, list(filter(possible, faults))) for name, faults in (ALL if many else SAMPLE)]
-        metafunc.parametrize(
-            "name, faults", runs, ids=lambda it: it if isinstance(it, str) else ", ".join(it)
-        )
+        metafunc.parametrize("name, faults", runs, ids=lambda it: it if it in NAMES else ", ".join(it))
 
 
 @pytest.fixture
@@ -132,7 +129,7 @@ def under(faults, kit, *arguments, **variables):
 
 
 def changed(kit, faults, name):
-    """Change and move a notebook as the faults say; returns its path and its number of code cells."""
+    """Change and move a notebook -> its path, its number of code cells."""
     path = kit / "notebooks" / f"{name}.ipynb"
     notebook = nbformat.read(path, as_version=4)
     for fault in faults:
@@ -145,13 +142,13 @@ def changed(kit, faults, name):
     return path, len(code_cells(notebook))
 
 
-def files(kit):
+def times(kit):
     return {p: p.stat().st_mtime_ns for p in kit.rglob("*") if p.is_file() and p.parent.name != "__pycache__"}
 
 
 def test_a_notebook_under_faults(kit, name, faults, tmp_path):
     path, count = changed(kit, faults, name)
-    before, landed = files(kit), tmp_path / "landed"
+    before, landed = times(kit), tmp_path / "landed"
     strict = "--nbval-lax" if name == NAMES[3] else "--nbval"
     options = f"-qx -p no:cacheprovider -c {os.devnull} {strict} --nbval-current-env --nbval-cell-timeout=300"
     places = [f"--rootdir={kit}", f"--confcutdir={kit}", path]
@@ -160,31 +157,22 @@ def test_a_notebook_under_faults(kit, name, faults, tmp_path):
             stack.enter_context(tried("Notebooks", fault))
         ran = under(faults, kit, "-m", "pytest", *options.split(), *places, LANDED=str(landed))
         assert ran.returncode == 0 and f"{count} passed" in ran.stdout, ran.stdout[-3000:] + ran.stderr
-        assert files(kit) == before, "a notebook wrote into the kit"  # or the next one might depend on it
+        assert times(kit) == before, "a notebook wrote into the kit"  # or the next one might depend on it
     if "each cell interrupted, and run again" in faults:
         assert len(landed.read_text().split()) > count / 6, "most interrupts came after the end of the cell"
 
 
-@pytest.mark.parametrize(
-    "fault, code, error",
-    [
-        (
-            "no network",
-            "import socket; socket.create_connection(('192.0.2.1', 80), 5)",
-            "Network is unreachable",
-        ),
-        ("a read-only checkout", "open('{kit}/new', 'w')", "Read-only file system"),
-        ("1 GiB of memory", "bytearray(2 ** 30)", "MemoryError"),
-        ("one core", "import os; assert len(os.sched_getaffinity(0)) > 1", "AssertionError"),
-        ("the locale C", "import locale; assert locale.getlocale()[1]", "AssertionError"),
-        (
-            "a locale that is not there",
-            "import locale; locale.setlocale(0, '')",
-            "unsupported locale setting",
-        ),
-        ("hash seed 0", "import sys; assert sys.flags.hash_randomization", "AssertionError"),
-    ],
-)
+# fmt: off
+@pytest.mark.parametrize("fault, code, error", [
+    ("no network", "import socket; socket.create_connection(('192.0.2.1', 80), 5)", "Network is unreachable"),
+    ("a read-only checkout", "open('{kit}/new', 'w')", "Read-only file system"),
+    ("1 GiB of memory", "bytearray(2 ** 30)", "MemoryError"),
+    ("one core", "import os; assert len(os.sched_getaffinity(0)) > 1", "AssertionError"),
+    ("the locale C", "import locale; assert locale.getlocale()[1]", "AssertionError"),
+    ("a locale that is not there", "import locale; locale.setlocale(0, '')", "unsupported locale setting"),
+    ("hash seed 0", "import sys; assert sys.flags.hash_randomization", "AssertionError"),
+])
+# fmt: on
 def test_the_fault_is_real(kit, fault, code, error):
     if not possible(fault):
         pytest.skip(f"{fault}: this system has no way to make it")

@@ -1,13 +1,11 @@
 """The stored notebooks: executed in one go, without an error, a hole, or a trace of a machine."""
 
-import ast
 import base64
 import re
 import struct
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_output
 
 from tests.support import ROOT
 
@@ -15,11 +13,8 @@ PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 NAMES = ["1_gradient_checking", "2_batchnorm_gradient", "3_fully_connected_net", "4_train_on_cifar10"]
 
 # Absolute paths as they leak into tracebacks and warnings; /content/drive is Colab's, the same for everybody.
-MACHINE = re.compile(
-    r"""(?<![\w.~/:-])/(?:home|root|tmp|Users|work|workspace|var|private|opt|usr|mnt)/\w
-                         |\b[A-Z]:\\\\?\w|ipykernel_\d+""",
-    re.X,
-)
+FOLDERS = "home|root|tmp|Users|work|workspace|var|private|opt|usr|mnt"
+MACHINE = re.compile(rf"(?<![\w.~/:-])/(?:{FOLDERS})/\w|\b[A-Z]:\\\\?\w|ipykernel_\d+")
 
 
 @pytest.fixture(params=PATHS, ids=lambda path: path.stem)
@@ -43,41 +38,15 @@ def is_compared(notebook, cell):
     return "nbval-check-output" in tags(cell) if lax else "nbval-ignore-output" not in tags(cell)
 
 
-def execution_faults(cells):
-    """What is wrong with how code cells were executed, in words."""
-    counts = [cell.execution_count for cell in cells]
-    faults = [f"cell {i} was not executed" for i, count in enumerate(counts, 1) if count is None]
-    if not faults and counts != list(range(1, len(counts) + 1)):
-        faults.append(f"numbering has a hole: {counts}")
-    for i, cell in enumerate(cells, 1):
-        faults += [f"cell {i} ended in {out.ename}" for out in cell.outputs if out.output_type == "error"]
-        faults += [] if cell.source.strip() else [f"cell {i} is empty"]
-    return faults
-
-
 def test_the_four_are_there():
     assert [path.stem for path in PATHS] == NAMES
 
 
 def test_executed_in_one_go(notebook):
-    assert execution_faults(code_cells(notebook)) == []
-
-
-@pytest.mark.parametrize(
-    "counts, source, outputs, fault",
-    [
-        ([1, None], "pass", [], "cell 2 was not executed"),
-        ([1, 3], "pass", [], "hole"),
-        ([2, 1], "pass", [], "hole"),
-        ([2], "pass", [], "hole"),
-        ([1], "pass", [new_output("error", ename="KeyError")], "KeyError"),
-        ([1], "", [], "empty"),
-    ],
-    ids=["unexecuted", "hole", "out-of-order", "late", "error", "empty"],
-)
-def test_the_check_of_execution_rejects(counts, source, outputs, fault):
-    cells = [new_code_cell(source, execution_count=count, outputs=outputs) for count in counts]
-    assert fault in " ".join(execution_faults(cells))
+    cells = code_cells(notebook)
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    assert not [out.ename for cell in cells for out in cell.outputs if out.output_type == "error"]
+    assert all(cell.source.strip() for cell in cells)
 
 
 def test_first_code_cells_are_identical():
@@ -113,17 +82,9 @@ def test_no_path_of_a_machine_and_nothing_on_stderr(notebook):
         assert not [output.text for output in outputs if output.get("name") == "stderr"]
 
 
-@pytest.mark.parametrize(
-    "leak",
-    [
-        "File /{}/me/kit/x.py".format("home"),
-        "C:\\Users\\me",
-        "at /{}/x".format("tmp"),
-        "ipykernel_123/45.py:1: RuntimeWarning",
-    ],
-)
-def test_the_search_for_paths_finds(leak):
-    assert MACHINE.search(leak)
+def test_the_search_for_paths_finds_them():
+    for leak in (f"File /{'home'}/me/x.py", f"at /{'tmp'}/x", "C:\\Users\\me", "ipykernel_123/45.py"):
+        assert MACHINE.search(leak), leak
 
 
 def test_metadata_is_clean(notebook):
@@ -149,7 +110,4 @@ def test_a_question_and_a_check(notebook):
     prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     assert prose.startswith("# ") and prose.count("Your turn") >= 2
     code = "\n".join(cell.source for cell in code_cells(notebook))
-    tree = ast.parse("\n".join(line for line in code.splitlines() if not line.startswith(("%", "!"))))
-    calls = [ast.unparse(node.func).split(".")[-1] for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    asserts = [node for node in ast.walk(tree) if isinstance(node, ast.Assert)]
-    assert len(asserts) + sum(name.startswith("assert") for name in calls) >= 5
+    assert len(re.findall(r"^ *(?:\w+\.)?assert", code, re.M)) >= 5

@@ -7,17 +7,12 @@ import numpy as np
 import pytest
 
 from cs231n.common.executors import executor_for
-from cs231n.search import rungs, search
+from cs231n.search import rungs
 from cs231n.search.space import choice, integer, log_uniform, propose, uniform
 from tests.support import refused
 from tests.support import search_objectives as objectives
 from tests.support.search_objectives import SPACE, closed_form
 from tests.support.search_outcomes import lines, outcomes, run_search
-
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "r.jsonl"
 
 
 def test_draws_lie_where_the_space_says():
@@ -41,68 +36,59 @@ def test_proposals_are_the_same_next_year():
     assert propose(SPACE, 231, 8) != pinned != propose(SPACE, 232, 7)
 
 
-@pytest.mark.parametrize(
-    "dimension, low, middle, high",
-    [
-        (uniform(2, 4), 2, 3, 4),
-        (integer(1, 5), 1, 3, 5),
-        (log_uniform(1e-4, 1e-2), 1e-4, 1e-3, 1e-2),
-        (choice("a", "b", "c"), "a", "b", "c"),
-    ],
-    ids=str,
-)
+# fmt: off
+@pytest.mark.parametrize("dimension, low, middle, high", [
+    (uniform(2, 4), 2, 3, 4),
+    (integer(1, 5), 1, 3, 5),
+    (log_uniform(1e-4, 1e-2), 1e-4, 1e-3, 1e-2),
+    (choice("a", "b", "c"), "a", "b", "c"),
+], ids=str)
+# fmt: on
 def test_places_span_the_axis(dimension, low, middle, high):
     np.testing.assert_allclose([dimension.place(v) for v in (low, middle, high)], [0, 0.5, 1], atol=1e-12)
 
 
-@pytest.mark.parametrize(
-    "dimension, arguments, error, fragments",
-    [
-        (uniform, (1, 1), ValueError, ["uniform: high", "above 1"]),
-        (log_uniform, (0, 1), ValueError, ["log_uniform: low", "above 0"]),
-        (integer, (1, 2.5), TypeError, ["integer: high"]),
-        (choice, (), ValueError, ["nothing to choose from"]),
-        (choice, ([1, 2],), TypeError, ["[1, 2]", "try its name"]),
-    ],
-    ids=str,
-)
+# fmt: off
+@pytest.mark.parametrize("dimension, arguments, error, fragments", [
+    (uniform, (1, 1), ValueError, ["uniform: high", "above 1"]),
+    (log_uniform, (0, 1), ValueError, ["log_uniform: low", "above 0"]),
+    (integer, (1, 2.5), TypeError, ["integer: high"]),
+    (choice, (), ValueError, ["nothing to choose from"]),
+    (choice, ([1, 2],), TypeError, ["[1, 2]", "try its name"]),
+], ids=str)
+# fmt: on
 def test_a_dimension_that_cannot_be_is_refused(dimension, arguments, error, fragments):
     with refused(error, *fragments):
         dimension(*arguments)
 
 
-@pytest.mark.parametrize(
-    "changes, error, fragments",
-    [
-        ({"space": {}}, ValueError, ["space is empty"]),
-        ({"space": [0.1]}, TypeError, ["space must be a dict, got list"]),
-        ({"space": {"rate": 0.1}}, TypeError, ["space['rate']", "try choice(0.1)"]),
-        ({"trials": 0}, ValueError, ["trials must be at least 1"]),
-        ({"epochs": 1.5}, TypeError, ["epochs must be an integer"]),
-        ({"seed": 2**32}, ValueError, ["seed must be below 2**32"]),
-        ({"eta": 1}, ValueError, ["eta must be at least 2"]),
-    ],
-    ids=str,
-)
+# fmt: off
+@pytest.mark.parametrize("changes, error, fragments", [
+    ({"space": {}}, ValueError, ["space is empty"]),
+    ({"space": [0.1]}, TypeError, ["space must be a dict, got list"]),
+    ({"space": {"rate": 0.1}}, TypeError, ["space['rate']", "try choice(0.1)"]),
+    ({"trials": 0}, ValueError, ["trials must be at least 1"]),
+    ({"epochs": 1.5}, TypeError, ["epochs must be an integer"]),
+    ({"seed": 2**32}, ValueError, ["seed must be below 2**32"]),
+    ({"eta": 1}, ValueError, ["eta must be at least 2"]),
+], ids=str)
+# fmt: on
 def test_arguments_are_refused_before_a_file_is_made(tmp_path, path, changes, error, fragments):
     with refused(error, "search: ", *fragments):
-        search(
-            closed_form, **{"space": SPACE, "trials": 2, "seed": 0, "epochs": 1, "results": path, **changes}
-        )
+        run_search(path, **{"trials": 2, **changes})
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(
-    "trials, epochs, eta, expected",
-    [
-        (30, 9, None, [(30, 9)]),
-        (30, 9, 3, [(30, 1), (10, 3), (3, 9)]),
-        (8, 100, 2, [(8, 12), (4, 25), (2, 50), (1, 100)]),
-        (2, 9, 3, [(2, 9)]),
-        (30, 2, 3, [(30, 2)]),
-        (9, 10, 3, [(9, 1), (3, 3), (1, 10)]),
-    ],
-)
+# fmt: off
+@pytest.mark.parametrize("trials, epochs, eta, expected", [
+    (30, 9, None, [(30, 9)]),
+    (30, 9, 3, [(30, 1), (10, 3), (3, 9)]),
+    (8, 100, 2, [(8, 12), (4, 25), (2, 50), (1, 100)]),
+    (2, 9, 3, [(2, 9)]),
+    (30, 2, 3, [(30, 2)]),
+    (9, 10, 3, [(9, 1), (3, 3), (1, 10)]),
+])
+# fmt: on
 def test_rungs(trials, epochs, eta, expected):
     assert rungs(trials, epochs, eta) == expected
 
@@ -147,9 +133,8 @@ def test_failed_trials_are_kept_with_their_reason_and_ranked_last(path):
 
 
 def test_when_all_fail_the_halving_ends(path):
-    rows = run_search(
-        path, objectives.odd_depths_fail, SPACE | {"depth": choice(1)}, trials=4, epochs=2, eta=2
-    )
+    space = SPACE | {"depth": choice(1)}
+    rows = run_search(path, objectives.odd_depths_fail, space, trials=4, epochs=2, eta=2)
     assert [row["score"] for row in rows] == [None] * 4 and len(lines(path)) == 5
 
 

@@ -36,39 +36,31 @@ class Cluster:
     def start(self, what, *options):
         local = ["--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0"]
         with open(self.folder / f"{what}-{len(self.processes)}.log", "w") as log:
-            process = start_python(
-                ["-m", "dask", what, "--scheduler-file", self.where, *options, *local],
-                cwd=self.folder,
-                stdout=log,
-                stderr=log,
-            )
+            command = ["-m", "dask", what, "--scheduler-file", self.where, *options, *local]
+            process = start_python(command, cwd=self.folder, stdout=log, stderr=log)
         self.processes.append(process)
         return process
-
-    def wait_for_workers(self, count):
-        from distributed import Client
-
-        with Client(self.address, set_as_default=False) as client:
-            client.wait_for_workers(count, timeout=30)
 
     def close(self):
         for process in reversed(self.processes):
             process.terminate()  # a nanny takes its worker with it
         for process in self.processes:
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(5)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            process.kill()
+            process.wait()
 
 
 @contextlib.contextmanager
 def cluster_in(folder, workers=2, nanny="--no-nanny"):
+    from distributed import Client
+
     folder.mkdir()
     cluster = Cluster(folder)
     try:
         cluster.workers = [cluster.start("worker", "--nthreads", "1", nanny) for _ in range(workers)]
-        cluster.wait_for_workers(workers)
+        with Client(cluster.address, set_as_default=False) as client:
+            client.wait_for_workers(workers, timeout=30)
         yield cluster
     finally:
         cluster.close()
@@ -96,12 +88,6 @@ def watched_executor(cluster, watch):
         yield executor
 
 
-@pytest.fixture
-def log(tmp_path):
-    (tmp_path / "log").mkdir()
-    return tmp_path / "log"
-
-
 def test_the_cluster_does_what_one_process_does_and_loads_the_images_once(tmp_path, cluster):
     arguments = {"objective": objectives.seeds, "trials": 12, "seed": 3, "epochs": 4, "eta": 2}
     images = {"objective": objectives.TrainOnTinyImages(str(tmp_path)), "space": CIFAR10_SPACE}
@@ -114,8 +100,8 @@ def test_the_cluster_does_what_one_process_does_and_loads_the_images_once(tmp_pa
     assert all(row["score"] is not None for row in rows)
 
 
-def test_a_worker_killed_in_the_middle_loses_no_trial(tmp_path, cluster, log):
-    path, victim = tmp_path / "r.jsonl", cluster.workers[0]
+def test_a_worker_killed_in_the_middle_loses_no_trial(path, cluster, log):
+    victim = cluster.workers[0]
 
     def kill_once(*_):
         if len(lines(path)) > 5 and victim.poll() is None:
@@ -133,8 +119,8 @@ def test_a_worker_killed_in_the_middle_loses_no_trial(tmp_path, cluster, log):
 
 
 @pytest.mark.slow
-def test_a_trial_that_kills_every_worker_fails_alone(tmp_path):
-    path, space = tmp_path / "r.jsonl", {**SPACE, "depth": integer(1, 4)}
+def test_a_trial_that_kills_every_worker_fails_alone(tmp_path, path):
+    space = {**SPACE, "depth": integer(1, 4)}
     with cluster_in(tmp_path / "cluster", 1, "--nanny") as cluster:  # a nanny starts another worker
         with executor_for(f"dask:{cluster.address}") as executor:
             rows = run_search(path, objectives.shallow_kills, space, trials=8, seed=4, executor=executor)
@@ -143,8 +129,8 @@ def test_a_trial_that_kills_every_worker_fails_alone(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_search_that_lost_its_scheduler_stops_and_goes_on_elsewhere(tmp_path, cluster, log):
-    path, objective, futures = tmp_path / "r.jsonl", Logged(str(log), 0.1), []
+def test_a_search_that_lost_its_scheduler_stops_and_goes_on_elsewhere(path, cluster, log):
+    objective, futures = Logged(str(log), 0.1), []
 
     def close_after_the_fourth(count, future):
         futures.append(future)

@@ -26,17 +26,15 @@ def test_the_command_prints_a_table_and_draws(tmp_path):
     assert path.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize(
-    "argv, fragment",
-    [
-        (["--executor", "slurm"], "search: executor must be serial"),
-        (["--trials", "0"], "search: trials must be at least 1"),
-        (["--results", "/dev/null/r.jsonl"], "search: "),
-    ],
-    ids=["executor", "trials", "folder"],
-)
-def test_the_command_says_what_it_cannot_do_in_a_line(tmp_path, argv, fragment):
-    process = command(tmp_path, "--results", tmp_path / "r.jsonl", *argv)
+# fmt: off
+@pytest.mark.parametrize("argv, fragment", [
+    (["--executor", "slurm"], "search: executor must be serial"),
+    (["--trials", "0"], "search: trials must be at least 1"),
+    (["--results", "/dev/null/r.jsonl"], "search: "),
+], ids=["executor", "trials", "folder"])
+# fmt: on
+def test_the_command_says_what_it_cannot_do_in_a_line(tmp_path, path, argv, fragment):
+    process = command(tmp_path, "--results", path, *argv)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 1 and out == "" and err.startswith(fragment) and len(err.splitlines()) == 1
 
@@ -44,9 +42,7 @@ def test_the_command_says_what_it_cannot_do_in_a_line(tmp_path, argv, fragment):
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
 @pytest.mark.parametrize("executor", ["serial", pytest.param("processes:2", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "kill-9"])
-def test_what_was_interrupted_goes_on(tmp_path, executor, how):
-    path, log = tmp_path / "r.jsonl", tmp_path / "log"
-    log.mkdir()
+def test_what_was_interrupted_goes_on(path, log, executor, how):
     argv = [log, "--executor", executor, "--trials", 30, "--results", path, "--epochs", 1]
     process = command(*argv)
     wait_for(lambda: path.exists() and len(path.read_bytes().splitlines()) > 4)

@@ -12,11 +12,6 @@ from tests.support.search_objectives import SPACE, Logged, started
 from tests.support.search_outcomes import lines, outcomes, run_search
 
 
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "r.jsonl"
-
-
 @pytest.mark.parametrize("eta", [None, 2])
 def test_a_search_goes_on_from_any_moment(tmp_path, eta):
     arguments = {"trials": 8, "epochs": 4, "eta": eta}
@@ -46,19 +41,17 @@ def test_a_random_search_goes_on_to_more_trials(tmp_path, path):
     assert [*map(len, rows)] == [3, 5, 2] and len(started(tmp_path)) == 5
 
 
-@pytest.mark.parametrize(
-    "changes, fragments",
-    [
-        ({"seed": 1}, ["its seed is 0, this one's 1"]),
-        ({"epochs": 8}, ["its epochs is 4, this one's 8"]),
-        ({"eta": 3}, ["its eta is 2, this one's 3"]),
-        ({"eta": None}, ["its eta is 2, this one's not given"]),
-        ({"trials": 5}, ["its trials is 4, this one's 5"]),
-        ({"space": {**SPACE, "rate": log_uniform(1e-5, 1)}}, ["its space is", "high=0.1", "high=1)"]),
-        ({"objective": objectives.crossing}, ["its objective is <function closed_form>"]),
-    ],
-    ids=lambda changes: next(iter(changes)),
-)
+# fmt: off
+@pytest.mark.parametrize("changes, fragments", [
+    ({"seed": 1}, ["its seed is 0, this one's 1"]),
+    ({"epochs": 8}, ["its epochs is 4, this one's 8"]),
+    ({"eta": 3}, ["its eta is 2, this one's 3"]),
+    ({"eta": None}, ["its eta is 2, this one's not given"]),
+    ({"trials": 5}, ["its trials is 4, this one's 5"]),
+    ({"space": {**SPACE, "rate": log_uniform(1e-5, 1)}}, ["its space is", "high=0.1", "high=1)"]),
+    ({"objective": objectives.crossing}, ["its objective is <function closed_form>"]),
+], ids=lambda changes: next(iter(changes)))
+# fmt: on
 def test_the_file_of_another_search_is_refused(path, changes, fragments):
     arguments = {"trials": 4, "epochs": 4, "eta": 2}
     run_search(path, **arguments)
@@ -68,16 +61,14 @@ def test_the_file_of_another_search_is_refused(path, changes, fragments):
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize(
-    "content, fragments",
-    [
-        (b"notes", ["holds something else"]),
-        (b"notes\n", ["line 1", "no result of a search"]),
-        (b"[1]\n", ["holds another search"]),
-        (None, ["line 3", "no result of a search", "mend or remove"]),
-    ],
-    ids=["text", "line", "json", "broken-inside"],
-)
+# fmt: off
+@pytest.mark.parametrize("content, fragments", [
+    (b"notes", ["holds something else"]),
+    (b"notes\n", ["line 1", "no result of a search"]),
+    (b"[1]\n", ["holds another search"]),
+    (None, ["line 3", "no result of a search", "mend or remove"]),
+], ids=["text", "line", "json", "broken-inside"])
+# fmt: on
 def test_a_file_of_something_else_is_left_alone(path, content, fragments):
     if content is None:
         run_search(path, trials=3)
@@ -100,23 +91,19 @@ def a_row(trial, score, epochs=1, **config):
     return {"trial": trial, "epochs": epochs, "config": config, "score": score, **error}
 
 
+# fmt: off
 def test_ranking_and_table():
-    rows = [
-        a_row(0, 0.3, rate=1e-3),
-        a_row(1, None, rate=2e-3),
-        a_row(2, 0.5, rate=0.00123456),
-        a_row(2, 0.4, epochs=3, rate=0.00123456),
-        a_row(3, -0.5, rate=4.0),
-    ]
+    rows = [a_row(0, 0.3, rate=1e-3), a_row(1, None, rate=2e-3), a_row(2, 0.5, rate=0.00123456),
+            a_row(2, 0.4, epochs=3, rate=0.00123456), a_row(3, -0.5, rate=4.0)]
     assert [(row["trial"], row["epochs"]) for row in ranked(rows)] == [(2, 3), (0, 1), (3, 1), (1, 1)]
-    assert table(rows, ["rate"])[:5] == [
-        "trial  epochs    score      rate",
-        "    2       3   0.4000  0.001235",
-        "    0       1   0.3000     0.001",
-        "    3       1  -0.5000         4",
-        "    1       1   failed     0.002",
-    ]
-    assert table(rows, ["rate"])[5].startswith("trial 1 failed: ValueError: xxx")
+    *head, reason = table(rows, ["rate"])[:6]
+    assert head == ["trial  epochs    score      rate",
+                    "    2       3   0.4000  0.001235",
+                    "    0       1   0.3000     0.001",
+                    "    3       1  -0.5000         4",
+                    "    1       1   failed     0.002"]
+    assert reason.startswith("trial 1 failed: ValueError: xxx")
+# fmt: on
 
 
 def test_a_table_fits_a_terminal():

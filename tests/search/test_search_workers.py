@@ -24,11 +24,6 @@ from tests.support.search_objectives import SPACE, started
 from tests.support.search_outcomes import lines, outcomes, run_search, wait_for
 
 
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "r.jsonl"
-
-
 def spawning_pool():
     return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
 

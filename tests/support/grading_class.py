@@ -1,10 +1,8 @@
 """What the tests of the grader share: submissions made of the solved kit, of its blanks, and of changes."""
 
 import functools
-import os
 import re
 import zipfile
-from pathlib import Path
 
 from classroom.grading.marking import mark
 from classroom.grading.reference import submitted_files
@@ -23,7 +21,7 @@ LAYERS, LAYER_UTILS, OPTIM, NET = FILES
 BRIEF = Limits(seconds=2, cpu=8, memory=1 << 30)
 PATIENT = BRIEF._replace(seconds=5)
 
-# Batch normalization with a cache of its own; tests replace parts of it.
+# Batch normalization with a cache of its own.
 BATCHNORM = """
 def batchnorm_forward(x, gamma, beta, bn_param):
     eps, momentum = bn_param.get("eps", 1e-5), bn_param.get("momentum", 0.9)
@@ -39,18 +37,17 @@ def batchnorm_forward(x, gamma, beta, bn_param):
 def batchnorm_backward(dout, cache):
     x_hat, N = cache["x_hat"], len(dout)
     dgamma, dbeta = (dout * x_hat).sum(axis=0), dout.sum(axis=0)
-    return cache["factor"] * (dout - dbeta / N - x_hat * dgamma / N), dgamma, dbeta
-
-
-def batchnorm_backward_alt(dout, cache):
-    x_hat, N = cache["x_hat"], len(dout)
-    dgamma, dbeta = (dout * x_hat).sum(axis=0), dout.sum(axis=0)
     dx = cache["factor"] * (dout - dbeta / N - x_hat * dgamma / N)
     return dx, dgamma, dbeta
+
+
 """
-WRONG_ALT = BATCHNORM.replace(
-    "dx = cache", "dx = dbeta / N * cache['factor'] + cache"
-)  # the mean is held fixed
+BATCHNORM += BATCHNORM[BATCHNORM.index("def batchnorm_backward") :].replace("backward(", "backward_alt(")
+WRONG_ALT = """
+def batchnorm_backward_alt(dout, cache):
+    dx, dgamma, dbeta = _batchnorm_backward_alt(dout, cache)
+    return dx + cache.gamma * cache.inv_std * dbeta / len(dout), dgamma, dbeta  # the mean is held fixed
+"""
 
 
 @functools.cache
@@ -100,7 +97,7 @@ def marked(files, level=None, limits=BRIEF, only=None):
 
 
 def shares(results):
-    """Of the results, those that earn something."""
+    """{title: share} of the results that earn something."""
     return {title: result.share for title, result in results.items() if result.share}
 
 
@@ -115,15 +112,3 @@ def zipped(path, files, top=""):
         for name, content in files.items():
             file.writestr(top + name, content)
     return path
-
-
-def alive(marker):
-    """The processes whose command line holds marker."""
-    pids = []
-    for pid in filter(str.isdecimal, os.listdir("/proc")):
-        try:
-            if marker in Path("/proc", pid, "cmdline").read_bytes():
-                pids.append(int(pid))
-        except OSError:
-            pass
-    return pids

@@ -2,6 +2,7 @@
 
 import argparse
 import functools
+import json
 import shutil
 
 import pytest
@@ -20,6 +21,13 @@ def command(*arguments):
     parser = argparse.ArgumentParser()
     release.add_arguments(parser)
     return release.main(parser.parse_args([str(a) for a in arguments]))
+
+
+def write_manifest(folder, number, **changes):
+    """The path of a manifest of one exercise, with changed fields."""
+    path = folder / "mine.json"
+    path.write_text(json.dumps([json.loads(MANIFEST.read_text())[number - 1] | changes]))
+    return path
 
 
 def solve(folder):

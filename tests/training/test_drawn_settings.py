@@ -37,13 +37,13 @@ def net():
 
 @pytest.mark.parametrize("name", SETTINGS)
 @cases("settings of the Solver, refused", data=st.data())
-def test_settings_of_the_solver_that_are_none(net, name, data):
+def test_settings_of_the_solver_are_refused(net, name, data):
     with refused((TypeError, ValueError), "Solver: ", name):
         Solver(net, DATA, **{name: data.draw(SETTINGS[name])})
 
 
 @pytest.mark.parametrize("wrong", [Y.astype(float), Y - 1, Y + 1, Y[:-1], np.eye(3, dtype=int)[Y], Y > 0, 0])
-def test_labels_of_check_accuracy_that_are_none(net, wrong):
+def test_labels_of_check_accuracy_are_refused(net, wrong):
     solver = Solver(net, DATA)
     with unchanged(X, wrong), refused((TypeError, ValueError), "check_accuracy: "):
         solver.check_accuracy(X, wrong)

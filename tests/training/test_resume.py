@@ -3,6 +3,7 @@
 import random
 import time
 from contextlib import ExitStack
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -30,11 +31,7 @@ class Stop(BaseException):
 
 def train_until(solver, step, error=Stop):
     """Train, with the error in that step, counted from 1."""
-
-    def stop():
-        raise error
-
-    at_step(solver, step, stop)
+    at_step(solver, step, Mock(side_effect=error))
     with pytest.raises(error):
         solver.train()
 
@@ -84,16 +81,12 @@ def without_memory(config):
 
 
 ONE_STREAM = save_random_state(solver=np.random.default_rng(5)) | {"held": {"solver": 1, "model": 1}}
+# fmt: off
 PLANTED = {  # the part of the state that a bug changes, and how
     "rng-not-restored": ("streams", lambda saved: ONE_STREAM),
-    "one-rng-becomes-two": (
-        "streams",
-        lambda saved: {"held": {"solver": 1, "model": 2}, "states": [*saved["states"], saved["states"][1]]},
-    ),
-    "optimizer-memory-lost": (
-        "optim_configs",
-        lambda cs: {name: without_memory(c) for name, c in cs.items()},
-    ),
+    "one-rng-becomes-two": ("streams", lambda saved: {
+        "held": {"solver": 1, "model": 2}, "states": [*saved["states"], saved["states"][1]]}),
+    "memory-lost": ("optim_configs", lambda cs: {name: without_memory(c) for name, c in cs.items()}),
     "statistics-lost": ("bn_params", lambda bn_params: [{"mode": "train"} for _ in bn_params]),
     "schedule-starts-again": ("counters", lambda counters: counters | {"_done": 0}),
     "decay-lost": ("counters", lambda counters: counters | {"_rate": 2e-2}),
@@ -102,6 +95,7 @@ PLANTED = {  # the part of the state that a bug changes, and how
     "best-parameters-lost": ("best", lambda best: [{name: 2 * w for name, w in best[0].items()}, best[1]]),
     "float32-through-text": ("params", lambda params: {name: short_text(w) for name, w in params.items()}),
 }
+# fmt: on
 
 
 @pytest.mark.parametrize("key, change", PLANTED.values(), ids=PLANTED)
@@ -131,13 +125,6 @@ def child(folder, how, *save):
     """The run in a process of its own, at the moment it begins to train."""
     process = start_python([resume_child.__file__, folder, how, *save], stderr=None)
     process.stdout.readline()
-    return process
-
-
-def finished(folder, how, *save):
-    """child, at its end."""
-    with child(folder, how, *save) as process:
-        pass
     return process
 
 
@@ -178,12 +165,13 @@ def test_killed_while_saving(tmp_path, whole, many):
     for save in (1, 2, 5, 9) if many else (2,):
         folder = tmp_path / str(save)
         with tried("Training", "kill -9 with half a checkpoint written"):
-            killed = finished(folder, "new", save)
-            half = f".checkpoint_{(save - 1) * STEPS_AN_EPOCH}.npz.{killed.pid}"
+            with child(folder, "new", save) as killed:
+                half = f".checkpoint_{(save - 1) * STEPS_AN_EPOCH}.npz.{killed.pid}"
             assert killed.returncode == -9
             assert [p.name.rsplit(".", 2)[0] for p in folder.glob(".*")] == [half]
-            assert finished(folder, "resume" if save > 1 else "new").returncode == 0
-            assert all_of(folder) == whole()
+            with child(folder, "resume" if save > 1 else "new") as resumed:
+                pass
+            assert resumed.returncode == 0 and all_of(folder) == whole()
 
 
 def test_a_full_disk_leaves_the_checkpoint_before(monkeypatch, folder, whole):
@@ -213,9 +201,7 @@ def test_an_older_checkpoint_by_name(folder, whole):
     start(folder).train()
     last = folder / "checkpoint_48.npz"
     last.write_bytes(last.read_bytes()[:-1000])
-    with refused(
-        ValueError, "checkpoint_48.npz is no checkpoint", f"try Solver.resume('{folder}/checkpoint_42.npz'"
-    ):
+    with refused(ValueError, "_48.npz is no checkpoint", f"try Solver.resume('{folder}/checkpoint_42.npz'"):
         Solver.resume(folder, image_data())
     resume_and_train(folder / "checkpoint_42.npz")
     assert all_of(folder) == whole()

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import traceback
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -14,15 +15,7 @@ from cs231n.solver import Solver
 from cs231n.training import run_folder
 from tests.support import ROOT, full_disk_child
 from tests.support.namespaces import can_unshare
-from tests.support.resume_child import (
-    STEPS_AN_EPOCH,
-    all_of,
-    at_step,
-    frozen,
-    go_on,
-    image_data,
-    start,
-)
+from tests.support.resume_child import STEPS_AN_EPOCH, all_of, at_step, frozen, go_on, image_data, start
 from tests.support.scripted import net, solver_of
 from tests.support.tally import tried
 
@@ -130,15 +123,13 @@ def test_a_spoilt_file(tmp_path, many, without_pictures):
     Solver.resume(folder / "checkpoint_42.npz", image_data())
 
 
+# fmt: off
 @pytest.mark.skipif(not can_unshare(), reason="needs a mount namespace, for a tmpfs that fills up")
-@pytest.mark.parametrize(
-    "fault, what, cases",
-    [
-        ("full", "a disk with room for so many bytes", range(0, 200_000, 2048)),
-        ("read-only", "a disk that is read-only from a step on", range(0, 8 * STEPS_AN_EPOCH + 1)),
-    ],
-    ids=["full", "read-only"],
-)
+@pytest.mark.parametrize("fault, what, cases", [
+    ("full", "a disk with room for so many bytes", range(0, 200_000, 2048)),
+    ("read-only", "a disk that is read-only from a step on", range(0, 8 * STEPS_AN_EPOCH + 1)),
+], ids=["full", "read-only"])
+# fmt: on
 def test_a_disk_that_fails(fault, what, cases, many, tmp_path):
     """No step is lost that a checkpoint holds; once there is room again, the run ends as it would have."""
     cases = cases if many else random.Random(0).sample(cases, 6)
@@ -155,21 +146,11 @@ def test_a_disk_that_fails(fault, what, cases, many, tmp_path):
 
 def test_a_full_disk_under_checkpoint_name(tmp_path, monkeypatch, blobs):
     solver = solver_of(net(), blobs[0], num_epochs=5, checkpoint_name=str(tmp_path / "net"))
-    fsync, calls = os.fsync, 0
-
-    def full(file):
-        nonlocal calls
-        calls += 1
-        if calls == 3:
-            raise OSError(28, "No space left on device")
-        fsync(file)
-
-    monkeypatch.setattr(os, "fsync", full)
-    words = (
-        "Solver.train: cannot write .*net_epoch_3.npz .*No space.*make room, or try another checkpoint_name"
-    )
+    full = OSError(28, "No space left on device")
+    monkeypatch.setattr(os, "fsync", Mock(side_effect=[None, None, full]))
+    words = "Solver.train: cannot write .*net_epoch_3.npz .*No space.*make room, or try another "
     with tried("Training", "a disk with room for so many bytes"):
-        with pytest.raises(OSError, match=words + ".* adds num_epochs"):
+        with pytest.raises(OSError, match=words + "checkpoint_name.* adds num_epochs"):
             solver.train()
         assert sorted(p.name for p in tmp_path.iterdir()) == ["net_epoch_1.npz", "net_epoch_2.npz"]
         assert solver.check_accuracy(solver.X_val, solver.y_val) == solver.best_val_acc
