@@ -300,14 +300,14 @@ def test_sandwich(data, N, rest, M, dtype, normalization, p, needs_dx):
     dropout = (
         {"mode": "train", "p": np.float64(p), "seed": 7} if p else data.draw(st.sampled_from([None, {}]))
     )
-    param = {"mode": "train", "eps": 1e-3} if normalization else None
+    param, no_dx = {"mode": "train", "eps": 1e-3} if normalization else None, [False] * (not needs_dx)
     with unchanged(*drawn):
         out, cache = affine_norm_relu_dropout_forward(*inputs, param, normalization, dropout)
-        grads = affine_norm_relu_dropout_backward(dout, cache, needs_dx)
+        grads = affine_norm_relu_dropout_backward(dout, cache, *no_dx)
         if not p:  # the smaller sandwiches are the same without dropout
             if normalization:
                 less, cache = affine_norm_relu_forward(*inputs, {"mode": "train", "eps": 1e-3}, normalization)
-                less_grads = affine_norm_relu_backward(dout, cache, needs_dx)
+                less_grads = affine_norm_relu_backward(dout, cache, *no_dx)
             else:
                 less, cache = affine_relu_forward(*inputs[:3])
                 less_grads = (*affine_relu_backward(dout, cache), None, None)
