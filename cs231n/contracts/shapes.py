@@ -119,8 +119,9 @@ def _misfit(
 
 
 def _describe(item: Item, shape: tuple[int, ...]) -> str:
-    each = f", which has {math.prod(shape[1:])} numbers an example" if item.dims[1:] == ("D...",) else ""
-    return f"{item.name} {shape}{each}"
+    if len(shape) > 2 and item.dims[1:] == ("D...",):
+        return f"{item.name} {shape}, which has {math.prod(shape[1:])} numbers an example"
+    return f"{item.name} {shape}"
 
 
 def _format_shape(sizes: Sequence[Any]) -> str:

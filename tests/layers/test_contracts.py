@@ -214,8 +214,9 @@ def batchnorm(x=X, gamma=G, param=TRAIN):
 
 
 SENTENCES = {  # those that learners meet most, in full, without the function's name
-    "b must be (M,) = (5,) to go with x (4, 3), which has 3 numbers an example, w (3, 5), got (5, 1); "
-    "try b.reshape(-1)": lambda: layers.affine_forward(X, W, B[:, None]),
+    "b must be (M,) = (5,) to go with x (4, 3), w (3, 5), got (5, 1); try b.reshape(-1)": lambda: (
+        layers.affine_forward(X, W, B[:, None])
+    ),
     "w must be (D, M) = (4, M) to go with x (4, 2, 2), which has 4 numbers an example, got (3, 5)": (
         lambda: layers.affine_forward(np.ones((4, 2, 2)), W, B)
     ),
