@@ -108,6 +108,10 @@ def test_found(name, content, fragments):
     assert places and all(place.startswith(start) for place in places)
 
 
+def test_found_in_what_a_notebook_says_of_itself(fragments):
+    assert leaks_of_8("n.ipynb", json.dumps({"cells": [], "metadata": {"note": DX}}), fragments)
+
+
 def test_found_in_the_zip_and_in_a_zip_in_it(fragments):
     inner = zip_of({"a.py": f"{DX}\n".encode()})
     assert leaks_of_8("out.zip", inner, fragments) == ["out.zip/a.py, line 1"]
@@ -132,6 +136,13 @@ def test_every_statement_with_an_operation_is_found_alone(file, name, fragments)
             line = ast.unparse(part)
             if not {line, ast.unparse(getattr(part, "value", None) or part)} & SHOWN_ON_PURPOSE:
                 assert find_leaks({"a.py": f"def f():\n    {line}\n".encode()}, fragments), line
+                if count_operations(part) >= 3:  # under other names too
+                    called = [node.func for node in ast.walk(part) if isinstance(node, ast.Call)]
+                    for node in ast.walk(part):
+                        if isinstance(node, ast.Name) and node.id != "np" and node not in called:
+                            node.id += "_"
+                    line = ast.unparse(part)
+                    assert find_leaks({"a.py": f"def f():\n    {line}\n".encode()}, fragments), line
 
 
 # fmt: off

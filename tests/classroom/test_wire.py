@@ -26,7 +26,7 @@ ARRAYS = [
     np.array([1 + 2j]), np.arange(3.0).astype(">f8"),
 ]
 HEADS_THAT_LIE = [
-    {"array": ["<f8", 1 << 40]}, {"array": ["<f8", -1]}, {"array": ["<f8", 3.0]}, {"array": ["|O", 1]},
+    {"array": ["<f8", 1 << 40]}, {"array": ["|u1", -1]}, {"array": ["<f8", 3.0]}, {"array": ["|O", 1]},
     {"array": ["<U8", 1]}, {"array": ["<f8", *[1] * 40]}, {"array": "<f8"}, {"array": [["<f8"], 1]},
     {"pickle": "x"}, {"dict": []}, {}, {"array": ["<f8"], "dict": {}}, {"array": ["<f8", 1 << 62, 1 << 62]},
     [{"array": ["<i2", 1]}, {"array": ["<i2", 2]}],  # the first two bytes twice
