@@ -194,10 +194,10 @@ def test_the_start_of_a_child_does_not_count_as_the_students_time(monkeypatch):
             time.sleep(2.2)
 
     monkeypatch.setattr(runner, "Child", SlowChild)
-    slow = function("relu_backward", "*a", "__import__('time').sleep(0.1) or _relu_backward(*a)")
     exits = function("affine_backward", "*a", "__import__('os')._exit(3)")
-    files = solved(f"{slow}\n\n{exits}\n\n__import__('time').sleep(1.2)\n")  # 1.2 + 10 * 0.1 > 2
-    results = marked(files, only=["relu_forward", "affine_backward", "relu_backward"])
+    slow = function("relu_forward", "x", "__import__('time').sleep(0.1) or _relu_forward(x)")
+    files = solved(f"{exits}\n\n{slow}\n\n__import__('time').sleep(1.2)\n")  # 1.2 + 10 * 0.1 > 2
+    results = marked(files, only=["affine_forward", "affine_backward", "relu_forward"])
     assert wrong(results) == {"affine_backward": "crashed"}
 
 
