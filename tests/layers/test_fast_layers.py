@@ -105,3 +105,13 @@ def test_without_numba_it_imports_all_the_same():
     )
     done = run_python(code)
     assert done.stdout.strip() == "None", done.stderr
+
+
+def test_a_memory_that_an_overflow_has_reached_starts_anew(edition):
+    """The compiled adam writes into m and v on its way, so what it leaves after an overflow is no memory."""
+    w, config = np.ones(3, np.float32), {}
+    fast_layers.adam(w, w, config)
+    with pytest.raises(OverflowError, match="whose square overflows"):
+        fast_layers.adam(w, np.array([1, 1e30, 1], np.float32), config)
+    steps = 0 if fast_layers.kernels else 1  # NumPy looks before it writes
+    assert config["t"] == steps and np.array_equal(config["m"], np.full(3, 0.1 * steps, np.float32))
