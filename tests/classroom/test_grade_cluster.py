@@ -7,7 +7,7 @@ import pytest
 
 from classroom.grading.grade import grade
 from cs231n.common.executors import Serial, executor_for
-from tests.search.test_search_cluster import cluster_in
+from tests.support.cluster import cluster_in
 from tests.support.grading import LAYERS, OPTIM, blank, function, solved, zipped
 
 pytestmark = [

@@ -2,9 +2,7 @@
 
 import contextlib
 import importlib.util
-import json
 import signal
-import subprocess
 import time
 from collections import Counter
 
@@ -14,56 +12,13 @@ from cs231n.common.executors import executor_for
 from cs231n.search.cifar10 import SPACE as CIFAR10_SPACE
 from cs231n.search.space import integer
 from tests.support import search_objectives as objectives
-from tests.support.python import start_python
+from tests.support.cluster import cluster_in
 from tests.support.search_objectives import SPACE, Logged, started
-from tests.support.search_outcomes import lines, outcomes, run_search, wait_for
+from tests.support.search_outcomes import lines, outcomes, run_search
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("distributed") is None, reason="needs dask: pip install '.[cluster]'"
 )
-
-
-class Cluster:
-    """A scheduler, and workers of one thread each, in folder."""
-
-    def __init__(self, folder):
-        self.folder, self.processes = folder, []
-        self.where = folder / "scheduler.json"
-        self.start("scheduler", "--port", "0")
-        wait_for(lambda: self.where.exists() and self.where.read_text().endswith("}"))
-        self.address = json.loads(self.where.read_text())["address"]
-
-    def start(self, what, *options):
-        local = ["--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0"]
-        with open(self.folder / f"{what}-{len(self.processes)}.log", "w") as log:
-            command = ["-m", "dask", what, "--scheduler-file", self.where, *options, *local]
-            process = start_python(command, cwd=self.folder, stdout=log, stderr=log)
-        self.processes.append(process)
-        return process
-
-    def close(self):
-        for process in reversed(self.processes):
-            process.terminate()  # a nanny takes its worker with it
-        for process in self.processes:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(5)
-            process.kill()
-            process.wait()
-
-
-@contextlib.contextmanager
-def cluster_in(folder, workers=2, nanny="--no-nanny"):
-    from distributed import Client
-
-    folder.mkdir()
-    cluster = Cluster(folder)
-    try:
-        cluster.workers = [cluster.start("worker", "--nthreads", "1", nanny) for _ in range(workers)]
-        with Client(cluster.address, set_as_default=False) as client:
-            client.wait_for_workers(workers, timeout=30)
-        yield cluster
-    finally:
-        cluster.close()
 
 
 @pytest.fixture
