@@ -253,6 +253,11 @@ SENTENCES = {  # those that learners meet most, in full, without the function's 
     "hidden_dims must be a list of sizes, got 100; try [100] for one hidden layer of 100": (
         lambda: FullyConnectedNet(100)
     ),
+    "hidden_dims[1] must be an integer, got 10.0; try 10": lambda: FullyConnectedNet([5, 10.0]),
+    "hidden_dims[0] must be an integer, got 0.5": lambda: FullyConnectedNet([0.5]),
+    "hidden_dims[0] must be at least 1, got 0": lambda: FullyConnectedNet([0]),
+    "reg must be at least 0, got -1": lambda: FullyConnectedNet([5], reg=-1),
+    "label_smoothing must be at least 0 and below 1, got 1": lambda: layers.softmax_loss(X, Y, 1),
     "config['m'] must have the shape of w, (4, 3), got (3,); try a new config for each parameter": (
         lambda: optim.adam(X, X, {"m": G})
     ),

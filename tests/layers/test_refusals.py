@@ -293,7 +293,7 @@ ENDS = {  # what is allowed, up to the very end, and what is not
     "label_smoothing": (lambda v: layers.softmax_loss(X, Y, v), [0, 0.999], [-1e-9, 1]),
     "['eps']": (lambda v: norm_of(eps=v), [0, 1e9], [-1e-9]),
     "['momentum']": (lambda v: norm_of(momentum=v), [0, 1], [-1e-9, 1.001]),
-    "['p']": (lambda v: layers.dropout_forward(X, {"mode": "train", "p": v}), [1e-9, 1], [0, 1.001]),
+    "['p']": (lambda v: layers.dropout_forward(X, {"mode": "train", "p": v}), [1e-9, 1], [0.0, 1.001]),
     "['seed']": (
         lambda v: layers.dropout_forward(X, {"mode": "train", "p": 1, "seed": v}),
         [0, 2**32 - 1, np.uint8(1), None],
@@ -306,7 +306,7 @@ ENDS = {  # what is allowed, up to the very end, and what is not
     "weight_scale": (lambda v: net_of(weight_scale=v), [0, 1e30], [-1e-9, np.inf]),
     "hidden_dims": (lambda v: fc_net.FullyConnectedNet(v, 3, 3), [[], [1], (np.int64(1),)], [[0]]),
     "use_batchnorm": (lambda v: net_of(use_batchnorm=v), [None, False, np.True_], [1]),
-    "norm": (lambda v: clip_by_norm({"W": X}, v), [1e-300, 1e300], [0]),
+    "norm": (lambda v: clip_by_norm({"W": X}, v), [1e-300, 1e300], [0.0]),
     "['learning_rate']": (lambda v: optim.sgd(X, X, {"learning_rate": v}), [0, 1, 1e9], [-1e-9]),
     "sgd_momentum's ['momentum']": (lambda v: optim.sgd_momentum(X, X, {"momentum": v}), [0, 1], [1.001]),
     "['decay_rate']": (lambda v: optim.rmsprop(X, X, {"decay_rate": v}), [0, 1], [1.001]),
