@@ -435,3 +435,12 @@ def test_grad_check_sparse_prints_a_line_a_check(capsys):
         assert float(error) < 1e-7
     grad_check_sparse(lambda v: 0.0, p.x, 0 * p.x, num_checks=1)
     assert "relative error: 0.000000e+00" in capsys.readouterr().out  # not NaN
+
+
+def test_a_gradient_of_exactly_zero_needs_no_tolerance():
+    assert_gradient("dx", np.zeros(3), lambda v: 0 * v.sum(), np.ones(3), atol=0)
+
+
+def test_a_function_that_gives_nan_does_not_give_two_answers():
+    with pytest.raises(AssertionError, match="the forward function itself gives NaN or infinity"):
+        assert_gradient("dx", np.ones(3), lambda v: np.nan * v.sum(), np.ones(3))
