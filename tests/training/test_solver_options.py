@@ -71,7 +71,7 @@ def test_weight_decay_keeps_its_default(blobs):
 
 def test_help_lists_every_option_in_a_line_of_its_own():
     names = list(inspect.signature(Solver).parameters)
-    assert re.findall(r"^        (\w+): ", Solver.__doc__.split("Raises:")[0], re.M) == names
+    assert re.findall(r"^    (\w+): ", inspect.getdoc(Solver).split("Raises:")[0], re.M) == names
     assert names == ["model", "data", *inspect.signature(SolverOptions).parameters]
 
 
