@@ -63,7 +63,7 @@ def batchnorm_forward(x: Array, gamma: Array, beta: Array, bn_param: dict) -> tu
     """As layers.batchnorm_forward; the cache keeps x itself: leave it as it is until the backward pass."""
     if not _is_fused(bn_param, x, gamma, beta):
         return layers.batchnorm_forward(x, gamma, beta, bn_param)
-    return _forward(x, gamma, beta, bn_param, with_relu=False)
+    return _forward(x, gamma, beta, bn_param, False, None)
 
 
 @takes("dout like cache.x")
@@ -108,7 +108,7 @@ def affine_norm_relu_forward(
         or not _is_fused(norm_param, x, w, b, gamma, beta)
     ):
         return layer_utils.affine_norm_relu_forward(x, w, b, gamma, beta, norm_param, normalization)
-    out, norm_cache = _forward(_product(x, w, b), gamma, beta, norm_param, with_relu=True, bias=b)
+    out, norm_cache = _forward(_product(x, w, b), gamma, beta, norm_param, True, b)
     return out, ((x, w, b), norm_cache, None, normalization)
 
 

@@ -70,12 +70,19 @@ class Contract:
         self._positions = {p.name: i for i, p in enumerate(arguments)}
         self._defaults = [p.default for p in arguments]
         self._num_positional = sum(p.kind is not p.KEYWORD_ONLY for p in arguments)
+        needed = [p for p in arguments if p.default is p.empty]
+        by_keyword = any(p.kind is p.KEYWORD_ONLY for p in needed)
+        self._num_required = len(arguments) + 1 if by_keyword else len(needed)
         for name in [*(item.name for item in self.items), *rules]:
             if name not in self._positions:
                 raise ValueError(f"takes: {self.where} has no argument {name}")
         self._arrays = [item for item in self.items if not item.limit and not item.like]
         self._related = [item for item in self.items if item.limit or item.like]
         self.spec = ", ".join(f"{item.name} {item.text}" for item in self._arrays)
+        # A training step makes hundreds of calls: what does not change between them is looked up here.
+        self._array_positions = [self._positions[item.name] for item in self._arrays]
+        self._sizes: dict[tuple, dict[str, int]] = {}
+        self._rule_positions = [(name, self._positions[name], rule.check) for name, rule in rules.items()]
 
     def check(self, args: Sequence, kwargs: Mapping[str, Any]) -> None:
         """Raise TypeError or ValueError if the arguments of a call do not fit."""
@@ -84,21 +91,30 @@ class Contract:
             if bound is None:
                 return
             args = bound
-        arrays = [args[self._positions[item.name]] for item in self._arrays]
+        arrays = [args[i] for i in self._array_positions]
         require(self.where, self.spec, *arrays)
         for item in self._related:
             value = args[self._positions[item.name]]
             if item.limit:
-                sizes = letter_sizes(self._arrays, arrays)
+                sizes = self._sizes_of(tuple([a.shape for a in arrays]), arrays)
                 require_labels(self.where, value, sizes[item.dims[0]], sizes[item.limit])
             else:
                 require(self.where, f"{item.name} (...)", value)
                 require_like(self.where, item, value, args[self._positions[item.like[0]]])
-        for name, rule in self.rules.items():
-            rule.check(self, name, args[self._positions[name]], arrays)
+        for name, i, check in self._rule_positions:
+            check(self, name, args[i], arrays)
+
+    def _sizes_of(self, shapes: tuple, arrays: Sequence[np.ndarray]) -> dict[str, int]:
+        if shapes not in self._sizes:
+            if len(self._sizes) >= 256:
+                self._sizes.clear()
+            self._sizes[shapes] = letter_sizes(self._arrays, arrays)
+        return self._sizes[shapes]
 
     def _bind(self, args: Sequence, kwargs: Mapping[str, Any]) -> list | None:
         """The arguments in order, with defaults; None for a call that Python itself is going to refuse."""
+        if not kwargs and self._num_required <= len(args) < self._num_positional:
+            return [*args, *self._defaults[len(args) :]]
         args = args[: self._num_positional]
         values = [*args, *self._defaults[len(args) :]]
         for name, value in kwargs.items():
@@ -119,6 +135,8 @@ class Number(NamedTuple):
     meaning: str = ""  # follows the name in a message
 
     def check(self, contract: Contract, name: str, value: Any, arrays: Sequence = ()) -> None:
+        if type(value) is float and self.low < value < self.high:  # the common case
+            return
         bounds = {"above": self.above, "below": self.below}
         require_number(contract.where, name + self.meaning, value, self.low, self.high, **bounds)
 
@@ -129,7 +147,8 @@ class OneOf(NamedTuple):
     choices: tuple
 
     def check(self, contract: Contract, name: str, value: Any, arrays: Sequence = ()) -> None:
-        require_choice(contract.where, name, value, self.choices)
+        if type(value) is not str or value not in self.choices:
+            require_choice(contract.where, name, value, self.choices)
 
 
 class Check(NamedTuple):
@@ -147,7 +166,16 @@ class Shape(NamedTuple):
     dims: str
 
     def check(self, contract: Contract, name: str, value: Any, arrays: Sequence = ()) -> None:
+        if type(value) is np.ndarray:
+            key = contract.spec, self.dims, value.shape, value.dtype.char, arrays[0].shape
+            if key in _passed_options:
+                return
         require(contract.where, f"{contract.spec}, {name} {self.dims}", *arrays, value)
+        if type(value) is np.ndarray and len(_passed_options) < 4096:
+            _passed_options.add(key)
+
+
+_passed_options: set[tuple] = set()  # as in shapes.py
 
 
 class Options(NamedTuple):
@@ -164,9 +192,14 @@ class Options(NamedTuple):
         require_options(contract.where, name, value, self.rules)
         for key, rule in self.rules.items():
             if rule is not None and (key in value or key in self.required):
-                rule.check(contract, f"{name}[{key!r}]", value.get(key), arrays)
+                rule.check(contract, _label(name, key), value.get(key), arrays)
         for function in self.then:
             function(contract.where, value, arrays)
+
+
+@functools.cache
+def _label(name: str, key: str) -> str:
+    return f"{name}[{key!r}]"
 
 
 class Optional(NamedTuple):
