@@ -35,7 +35,8 @@ class Exercise(NamedTuple):
     points: float
     file: str  # of the first function, from the kit's folder
     functions: tuple[str, ...]  # dotted names, "cs231n.layers.affine_backward"; the first is the one checked
-    hint: str
+    section: str  # that teaches it and holds its card: "notebook 2, section 4"
+    task: str  # what the function gets and gives, in one sentence or two
     needs: tuple[int, ...]  # numbers of the exercises it builds on
     given: tuple[str, ...] = ()  # code of its solution that the notebooks show on purpose: see leaks.py
 
@@ -50,7 +51,8 @@ FIELD_TYPES: dict[str, tuple[type, ...]] = {
     "points": (int, float),
     "file": (str,),
     "functions": (list,),
-    "hint": (str,),
+    "section": (str,),
+    "task": (str,),
     "needs": (list,),
     "given": (list,),
 }
@@ -104,10 +106,10 @@ def _parse(where: str, entry: Any) -> Exercise:
             f"{where}: expected number >= 1, points >= 0 and at least one function, got "
             f"{exercise.number}, {exercise.points}, {exercise.functions}"
         )
-    if any(line != line.strip() or not line.isprintable() for line in (exercise.title, exercise.hint)):
-        raise ManifestError(
-            f"{where}: title and hint are one line each, got {exercise.title!r}, {exercise.hint!r}"
-        )
+    for field in ("title", "section", "task"):
+        line = getattr(exercise, field)
+        if line != line.strip() or not line.isprintable() or not line:
+            raise ManifestError(f"{where}: {field} must be one line of text, got {line!r}")
     return exercise
 
 
@@ -164,6 +166,8 @@ def learner_manifest(exercises: Iterable[Exercise], root: Path = REPOSITORY) -> 
         {
             "number": exercise.number,
             "title": exercise.title,
+            "points": exercise.points,
+            "section": exercise.section,
             "functions": exercise.functions,
             "files": sorted({locate_function(name, root)[0] for name in exercise.functions}),
         }

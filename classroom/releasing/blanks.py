@@ -1,27 +1,20 @@
-"""From a solved file to one with blanks: named function bodies, and tagged notebook cells."""
+"""From a solved file to one with blanks: the bodies of named functions go."""
 
 import ast
 import json
-import re
-import textwrap
 import warnings
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
 
 from classroom.manifest import Exercise, ManifestError, suggest
 
 __all__ = [
     "blank_functions",
-    "blank_notebook",
     "body_of",
     "find_functions",
     "functions_in",
     "is_blank",
-    "without_magics",
 ]
 
-TAG = re.compile(r"exercise-([1-9]\d*)")
-WIDTH = 100
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -127,11 +120,10 @@ def _blank_body(node: Function, exercise: Exercise, newline: bytes) -> bytes:
 
 def _blank_lines(exercise: Exercise) -> list[str]:
     label = json.dumps(exercise.label, ensure_ascii=False)
-    return [*_comment(exercise.hint), f"raise NotImplementedError({label})"]
-
-
-def _comment(text: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False)
+    return [
+        f"# Write it in place of these lines; {exercise.section} teaches it.",
+        f"raise NotImplementedError({label})",
+    ]
 
 
 def is_blank(source: str, name: str, exercise: Exercise) -> bool:
@@ -152,102 +144,3 @@ def is_blank(source: str, name: str, exercise: Exercise) -> bool:
         ] == [stub]
     except (SyntaxError, ValueError, MemoryError, RecursionError):  # the last also of what can be run
         return False
-
-
-def blank_notebook(name: str, text: str, exercises: Collection[Exercise]) -> str:
-    """Replace the tagged cells of a notebook by a hint and an error, and clear all outputs.
-
-    Of a tagged cell its checks stay, behind the error: asserts, and calls whose result is not used.
-
-    Args:
-        name: of the notebook, for messages.
-        text: of the notebook, JSON.
-        exercises: those whose cells are to be blanked.
-
-    Raises:
-        ManifestError: a tag is nearly one of an exercise.
-    """
-    notebook = json.loads(text)
-    notebook["metadata"].pop("widgets", None)  # the state of sliders is an output too
-    cells = notebook["cells"]
-    trees = [_parse_cell(cell) for cell in cells]
-    tagged = [_tagged_exercises(name, cell, exercises) for cell in cells]
-    for i, (cell, cell_exercises) in enumerate(zip(cells, tagged)):
-        if cell["cell_type"] == "code":
-            cell["outputs"], cell["execution_count"] = [], None
-        if not cell_exercises:
-            continue
-        exercise = cell_exercises[0]
-        lines = [f"*{exercise.label}.* {exercise.hint}"]
-        if cell["cell_type"] == "code":
-            lines = _blank_cell("".join(cell["source"]), trees[i], trees[i + 1 :], exercise)
-        cell["source"] = "\n".join(lines).splitlines(keepends=True)
-        cell.pop("attachments", None)
-    return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
-
-
-def _tagged_exercises(name: str, cell: dict[str, Any], exercises: Iterable[Exercise]) -> list[Exercise]:
-    numbers = set()
-    for tag in cell.get("metadata", {}).get("tags", []):
-        match = TAG.fullmatch(tag)
-        if match:
-            numbers.add(int(match[1]))
-        elif "exerci" in tag.lower():
-            raise ManifestError(f"{name}: a cell has the tag {tag!r}; try exercise-7 and the like")
-    return [exercise for exercise in exercises if exercise.number in numbers]
-
-
-def _blank_cell(source: str, tree: ast.Module, later: Iterable[ast.Module], exercise: Exercise) -> list[str]:
-    checks = [
-        node
-        for node in tree.body
-        if isinstance(node, ast.Assert)
-        or isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Call)
-        and getattr(node.value.func, "id", "print") != "print"
-    ]
-    bound, required = _names_bound(tree.body), set()
-    for node in checks:
-        required |= bound & _names_read(node)
-    for cell in later:  # up to the cell that binds a name anew
-        required |= bound & _names_read(cell)
-        bound -= _names_bound(cell.body)
-    lines = _comment(f"{exercise.label}. The text above says what belongs here.")
-    if required:
-        lines += _comment(f"To be defined: {', '.join(sorted(required))}.")
-    lines.append(_blank_lines(exercise)[-1])
-    source_lines = source.splitlines()
-    check_lines = [line for node in checks for line in source_lines[node.lineno - 1 : _end(node)]]
-    return lines + [""] * bool(checks) + check_lines
-
-
-def _parse_cell(cell: dict[str, Any]) -> ast.Module:
-    return ast.parse(without_magics("".join(cell["source"])) if cell["cell_type"] == "code" else "")
-
-
-def _names_read(tree: ast.AST) -> set[str]:
-    """The names that tree reads and does not itself bind, not even as an argument."""
-    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
-    own = {node.id for node in names if isinstance(node.ctx, ast.Store)}
-    own |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
-    return {node.id for node in names} - own
-
-
-def _names_bound(statements: Iterable[ast.stmt]) -> set[str]:
-    """The names that statements bind where they stand, not inside the functions among them."""
-    names: set[str] = set()
-    nodes: list[ast.AST] = list(statements)
-    while nodes:
-        node = nodes.pop()
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            names.add(node.name)
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            names.add(node.id)
-        elif not isinstance(node, (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
-            nodes += ast.iter_child_nodes(node)
-    return names
-
-
-def without_magics(source: str) -> str:
-    """`source` with IPython's own lines (%..., !...) as pass, so that Python can parse it."""
-    return re.sub(r"^([ \t]*)[%!].*$", r"\1pass", source, flags=re.M)

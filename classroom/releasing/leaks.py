@@ -26,7 +26,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from classroom.manifest import Exercise, ManifestError
-from classroom.releasing.blanks import body_of, find_functions, without_magics
+from classroom.releasing.blanks import body_of, find_functions
+from classroom.releasing.notebooks import without_magics
 
 __all__ = ["Leak", "count_operations", "find_leaks", "solution_fragments"]
 

@@ -18,8 +18,9 @@ from classroom.manifest import (
     learner_manifest,
     load_exercises,
 )
-from classroom.releasing.blanks import blank_functions, blank_notebook
+from classroom.releasing.blanks import blank_functions
 from classroom.releasing.leaks import Fragments, find_leaks, solution_fragments
+from classroom.releasing.notebooks import blank_notebook
 from classroom.releasing.platforms import EXECUTABLE, PLATFORMS
 from cs231n.common.files import REPOSITORY, zip_of
 

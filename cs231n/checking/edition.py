@@ -15,6 +15,8 @@ class Entry(NamedTuple):
 
     number: int
     title: str
+    points: float
+    section: str  # of a notebook, with its card: "notebook 2, section 4"
     functions: list[str]
     files: list[str]  # from the root of the kit
 

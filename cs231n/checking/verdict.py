@@ -20,6 +20,7 @@ from cs231n.checking.exercises import Exercise, require_exercise
 from cs231n.checking.imports import check_imports
 from cs231n.checking.learner_code import Arrays, InputChanged, Inputs, Namespace, WrongReturn
 from cs231n.checking.problems import PUBLIC_SEEDS, forbid_other_backwards, make_problem, run
+from cs231n.checking.reloading import EDITED_FILES, reload_edited, remember_loaded
 from cs231n.common.files import REPOSITORY
 from cs231n.common.terminal import use_color
 from cs231n.gradient_check import eval_numerical_gradient_array
@@ -28,9 +29,6 @@ __all__ = ["MISSING", "PASSED", "WRONG", "Verdict", "format_verdict", "verdict"]
 
 PASSED, MISSING, WRONG = "passed", "not implemented yet", "wrong"
 COLORS = {PASSED: "32", MISSING: "33", WRONG: "31"}
-# What learners edit, in the order in which one imports another.
-EDITED = ("cs231n.layers", "cs231n.layer_utils", "cs231n.optim", "cs231n.classifiers.fc_net")
-EDITED_FILES = [REPOSITORY / f"{name.replace('.', '/')}.py" for name in EDITED]
 
 
 class Verdict(NamedTuple):
@@ -142,9 +140,6 @@ def _gradients_of_own_forward(
     }
 
 
-_loaded_mtimes: dict[str, int] = {}  # of the edited files, in ns
-
-
 def _load(exercise: Exercise) -> ModuleType | Verdict:
     """The module of an exercise, read again if a learner has changed it; or why it cannot be had."""
     name = exercise.name
@@ -166,26 +161,11 @@ def _load(exercise: Exercise) -> ModuleType | Verdict:
 
 
 def _read_module(name: str) -> ModuleType:
-    """Import a module. Edited modules whose files have changed are read again, with all that import them."""
-    changed = False
-    for edited, mtime in _edited_mtimes().items():
-        changed = changed or _loaded_mtimes.setdefault(edited, mtime) != mtime
-        if changed:
-            importlib.reload(sys.modules[edited])
-            _loaded_mtimes[edited] = mtime
+    """Import a module, with every edit of a learner in it."""
+    reload_edited()
     module = importlib.import_module(name)
-    for edited, mtime in _edited_mtimes().items():
-        _loaded_mtimes.setdefault(edited, mtime)
+    remember_loaded()
     return module
-
-
-def _edited_mtimes() -> dict[str, int]:
-    """When the files of the edited modules that are imported were last written."""
-    return {
-        name: file.stat().st_mtime_ns
-        for name, file in zip(EDITED, EDITED_FILES)
-        if name in sys.modules and file.exists()
-    }
 
 
 def _describe_missing(name: str, error: NotImplementedError) -> tuple[str, ...]:

@@ -1,0 +1,119 @@
+"""The kinds of questions: a number, an expression, a prediction. None of them holds its answer in plain text.
+
+The right answer is computed when somebody answers: from a definition, or by measuring. So a reader of these
+files still has to think.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import sympy
+from sympy.parsing.sympy_parser import parse_expr
+
+__all__ = ["NOTED", "NOT_YET", "OPEN", "RIGHT", "Expression", "Number", "Prediction", "Question", "Response"]
+
+RIGHT, NOT_YET, NOTED, OPEN = "right", "not yet", "noted", "open"
+
+
+class Response(NamedTuple):
+    status: str  # RIGHT, NOT_YET, NOTED or OPEN
+    sentence: str = ""
+
+
+class Question(Protocol):
+    def respond(self, value: Any) -> Response: ...
+
+
+class Number(NamedTuple):
+    """A number, or an array of numbers.
+
+    Args:
+        right: right() -> the number or array, computed.
+        wrong: what to say of a known wrong answer: [(wrong() -> number or array, sentence)].
+        otherwise: what to say of any other wrong answer.
+        rtol, atol: tolerance, as in np.isclose.
+    """
+
+    right: Callable[[], Any]
+    wrong: tuple[tuple[Callable[[], Any], str], ...] = ()
+    otherwise: str = ""
+    rtol: float = 1e-6
+    atol: float = 1e-9
+
+    def respond(self, value: Any) -> Response:
+        if value is ...:
+            return Response(OPEN)
+        try:
+            numbers = np.asarray(value, dtype=float)
+        except (TypeError, ValueError):
+            return Response(NOT_YET, f"Expected a number, got {value!r}.")
+        right = np.asarray(self.right(), dtype=float)
+        if numbers.shape != right.shape:
+            shape = f"{right.size} numbers" if right.ndim else "one number"
+            return Response(NOT_YET, f"Expected {shape}, got an array of shape {numbers.shape}.")
+        if np.allclose(numbers, right, rtol=self.rtol, atol=self.atol):
+            return Response(RIGHT)
+        for wrong, sentence in self.wrong:
+            if np.allclose(numbers, np.asarray(wrong(), dtype=float), rtol=self.rtol, atol=self.atol):
+                return Response(NOT_YET, sentence)
+        return Response(NOT_YET, self.otherwise)
+
+
+class Expression(NamedTuple):
+    """A formula, as text or as a SymPy expression.
+
+    Args:
+        symbols: the names that may stand in it, as "g mu s N".
+        right: right(symbols by name) -> the SymPy expression, derived from a definition.
+        wrong: what to say of known wrong answers: {formula as text: sentence}.
+        otherwise: what to say of any other wrong answer.
+    """
+
+    symbols: str
+    right: Callable[[Mapping[str, sympy.Symbol]], sympy.Expr]
+    wrong: Mapping[str, str] = {}
+    otherwise: str = ""
+
+    def respond(self, value: Any) -> Response:
+        if value is ...:
+            return Response(OPEN)
+        names = {name: sympy.Symbol(name, real=True) for name in self.symbols.split()}
+        try:
+            expression = self._parse(value, names)
+        except Exception as error:  # whatever SymPy makes of what a learner types
+            return Response(
+                NOT_YET, f'This is no formula: {error}. Try Python\'s notation, as in "2 * x / N".'
+            )
+        unknown = sorted(str(s) for s in expression.free_symbols if s not in names.values())
+        if unknown:
+            return Response(NOT_YET, f"{', '.join(unknown)}: the answer has only {', '.join(names)}.")
+        if _equal(expression, self.right(names)):
+            return Response(RIGHT)
+        for text, sentence in self.wrong.items():
+            if _equal(expression, self._parse(text, names)):
+                return Response(NOT_YET, sentence)
+        return Response(NOT_YET, self.otherwise)
+
+    @staticmethod
+    def _parse(value: Any, names: Mapping[str, sympy.Symbol]) -> sympy.Expr:
+        if isinstance(value, str):
+            return sympy.sympify(parse_expr(value.replace("^", "**"), local_dict=dict(names)))
+        return sympy.sympify(value).subs({sympy.Symbol(name): symbol for name, symbol in names.items()})
+
+
+def _equal(a: sympy.Expr, b: sympy.Expr) -> bool:
+    return sympy.simplify(a - b) == 0
+
+
+class Prediction(NamedTuple):
+    """A choice that is noted; the figure below it gives the answer."""
+
+    choices: tuple[str, ...]
+
+    def respond(self, value: Any) -> Response:
+        if value is ...:
+            return Response(OPEN)
+        if value not in self.choices:
+            return Response(NOT_YET, f"Choose one of {', '.join(map(repr, self.choices))}, got {value!r}.")
+        return Response(NOTED, f"You predict {value!r}. Now run the next cell.")

@@ -1,0 +1,7 @@
+"""The questions of notebook 1."""
+
+from cs231n.checking.questions.kinds import Question
+
+__all__ = ["QUESTIONS"]
+
+QUESTIONS: dict[str, Question] = {}
