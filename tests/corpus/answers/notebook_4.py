@@ -1,0 +1,5 @@
+"""For the questions of notebook 4."""
+
+from tests.corpus.answers import Case
+
+ANSWERS: dict[str, Case] = {}
