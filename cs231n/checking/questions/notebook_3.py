@@ -49,7 +49,7 @@ def _steps_until(share: float, rho: float) -> int:
 def _first_step_of_adam(s: Symbols) -> sympy.Expr:
     """Without the corrections, from m = v = 0 and a positive gradient."""
     dw = sympy.Symbol("dw", positive=True)
-    m, v = s["b1"] * 0 + (1 - s["b1"]) * dw, s["b2"] * 0 + (1 - s["b2"]) * dw**2
+    m, v = (1 - s["b1"]) * dw, (1 - s["b2"]) * dw**2
     return sympy.simplify(m / sympy.sqrt(v))
 
 
@@ -115,7 +115,7 @@ QUESTIONS: dict[str, Question] = {
         rtol=1e-2,
     ),
     "3.5": Prediction(("training", "validation", "no difference")),
-    "3.6": Prediction(("noise", "blurred colours", "sharp objects")),
+    "3.6": Prediction(("noise", "blurred shapes", "sharp objects")),
     "3.7": Prediction(("about 10 %", "about 20 %", "about 40 %")),
     "3.9": Number(
         right=lambda: _largest_rate([0.5, 5, 19, 21]),
