@@ -76,7 +76,7 @@ def _free_entries(axis: int) -> int:
     rng = np.random.RandomState(0)
     a, b = rng.randn(5, 8), np.zeros(8)
 
-    def normalized(b):
+    def normalized(b: np.ndarray) -> np.ndarray:
         centered = a + b - (a + b).mean(axis=axis, keepdims=True)
         return centered * ((centered * centered).mean(axis=axis, keepdims=True) + 1e-5) ** -0.5
 
