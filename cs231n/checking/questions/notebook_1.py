@@ -1,6 +1,6 @@
 """The questions of notebook 1."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import sympy
@@ -37,7 +37,7 @@ def _best_step(names: Symbols) -> sympy.Expr:
     return step.subs(u, names["u"])
 
 
-def _centred(f: np.ufunc, x: float, h: float) -> float:
+def _centred(f: Callable[[float], np.ndarray], x: float, h: float) -> float:
     return float((f(x + h) - f(x - h)) / (2 * h))
 
 
@@ -58,7 +58,7 @@ def _entries_that_move() -> int:
     rows, weights = rng.randn(7, 4), rng.randn(4, 3)
     step = np.zeros((4, 3))
     step[1, 0] = 1
-    return np.count_nonzero(rows @ (weights + step) - rows @ weights)
+    return int(np.count_nonzero(rows @ (weights + step) - rows @ weights))
 
 
 def _through_relu() -> np.ndarray:
@@ -83,7 +83,7 @@ QUESTIONS: dict[str, Question] = {
         lambda: _da(3, -0.5, both=False),
         wrong=(
             (lambda: _da(3, -0.5), "This is the right da, with both terms. Leave the second one out."),
-            (lambda: _da(3, -0.5) - _da(3, -0.5, both=False), "This is the term to leave out. Give the other."),
+            (lambda: _da(3, -0.5) - _da(3, -0.5, both=False), "This is the term to leave out."),
         ),
         otherwise="Look at da = b dp + dq: the second term comes from q = p + a. What is b dp?",
     ),
@@ -103,8 +103,8 @@ QUESTIONS: dict[str, Question] = {
             "(up - down) / (2 * h)": "This is the centred difference, and it measures f'. Add up and down.",
             "(up + down) / h**2": "The sum of the two series also has the term 2 f(x). Subtract it.",
             "(up + down - middle) / h**2": "Each of the two series has the term f(x). How often must it go?",
-            "2 * (up - 2 * middle + down) / h**2": "In each series the term in f'' is h^2 / 2, and there are two.",
-            "(up - 2 * middle + down) / (2 * h**2)": "In each series the term in f'' is h^2 / 2; there are two.",
+            "2 * (up - 2 * middle + down) / h**2": "In each series the term in f'' is h^2 / 2 f''.",
+            "(up - 2 * middle + down) / (2 * h**2)": "There are two series, each with h^2 / 2 f''.",
             "(up - 2 * middle + down) / h": "The term in f'' has the factor h^2, so divide by h^2.",
         },
         otherwise="Write both series up to the term in h^2 and add them. What is left beside f''?",
@@ -177,7 +177,7 @@ QUESTIONS: dict[str, Question] = {
     "1.13": Number(
         lambda: 2 * np.empty((3072, 100)).size,
         wrong=(
-            (lambda: np.empty((3072, 100)).size, "This is the number of entries. What does each of them cost?"),
+            (lambda: np.empty((3072, 100)).size, "This is the number of entries. What does each cost?"),
             (lambda: 2, "This is the cost along one direction. Here each entry is moved on its own."),
         ),
         otherwise="Count the entries, and how often f is evaluated for each.",
@@ -185,7 +185,7 @@ QUESTIONS: dict[str, Question] = {
     "1.15": Number(
         lambda: np.empty((3, 32, 32, 10)).size,
         wrong=(
-            (lambda: np.empty((50, 3, 32, 32, 10)).size, "All examples use the same w, so the 50 is not in it."),
+            (lambda: np.empty((50, 3, 32, 32, 10)).size, "All examples use the same w, so 50 is not in it."),
             (lambda: np.empty((3, 32, 32)).size, "This is D. w has one column for each of the 10 outputs."),
             (lambda: np.empty((32, 32, 10)).size, "An image has 3 numbers for each pixel."),
             (lambda: np.empty((3, 32, 32, 10)).size + 10, "This counts the biases too. They are in b."),
@@ -218,7 +218,7 @@ QUESTIONS: dict[str, Question] = {
             (lambda: [0, 6, 3.5, 8], "Centred differences give a half at the kink. The kit chooses 0 there."),
             (lambda: [0, 2, 0, 3], "This is relu(x), the output. The gradient is dout times the slope."),
             (lambda: [0, 1, 0, 1], "These are the slopes. Multiply them by dout."),
-            (lambda: [5, 6, 7, 8], "Every entry of dout is positive, but the slope depends on x, not on dout."),
+            (lambda: [5, 6, 7, 8], "The slope depends on x: where x is negative, nothing passes."),
         ),
         otherwise="Multiply each entry of dout by the slope at x: 1 where x > 0, else 0.",
     ),
@@ -237,7 +237,7 @@ QUESTIONS: dict[str, Question] = {
         "a b c",
         _log_sum_slope,
         wrong={
-            "1 / (exp(a) + exp(b) + exp(c))": "By the chain rule it is also multiplied by the derivative of the sum.",
+            "1 / (exp(a) + exp(b) + exp(c))": "By the chain rule the derivative of the sum is a factor too.",
             "exp(a)": "This is the derivative of the sum. The logarithm has a slope too.",
             "1": "Only log(e^a) alone has the derivative 1. Here three terms are added first.",
         },
@@ -247,11 +247,11 @@ QUESTIONS: dict[str, Question] = {
         "p N",
         _right_class_slope,
         wrong={
-            "p / N": "This is right for the other classes. For the right class the second term, -s_y, counts too.",
+            "p / N": "This is right for the other classes. The right class also has the second term, -s_y.",
             "p - 1": "This is the gradient of one example's loss. The loss is a mean over N examples.",
             "(1 - p) / N": "Right up to the sign: the second term is -s_y.",
             "p / N - 1": "The mean divides both terms by N.",
-            "-1 / N": "This is the second term. The first term, the log of the sum, also depends on this score.",
+            "-1 / N": "This is the second term. The log of the sum also depends on this score.",
         },
         otherwise="Add the derivatives of both terms, p and that of -s_y, and divide by N.",
     ),

@@ -7,7 +7,7 @@ from tests.corpus.answers import Case
 ANSWERS: dict[str, Case] = {
     "1.1": Case(equivalent=-3 / 2, wrong=(1.5, 4.5)),
     "1.2": Case(equivalent="g * N / N**2", wrong=("g", "N / g")),
-    "1.3": Case(equivalent="up / h**2 + (down - 2 * middle) / h**2", wrong=("(up - down) / (2 * h)", "up + down")),
+    "1.3": Case(equivalent="up / h**2 + (down - 2 * middle) / h**2", wrong=("(up - down) / (2 * h)", "up")),
     "1.4": Case(equivalent="falls", wrong=("rises", 3)),
     "1.5": Case(equivalent="(4 * u)**(1/3) / 2", wrong=("u**(1/3)", "u / 2")),
     "1.6": Case(equivalent=(3.5**2 - 2.5**2) - 6, wrong=(0.5, 0.1)),
