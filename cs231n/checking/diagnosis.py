@@ -108,11 +108,7 @@ def _match_misconceptions(
         predicted = predictions[number]
         hits = [name for name in wrong if name in predicted and allclose(actual[name], predicted[name])]
         # One that would also have spoiled an array which is right explains less well.
-        misses = [
-            name
-            for name in predicted.keys() - hits
-            if not allclose(predicted[name], expected[name])
-        ]
+        misses = [name for name in predicted.keys() - hits if not allclose(predicted[name], expected[name])]
         if hits:
             matches.append((len(hits), -len(misses), row, hits))
         if len(hits) == len(wrong) and not misses:
