@@ -41,7 +41,14 @@ def main(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         print("\nstart: interrupted, no folder was made; try the same command again", file=sys.stderr)
         return 130
-    except (ManifestError, LeakError) as error:
+    except LeakError:  # whose message shows the places
+        print(
+            "start: no folder was made, since it would hold parts of solutions; try a fresh clone of the kit, "
+            "or, if you teach, python -m classroom release OUT, which says where they stand",
+            file=sys.stderr,
+        )
+        return 1
+    except ManifestError as error:
         print(f"start: {error}", file=sys.stderr)
         return 1
     except OSError as error:

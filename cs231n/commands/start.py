@@ -102,7 +102,7 @@ def _start_on_windows(folder: Path, no_lab: bool) -> int:
     """What setup.sh does elsewhere; each step may be repeated."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     python = folder / ".venv" / "Scripts" / "python.exe"
-    pip = [python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    pip: list[str | Path] = [python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
     steps: list[tuple[str, Sequence[str | Path]]] = [
         ("Installing the packages, some minutes", [*pip, "--require-hashes", "-r", "requirements.lock"]),
         ("Getting the images", [python, "-m", "cs231n", "data"]),

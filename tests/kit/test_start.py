@@ -160,6 +160,15 @@ def test_a_folder_that_cannot_be_made_is_one_clear_line(kit, reason):
     assert done.returncode == 1 and reason in line and str(kit.home / "place") in line
 
 
+def test_a_kit_that_would_give_a_solution_away_makes_no_folder_and_shows_none(kit):
+    solution = "    return x.reshape(len(x), -1) @ w + b, (x, w, b)\n"
+    assert solution in (kit.folder / "cs231n" / "layers.py").read_text(encoding="utf-8")
+    (kit.folder / "datasets" / "README.md").write_text(solution)
+    done = kit.start(NAME, "--no-lab")
+    assert done.returncode == 1 and not (kit.home / NAME).exists()
+    assert "try a fresh clone" in done.stderr and "@ w" not in done.stderr
+
+
 def test_wrong_words_are_refused(kit):
     assert kit.start("one", "two").returncode == 2
     assert kit.start("--lab").returncode == 2
