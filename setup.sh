@@ -239,20 +239,20 @@ start() {           # in the kit: make the assignment, whose own setup.sh start 
         for word; do
             shift
             case $word in -* | /* | '~'*) ;; *) word=$here/$word ;; esac
-            set -- "$@" "$word"
+            set -- ${1+"$@"} "$word"
         done
         find_python
         exec "$python" -m cs231n start ${1+"$@"}
     fi
     again="cd \"$PWD\" && ./setup.sh lab"
-    case $* in
+    case ${*-} in
         '' | --no-lab) ;;
         *) die "this folder is the assignment already; try: $again" ;;
     esac
     prepare
     PYTHONIOENCODING=:backslashreplace "$VENV/bin/python" -c \
         'from cs231n.commands.start import print_first_steps; print_first_steps()'
-    [ "$*" != --no-lab ] || return 0
+    [ "${*-}" != --no-lab ] || return 0
     if [ "$(id -u)" -eq 0 ]; then
         echo "You are root, so JupyterLab is not opened. If you mean it, use the line with --allow-root."
         return 0

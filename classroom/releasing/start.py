@@ -43,8 +43,8 @@ def main(arguments: list[str]) -> int:
         return 130
     except LeakError:  # whose message shows the places
         print(
-            "start: no folder was made, since it would hold parts of solutions; try a fresh clone of the kit, "
-            "or, if you teach, python -m classroom release OUT, which says where they stand",
+            "start: no folder was made, since it would hold parts of solutions; try a fresh clone of the "
+            "kit, or, if you teach, python -m classroom release OUT, which says where they stand",
             file=sys.stderr,
         )
         return 1
