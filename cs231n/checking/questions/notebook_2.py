@@ -85,11 +85,10 @@ def _term_of_shifted_mean(names: Symbols) -> sympy.Expr:
     return names["dvar"] * sympy.simplify(slope)
 
 
-def _three_terms(names: Symbols) -> sympy.Expr:
-    """The chain rule over the three functions that x_i is an input of."""
-    x, mu, s, N = (names[name] for name in ("x", "mu", "s", "N"))
-    functions = {"dx_hat": (x - mu) / s, "dvar": (x - mu) ** 2 / N, "dmu": x / N}
-    return sum(names[gradient] * sympy.diff(value, x) for gradient, value in functions.items())
+def _sum_of_middle_term() -> float:
+    """For the small batch, by (15): the slopes of the variance with the mean held fixed, times any dvar."""
+    x, mu = SMALL[:, 0], SMALL[:, 0].mean()
+    return float(complex_step_gradient(lambda t: ((t - mu) ** 2).mean(), x).sum())
 
 
 def _left_over(names: Symbols) -> sympy.Expr:
@@ -180,14 +179,10 @@ QUESTIONS: dict[str, Question] = {
          "0": "The deviations from mu + 1 do not add up to zero."},
         "Put m = mu + 1 into (12): what do the deviations add up to?",
     ),
-    "2.8": Expression(
-        "dx_hat dvar dmu x mu s N",
-        _three_terms,
-        {"dx_hat / s": "That is the way through x_hat alone; x_i enters the mean and the variance too.",
-         "dx_hat / s + dmu / N": "The way through the variance is missing.",
-         "dx_hat / s + 2 * dvar * (x - mu) / N": "The way through the mean is missing.",
-         "dx_hat / s + 2 * dvar * (x - mu) + dmu": "Mean and variance each have a factor 1/N."},
-        "For each function that x_i is an input of: its gradient times its slope, (8), (14) and (15).",
+    "2.8": Number(
+        _sum_of_middle_term,
+        ((lambda: 2, "A factor 2 is in the slope of the square; look at what it is multiplied by."),),
+        "dvar and N are the same for all i. What do the deviations from the mean add up to?",
     ),
     "2.9": Expression(
         "gamma s x_hat dgamma",

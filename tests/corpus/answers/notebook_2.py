@@ -15,10 +15,7 @@ ANSWERS: dict[str, Case] = {
     ),
     "2.6": Case(equivalent=2.625 - 2.625 - 1.5 - 0.375 + 1.875, wrong=(5, 7.5)),
     "2.7": Case(equivalent="-2 / N * (-N) * dvar", wrong=("2 * dvar / N", "-2 * dvar")),
-    "2.8": Case(
-        equivalent="(dmu + 2 * (x - mu) * dvar) / N + dx_hat / s",
-        wrong=("dx_hat / s", "dx_hat / s + dvar * 2 * (x - mu) / N - dmu / N"),
-    ),
+    "2.8": Case(equivalent=2 * (-3 - 1 + 0 + 1 + 3) / 5, wrong=(2, 1)),
     "2.9": Case(
         equivalent="gamma / s * (x_hat * dgamma / 2 - x_hat * dgamma / 3)",
         wrong=("-gamma * x_hat * dgamma / (6 * s)", "gamma / s * x_hat * dgamma / 2"),
