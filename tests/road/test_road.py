@@ -1,7 +1,7 @@
 """The learner's road, walked by a machine: from card to card, through all four notebooks.
 
-Each walk starts from the released edition with every function unwritten. A notebook must stop at the card of the
-lowest exercise that is not written, and nowhere else; once that function alone is written, it goes on.
+Each walk starts from the released edition with every function unwritten. A notebook must stop at the card of
+the lowest exercise that is not written, and nowhere else; once that function alone is written, it goes on.
 """
 
 import random
@@ -14,7 +14,6 @@ from classroom.manifest import MANIFEST, Exercise, load_exercises
 from cs231n.checking.submission import NOTEBOOKS
 from tests.corpus import labelled
 from tests.support.python import run_python
-from tests.support.releases import SHORT
 from tests.support.road import (
     Sources,
     Stop,
@@ -27,6 +26,7 @@ from tests.support.road import (
     write_functions,
 )
 
+SHORT = MANIFEST.with_name("exercises_short.json")
 FULL = load_exercises(MANIFEST)
 WRONG: dict[str, list[tuple[str, Sources]]] = {exercise.title: [] for exercise in FULL}
 for _title, _label, _source, _ in labelled():
@@ -37,7 +37,7 @@ ONE_WRONG = {title: random.Random(231).sample(rows, 1) for title, rows in WRONG.
 
 
 def in_tuples_and_loops(exercise: Exercise) -> Sources:
-    """As public solutions have it: no contracts, caches that are plain tuples, loops where they end in time."""
+    """As public solutions have it: no contracts, caches that are plain tuples, loops where affordable."""
     return style_sources(exercise, ["plain"] if exercise.title == "affine_forward" else ["loops", "plain"])
 
 
@@ -59,7 +59,7 @@ def walk_notebook(
     wrong: dict[str, list] | None = None,
     up_to_last_card: bool = False,
 ) -> None:
-    """Run one notebook to its end, in one kernel; at each card write the next function, right after wrong ones."""
+    """Run one notebook to its end, in one kernel; at each card write wrong functions, then the right one."""
     with Walk(folder, name) as walk:
         stop = walk.go_on()
         while stop is not None:
