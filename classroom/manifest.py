@@ -1,4 +1,4 @@
-"""The list of exercises: which function bodies and notebook cells a learner is to write, for what points."""
+"""The list of exercises: which functions a learner is to write, for what points."""
 
 import difflib
 import json

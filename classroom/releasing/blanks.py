@@ -1,4 +1,4 @@
-"""From a solved file to a learner's: the bodies of exercises go, and those that would show one are replaced."""
+"""From a solved file to a learner's: bodies of exercises go, and those that would show one are replaced."""
 
 import ast
 import json

@@ -1,7 +1,7 @@
 """The card of an exercise: the Markdown cell in a notebook that says what to write, where, and what to run.
 
-Its text is made from the manifest, so that number and points are the same everywhere. Right below a card stands
-a code cell that checks the exercise.
+Its text is made from the manifest, so that number and points are the same everywhere. Right below a card
+stands a code cell that checks the exercise.
 """
 
 import re

@@ -164,15 +164,16 @@ def _parse_open(cell: Mapping[str, Any]) -> tuple[str, tuple[ast.expr | ast.stmt
         raise ManifestError(
             "it is left to the learner and does not say what to write; try a comment as its first line"
         )
+    try:
+        tree = ast.parse(without_magics(source))
+    except SyntaxError as error:
+        raise ManifestError(f"it does not compile: {error}") from None
     code: list[ast.expr | ast.stmt] = []
     calls: list[ast.Call] = []
-    for node in ast.parse(without_magics(source)).body:
+    for node in tree.body:
         match node:
-            case (
-                ast.Assign(value=value, targets=[ast.Name()])
-                | ast.AnnAssign(value=ast.expr() as value, target=ast.Name())
-            ):
-                code.append(value)
+            case ast.Assign() | ast.AnnAssign() if node.value is not None and _targets_are_names(node):
+                code.append(node.value)
             case ast.FunctionDef() | ast.AsyncFunctionDef():
                 code += body_of(node)
             case ast.Expr(value=ast.Call() as call):
@@ -182,7 +183,7 @@ def _parse_open(cell: Mapping[str, Any]) -> tuple[str, tuple[ast.expr | ast.stmt
             case _:
                 raise ManifestError(
                     f"line {node.lineno} would stay as it is; a cell that is left to the learner may hold "
-                    "assignments to one name, functions, calls and imports"
+                    "assignments to a name, functions, calls and imports"
                 )
     if not code:
         raise ManifestError("it is left to the learner, but has no assignment and no function to write")
@@ -195,6 +196,12 @@ def _parse_open(cell: Mapping[str, Any]) -> tuple[str, tuple[ast.expr | ast.stmt
             case _:
                 raise ManifestError(f'its one call of answer must be answer("{question}", NAME)')
     return "", tuple(code)
+
+
+def _targets_are_names(node: Assignment) -> bool:
+    """Whether three dots can be assigned: not to several names at once, nor to the entry of an array."""
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    return all(isinstance(target, ast.Name) for target in targets)
 
 
 def _open_code(source: str) -> str:
