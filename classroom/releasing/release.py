@@ -30,6 +30,7 @@ __all__ = ["LeakError", "add_arguments", "learner_edition", "main", "refuse_leak
 # What a learner gets. Whatever is not named here stays with the instructor.
 SHIPPED = (
     "cs231n/**/*.py",
+    "cs231n/**/*.json",
     "cs231n/pages/templates/*",
     "notebooks/*.ipynb",
     "datasets/README.md",
