@@ -10,7 +10,8 @@ operations are + - * / and the like, comparisons, and calls of a method or of a 
 
 So `N = len(x)` or `return dx, dw, db` may stand anywhere, and a formula with renamed variables is a leak.
 An attribute of a variable counts as its name, cache.x_hat as x_hat. Of a model answer in the notebooks, no
-whole formula of two operations or more may be handed out, and no sentence of six words or more.
+whole formula of two operations or more may be handed out, and no sentence of six words or more; with another
+sign it is a wrong answer, and may.
 
 Text that is no program is searched for lines of code: comments, strings, stored outputs. What the manifest
 lists under "given" is no leak: code that a docstring or a notebook shows on purpose. The search misses
@@ -38,7 +39,8 @@ __all__ = ["Leak", "answer_fragments", "count_operations", "find_leaks", "soluti
 MIN_OPERATIONS = {"statement": 1, "expression": 2, "any names": 3}
 MIN_NODES = 12
 MIN_WORDS = 6  # of a sentence
-# ("own" or "any", the normal form of a fragment under its own or any names), or ("words", a sentence)
+# ("own" or "any", the normal form of a fragment of a solution under its own or any names),
+# ("answer", that of a formula of a model answer, with its signs), ("words", a sentence of a model answer)
 Key = tuple[str, str]
 Fragments = Mapping[Key, str]  # {fragment: what it is of, "exercise 8, batchnorm_backward_alt"}
 
@@ -58,12 +60,12 @@ class Leak(NamedTuple):
 class _NormalForm:
     """The normalized text of a tree; rename=True numbers the variables as they come.
 
-    Sums and products lose their order, and subtraction and division count as addition and multiplication:
-    g / s * (a - b) is (b - a) * s * g. np.sum(x) is x.sum().
+    Sums and products lose their order, and subtraction and division count as addition and multiplication,
+    unless signs=True: g / s * (a - b) is (b - a) * s * g. np.sum(x) is x.sum().
     """
 
-    def __init__(self, tree: ast.AST, rename: bool):
-        self.rename, self.numbers = rename, dict[str, int]()
+    def __init__(self, tree: ast.AST, rename: bool, signs: bool = False):
+        self.rename, self.signs, self.numbers = rename, signs, dict[str, int]()
         self.count = Counter(_variable(node) for node in ast.walk(tree))
 
     def of(self, node: Any, names: bool = True) -> str:
@@ -78,10 +80,12 @@ class _NormalForm:
             node = ast.Assign([node.target], ast.BinOp(node.target, node.op, node.value))
         for kind, operators in (("sum", (ast.Add, ast.Sub)), ("product", (ast.Mult, ast.Div))):
             if isinstance(node, ast.BinOp) and isinstance(node.op, operators):
-                operands = sorted(_operands(node, operators), key=lambda part: self.of(part, names=False))
-                parts = [self.of(part, names) for part in operands]
+                operands = sorted(
+                    _operands(node, operators), key=lambda operand: self.of(operand[1], names=False)
+                )
+                parts = [f"{sign * self.signs}{self.of(part, names)}" for sign, part in operands]
                 return f"{kind}({', '.join(parts if self.rename else sorted(parts))})"
-        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and not self.signs:
             return self.of(node.operand, names)
         if isinstance(node, ast.Call):
             func, arguments = node.func, list(node.args)
@@ -111,10 +115,17 @@ def _variable(node: Any) -> str | None:
     return None
 
 
-def _operands(node: ast.expr, operators: tuple[type, ...]) -> list[ast.expr]:
+def _operands(node: ast.expr, operators: tuple[type, ...], sign: str = "") -> list[tuple[str, ast.expr]]:
+    """The terms of a sum or the factors of a product, each with "-" if it is subtracted or divided by."""
     if isinstance(node, ast.BinOp) and isinstance(node.op, operators):
-        return [*_operands(node.left, operators), *_operands(node.right, operators)]
-    return [node]
+        inverse = isinstance(node.op, (ast.Sub, ast.Div))
+        return [
+            *_operands(node.left, operators, sign),
+            *_operands(node.right, operators, "-" * ((sign == "-") != inverse)),
+        ]
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and ast.Sub in operators:
+        return _operands(node.operand, operators, "-" * (sign != "-"))
+    return [(sign, node)]
 
 
 def count_operations(node: ast.AST) -> int:
@@ -148,6 +159,8 @@ def _keys(node: ast.expr | ast.stmt) -> Iterator[Key]:
     least = MIN_OPERATIONS["statement" if is_statement else "expression"]
     if count >= least or is_statement and _count_nodes(node) >= MIN_NODES:
         yield "own", _NormalForm(node, rename=False).of(node)
+    if count >= MIN_OPERATIONS["expression"] and not is_statement:
+        yield "answer", _NormalForm(node, rename=False, signs=True).of(node)
     if count >= MIN_OPERATIONS["any names"]:
         yield "any", _NormalForm(node, rename=True).of(node)
 
@@ -172,7 +185,8 @@ def solution_fragments(
             for node in nodes:
                 for part in _parts(body_of(node)):
                     for key in _keys(part):
-                        fragments.setdefault(key, owner)
+                        if key[0] != "answer":
+                            fragments.setdefault(key, owner)
     for exercise in exercises:
         for code in exercise.given:
             allowed = {key for part in _parts(ast.parse(code).body) for key in _keys(part)}
@@ -197,7 +211,7 @@ def answer_fragments(answers: Iterable[ModelAnswer]) -> dict[Key, str]:
         for node in answer.code:
             for formula in _formulas(node):
                 if count_operations(formula) >= MIN_OPERATIONS["expression"]:
-                    fragments[("own", _NormalForm(formula, rename=False).of(formula))] = owner
+                    fragments[("answer", _NormalForm(formula, rename=False, signs=True).of(formula))] = owner
     return fragments
 
 

@@ -227,7 +227,7 @@ IN_WORDS = (
     "question-2.99",
 )
 MODEL_ANSWERS = {  # {case: (its cell, what gives it away, whose it is)}
-    "in code": (EXPRESSION, "z = kangaroo / heron * (emu - walrus)", "question 2.98"),
+    "in code": (EXPRESSION, "z = (-emu + walrus) / heron * kangaroo", "question 2.98"),
     "in a comment": (EXPRESSION, f"x = 1  # {FORMULA}", "question 2.98"),
     "in a string": (EXPRESSION, f"x = '{FORMULA}'", "question 2.98"),
     "of a worksheet": (WORKSHEET, f"def g():\n    return {FORMULA}", "a worksheet cell"),
@@ -243,6 +243,13 @@ def test_a_planted_model_answer_stops_the_release(cell, text, owner, place, kit)
     plant(kit / place, text)
     with pytest.raises(LeakError, match=f"\n  {place}, .* is of .*{owner}"):
         release.refuse_leaks(*learner_edition(load_exercises(), kit))
+
+
+def test_a_wrong_answer_is_no_model_answer(kit):
+    append_cells(kit / NOTEBOOK, EXPRESSION)
+    for wrong in (FORMULA.replace("-", "+"), FORMULA.replace("/", "*"), "kangaroo * (emu - walrus) / heron"):
+        plant(kit / "cs231n" / "solver.py", f"# {wrong}")
+    release.refuse_leaks(*learner_edition(load_exercises(), kit))
 
 
 def test_an_exercise_without_a_card_stops_the_release(tmp_path, capsys):
