@@ -331,7 +331,10 @@ def _search_prose(path: str, where: str, text: str, fragments: Fragments, first:
         return
     plain = html.unescape(re.sub(r"\x1b\[[0-9;]*m|</?[a-zA-Z][^<>]*>", "", text)) + "\n"
     raw = plain.splitlines()
-    clean = [TRAIL.sub("", MARKS.sub("", line)) for line in raw]
+    if len(raw) == 1 and re.match(r"[+-]\w", raw[0]):  # a sign, for a patch has more lines
+        clean = [TRAIL.sub("", raw[0])]
+    else:
+        clean = [TRAIL.sub("", MARKS.sub("", line)) for line in raw]
     for start in range(len(raw)):
         # A minus at the start of the line after an open bracket may be the mark of a list, or not.
         joined = {_join_brackets([clean[start], *rest[start + 1 : start + 8]]) for rest in (clean, raw)}

@@ -249,6 +249,7 @@ def test_a_wrong_answer_is_no_model_answer(kit):
     append_cells(kit / NOTEBOOK, EXPRESSION)
     for wrong in (FORMULA.replace("-", "+"), FORMULA.replace("/", "*"), "kangaroo * (emu - walrus) / heron"):
         plant(kit / "cs231n" / "solver.py", f"# {wrong}")
+    plant(kit / "cs231n" / "solver.py", f"x = '-{FORMULA}'")
     release.refuse_leaks(*learner_edition(load_exercises(), kit))
 
 
