@@ -127,6 +127,7 @@ class Page(HTMLParser):
         super().__init__()
         self.tags, self.attributes, self.texts = set(), set(), [""]
         self.feed(html)
+        self.texts = [text.strip() for text in self.texts]
 
     def handle_starttag(self, tag, attrs):
         self.tags.add(tag)
