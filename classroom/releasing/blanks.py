@@ -158,14 +158,30 @@ def is_blank(source: str, name: str, exercise: Exercise) -> bool:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # they would name no file
             tree = ast.parse(source)
-        bound = [
-            getattr(node, "id", None) or getattr(node, "attr", None)
-            for node in ast.walk(tree)
-            if isinstance(getattr(node, "ctx", None), ast.Store)
-        ]  # f = mine, Net.f = mine
-        bound += [node.asname or node.name for node in ast.walk(tree) if isinstance(node, ast.alias)]
-        return name.rpartition(".")[2] not in bound and [
+        return name.rpartition(".")[2] not in _names_bound(tree) and [
             "\n".join(map(ast.unparse, body_of(node))) for node in functions_in(tree).get(name, [])
         ] == [stub]
     except (SyntaxError, ValueError, MemoryError, RecursionError):  # the last also of what can be run
         return False
+
+
+def _names_bound(tree: ast.Module) -> set[str]:
+    """What a module binds by other means than def: f = mine, Net.f = mine, import mine as f.
+
+    A local name of a function is none of them.
+    """
+    names: set[str] = set()
+    nodes: list[tuple[ast.AST, bool]] = [(tree, False)]
+    while nodes:
+        node, is_local = nodes.pop()
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and not is_local:
+            names.add(node.id)
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            names.add(node.attr)
+        elif isinstance(node, ast.alias):
+            names.add(node.asname or node.name)
+        elif isinstance(node, ast.Global):
+            names.update(node.names)
+        is_local = is_local or isinstance(node, Function | ast.Lambda)
+        nodes += [(child, is_local) for child in ast.iter_child_nodes(node)]
+    return names

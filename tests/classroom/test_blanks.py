@@ -87,6 +87,8 @@ MORE = {  # behind the stub -> whether it is blank still
     "read": ("h = f\nf.note = 1\n", True),
     "again": ("def f(x):\n    return x\n", False),
     "bound": ("f = abs\n", False),
+    "bound within a function": ("def g(x):\n    global f\n    f = abs\n", False),
+    "a local name": ("def g(x):\n    f = abs\n    return f\n", True),
     "imported": ("from numpy import abs as f\n", False),
     "a method": ("class A:\n    def g(self): pass\nA.f = A.g\n", False),
     "no program": ("def g(:\n", False),
