@@ -13,11 +13,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from classroom.manifest import Exercise, ManifestError
+from classroom.manifest import Exercise, ManifestError, load_exercises
 from classroom.releasing.blanks import Function, body_of, replace_bodies
 from classroom.releasing.cards import CARD, card, card_of_written, check_line, title_of_card
-from cs231n.checking.exercises import EXERCISES
-from cs231n.checking.submission import ANSWER, PLACE_FOR_WORDS, question_of
+from cs231n.checking.words import ANSWER, PLACE_FOR_WORDS, question_of
 
 __all__ = ["ModelAnswer", "blank_notebook", "cards_in", "is_open", "model_answers", "without_magics"]
 
@@ -134,8 +133,8 @@ def _require_card(
     Raises:
         ManifestError: it is no card, or no check stands below it.
     """
-    title = title_of_card(cell)
-    if title is None or title not in by_title and title not in EXERCISES:
+    title = title_of_card(cell) or ""
+    if title not in by_title and title not in [exercise.title for exercise in load_exercises()]:
         raise ManifestError(
             f"it has the tag {CARD}, but is not the card of an exercise; "
             "try the text that classroom.releasing.cards.card returns"

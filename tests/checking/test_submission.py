@@ -11,15 +11,13 @@ import pytest
 
 from cs231n.checking.submission import (
     NOTEBOOKS,
-    PLACE_FOR_WORDS,
     SubmitError,
-    answers_in_words,
     collect,
     describe_answers,
     packed_files,
-    question_of,
     without_outputs,
 )
+from cs231n.checking.words import PLACE_FOR_WORDS, answers_in_words, question_of
 from tests.support.python import ROOT, start_python
 
 MODULES = ["cs231n/classifiers/fc_net.py", "cs231n/layer_utils.py", "cs231n/layers.py", "cs231n/optim.py"]

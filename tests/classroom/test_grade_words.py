@@ -10,7 +10,8 @@ from classroom.grading import grade as grading
 from classroom.grading import report
 from classroom.grading.result import ExerciseResult
 from classroom.grading.words import MAX_ANSWER_CHARS, MAX_NOTEBOOK_BYTES, load_questions, read_words
-from cs231n.checking.submission import NOTEBOOKS, PLACE_FOR_WORDS
+from cs231n.checking.submission import NOTEBOOKS
+from cs231n.checking.words import PLACE_FOR_WORDS
 from cs231n.common.executors import executor_for
 from tests.support.grading import EXERCISES, solved, zipped
 

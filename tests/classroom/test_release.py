@@ -180,6 +180,24 @@ def test_a_write_that_fails_leaves_the_old_one(tmp_path):
     assert (tmp_path / "out" / "a").read_bytes() == b"old" and len(list(tmp_path.iterdir())) == 1
 
 
+def test_a_release_is_made_without_any_package(tmp_path):
+    """The edition of one person is made before anything is installed."""
+    code = """
+import sys
+class Refuses:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition('.')[0] not in ('cs231n', 'classroom', *sys.stdlib_module_names):
+            raise ImportError(name)
+sys.meta_path.insert(0, Refuses())
+from classroom.manifest import load_exercises
+from classroom.releasing.release import release
+release(load_exercises(), sys.argv[1])
+"""
+    done = run(ROOT, ["-c", code, tmp_path / "out"])
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out.zip").is_file()
+
+
 @pytest.fixture
 def kit(tmp_path):
     return copy_kit(tmp_path / "kit")
