@@ -13,8 +13,8 @@ from typing import NamedTuple
 from classroom.grading.submission import read_submission
 from classroom.releasing.notebooks import model_answers
 from cs231n.checking.submission import NOTEBOOKS
-from cs231n.checking.words import QUESTION_IN_WORDS, answers_in_words
 from cs231n.common.files import REPOSITORY
+from cs231n.common.words import QUESTION_IN_WORDS, answers_in_words
 
 __all__ = ["QuestionInWords", "StudentWords", "load_questions", "read_words"]
 

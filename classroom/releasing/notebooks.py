@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from classroom.manifest import Exercise, ManifestError, load_exercises
 from classroom.releasing.blanks import Function, body_of, replace_bodies
 from classroom.releasing.cards import CARD, card, card_of_written, check_line, title_of_card
-from cs231n.checking.words import ANSWER, PLACE_FOR_WORDS, question_of
+from cs231n.common.words import ANSWER, PLACE_FOR_WORDS, question_of
 
 __all__ = ["ModelAnswer", "blank_notebook", "cards_in", "is_open", "model_answers", "without_magics"]
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cs231n.checking.edition import entries
-from cs231n.checking.words import answers_in_words
 from cs231n.common.files import REPOSITORY
+from cs231n.common.words import answers_in_words
 
 __all__ = ["NOTEBOOKS", "SubmitError", "collect", "describe_answers", "packed_files", "without_outputs"]
 

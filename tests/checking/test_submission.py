@@ -17,7 +17,7 @@ from cs231n.checking.submission import (
     packed_files,
     without_outputs,
 )
-from cs231n.checking.words import PLACE_FOR_WORDS, answers_in_words, question_of
+from cs231n.common.words import PLACE_FOR_WORDS, answers_in_words, question_of
 from tests.support.python import ROOT, start_python
 
 MODULES = ["cs231n/classifiers/fc_net.py", "cs231n/layer_utils.py", "cs231n/layers.py", "cs231n/optim.py"]

@@ -12,8 +12,8 @@ from classroom.releasing.cards import CARD, card, check_line, title_of_card
 from classroom.releasing.notebooks import blank_notebook, is_open, without_magics
 from cs231n.checking.questions import QUESTIONS
 from cs231n.checking.submission import NOTEBOOKS
-from cs231n.checking.words import question_of
 from cs231n.common.files import REPOSITORY
+from cs231n.common.words import question_of
 
 EXERCISES = {exercise.title: exercise for exercise in load_exercises()}
 TEXTS = {name: (REPOSITORY / name).read_text(encoding="utf-8") for name in NOTEBOOKS}

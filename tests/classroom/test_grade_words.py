@@ -11,8 +11,8 @@ from classroom.grading import report
 from classroom.grading.result import ExerciseResult
 from classroom.grading.words import MAX_ANSWER_CHARS, MAX_NOTEBOOK_BYTES, load_questions, read_words
 from cs231n.checking.submission import NOTEBOOKS
-from cs231n.checking.words import PLACE_FOR_WORDS
 from cs231n.common.executors import executor_for
+from cs231n.common.words import PLACE_FOR_WORDS
 from tests.support.grading import EXERCISES, solved, zipped
 
 MODEL = "It is the mean of the gradients."

@@ -8,7 +8,7 @@ import pytest
 from classroom.manifest import Exercise, ManifestError
 from classroom.releasing.cards import card, card_of_written, refuse_missing_cards
 from classroom.releasing.notebooks import blank_notebook, cards_in, model_answers
-from cs231n.checking.words import PLACE_FOR_WORDS
+from cs231n.common.words import PLACE_FOR_WORDS
 
 EXERCISE = Exercise(3, "f", 1, "cs231n/m.py", ("cs231n.m.f",), "notebook 1, section 2", "It gets x.", ())
 NUMBER = '# Question 2.7: how many entries\nanswer_2_7 = 2 * 3\nanswer("2.7", answer_2_7)'
