@@ -8,7 +8,7 @@
 
 import html
 
-from cs231n.checking.edition import entries, entry_of, find_exercise, format_points, label_of
+from cs231n.checking.edition import entries, entry_of, find_exercise, format_points
 from cs231n.checking.sections import link_sections
 from cs231n.checking.verdict import MISSING, PASSED, WRONG, Verdict, format_verdict, verdict
 from cs231n.common.terminal import in_notebook, text_width
@@ -36,28 +36,27 @@ def check(exercise: str | int) -> bool:
 
 def show_verdict(name: str) -> Verdict:
     """Check an exercise and show the verdict: in a notebook as a small card, elsewhere as text."""
-    result = verdict(name)
-    text = format_verdict(f"{label_of(name)}{_progress(name, ' ({})')}: ", result, width=text_width())
+    result, head = verdict(name), _head(name)
+    text = format_verdict(f"{head}: ", result, width=text_width())
     if in_notebook():
         from IPython.display import display
 
-        display({"text/html": _card(result), "text/plain": text}, raw=True)
+        display({"text/html": _card(head, result), "text/plain": text}, raw=True)
     else:
         print(text)
     return result
 
 
-def _progress(name: str, form: str) -> str:
-    """Where an exercise stands: "7 of 17, 15 points"; nothing if this edition does not ask for it."""
-    entry, all_entries = entry_of(name), entries()
+def _head(name: str) -> str:
+    """ "Exercise 7 of 17, batchnorm_backward, 15 points", or the name if this edition does not ask for it."""
+    entry, numbers = entry_of(name), [entry.number for entry in entries()]
     if entry is None:
-        return ""
-    is_whole = [e.number for e in all_entries] == list(range(1, len(all_entries) + 1))
-    place = f"{entry.number} of {len(all_entries)}, " if is_whole else ""
-    return form.format(place + format_points(entry.points))
+        return name
+    count = f" of {len(numbers)}" if numbers == list(range(1, len(numbers) + 1)) else ""
+    return f"Exercise {entry.number}{count}, {name}, {format_points(entry.points)}"
 
 
-def _card(result: Verdict) -> str:
+def _card(head: str, result: Verdict) -> str:
     """HTML with no colour of its own but in the border, so that it reads in the light and in the dark."""
     findings = "".join(
         f'<li style="margin: 0.2em 0">{link_sections(finding).replace(chr(10), "<br>")}</li>'
@@ -65,9 +64,7 @@ def _card(result: Verdict) -> str:
     )
     return (
         f'<div style="border-left: 0.3em solid {BORDERS[result.status]}; padding: 0.2em 0 0.2em 0.8em; '
-        'max-width: 48em; line-height: 1.4">'
-        f"<b>{html.escape(label_of(result.exercise))}: {result.status}</b>"
-        f"{_progress(result.exercise, ' &nbsp; <small>{}</small>')}"
+        f'max-width: 48em; line-height: 1.4">{html.escape(head)}: <b>{result.status}</b>'
         + (f'<ul style="margin: 0.3em 0 0 0; padding-left: 1.3em">{findings}</ul>' if findings else "")
         + "</div>"
     )

@@ -10,7 +10,6 @@ import gc
 import sys
 import traceback
 from collections.abc import Iterator
-from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 

@@ -27,7 +27,8 @@ def read_sections(notebook: str) -> Sections | None:
     try:
         (path,) = (REPOSITORY / "notebooks").glob(f"{notebook}_*.ipynb")
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-        for line in "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown").split("\n"):
+        texts = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
+        for line in "\n".join(texts).splitlines():
             if heading := re.match(r"## ((\d+)\. .*)", line):
                 text, number = heading.groups()
                 headings[number] = re.sub(r"[*`]", "", text).strip()
