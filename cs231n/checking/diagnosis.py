@@ -105,16 +105,11 @@ def _match_misconceptions(
     matches: list[tuple[int, int, Misconception, list[str]]] = []
     for number, row in enumerate(known.misconceptions):
         if number not in predictions:
-            predictions[number] = _predict(exercise, row, inputs, expected)
+            predictions[number] = _predict(row, inputs, expected)
         predicted = predictions[number]
         hits = [name for name in wrong if name in predicted and allclose(actual[name], predicted[name])]
-        # One that would also have spoiled an array which is right explains less well; but a second function
-        # may well be right where the first is not.
-        misses = [
-            name
-            for name in predicted.keys() - hits - exercise.duplicates.keys()
-            if not allclose(predicted[name], expected[name])
-        ]
+        # One that would also have spoiled an array which is right explains less well.
+        misses = [name for name in predicted.keys() - hits if not allclose(predicted[name], expected[name])]
         if hits:
             matches.append((len(hits), -len(misses), row, hits))
         if len(hits) == len(wrong) and not misses:
@@ -132,11 +127,9 @@ def _prediction_cache(name: str, *content: object) -> dict[int, Arrays]:
     return {}
 
 
-def _predict(exercise: Exercise, row: Misconception, inputs: Inputs, expected: Arrays) -> Arrays:
+def _predict(row: Misconception, inputs: Inputs, expected: Arrays) -> Arrays:
     predicted = row.predict(inputs, expected)
-    arrays = {name: np.asarray(value, np.float64) for name, value in predicted.items() if name in expected}
-    again = {copy: arrays[first] for copy, first in exercise.duplicates.items() if first in arrays}
-    return arrays | again
+    return {name: np.asarray(value, np.float64) for name, value in predicted.items() if name in expected}
 
 
 def _describe_unmatched(

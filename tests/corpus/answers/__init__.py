@@ -1,4 +1,4 @@
-"""Answers to the questions of the notebooks, right in another form and wrong; the model answers are in the notebooks."""
+"""Answers to the questions of the notebooks: right in another form, and wrong. Model answers are in the notebooks."""
 
 from typing import Any, NamedTuple
 
