@@ -37,7 +37,7 @@ def check(exercise: str | int) -> bool:
 def show_verdict(name: str) -> Verdict:
     """Check an exercise and show the verdict: in a notebook as a small card, elsewhere as text."""
     result, head = verdict(name), _head(name)
-    text = format_verdict(f"{head}: ", result, width=text_width())
+    text = format_verdict(f"{head}: ", result, text_width())
     if in_notebook():
         from IPython.display import display
 

@@ -10,7 +10,7 @@ from cs231n.checking.edition import entry_of, find_exercise, label_of
 from cs231n.checking.hints import format_hint, wrap_hint
 from cs231n.checking.questions import format_response, respond
 from cs231n.checking.reloading import describe_failure, reload_edited, remember_loaded
-from cs231n.checking.verdict import MISSING, PASSED
+from cs231n.checking.verdict import PASSED, WRONG
 from cs231n.checks import show_verdict
 from cs231n.common.terminal import in_notebook, text_width
 
@@ -35,16 +35,15 @@ def check(exercise: str | int) -> None:
         NotPassed: it is not right yet.
     """
     name = find_exercise(exercise)
-    result = show_verdict(name)
-    if result.status == MISSING and not result.findings:
-        entry = entry_of(name)
-        file = entry.files[0] if entry else "its file"
-        raise NotPassed(
-            f"{label_of(name)} is not written yet. Write it in {file}, save the file, run this cell again."
-        )
-    if result.status != PASSED:
-        state = "not complete" if result.status == MISSING else "not right"
-        raise NotPassed(f"{label_of(name)} is {state} yet; the card above says why.")
+    result, label, entry = show_verdict(name), label_of(name), entry_of(name)
+    if result.status == PASSED:
+        return
+    if result.status == WRONG:
+        raise NotPassed(f"{label} is not right yet; the card above says why.")
+    if result.findings:  # it waits for another one, or a part of it is there
+        raise NotPassed(f"{label} is not written yet. {' '.join(result.findings)}")
+    file = entry.files[0] if entry else "its file"
+    raise NotPassed(f"{label} is not written yet. Write it in {file}, save the file, run this cell again.")
 
 
 def answer(question: str, value: Any) -> None:

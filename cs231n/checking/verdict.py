@@ -81,14 +81,8 @@ def verdict(name: str, module: Namespace | None = None) -> Verdict:
     return Verdict(name, PASSED, ())
 
 
-def format_verdict(head: str, result: Verdict, tail: str = "", width: int = 80) -> str:
-    """The status between `head` and `tail`, and below it a bullet for each finding.
-
-    Args:
-        head, tail: of the first line, which is not wrapped.
-        result: of `verdict`.
-        width: columns of the text below.
-    """
+def format_verdict(head: str, result: Verdict, width: int) -> str:
+    """The status behind `head`, and below it a bullet for each finding, wrapped to `width` columns."""
     status = f"\x1b[{COLORS[result.status]}m{result.status}\x1b[0m" if use_color() else result.status
     lines = [
         textwrap.fill(
@@ -102,7 +96,7 @@ def format_verdict(head: str, result: Verdict, tail: str = "", width: int = 80) 
         for finding in result.findings
         for position, line in enumerate(finding.split("\n"))
     ]
-    return "\n".join([head + status + tail, *lines])
+    return "\n".join([head + status, *lines])
 
 
 def _diagnose_outputs(
@@ -132,9 +126,8 @@ def _diagnose_outputs(
     elif not diagnosis.certain:
         sentence = f"{differs}, and this is the gradient of neither."
     else:
-        return diagnosis._replace(
-            sentence=f"{differs}. {diagnosis.sentence}", reasons=((f"{differs}.", ""), *diagnosis.reasons)
-        )
+        (first, source), *rest = diagnosis.reasons or ((diagnosis.sentence, diagnosis.source),)
+        return diagnosis._replace(reasons=((f"{differs}. {first}", source), *rest))
     return Diagnosis("another-forward", sentence, "", diagnosis.worst)
 
 
@@ -208,10 +201,10 @@ def _check_scores(name: str, module: Namespace, error: NotImplementedError) -> V
             return 0.0, {key: np.zeros_like(value) for key, value in self.params.items()}
 
     inputs = make_problem(name, PUBLIC_SEEDS[0])
-    by_definition = answers.for_(name).expected(inputs, {})
     left = "_loss in fc_net.py is left to write."
     try:
         outputs = run(name, SimpleNamespace(**{**vars(module), "FullyConnectedNet": ScoresAlone}), inputs)
+        by_definition = answers.for_(name).expected(inputs, outputs)
         scores = {array: value for array, value in by_definition.items() if array.endswith(".scores")}
         masks = {array: value for array, value in outputs.items() if array.startswith("dropout.mask")}
         diagnosis = diagnose(name, inputs, outputs, scores | masks)

@@ -48,7 +48,7 @@ def check_exercises(names: list[str] | None = None) -> int:
         if width < 60:
             points = points.partition(" ")[0]
         head = f"{number:>2}  {name:<{longest}}  {points:>{9 if width >= 60 else 2}}  "
-        print(format_verdict(head, result, width=width), flush=True)
+        print(format_verdict(head, result, width), flush=True)
     earned, possible = (sum(by_title[n].points for n in some if n in by_title) for some in (passed, names))
     print(f"{len(passed)} of {len(names)} exercises passed, {earned:g} of {format_points(possible)}")
     return int(len(passed) < len(names))
