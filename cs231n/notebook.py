@@ -54,7 +54,10 @@ def answer(question: str, value: Any) -> None:
         value: a number, an array, an expression as text such as "2 * (x - mu) / N", or a choice; three dots
             for a question that is still open.
     """
-    print(format_response(question, respond(question, value)))
+    try:
+        print(format_response(question, respond(question, value)))
+    except ValueError as error:
+        print(error)
 
 
 def hint(exercise: str | int, step: int = 1) -> None:
