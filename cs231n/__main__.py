@@ -6,6 +6,7 @@ import os
 import sys
 
 COMMANDS = {  # each is a module of cs231n.commands
+    "start": "make the assignment in a folder of your own, set it up, open notebook 1",
     "data": "fetch and verify CIFAR-10; say where each byte came from",
     "run": "run the four notebooks and write them as pages under reports/",
     "check": "check the exercises, and explain what is wrong",

@@ -9,7 +9,7 @@ import pytest
 
 from classroom.manifest import MANIFEST
 from classroom.releasing import release
-from classroom.releasing.blanks import blank_notebook
+from classroom.releasing.notebooks import blank_notebook
 from classroom.releasing.leaks import find_leaks
 from cs231n.common.files import REPOSITORY as ROOT
 
