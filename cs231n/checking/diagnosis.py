@@ -74,17 +74,18 @@ def _compose_diagnosis(
     for array, (_, sentence, source) in explanations.items():
         arrays_by_reason.setdefault((sentence, source), []).append(array)
     reasons = list(arrays_by_reason.items())
-    sentence = " ".join(f"{_join(arrays)}: {text}" for (text, _), arrays in reasons[:SHOWN_REASONS])
+    shown = [(f"{_join(arrays)}: {text}", source) for (text, source), arrays in reasons[:SHOWN_REASONS]]
     if rest := [array for _, arrays in reasons[SHOWN_REASONS:] for array in arrays]:
-        sentence += f" {_join(rest)}: off too."
+        shown.append((f"{_join(rest)}: off too.", shown[0][1]))
     sources = dict.fromkeys(source for (_, source), _ in reasons[:SHOWN_REASONS] if source)
     kinds = [kind for kind, _, _ in explanations.values()]
     return Diagnosis(
         next((kind for kind in kinds if kind != "unknown"), "unknown"),
-        sentence,
+        " ".join(sentence for sentence, _ in shown),
         "; ".join(sources),
         describe_worst_entry(wrong[0], actual[wrong[0]], expected[wrong[0]]),
         certain={*kinds} <= {row.kind for row in known.misconceptions},
+        reasons=tuple(shown),
     )
 
 
