@@ -69,6 +69,19 @@ def faults(session):
     session.run(*PYTEST, "reliability", "--hypothesis-profile=many", *session.posargs, env=STRICT)
 
 
+@nox.session(python="3.12")
+def colab(session):
+    """What notebooks import first, under the IPython of Colab.
+
+    Colab has IPython 7.34 on Python 3.12, where %autoreload does not start: it imports imp, which 3.12 no
+    longer has. requirements.txt asks for a newer IPython, so this names its packages itself.
+    """
+    packages = ["ipython==7.34.0", "ipykernel==6.17.1", "nbclient", "nbformat"]
+    session.install(*packages, "numpy", "matplotlib", "sympy", "tqdm", "pytest", "hypothesis")
+    names = ("reloading", "check_command", "hints", "questions")
+    session.run(*PYTEST, "not slow", *(f"tests/checking/test_{name}.py" for name in names), env=STRICT)
+
+
 @nox.session(python="3.13")
 def prerelease(session):
     """The suite under the next numpy, where there is a pre-release of it."""

@@ -8,6 +8,7 @@ fi
 set -euo pipefail
 
 # What names a file from where the user stands must do so from here as well.
+here=$PWD
 case ${PYTHON:-} in /*) ;; */*) PYTHON=$PWD/$PYTHON ;; esac
 case ${CS231N_CIFAR10:-} in
     '' | /* | '~'* | *://* | file:*) ;;
@@ -24,11 +25,16 @@ MARK=$VENV/made-by-setup       # in a .venv of our own making, which may be made
 STAMP=$VENV/installed.lock     # a copy of the lock, made once everything in it is installed
 BUSY=.setup.lock               # a folder that is there while a set-up is at work, with its process in pid
 MEGABYTES=1500                 # the packages take about 550; their downloads and the data the rest
+again="the same command"       # with what to go on after a failure
 
 help() {
     cat <<'END'
 Usage: ./setup.sh COMMAND
 
+  start [FOLDER] [--no-lab]
+          the assignment: make it in a folder of your own, which is not there
+          yet (default: batchnorm-assignment, next to this folder), set it up,
+          say what to do first, open notebook 1. In that folder: without FOLDER
   run     execute the four notebooks, write them as pages under reports/,
           and print a table of what was measured
   test    run the tests, then the notebooks against their stored outputs
@@ -37,8 +43,9 @@ Usage: ./setup.sh COMMAND
   help    this text
 
 Each command first makes .venv, installs requirements.lock into it and gets
-the data, where that has not been done. Every step may be interrupted and
-repeated. A .venv that you made yourself is kept and installed into.
+the data, where that has not been done; start does so in the folder it makes.
+Every step may be interrupted and repeated. A .venv that you made yourself is
+kept and installed into.
 
   PYTHON=/path/to/python    the Python to use, 3.10 to 3.14
   CS231N_CIFAR10=...        where CIFAR-10 lies, see datasets/README.md
@@ -93,11 +100,11 @@ install_packages() {
             --require-hashes -r requirements.lock 2>&1 | tee "$log" | show_count; then
         tail -n 5 "$log" >&2
         if grep -qi 'no space left' "$log"; then
-            die "the disk is full; try: free some space, then the same command again"
+            die "the disk is full; try: free some space, then $again"
         elif grep -q 'DO NOT MATCH THE HASHES' "$log"; then
-            die "a download is not what requirements.lock names; try: again, or from another network"
+            die "a download is not what requirements.lock names; try: $again, or another network"
         elif grep -qiE 'connection|resolution|timed out|unreachable|retries|proxy|SSL' "$log"; then
-            die "the packages could not be downloaded; try: check the network, then the same command again"
+            die "the packages could not be downloaded; try: check the network, then $again"
         fi
         die "the packages could not be installed (all of it: $log); try: another PYTHON=..."
     fi
@@ -150,14 +157,14 @@ set_up() {
     elif [ -f "$MARK" ]; then           # ours: half made, damaged, of another Python, or of an older lock only
         [ -f "$STAMP" ] && fits && intact || make_venv
     else
-        local away="was not made by setup.sh; try: mv $VENV $VENV.mine, then the same command again"
+        local away="was not made by setup.sh; try: mv $VENV $VENV.mine, then $again"
         fits || die "PYTHON=$PYTHON is not the Python $actual of $VENV, which $away"
         case $actual in 3.1[0-4]) ;; *) die "Python 3.10 to 3.14 is needed, not the $actual of $VENV, which $away" ;; esac
         "$VENV/bin/python" -m pip --version >/dev/null 2>&1 || die "there is no pip in $VENV, which $away"
         echo "Using the $VENV that is here"
     fi
     install_packages
-    intact || die "$VENV is damaged; try: mv $VENV $VENV.old, then the same command again"
+    intact || die "$VENV is damaged; try: mv $VENV $VENV.old, then $again"
 }
 
 at_work() {         # whether process $1 is a set-up; its number may have passed on to another program
@@ -226,7 +233,36 @@ run_tests() {
     return $failed
 }
 
-trap 'echo; echo "setup: interrupted; the same command goes on from here" >&2; exit 130' INT
+start() {           # in the kit: make the assignment, whose own setup.sh start goes on; there: set up and open it
+    local word
+    if [ -d classroom ]; then
+        for word; do
+            shift
+            case $word in -* | /* | '~'*) ;; *) word=$here/$word ;; esac
+            set -- ${1+"$@"} "$word"
+        done
+        find_python
+        exec "$python" -m cs231n start ${1+"$@"}
+    fi
+    again="cd \"$PWD\" && ./setup.sh lab"
+    case ${*-} in
+        '' | --no-lab) ;;
+        *) die "this folder is the assignment already; try: $again" ;;
+    esac
+    prepare
+    PYTHONIOENCODING=:backslashreplace "$VENV/bin/python" -c \
+        'from cs231n.commands.start import print_first_steps; print_first_steps()'
+    [ "${*-}" != --no-lab ] || return 0
+    if [ "$(id -u)" -eq 0 ]; then
+        echo "You are root, so JupyterLab is not opened. If you mean it, use the line with --allow-root."
+        return 0
+    fi
+    # Without JupyterLab's log the lines above stay in view.
+    exec "$VENV/bin/python" -m jupyterlab --log-level=WARN \
+        --LabApp.default_url=/lab/tree/notebooks/1_gradient_checking.ipynb
+}
+
+trap 'echo; echo "setup: interrupted; to go on: $again" >&2; exit 130' INT
 
 command=${1:-}
 [ $# -eq 0 ] || shift
@@ -237,6 +273,7 @@ esac
 case $command in
     run)  prepare; exec "$VENV/bin/python" -m cs231n run ;;
     test) prepare; run_tests ;;
+    start) start ${1+"$@"} ;;
     lab)  prepare; exec "$VENV/bin/python" -m jupyterlab --LabApp.default_url=/lab/tree/notebooks ${1+"$@"} ;;
     help | -h | --help) help ;;
     '')   help >&2; exit 2 ;;

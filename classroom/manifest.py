@@ -1,4 +1,4 @@
-"""The list of exercises: which function bodies and notebook cells a learner is to write, for what points."""
+"""The list of exercises: which functions a learner is to write, for what points."""
 
 import difflib
 import json
@@ -13,6 +13,7 @@ __all__ = [
     "MANIFEST",
     "Exercise",
     "ManifestError",
+    "files_of",
     "functions_by_file",
     "learner_manifest",
     "load_exercises",
@@ -21,6 +22,8 @@ __all__ = [
 ]
 
 MANIFEST = Path(__file__).with_name("exercises.json")
+# {file with exercises: the file in which a learner may add sandwiches for them}
+HELPER_FILES = {"cs231n/classifiers/fc_net.py": "cs231n/layer_utils.py"}
 
 
 class ManifestError(Exception):
@@ -136,6 +139,12 @@ def locate_function(name: str, root: Path = REPOSITORY) -> tuple[str, str]:
     )
 
 
+def files_of(exercise: Exercise, root: Path = REPOSITORY) -> list[str]:
+    """The files that a learner may edit for an exercise, and hands in."""
+    files = {locate_function(name, root)[0] for name in exercise.functions}
+    return sorted(files | {HELPER_FILES[file] for file in files & HELPER_FILES.keys()})
+
+
 def functions_by_file(
     exercises: Iterable[Exercise], root: Path = REPOSITORY
 ) -> dict[str, dict[str, Exercise]]:
@@ -169,7 +178,7 @@ def learner_manifest(exercises: Iterable[Exercise], root: Path = REPOSITORY) -> 
             "points": exercise.points,
             "section": exercise.section,
             "functions": exercise.functions,
-            "files": sorted({locate_function(name, root)[0] for name in exercise.functions}),
+            "files": files_of(exercise, root),
         }
         for exercise in exercises
     ]

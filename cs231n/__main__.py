@@ -6,9 +6,11 @@ import os
 import sys
 
 COMMANDS = {  # each is a module of cs231n.commands
+    "start": "make the assignment in a folder of your own, set it up, open notebook 1",
     "data": "fetch and verify CIFAR-10; say where each byte came from",
     "run": "run the four notebooks and write them as pages under reports/",
     "check": "check the exercises, and explain what is wrong",
+    "hint": "a hint for an exercise, in three steps",
     "train": "train a net by a recipe: minute, good or best",
     "search": "search over hyper-parameters, here or on a cluster",
     "submit": "check the exercises and pack them into one zip to hand in",

@@ -6,23 +6,65 @@
 `python -m cs231n check` does it for every exercise. docs/diagnosis.md says how it works.
 """
 
-from cs231n.checking.verdict import PASSED, format_verdict, verdict
+import html
 
-__all__ = ["check"]
+from cs231n.checking.edition import entries, entry_of, find_exercise, format_points
+from cs231n.checking.sections import link_sections
+from cs231n.checking.verdict import MISSING, PASSED, WRONG, Verdict, format_verdict, verdict
+from cs231n.common.terminal import in_notebook, text_width
+
+__all__ = ["check", "show_verdict"]
+
+BORDERS = {PASSED: "#2e9d4f", MISSING: "#d08a00", WRONG: "#d64545"}
 
 
-def check(exercise: str) -> bool:
-    """Print whether an exercise is right and, if it is not, what seems to be wrong.
+def check(exercise: str | int) -> bool:
+    """Show whether an exercise is right and, if it is not, what seems to be wrong.
 
     Args:
-        exercise: its name: "batchnorm_backward", "adam", "TwoLayerNet.loss", ...
+        exercise: its name, its number, or a beginning of its name that no other has: "batchnorm_backward",
+            7, "adam", "Two".
 
     Returns:
         True if it is right.
 
     Raises:
-        ValueError: there is no such exercise; the message lists the names.
+        ValueError: there is no such exercise; the message says which name it could be.
     """
-    result = verdict(exercise)
-    print(format_verdict(f"{exercise}: ", result, indent=2))
-    return result.status == PASSED
+    return show_verdict(find_exercise(exercise)).status == PASSED
+
+
+def show_verdict(name: str) -> Verdict:
+    """Check an exercise and show the verdict: in a notebook as a small card, elsewhere as text."""
+    result, head = verdict(name), _head(name)
+    text = format_verdict(f"{head}: ", result, text_width())
+    if in_notebook():
+        from IPython.display import display
+
+        display({"text/html": _card(head, result), "text/plain": text}, raw=True)
+    else:
+        print(text)
+    return result
+
+
+def _head(name: str) -> str:
+    """ "Exercise 7 of 17, batchnorm_backward, 15 points", or the name if this edition does not ask for it."""
+    entry, numbers = entry_of(name), [entry.number for entry in entries()]
+    if entry is None:
+        return name
+    count = f" of {len(numbers)}" if numbers == list(range(1, len(numbers) + 1)) else ""
+    return f"Exercise {entry.number}{count}, {name}, {format_points(entry.points)}"
+
+
+def _card(head: str, result: Verdict) -> str:
+    """HTML with no colour of its own but in the border, so that it reads in the light and in the dark."""
+    findings = "".join(
+        f'<li style="margin: 0.2em 0">{link_sections(finding).replace(chr(10), "<br>")}</li>'
+        for finding in result.findings
+    )
+    return (
+        f'<div style="border-left: 0.3em solid {BORDERS[result.status]}; padding: 0.2em 0 0.2em 0.8em; '
+        f'max-width: 48em; line-height: 1.4">{html.escape(head)}: <b>{result.status}</b>'
+        + (f'<ul style="margin: 0.3em 0 0 0; padding-left: 1.3em">{findings}</ul>' if findings else "")
+        + "</div>"
+    )

@@ -63,7 +63,7 @@ def affine_norm_relu_backward(dout, cache, needs_dx=True):
     affine_cache, norm_cache, relu_cache, normalization = cache
     norm_backward = batchnorm_backward_alt if normalization == "batchnorm" else layernorm_backward
     da, dgamma, dbeta = norm_backward(relu_backward(dout, relu_cache), norm_cache)
-    return *affine_backward_if(needs_dx, da, affine_cache), dgamma, dbeta
+    return *_affine_backward_if(needs_dx, da, affine_cache), dgamma, dbeta
 
 
 @takes(normalization=OneOf((None, "batchnorm", "layernorm")), dropout_param=Optional(DROPOUT, empty=True))
@@ -105,11 +105,11 @@ def affine_norm_relu_dropout_backward(dout, cache, needs_dx=True):
         dout = dropout_backward(dout, dropout_cache)
     if normalization is None:
         affine_cache, relu_cache = cache
-        return *affine_backward_if(needs_dx, relu_backward(dout, relu_cache), affine_cache), None, None
+        return *_affine_backward_if(needs_dx, relu_backward(dout, relu_cache), affine_cache), None, None
     return affine_norm_relu_backward(dout, cache, needs_dx)
 
 
-def affine_backward_if(needs_dx, dout, cache):
+def _affine_backward_if(needs_dx, dout, cache):
     """affine_backward, but with None for dx and one product less if needs_dx is False."""
     if needs_dx:
         return affine_backward(dout, cache)

@@ -2,15 +2,18 @@
 
 Each forward returns its output and a cache; the backward beneath it takes the gradient of the loss with
 respect to that output, dout, and the cache (anything they agree on), and returns that of each input. Inputs
-are not modified; float32 stays float32. The line above a function says what it takes: anything else is a
-TypeError or ValueError, a variance beyond the dtype of x an OverflowError, before anything is changed.
+are not modified. The line above a function says what it takes: anything else is a TypeError or ValueError, a
+variance beyond the dtype of x an OverflowError, before anything is changed.
+
+float32 stays float32: nets compute in it, since it takes half the memory. np.zeros, np.ones and random
+numbers are float64 unless a dtype is given, and an array times a NumPy float64 number becomes float64.
 """
 
 from collections import namedtuple
 
 import numpy as np
 
-from cs231n.contracts import BATCHNORM, DROPOUT, LAYERNORM, Number, takes
+from cs231n.contracts import BATCHNORM, DROPOUT, LAYERNORM, takes
 
 __all__ = ["affine_forward", "affine_backward", "relu_forward", "relu_backward", "softmax_loss", "svm_loss",
            "batchnorm_forward", "batchnorm_backward", "batchnorm_backward_alt", "layernorm_forward",
@@ -36,10 +39,7 @@ def affine_forward(x, w, b):
 
 @takes("dout (N, M)")
 def affine_backward(dout, cache):
-    """dout (N, M) -> dx with the shape of x, dw (D, M), db (M,).
-
-        dx = dout w'        dw = x' dout        db_j = sum_i dout_ij
-    """
+    """dout (N, M), cache of affine_forward -> dx with the shape of x, dw (D, M), db (M,)."""
     x, w, b = cache
     dx = (dout @ w.T).reshape(x.shape)
     dw = x.reshape(len(x), -1).T @ dout
@@ -55,36 +55,30 @@ def relu_forward(x):
 
 @takes("dout like cache")
 def relu_backward(dout, cache):
-    """dout -> dx, both of the shape of x: dout passes where x > 0 and stops elsewhere, also at x = 0."""
+    """dout -> dx, both of the shape of x. At x = 0, where relu has no slope, its slope counts as 0."""
     x = cache
     return dout * (x > 0)
 
 
-@takes("x (N, C), y (N,) < C", label_smoothing=Number(0, 1, below=True))
-def softmax_loss(x, y, label_smoothing=0.0):
+@takes("x (N, C), y (N,) < C")
+def softmax_loss(x, y):
     """Mean cross-entropy of the softmax of scores, and its gradient.
 
-        p_ij = exp(x_ij) / sum_k exp(x_ik)        loss = -mean_i log p_i,y_i        dx = (p - onehot(y)) / N
+        p_ij = exp(x_ij) / sum_k exp(x_ik)        loss = -mean_i log p_i,y_i
 
-    Subtracting each row's largest score changes no p and keeps exp from overflowing. With label_smoothing s
-    the target t = (1 - s) onehot(y) + s / C replaces onehot(y): loss = -mean_i sum_j t_ij log p_ij.
+    Subtracting each row's largest score changes no p and keeps exp from overflowing.
 
     Args:
         x: (N, C) scores.
         y: (N,) integer labels, 0 <= y < C.
-        label_smoothing: s, 0 <= s < 1; Szegedy et al. 2016, arXiv:1512.00567, section 7.
-    Returns: loss, a scalar of the dtype of x; dx (N, C).
+    Returns: loss, a scalar; dx (N, C), the gradient of the loss, with the mean over the batch in it.
     """
-    (N, C), s = x.shape, float(label_smoothing)
+    N = len(x)
     shifted = x - x.max(axis=1, keepdims=True)                          # (N, C)
     log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    loss = -log_p[np.arange(N), y].mean()
     dx = np.exp(log_p)
-    dx[np.arange(N), y] -= 1 - s
-    if s:       # 0 * log p would be NaN where p is 0
-        loss = (1 - s) * loss - s * log_p.mean()
-        dx -= s / C
-    return loss, dx / N
+    dx[np.arange(N), y] -= 1
+    return -log_p[np.arange(N), y].mean(), dx / N
 
 
 @takes("x (N, C), y (N,) < C")
@@ -149,8 +143,7 @@ def batchnorm_forward(x, gamma, beta, bn_param):
 def batchnorm_backward(dout, cache):
     """dout (N, D) -> dx (N, D), dgamma (D,), dbeta (D,), staged: the forward's nodes in reverse.
 
-    A node used twice collects a gradient from each use; a sum over the batch in the forward hands its
-    gradient to every row, and a row handed to the whole batch collects a sum over it.
+    The cache is that of mode "train", where mu and var are functions of x.
     """
     centered, inv_std, x_hat, gamma = cache
     N = len(dout)
@@ -174,10 +167,7 @@ def batchnorm_backward(dout, cache):
 
 @takes("dout like cache.x_hat")
 def batchnorm_backward_alt(dout, cache):
-    """The same three gradients in closed form: dx from the two sums that the parameters need anyway.
-
-        d x_hat / d x = (I - 1 1'/N - x_hat x_hat'/N) / std        for each column, exact for any eps > 0
-    """
+    """As batchnorm_backward, for the same cache, but with dx in closed form and without another backward."""
     centered, inv_std, x_hat, gamma = cache
     N = len(dout)
     dbeta = dout.sum(axis=0)
@@ -190,7 +180,10 @@ def batchnorm_backward_alt(dout, cache):
 def layernorm_forward(x, gamma, beta, ln_param):
     """Give each row of x mean 0 and variance 1, then scale the columns by gamma and shift them by beta.
 
-    No example sees another, so training and testing are the same; otherwise it is batchnorm, turned.
+        mu_i = mean_j x_ij        var_i = mean_j (x_ij - mu_i)^2
+        x_hat_ij = (x_ij - mu_i) / sqrt(var_i + eps)        out_ij = gamma_j x_hat_ij + beta_j
+
+    The statistics belong to one example, so training and testing are the same.
 
     Args:
         x: (N, D).
@@ -210,10 +203,7 @@ def layernorm_forward(x, gamma, beta, ln_param):
 
 @takes("dout like cache.x_hat")
 def layernorm_backward(dout, cache):
-    """dout (N, D) -> dx (N, D), dgamma (D,), dbeta (D,).
-
-    gamma differs along a row, so it stays inside the means, where batchnorm could take it out.
-    """
+    """dout (N, D), cache of layernorm_forward -> dx (N, D), dgamma (D,), dbeta (D,)."""
     x_hat, inv_std, gamma = cache
     dbeta = dout.sum(axis=0)
     dgamma = (dout * x_hat).sum(axis=0)
@@ -244,6 +234,6 @@ def dropout_forward(x, dropout_param):
 
 @takes("dout like cache.mask")
 def dropout_backward(dout, cache):
-    """dout -> dx, both of the shape of x: the gradient passes through the mask that the values passed."""
+    """dout -> dx, both of the shape of x; the cache is that of dropout_forward in either mode."""
     _, mask = cache
     return dout.copy() if mask is None else dout * mask

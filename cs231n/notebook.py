@@ -6,9 +6,13 @@ from cs231n.notebook import answer, check, hint
 import sys
 from typing import Any
 
-from cs231n import checks
+from cs231n.checking.edition import entry_of, find_exercise, label_of
+from cs231n.checking.hints import format_hint, wrap_hint
 from cs231n.checking.questions import format_response, respond
-from cs231n.checking.reloading import reload_edited, remember_loaded
+from cs231n.checking.reloading import describe_failure, reload_edited, remember_loaded
+from cs231n.checking.verdict import PASSED, WRONG
+from cs231n.checks import show_verdict
+from cs231n.common.terminal import in_notebook, text_width
 
 __all__ = ["answer", "check", "hint"]
 
@@ -25,9 +29,21 @@ def check(exercise: str | int) -> None:
 
     Args:
         exercise: its name, its number, or a beginning of its name that no other has.
+
+    Raises:
+        ValueError: there is no such exercise.
+        NotPassed: it is not right yet.
     """
-    if not checks.check(exercise):
-        raise NotPassed(f"Exercise {exercise}: not passed yet. The lines above say why.")
+    name = find_exercise(exercise)
+    result, label, entry = show_verdict(name), label_of(name), entry_of(name)
+    if result.status == PASSED:
+        return
+    if result.status == WRONG:
+        raise NotPassed(f"{label} is not right yet; the card above says why.")
+    if result.findings:  # it waits for another one, or a part of it is there
+        raise NotPassed(f"{label} is not written yet. {' '.join(result.findings)}")
+    file = entry.files[0] if entry else "its file"
+    raise NotPassed(f"{label} is not written yet. Write it in {file}, save the file, run this cell again.")
 
 
 def answer(question: str, value: Any) -> None:
@@ -38,31 +54,51 @@ def answer(question: str, value: Any) -> None:
         value: a number, an array, an expression as text such as "2 * (x - mu) / N", or a choice; three dots
             for a question that is still open.
     """
-    print(format_response(question, respond(question, value)))
+    try:
+        print(format_response(question, respond(question, value)))
+    except ValueError as error:
+        print(error)
 
 
 def hint(exercise: str | int, step: int = 1) -> None:
-    """Show a hint: step 1 the idea, 2 the equation, 3 the shapes and the order of the steps."""
-    raise NotImplementedError
+    """Show a hint: step 1 the idea, 2 the equation and the picture, 3 shapes and the order of the steps.
+
+    Args:
+        exercise: its name, its number, or a beginning of its name that no other has.
+        step: 1, 2 or 3.
+
+    Raises:
+        ValueError: there is no such exercise, or no such step.
+    """
+    name = find_exercise(exercise)
+    text = format_hint(name, step, f'hint("{name}", {step + 1})')
+    if in_notebook():
+        from IPython.display import display
+
+        display({"text/markdown": text, "text/plain": wrap_hint(text, text_width())}, raw=True)
+    else:
+        print(wrap_hint(text, text_width()))
 
 
 def _watch_edits() -> None:
-    """Before each cell, read again what was edited."""
+    """Before each cell, run edited files again."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
     if shell is None or getattr(shell, "cs231n_watches_edits", False):
         return
     remember_loaded()
-    shell.events.register("pre_run_cell", _reload_before_cell)
+    shell.events.register("pre_run_cell", _before_cell)
+    shell.events.register("post_run_cell", _after_cell)
     shell.cs231n_watches_edits = True
 
 
-def _reload_before_cell(*_: Any) -> None:
-    try:
-        for name in reload_edited():
-            print(f"read again: {name}")
-    except Exception as error:
-        print(f"{type(error).__name__}: {error}")
+def _before_cell(*_: object) -> None:
+    for name, error in reload_edited().items():
+        print(describe_failure(name, error), file=sys.stderr)
+
+
+def _after_cell(*_: object) -> None:
+    remember_loaded()  # of what this cell imported
 
 
 _watch_edits()

@@ -1,6 +1,7 @@
 """Update rules: from weights and their gradient to the next weights.
 
-Each is rule(w, dw, config=None) -> next_w, config. next_w has the dtype of w, in which all is computed.
+Each is rule(w, dw, config=None) -> next_w, config. next_w and memory have the dtype of w, also float32: a
+Python number as a factor keeps it, a NumPy float64 number, such as np.sqrt of a Python number, does not.
 config is a dict of settings and of what the rule remembers; missing settings are filled in, memory is written
 back into the same dict, and a config that already holds memory goes on from there. Any other argument is a
 TypeError or ValueError, before config is changed.
@@ -27,7 +28,9 @@ def sgd(w, dw, config=None):
 
 @update_rule(learning_rate=1e-2, momentum=0.9, velocity=ZEROS)
 def sgd_momentum(w, dw, config=None):
-    """v = momentum * v - learning_rate * dw;  next_w = w + v.
+    """A step along a velocity, which remembers earlier gradients.
+
+        velocity = momentum velocity - learning_rate dw          next_w = w + velocity
 
     Args:
         w, dw: as in sgd.
@@ -42,8 +45,8 @@ def sgd_momentum(w, dw, config=None):
 def rmsprop(w, dw, config=None):
     """A step scaled by a running mean of squared gradients.
 
-        cache = decay_rate * cache + (1 - decay_rate) * dw^2
-        next_w = w - learning_rate * dw / (sqrt(cache) + epsilon)
+        cache = decay_rate cache + (1 - decay_rate) dw^2
+        next_w = w - learning_rate dw / (sqrt(cache) + epsilon)
 
     Args:
         w, dw: as in sgd; a finite entry of dw whose square is infinite is an OverflowError.
@@ -66,7 +69,7 @@ def adam(w, dw, config=None):
         t = t + 1
         m = beta1 m + (1 - beta1) dw          m_hat = m / (1 - beta1^t)
         v = beta2 v + (1 - beta2) dw^2        v_hat = v / (1 - beta2^t)
-        next_w = w - learning_rate * m_hat / (sqrt(v_hat) + epsilon)
+        next_w = w - learning_rate m_hat / (sqrt(v_hat) + epsilon)
 
     Args:
         w, dw: as in rmsprop.
@@ -75,14 +78,20 @@ def adam(w, dw, config=None):
     Returns: next_w, config.
     Source: Kingma and Ba 2015, arXiv:1412.6980, algorithm 1.
     """
-    return _adam_step(w, dw, config), config
+    beta1, beta2 = config["beta1"], config["beta2"]
+    config["t"] += 1
+    config["m"] = beta1 * config["m"] + (1 - beta1) * dw
+    config["v"] = beta2 * config["v"] + (1 - beta2) * dw**2
+    m_hat = config["m"] / (1 - beta1 ** config["t"])
+    v_hat = config["v"] / (1 - beta2 ** config["t"])
+    return w - config["learning_rate"] * m_hat / (np.sqrt(v_hat) + config["epsilon"]), config
 
 
 @update_rule(**ADAM, weight_decay=1e-2)
 def adamw(w, dw, config=None):
     """adam with decoupled weight decay, which shrinks the weights without passing through m or v.
 
-        next_w = w - learning_rate * (m_hat / (sqrt(v_hat) + epsilon) + weight_decay * w)
+        next_w = w - learning_rate (m_hat / (sqrt(v_hat) + epsilon) + weight_decay w)
 
     Args:
         w, dw: as in rmsprop.
@@ -91,14 +100,6 @@ def adamw(w, dw, config=None):
     Source: Loshchilov and Hutter 2019, arXiv:1711.05101, algorithm 2; weight_decay is multiplied by the
     learning rate as well, which makes a schedule the same for both.
     """
-    return _adam_step(w, dw, config) - config["learning_rate"] * config["weight_decay"] * w, config
-
-
-def _adam_step(w, dw, config):
-    beta1, beta2 = config["beta1"], config["beta2"]
-    config["t"] += 1
-    config["m"] = beta1 * config["m"] + (1 - beta1) * dw
-    config["v"] = beta2 * config["v"] + (1 - beta2) * dw**2
-    m_hat = config["m"] / (1 - beta1 ** config["t"])
-    v_hat = config["v"] / (1 - beta2 ** config["t"])
-    return w - config["learning_rate"] * m_hat / (np.sqrt(v_hat) + config["epsilon"])
+    step = getattr(adam, "__wrapped__", adam)  # without its check, which would refuse weight_decay
+    next_w, config = step(w, dw, config)
+    return next_w - config["learning_rate"] * config["weight_decay"] * w, config

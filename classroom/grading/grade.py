@@ -6,6 +6,7 @@ SUBMISSIONS holds a zip or a folder for each student. OUT receives
     students/NAME/index.html     the same for a person, with the diagnosis of each exercise
     grades.csv                   a row for each student
     index.html, class.png        where the class fails, and why
+    answers.html                 what the class answered to the questions in words, for marking by hand
     grading.json                 the seed of the hidden problems: keep it, and a second run marks the same
 
 Each student's files are written whole, as soon as that student is marked. Started again, the command marks
@@ -30,6 +31,7 @@ from classroom.grading.reference import import_closure, submitted_files
 from classroom.grading.result import sanitize
 from classroom.grading.runner import MarkingOptions
 from classroom.grading.submission import Submission, find_submissions, read_submission
+from classroom.grading.words import StudentWords, load_questions, read_words
 from classroom.manifest import MANIFEST, Exercise, ManifestError, load_exercises
 from classroom.sandbox import seccomp
 from classroom.sandbox.levels import LEVELS
@@ -129,6 +131,7 @@ def grade(
             raise ManifestError(
                 f"{Path(manifest).name}: no problem is known for {exercise.title}; there are {known}"
             )
+    questions, words = load_questions(), dict[str, StudentWords]()
     paths = find_submissions(submissions)
     submissions, out = Path(submissions).resolve(), Path(out)
     if out.resolve().is_relative_to(submissions):
@@ -166,6 +169,8 @@ def grade(
                 collect(next(iter(wait(pending, return_when=FIRST_COMPLETED).done)))
 
             for student, path in paths.items():
+                if questions:
+                    words[student] = read_words(path, questions)
                 submission = read_submission(path, submitted_files(exercises))
                 digest = _digest(submission.digest(), version)
                 old_results = report.read_student(out / "students" / student, digest)
@@ -185,7 +190,9 @@ def grade(
         for future in [future for future in pending if future.done()]:
             collect(future)
         ordered = [rows[student] for student in paths if student in rows]
-        report.write_class(out, ordered, exercises)
+        if questions:
+            report.write_answers(out, questions, words)
+        report.write_class(out, ordered, exercises, has_answers=bool(questions))
     return ordered
 
 

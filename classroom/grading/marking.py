@@ -15,7 +15,7 @@ from classroom.grading.reference import child_files
 from classroom.grading.result import ExerciseResult
 from classroom.grading.runner import MarkingOptions, Runner
 from classroom.grading.submission import Submission
-from classroom.manifest import Exercise, functions_by_file, locate_function
+from classroom.manifest import Exercise, files_of, functions_by_file, locate_function
 from classroom.releasing.blanks import is_blank
 from classroom.sandbox.process import best_level
 
@@ -75,9 +75,9 @@ def _try_with_reference(
 ) -> ExerciseResult:
     """Try an exercise with the reference's functions in the place of those that it needs.
 
-    Files of its functions are the student's, but for the functions it needs; other files are the kit's.
+    The files edited for it are the student's, but for the functions it needs; other files are the kit's.
     """
-    own_files = {locate_function(name)[0] for name in exercise.functions}
+    own_files = files_of(exercise)
     needed = tuple(e for e in options.exercises if e.number in exercise.needs)
     files: dict[str, str | bytes] = {**child_files(options.exercises, needed)}
     reference: dict[str, dict[str, str]] = {}

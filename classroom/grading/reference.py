@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from classroom.manifest import Exercise, functions_by_file
+from classroom.manifest import Exercise, files_of, functions_by_file
 from classroom.releasing.blanks import blank_functions
 from cs231n.checking.exercises import EXERCISES
 from cs231n.checking.problems import PUBLIC_SEEDS, make_problem, run
@@ -31,7 +31,7 @@ CHILD_MODULES = (
 
 def submitted_files(exercises: Iterable[Exercise]) -> tuple[str, ...]:
     """The files that a student hands in, in the order of the exercises."""
-    return tuple(functions_by_file(exercises))
+    return tuple(dict.fromkeys(file for exercise in exercises for file in files_of(exercise)))
 
 
 @functools.lru_cache(64)
@@ -41,7 +41,7 @@ def child_files(exercises: tuple[Exercise, ...], solved: tuple[Exercise, ...]) -
     sources = {}
     for file in dict.fromkeys((*CHILD_MODULES, *import_closure(submitted_files(exercises)))):
         source = (REPOSITORY / file).read_bytes()
-        sources[file] = blank_functions(file, source, blanks[file]) if file in blanks else source
+        sources[file] = blank_functions(file, source, blanks.get(file, {}))
     return sources
 
 

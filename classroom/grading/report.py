@@ -14,11 +14,20 @@ import jinja2
 
 from classroom.grading.result import ExerciseResult, sanitize
 from classroom.grading.submission import Submission
+from classroom.grading.words import QuestionInWords, StudentWords
 from classroom.manifest import Exercise
 from classroom.sandbox import seccomp
 from cs231n.common.files import REPOSITORY, atomic_write
 
-__all__ = ["Row", "format_line", "make_results", "read_student", "write_class", "write_student"]
+__all__ = [
+    "Row",
+    "format_line",
+    "make_results",
+    "read_student",
+    "write_answers",
+    "write_class",
+    "write_student",
+]
 
 TEMPLATES = Path(__file__).with_name("templates")
 STYLE = REPOSITORY / "cs231n" / "pages" / "templates" / "style.css"
@@ -163,13 +172,16 @@ def format_line(row: Row) -> str:
     return f"{name}{score:>8.2f} of {points:g}   {passed} of {len(tests)} right"
 
 
-def write_class(out: Path, rows: Sequence[Row], exercises: Sequence[Exercise]) -> None:
+def write_class(
+    out: Path, rows: Sequence[Row], exercises: Sequence[Exercise], has_answers: bool = False
+) -> None:
     """Write grades.csv, class.png and index.html.
 
     Args:
         out: the folder.
         rows: of the students, in the order of the table.
         exercises: all of them.
+        has_answers: whether there is a page of `write_answers` to link to.
     """
     marked = [row.results for row in rows if row.results is not None]
     _write(out / "grades.csv", _format_grades(rows, exercises))
@@ -190,9 +202,37 @@ def write_class(out: Path, rows: Sequence[Row], exercises: Sequence[Exercise]) -
         describe_kind=describe_kind,
         address=lambda name: quote(os.fsencode(name)),
         mean=sum(results["score"] for results in marked) / max(1, len(marked)),
+        has_answers=has_answers,
         levels=[(describe_sandbox(*level), count) for level, count in sorted(levels.items())],
     )
     _write(out / "index.html", page)
+
+
+def write_answers(
+    out: Path, questions: Sequence[QuestionInWords], students: Mapping[str, StudentWords]
+) -> None:
+    """Write answers.html: each question in words, its model answer, and what each student answered.
+
+    Args:
+        out: the folder.
+        questions: in the order of the page.
+        students: {name: answers}, in the order of the page.
+    """
+    answers = [
+        (
+            question,
+            [
+                (name, words.answers[question.number])
+                for name, words in students.items()
+                if question.number in words.answers
+            ],
+            [name for name, words in students.items() if question.number not in words.answers],
+        )
+        for question in questions
+    ]
+    faults = [(name, fault) for name, words in students.items() for fault in words.faults]
+    page = _render("answers.html.j2", answers=answers, faults=faults, sanitize=sanitize)
+    _write(out / "answers.html", page)
 
 
 def _format_grades(rows: Sequence[Row], exercises: Sequence[Exercise]) -> str:

@@ -67,7 +67,9 @@ def find_submissions(folder: str | os.PathLike) -> dict[str, Path]:
     return paths
 
 
-def read_submission(path: str | os.PathLike, names: Sequence[str]) -> Submission:
+def read_submission(
+    path: str | os.PathLike, names: Sequence[str], max_bytes: int = MAX_FILE_BYTES
+) -> Submission:
     """Read the files of a student, at the top of a zip or folder or below one folder of it.
 
     Where none of them is there, the one zip in it is read instead, or else the files of those names that lie
@@ -76,13 +78,14 @@ def read_submission(path: str | os.PathLike, names: Sequence[str]) -> Submission
     Args:
         path: of the zip or folder.
         names: of the files to read, "cs231n/layers.py", ...
+        max_bytes: of one of these files.
     """
     path = Path(path)
     submission = Submission({}, {}, [])
     try:
         source = _Folder(path) if path.is_dir() else _Zip(path)
         with source:
-            _read(source, names, submission)
+            _read(source, names, submission, max_bytes)
     except RejectedFileError as error:
         submission.faults[""] = f"{path.name}: {error}"
     except Exception as error:  # what a zip makes zipfile raise is not to be listed: one byte will do
@@ -91,7 +94,11 @@ def read_submission(path: str | os.PathLike, names: Sequence[str]) -> Submission
 
 
 def _read(
-    source: "_Folder | _Zip", names: Sequence[str], submission: Submission, is_inner: bool = False
+    source: "_Folder | _Zip",
+    names: Sequence[str],
+    submission: Submission,
+    max_bytes: int,
+    is_inner: bool = False,
 ) -> None:
     """Fill a submission from a source; is_inner says that the source is itself a zip in another."""
     entries = source.names()
@@ -110,7 +117,7 @@ def _read(
         if len(zips) == 1 and not is_inner:
             submission.notes.append(f"the files were read from {zips[0][:80]!r} in it")
             with _Zip(io.BytesIO(source.read_file(zips[0], MAX_ZIP_BYTES))) as inner:
-                return _read(inner, names, submission, is_inner=True)
+                return _read(inner, names, submission, max_bytes, is_inner=True)
         places = {
             name: [entry for entry in usable if PurePosixPath(entry).name == PurePosixPath(name).name]
             for name in names
@@ -131,8 +138,8 @@ def _read(
             if len(entries) > 1:
                 both = " and ".join(entry[:60] for entry in entries[:2])
                 raise RejectedFileError(f"is there {len(entries)} times, as {both}")
-            content = source.read_file(entries[0])
-            submission.files[name] = _decode(content)
+            content = source.read_file(entries[0], max_bytes)
+            submission.files[name] = _decode(name, content)
             digest = hashlib.sha256(content).hexdigest()
             if digests.get(name, digest) != digest:
                 submission.notes.append(
@@ -236,13 +243,13 @@ def _leads_out(name: str) -> bool:
     return ".." in name.replace("\\", "/").split("/") or name.startswith(("/", "\\")) or name[1:2] == ":"
 
 
-def _decode(content: bytes) -> str:
+def _decode(name: str, content: bytes) -> str:
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise RejectedFileError("is in UTF-16; try: save it as UTF-8")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise RejectedFileError(f"is not UTF-8, at byte {error.start}; try: save it as UTF-8") from None
-    if text.lstrip().startswith("{") and '"nbformat"' in text:
+    if name.endswith(".py") and text.lstrip().startswith("{") and '"nbformat"' in text:
         raise RejectedFileError("is a notebook, not a Python file; try: the file of that name from the kit")
     return text

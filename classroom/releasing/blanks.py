@@ -1,4 +1,4 @@
-"""From a solved file to one with blanks: the bodies of named functions go."""
+"""From a solved file to a learner's: bodies of exercises go, and those that would show one are replaced."""
 
 import ast
 import json
@@ -8,14 +8,25 @@ from collections.abc import Iterable, Mapping, Sequence
 from classroom.manifest import Exercise, ManifestError, suggest
 
 __all__ = [
+    "REPLACED_BODIES",
+    "Function",
     "blank_functions",
     "body_of",
     "find_functions",
     "functions_in",
     "is_blank",
+    "replace_bodies",
 ]
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+# Helpers that are no exercise, and whose lines would show one: {(file, function): the lines of a learner}.
+REPLACED_BODIES = {
+    ("cs231n/layer_utils.py", "_affine_backward_if"): (
+        "dx, dw, db = affine_backward(dout, cache)",
+        "return dx if needs_dx else None, dw, db",
+    )
+}
 
 
 def functions_in(tree: ast.AST) -> dict[str, list[Function]]:
@@ -57,31 +68,50 @@ def find_functions(file: str, source: bytes, names: Iterable[str]) -> dict[str, 
 
 
 def blank_functions(file: str, source: bytes, exercises: Mapping[str, Exercise]) -> bytes:
-    """Replace the bodies of functions by a hint and a NotImplementedError.
+    """The source of a learner's file: exercises raise a NotImplementedError, REPLACED_BODIES are replaced.
 
     Decorators, signature and docstring stay, and every byte outside the bodies; comments inside a body go.
 
     Args:
-        file: its name, for messages.
+        file: its path from the kit's folder.
         source: of a Python file.
-        exercises: {qualified name of a function: its exercise}.
+        exercises: {qualified name of a function in it: its exercise}.
 
     Raises:
         ManifestError: a function is not there, or the source does not compile.
     """
+    bodies: dict[str, Sequence[str]] = {
+        name: lines for (place, name), lines in REPLACED_BODIES.items() if place == file
+    }
+    bodies |= {name: _blank_lines(exercise) for name, exercise in exercises.items()}
+    if not bodies:
+        return source
+    functions = find_functions(file, source, bodies)
+    return replace_bodies(
+        source, [(node, bodies[name]) for name, nodes in functions.items() for node in nodes]
+    )
+
+
+def replace_bodies(source: bytes, bodies: Iterable[tuple[Function, Sequence[str]]]) -> bytes:
+    """`source` with other lines in place of the bodies of functions.
+
+    Args:
+        source: of Python.
+        bodies: (function of its syntax tree, the new lines without indentation).
+    """
     newline = b"\r\n" if b"\r\n" in source else b"\n"
     lines = source.splitlines(keepends=True)
-    cuts = [
-        (*_body_span(node, lines), _blank_body(node, exercises[name], newline))
-        for name, nodes in find_functions(file, source, exercises).items()
-        for node in nodes
-    ]
     starts = [0]
     for line in lines:
         starts.append(starts[-1] + len(line))
-    for first, column, last, blank in sorted(cuts, reverse=True):
+    cuts = []
+    for node, new_lines in bodies:
+        indent = b" " * (node.col_offset + 4)
+        text = b"".join(indent + line.encode() + newline for line in new_lines)
+        cuts.append((*_body_span(node, lines), text))
+    for first, column, last, text in sorted(cuts, reverse=True):
         head, tail = source[: starts[first - 1] + column], source[starts[last] :]
-        source = head.rstrip(b" \t") + newline + blank + tail
+        source = head.rstrip(b" \t") + newline + text + tail
     return source
 
 
@@ -113,11 +143,6 @@ def _indent(line: bytes) -> int:
     return len(line) - len(line.lstrip())
 
 
-def _blank_body(node: Function, exercise: Exercise, newline: bytes) -> bytes:
-    indent = b" " * (node.col_offset + 4)
-    return b"".join(indent + line.encode() + newline for line in _blank_lines(exercise))
-
-
 def _blank_lines(exercise: Exercise) -> list[str]:
     label = json.dumps(exercise.label, ensure_ascii=False)
     return [
@@ -133,14 +158,30 @@ def is_blank(source: str, name: str, exercise: Exercise) -> bool:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # they would name no file
             tree = ast.parse(source)
-        bound = [
-            getattr(node, "id", None) or getattr(node, "attr", None)
-            for node in ast.walk(tree)
-            if isinstance(getattr(node, "ctx", None), ast.Store)
-        ]  # f = mine, Net.f = mine
-        bound += [node.asname or node.name for node in ast.walk(tree) if isinstance(node, ast.alias)]
-        return name.rpartition(".")[2] not in bound and [
+        return name.rpartition(".")[2] not in _names_bound(tree) and [
             "\n".join(map(ast.unparse, body_of(node))) for node in functions_in(tree).get(name, [])
         ] == [stub]
     except (SyntaxError, ValueError, MemoryError, RecursionError):  # the last also of what can be run
         return False
+
+
+def _names_bound(tree: ast.Module) -> set[str]:
+    """What a module binds by other means than def: f = mine, Net.f = mine, import mine as f.
+
+    A local name of a function is none of them.
+    """
+    names: set[str] = set()
+    nodes: list[tuple[ast.AST, bool]] = [(tree, False)]
+    while nodes:
+        node, is_local = nodes.pop()
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and not is_local:
+            names.add(node.id)
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            names.add(node.attr)
+        elif isinstance(node, ast.alias):
+            names.add(node.asname or node.name)
+        elif isinstance(node, ast.Global):
+            names.update(node.names)
+        is_local = is_local or isinstance(node, Function | ast.Lambda)
+        nodes += [(child, is_local) for child in ast.iter_child_nodes(node)]
+    return names

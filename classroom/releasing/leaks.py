@@ -1,4 +1,4 @@
-"""Does anything of a solution survive? Parts of blanked bodies, searched for in every text.
+"""Does anything of a solution or of a model answer survive? Parts of them, searched for in every text.
 
 Fragments are compared as syntax trees in a normal form: spaces, line breaks, comments, brackets and the order
 of terms and factors make no difference. Three kinds of fragment of a blanked body must not be handed out;
@@ -9,13 +9,18 @@ operations are + - * / and the like, comparisons, and calls of a method or of a 
     a statement or an expression with at least three operations          under any names
 
 So `N = len(x)` or `return dx, dw, db` may stand anywhere, and a formula with renamed variables is a leak.
-An attribute of a variable counts as its name, cache.x_hat as x_hat. Text that is no program is searched for
-lines of code: comments, strings, stored outputs. What the manifest lists under "given" is no leak: code that
-a docstring or a notebook shows on purpose. The search misses pictures, and code that does the same in
-another way, as kernels.py does entry by entry: release.py withholds such files by name.
+An attribute of a variable counts as its name, cache.x_hat as x_hat. Of a model answer in the notebooks, no
+whole formula of two operations or more may be handed out, and no sentence of six words or more; with another
+sign it is a wrong answer, and may.
+
+Text that is no program is searched for lines of code: comments, strings, stored outputs. What the manifest
+lists under "given" is no leak: code that a docstring or a notebook shows on purpose. The search misses
+pictures, and code that does the same in another way, as kernels.py does entry by entry: release.py withholds
+such files by name.
 """
 
 import ast
+import contextlib
 import html
 import io
 import json
@@ -27,14 +32,17 @@ from typing import Any, NamedTuple
 
 from classroom.manifest import Exercise, ManifestError
 from classroom.releasing.blanks import body_of, find_functions
-from classroom.releasing.notebooks import without_magics
+from classroom.releasing.notebooks import ModelAnswer, without_magics
 
-__all__ = ["Leak", "count_operations", "find_leaks", "solution_fragments"]
+__all__ = ["Leak", "answer_fragments", "count_operations", "find_leaks", "solution_fragments"]
 
 MIN_OPERATIONS = {"statement": 1, "expression": 2, "any names": 3}
 MIN_NODES = 12
-Key = tuple[str, str]  # ("own" or "any", the normal form of a fragment under its own or any names)
-Fragments = Mapping[Key, Exercise]
+MIN_WORDS = 6  # of a sentence
+# ("own" or "any", the normal form of a fragment of a solution under its own or any names),
+# ("answer", that of a formula of a model answer, with its signs), ("words", a sentence of a model answer)
+Key = tuple[str, str]
+Fragments = Mapping[Key, str]  # {fragment: what it is of, "exercise 8, batchnorm_backward_alt"}
 
 
 class Leak(NamedTuple):
@@ -43,22 +51,21 @@ class Leak(NamedTuple):
     file: str
     place: str  # "line 12", "cell 7, line 3", "cell 7, output"
     text: str  # the first line of the fragment
-    exercise: Exercise
+    owner: str  # "exercise 8, batchnorm_backward_alt", "the model answer to question 2.7"
 
     def __str__(self) -> str:
-        number, title = self.exercise.number, self.exercise.title
-        return f"{self.file}, {self.place}: {self.text!r} is of exercise {number}, {title}"
+        return f"{self.file}, {self.place}: {self.text!r} is of {self.owner}"
 
 
 class _NormalForm:
     """The normalized text of a tree; rename=True numbers the variables as they come.
 
-    Sums and products lose their order, and subtraction and division count as addition and multiplication:
-    g / s * (a - b) is (b - a) * s * g. np.sum(x) is x.sum().
+    Sums and products lose their order, and subtraction and division count as addition and multiplication,
+    unless signs=True: g / s * (a - b) is (b - a) * s * g. np.sum(x) is x.sum().
     """
 
-    def __init__(self, tree: ast.AST, rename: bool):
-        self.rename, self.numbers = rename, dict[str, int]()
+    def __init__(self, tree: ast.AST, rename: bool, signs: bool = False):
+        self.rename, self.signs, self.numbers = rename, signs, dict[str, int]()
         self.count = Counter(_variable(node) for node in ast.walk(tree))
 
     def of(self, node: Any, names: bool = True) -> str:
@@ -73,10 +80,12 @@ class _NormalForm:
             node = ast.Assign([node.target], ast.BinOp(node.target, node.op, node.value))
         for kind, operators in (("sum", (ast.Add, ast.Sub)), ("product", (ast.Mult, ast.Div))):
             if isinstance(node, ast.BinOp) and isinstance(node.op, operators):
-                operands = sorted(_operands(node, operators), key=lambda part: self.of(part, names=False))
-                parts = [self.of(part, names) for part in operands]
+                operands = sorted(
+                    _operands(node, operators), key=lambda operand: self.of(operand[1], names=False)
+                )
+                parts = [f"{sign * self.signs}{self.of(part, names)}" for sign, part in operands]
                 return f"{kind}({', '.join(parts if self.rename else sorted(parts))})"
-        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and not self.signs:
             return self.of(node.operand, names)
         if isinstance(node, ast.Call):
             func, arguments = node.func, list(node.args)
@@ -106,10 +115,17 @@ def _variable(node: Any) -> str | None:
     return None
 
 
-def _operands(node: ast.expr, operators: tuple[type, ...]) -> list[ast.expr]:
+def _operands(node: ast.expr, operators: tuple[type, ...], sign: str = "") -> list[tuple[str, ast.expr]]:
+    """The terms of a sum or the factors of a product, each with "-" if it is subtracted or divided by."""
     if isinstance(node, ast.BinOp) and isinstance(node.op, operators):
-        return [*_operands(node.left, operators), *_operands(node.right, operators)]
-    return [node]
+        inverse = isinstance(node.op, (ast.Sub, ast.Div))
+        return [
+            *_operands(node.left, operators, sign),
+            *_operands(node.right, operators, "-" * ((sign == "-") != inverse)),
+        ]
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and ast.Sub in operators:
+        return _operands(node.operand, operators, "-" * (sign != "-"))
+    return [(sign, node)]
 
 
 def count_operations(node: ast.AST) -> int:
@@ -143,13 +159,15 @@ def _keys(node: ast.expr | ast.stmt) -> Iterator[Key]:
     least = MIN_OPERATIONS["statement" if is_statement else "expression"]
     if count >= least or is_statement and _count_nodes(node) >= MIN_NODES:
         yield "own", _NormalForm(node, rename=False).of(node)
+    if count >= MIN_OPERATIONS["expression"] and not is_statement:
+        yield "answer", _NormalForm(node, rename=False, signs=True).of(node)
     if count >= MIN_OPERATIONS["any names"]:
         yield "any", _NormalForm(node, rename=True).of(node)
 
 
 def solution_fragments(
     sources: Mapping[str, bytes], blanks: Mapping[str, Mapping[str, Exercise]]
-) -> dict[Key, Exercise]:
+) -> dict[Key, str]:
     """The fragments of blanked bodies that must not be handed out.
 
     Args:
@@ -159,14 +177,17 @@ def solution_fragments(
     Raises:
         ManifestError: what an exercise lists under "given" is no fragment of a body.
     """
-    fragments: dict[Key, Exercise] = {}
-    for file, exercises in blanks.items():
-        for name, nodes in find_functions(file, sources[file], exercises).items():
+    fragments: dict[Key, str] = {}
+    exercises = dict.fromkeys(exercise for of_file in blanks.values() for exercise in of_file.values())
+    for file, of_file in blanks.items():
+        for name, nodes in find_functions(file, sources[file], of_file).items():
+            owner = f"exercise {of_file[name].number}, {of_file[name].title}"
             for node in nodes:
                 for part in _parts(body_of(node)):
                     for key in _keys(part):
-                        fragments.setdefault(key, exercises[name])
-    for exercise in dict.fromkeys(fragments.values()):
+                        if key[0] != "answer":
+                            fragments.setdefault(key, owner)
+    for exercise in exercises:
         for code in exercise.given:
             allowed = {key for part in _parts(ast.parse(code).body) for key in _keys(part)}
             if not allowed & fragments.keys():
@@ -177,6 +198,41 @@ def solution_fragments(
             for key in allowed & fragments.keys():
                 del fragments[key]
     return fragments
+
+
+def answer_fragments(answers: Iterable[ModelAnswer]) -> dict[Key, str]:
+    """The fragments of model answers that must not be handed out: whole formulas and sentences."""
+    fragments: dict[Key, str] = {}
+    for answer in answers:
+        owner = f"the model answer to question {answer.question}" if answer.question else "a worksheet cell"
+        for sentence in re.split(r"(?<=[.?!:])\s|\n\n", answer.words):
+            if len(_words(sentence)) >= MIN_WORDS:
+                fragments[("words", " ".join(_words(sentence)))] = owner
+        for node in answer.code:
+            for formula in _formulas(node):
+                if count_operations(formula) >= MIN_OPERATIONS["expression"]:
+                    fragments[("answer", _NormalForm(formula, rename=False, signs=True).of(formula))] = owner
+    return fragments
+
+
+def _formulas(node: ast.expr | ast.stmt) -> Iterator[ast.expr]:
+    """The whole formulas in a model answer: its values, and those that stand in it as text."""
+    for statement in [node] if isinstance(node, ast.stmt) else []:
+        for part in ast.walk(statement):
+            if isinstance(part, (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Return)) and part.value:
+                yield from _formulas(part.value)
+    if isinstance(node, (ast.Tuple, ast.List, ast.Dict)):
+        for element in node.values if isinstance(node, ast.Dict) else node.elts:
+            yield from _formulas(element)
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+        with contextlib.suppress(SyntaxError, ValueError):
+            yield ast.parse(node.value.replace("^", "**"), mode="eval").body
+    elif isinstance(node, ast.expr):
+        yield node
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", text.lower())
 
 
 def find_leaks(files: Mapping[str, bytes], fragments: Fragments) -> list[Leak]:
@@ -198,7 +254,22 @@ def _search_file(path: str, content: bytes, fragments: Fragments) -> list[Leak]:
         leaks = _search_code(path, "", text, fragments)
     else:
         leaks = _search_prose(path, "", text, fragments)
-    return list(dict.fromkeys(leaks))
+    return list(dict.fromkeys([*leaks, *_search_sentences(path, text, fragments)]))
+
+
+def _search_sentences(path: str, text: str, fragments: Fragments) -> Iterator[Leak]:
+    """Sentences of model answers in a file; marks and line breaks between their words make no difference."""
+    if path.endswith(".ipynb"):
+        cells = ["\n".join(_strings(cell)) for cell in json.loads(text)["cells"]]
+        places = {f"cell {number}": cell for number, cell in enumerate(cells, start=1)}
+    else:
+        places = {"its text": text}
+    sentences = [(sentence, owner) for (kind, sentence), owner in fragments.items() if kind == "words"]
+    for place, content in places.items() if sentences else ():
+        words = f" {' '.join(_words(content))} "
+        for sentence, owner in sentences:
+            if f" {sentence} " in words:
+                yield Leak(path, place, sentence, owner)
 
 
 def _search_notebook(path: str, notebook: dict[str, Any], fragments: Fragments) -> Iterator[Leak]:
@@ -243,10 +314,10 @@ def _search_tree(
 ) -> Iterator[Leak]:
     reported: set[int] = set()
     for part in _parts(tree.body):  # a statement comes before the expressions in it
-        exercise = next((fragments[key] for key in _keys(part) if key in fragments), None)
-        if exercise is not None and part.lineno not in reported:
+        owner = next((fragments[key] for key in _keys(part) if key in fragments), None)
+        if owner is not None and part.lineno not in reported:
             reported.update(range(part.lineno, (part.end_lineno or part.lineno) + 1))
-            yield Leak(path, f"{where}line {part.lineno}", lines[part.lineno - 1].strip(), exercise)
+            yield Leak(path, f"{where}line {part.lineno}", lines[part.lineno - 1].strip(), owner)
 
 
 # What may stand before code in prose: quotes, prompts, list marks, comment marks, the signs of a patch.
@@ -260,7 +331,10 @@ def _search_prose(path: str, where: str, text: str, fragments: Fragments, first:
         return
     plain = html.unescape(re.sub(r"\x1b\[[0-9;]*m|</?[a-zA-Z][^<>]*>", "", text)) + "\n"
     raw = plain.splitlines()
-    clean = [TRAIL.sub("", MARKS.sub("", line)) for line in raw]
+    if len(raw) == 1 and re.match(r"[+-]\w", raw[0]):  # a sign, for a patch has more lines
+        clean = [TRAIL.sub("", raw[0])]
+    else:
+        clean = [TRAIL.sub("", MARKS.sub("", line)) for line in raw]
     for start in range(len(raw)):
         # A minus at the start of the line after an open bracket may be the mark of a list, or not.
         joined = {_join_brackets([clean[start], *rest[start + 1 : start + 8]]) for rest in (clean, raw)}
@@ -294,4 +368,4 @@ def _search_line(path: str, place: str, code: str, fragments: Fragments) -> Iter
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         return
     for leak in _search_tree(path, "", tree, code.splitlines(), fragments):
-        yield Leak(path, place, leak.text, leak.exercise)
+        yield Leak(path, place, leak.text, leak.owner)

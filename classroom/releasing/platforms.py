@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from classroom.manifest import Exercise, functions_by_file
+from classroom.manifest import Exercise, files_of
 from cs231n.common.files import REPOSITORY, zip_of
 
 __all__ = ["EXECUTABLE", "PLATFORMS", "Platform"]
@@ -129,8 +129,9 @@ def nbgrader_files(
     course = {f"source/{name}/{path}": content for path, content in files.items() if path not in notebooks}
     course[f"source/{name}/notebooks.zip"] = zip_of(notebooks)  # nbgrader hands out none of a subfolder
     course[f"source/{name}/checks.ipynb"] = _checks_notebook(exercises)
-    own_files = json.dumps(sorted(functions_by_file(exercises, root)), indent=4)
-    course["nbgrader_config.py"] = _CONFIG.format(name=name, own_files=own_files).encode()
+    own_files = sorted({file for exercise in exercises for file in files_of(exercise, root)})
+    config = _CONFIG.format(name=name, own_files=json.dumps(own_files, indent=4))
+    course["nbgrader_config.py"] = config.encode()
     return course
 
 

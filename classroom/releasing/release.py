@@ -19,8 +19,9 @@ from classroom.manifest import (
     load_exercises,
 )
 from classroom.releasing.blanks import blank_functions
-from classroom.releasing.leaks import Fragments, find_leaks, solution_fragments
-from classroom.releasing.notebooks import blank_notebook
+from classroom.releasing.cards import refuse_missing_cards
+from classroom.releasing.leaks import Fragments, answer_fragments, find_leaks, solution_fragments
+from classroom.releasing.notebooks import ModelAnswer, blank_notebook, cards_in, model_answers
 from classroom.releasing.platforms import EXECUTABLE, PLATFORMS
 from cs231n.common.files import REPOSITORY, zip_of
 
@@ -29,6 +30,7 @@ __all__ = ["LeakError", "add_arguments", "learner_edition", "main", "refuse_leak
 # What a learner gets. Whatever is not named here stays with the instructor.
 SHIPPED = (
     "cs231n/**/*.py",
+    "cs231n/**/*.json",
     "cs231n/pages/templates/*",
     "notebooks/*.ipynb",
     "datasets/README.md",
@@ -58,14 +60,15 @@ def learner_edition(
     """What a learner gets of the kit, and what must not be in it.
 
     Args:
-        exercises: whose bodies and cells are left to be written.
+        exercises: whose bodies are left to be written.
         root: the folder of the solved kit.
 
     Returns:
-        {path: content} of the edition, and the fragments of solutions.
+        {path: content} of the edition, and the fragments of solutions and model answers.
 
     Raises:
-        ManifestError: a function is missing, or a file would not compile.
+        ManifestError: a function or a card is missing, a cell that is left to the learner is not as it
+            should be, or a file would not compile.
     """
     blanks = functions_by_file(exercises, root)
     paths = {
@@ -76,20 +79,24 @@ def learner_edition(
     }
     paths |= {name: root / source for name, source in REPLACED_FILES.items()}
     solved = {name: path.read_bytes() for name, path in sorted(paths.items()) if name not in WITHHELD}
-    files = {}
-    for name, content in solved.items():
-        if name in blanks:
-            content = blank_functions(name, content, blanks[name])
-        elif name.endswith(".ipynb"):
-            content = blank_notebook(name, content.decode(), exercises).encode()
-        if name.endswith(".py"):
-            _require_compilable(name, content)
-        files[name] = content
     for name in blanks:
-        if name not in files:
+        if name not in solved:
             raise ManifestError(f"{name} holds an exercise but is not handed out; try another exercise")
+    files, titles, answers = {}, list[str](), list[ModelAnswer]()
+    for name, content in solved.items():
+        if name.endswith(".py"):
+            content = blank_functions(name, content, blanks.get(name, {}))
+            _require_compilable(name, content)
+        elif name.endswith(".ipynb"):
+            text = content.decode()
+            content = blank_notebook(name, text, exercises).encode()
+            titles += cards_in(text)
+            answers += model_answers(name, text)
+        files[name] = content
+    if any(name.endswith(".ipynb") for name in files):
+        refuse_missing_cards(exercises, titles)
     files["cs231n/exercises.json"] = learner_manifest(exercises, root).encode()
-    return files, solution_fragments(solved, blanks)
+    return files, answer_fragments(answers) | solution_fragments(solved, blanks)
 
 
 def _require_compilable(name: str, content: bytes) -> None:
@@ -110,8 +117,8 @@ def refuse_leaks(files: Mapping[str, bytes], fragments: Fragments) -> None:
         raise LeakError(
             f"{places} would give a solution away:\n"
             + "\n".join(lines)
-            + "\nTry: tag the notebook cell exercise-N, make the function an exercise too, or, if "
-            "it is shown on purpose, name it under given in the manifest."
+            + "\nTry: take it out, leave the notebook cell open with the tag answer or worksheet, make the "
+            "function an exercise too, or, if it is shown on purpose, name it under given in the manifest."
         )
 
 
@@ -125,7 +132,7 @@ def release(
     """Write the learner's folder, a zip next to it, and what a platform needs.
 
     Args:
-        exercises: whose bodies and cells are left to be written.
+        exercises: whose bodies are left to be written.
         out: the folder to make.
         platform: a key of PLATFORMS, or None.
         replace: put the release in the place of an old one.

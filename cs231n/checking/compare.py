@@ -25,6 +25,7 @@ class Diagnosis(NamedTuple):
     source: str  # where the idea is explained; empty if nothing is known
     worst: str  # which array, how many of its entries, and the worst of them
     certain: bool = True  # False: a wrong array is only described, and no known misconception gives it
+    reasons: tuple[tuple[str, str], ...] = ()  # (sentence, source) of each, if there are several
 
     def __str__(self) -> str:
         source = f" See {self.source}." if self.source else ""

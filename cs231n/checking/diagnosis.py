@@ -74,17 +74,18 @@ def _compose_diagnosis(
     for array, (_, sentence, source) in explanations.items():
         arrays_by_reason.setdefault((sentence, source), []).append(array)
     reasons = list(arrays_by_reason.items())
-    sentence = " ".join(f"{_join(arrays)}: {text}" for (text, _), arrays in reasons[:SHOWN_REASONS])
+    shown = [(f"{_join(arrays)}: {text}", source) for (text, source), arrays in reasons[:SHOWN_REASONS]]
     if rest := [array for _, arrays in reasons[SHOWN_REASONS:] for array in arrays]:
-        sentence += f" {_join(rest)}: off too."
+        shown.append((f"{_join(rest)}: off too.", shown[0][1]))
     sources = dict.fromkeys(source for (_, source), _ in reasons[:SHOWN_REASONS] if source)
     kinds = [kind for kind, _, _ in explanations.values()]
     return Diagnosis(
         next((kind for kind in kinds if kind != "unknown"), "unknown"),
-        sentence,
+        " ".join(sentence for sentence, _ in shown),
         "; ".join(sources),
         describe_worst_entry(wrong[0], actual[wrong[0]], expected[wrong[0]]),
         certain={*kinds} <= {row.kind for row in known.misconceptions},
+        reasons=tuple(shown),
     )
 
 
@@ -104,16 +105,11 @@ def _match_misconceptions(
     matches: list[tuple[int, int, Misconception, list[str]]] = []
     for number, row in enumerate(known.misconceptions):
         if number not in predictions:
-            predictions[number] = _predict(exercise, row, inputs, expected)
+            predictions[number] = _predict(row, inputs, expected)
         predicted = predictions[number]
         hits = [name for name in wrong if name in predicted and allclose(actual[name], predicted[name])]
-        # One that would also have spoiled an array which is right explains less well; but a second function
-        # may well be right where the first is not.
-        misses = [
-            name
-            for name in predicted.keys() - hits - exercise.duplicates.keys()
-            if not allclose(predicted[name], expected[name])
-        ]
+        # One that would also have spoiled an array which is right explains less well.
+        misses = [name for name in predicted.keys() - hits if not allclose(predicted[name], expected[name])]
         if hits:
             matches.append((len(hits), -len(misses), row, hits))
         if len(hits) == len(wrong) and not misses:
@@ -131,11 +127,9 @@ def _prediction_cache(name: str, *content: object) -> dict[int, Arrays]:
     return {}
 
 
-def _predict(exercise: Exercise, row: Misconception, inputs: Inputs, expected: Arrays) -> Arrays:
+def _predict(row: Misconception, inputs: Inputs, expected: Arrays) -> Arrays:
     predicted = row.predict(inputs, expected)
-    arrays = {name: np.asarray(value, np.float64) for name, value in predicted.items() if name in expected}
-    again = {copy: arrays[first] for copy, first in exercise.duplicates.items() if first in arrays}
-    return arrays | again
+    return {name: np.asarray(value, np.float64) for name, value in predicted.items() if name in expected}
 
 
 def _describe_unmatched(

@@ -1,5 +1,6 @@
-"""The exercises of this edition of the kit: their numbers, and the files that hold their functions."""
+"""The exercises of this edition of the kit: their numbers and points, and what a reader may call them."""
 
+import difflib
 import json
 from pathlib import Path
 from typing import NamedTuple
@@ -7,7 +8,7 @@ from typing import NamedTuple
 from cs231n.checking.exercises import EXERCISES, require_exercise
 from cs231n.common.files import REPOSITORY
 
-__all__ = ["Entry", "entries", "files_of", "numbers"]
+__all__ = ["Entry", "entries", "entry_of", "files_of", "find_exercise", "format_points", "label_of"]
 
 
 class Entry(NamedTuple):
@@ -26,12 +27,60 @@ def entries(root: Path = REPOSITORY) -> list[Entry]:
     return [Entry(**entry) for entry in listed]
 
 
-def numbers() -> dict[str, int]:
-    """{name: number} of the exercises that can be checked."""
-    return {entry.title: entry.number for entry in entries() if entry.title in EXERCISES}
+def entry_of(name: str) -> Entry | None:
+    """The entry of an exercise; None if this edition does not ask for it."""
+    return next((entry for entry in entries() if entry.title == name), None)
+
+
+def label_of(name: str) -> str:
+    """ "Exercise 6: batchnorm_forward", or the name alone if this edition does not ask for it."""
+    entry = entry_of(name)
+    return f"Exercise {entry.number}: {name}" if entry else name
+
+
+def format_points(points: float) -> str:
+    """ "1 point", "2.5 points"."""
+    return f"{points:g} point{'' if points == 1 else 's'}"
 
 
 def files_of(name: str) -> list[str]:
     """The files that hold functions of an exercise, whether this edition lists it or not."""
     own = require_exercise(name).module.replace(".", "/") + ".py"
     return next((entry.files for entry in entries() if entry.title == name), [own])
+
+
+def find_exercise(text: str | int) -> str:
+    """The name of an exercise from what a reader types.
+
+        find_exercise(6) == find_exercise("6") == find_exercise("batchnorm_f") == "batchnorm_forward"
+
+    Args:
+        text: its number, its name, or a beginning of its name that no other exercise has; upper and lower
+            case mean the same.
+
+    Raises:
+        ValueError: no exercise or several are called so; the message says which it could be.
+    """
+    word = str(text).strip()
+    names = {entry.number: entry.title for entry in entries() if entry.title in EXERCISES}
+    if word.lstrip("-").isdigit():
+        if int(word) not in names:
+            raise ValueError(f"no exercise has the number {word}; there are {_join(names, 'and')}")
+        return names[int(word)]
+    by_word = {name.lower(): name for name in EXERCISES}
+    if word.lower() in by_word:
+        return by_word[word.lower()]
+    begun = [name for key, name in by_word.items() if word and key.startswith(word.lower())]
+    if len(begun) == 1:
+        return begun[0]
+    if begun:
+        raise ValueError(f"{word} is the beginning of several names: do you mean {_join(begun, 'or')}?")
+    close = difflib.get_close_matches(word.lower(), by_word, n=1)
+    if close:
+        raise ValueError(f"no exercise is called {word!r}; do you mean {by_word[close[0]]}?")
+    raise ValueError(f"no exercise is called {word!r}; there are {_join(EXERCISES, 'and')}")
+
+
+def _join(words: object, conjunction: str) -> str:
+    *first, last = map(str, words)  # type: ignore[call-overload]
+    return f"{', '.join(first)} {conjunction} {last}" if first else last

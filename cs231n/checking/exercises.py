@@ -4,8 +4,6 @@ To add one, add an Exercise to EXERCISES here, and an Answers of the same name t
 sandbox of the grader holds this file and no answers.
 """
 
-import importlib
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -39,7 +37,6 @@ class Exercise:
             once does not help.
         weights: {array: its share of the points}, if not 1.
         secondary: arrays that are reported once all others are right; a * stands for any letters.
-        duplicates: {array: the array of the same entries} for what a second function gives once more.
         forbidden: functions that this one may not call.
         all_or_nothing: no points for a part of the arrays, since they all follow from one random mask.
     """
@@ -54,7 +51,6 @@ class Exercise:
     large: tuple[int, int] | None = None
     weights: Mapping[str, float] = field(default_factory=dict)
     secondary: tuple[str, ...] = ()
-    duplicates: Mapping[str, str] = field(default_factory=dict)
     forbidden: tuple[str, ...] = ()
     all_or_nothing: bool = False
 
@@ -108,10 +104,7 @@ def affine(module: Namespace, i: Inputs) -> tuple[Any, Any]:
 
 def call_affine_backward(module: Namespace, i: Inputs) -> Arrays:
     cache = affine(module, i)[1]
-    gradients = _gradients(module, "affine_backward", ("x", "w", "b"), i["dout"], cache)
-    name, utils = "affine_backward_if", importlib.import_module("cs231n.layer_utils")
-    _, dw, db = call(utils, name, ("dx", "dw", "db"), needs_dx=False, dout=i["dout"], cache=cache)
-    return gradients | {"dw_without_dx": array(name, "dw", dw), "db_without_dx": array(name, "db", db)}
+    return _gradients(module, "affine_backward", ("x", "w", "b"), i["dout"], cache)
 
 
 def relu_inputs(rng: RandomState, N: int, D: int, M: int) -> Inputs:
@@ -129,7 +122,7 @@ def call_relu_backward(module: Namespace, i: Inputs) -> Arrays:
 
 
 def softmax_inputs(rng: RandomState, N: int, D: int, M: int) -> Inputs:
-    return {"x": _features(rng, N, D), "y": rng.randint(D, size=N), "label_smoothing": 0.2}
+    return {"x": _features(rng, N, D), "y": rng.randint(D, size=N)}
 
 
 def call_softmax(module: Namespace, i: Inputs) -> Arrays:
@@ -138,19 +131,10 @@ def call_softmax(module: Namespace, i: Inputs) -> Arrays:
     offset = np.resize([1000, -1000], (len(x), 1)).astype(x.dtype)
     with np.errstate(all="ignore"):
         loss_of_large, _ = call(module, name, returns, x=x + offset, y=y)
-    # One that has no such argument, or leaves it to be written, ignores it: a mistake in a part, not in all.
-    takes = len(inspect.signature(getattr(module, name)).parameters) > 2
-    smoothing = {"label_smoothing": i["label_smoothing"]} if takes else {}
-    try:
-        loss_smoothed, dx_smoothed = call(module, name, returns, x=x, y=y, **smoothing)
-    except NotImplementedError:
-        loss_smoothed, dx_smoothed = loss, dx
     return {
         "loss": array(name, "loss", loss),
         "dx": array(name, "dx", dx),
         "loss_of_large": array(name, "loss", loss_of_large),
-        "loss_smoothed": array(name, "loss", loss_smoothed),
-        "dx_smoothed": array(name, "dx", dx_smoothed),
     }
 
 
@@ -279,15 +263,7 @@ def rule_config(i: Inputs) -> Inputs:
     return {name: np.copy(v) if np.ndim(v) else v for name, v in i.items() if name not in ("w", "dw")}
 
 
-def call_adam(module: Namespace, i: Inputs) -> Arrays:
-    """As of every rule; and adamw, which takes its step from _adam_step too, without decay."""
-    outputs = call_rule("adam", "m", "v", "t")(module, i)
-    config = {**rule_config(i), "weight_decay": 0.0}
-    w, _ = call(module, "adamw", ("next_w", "config"), w=i["w"], dw=i["dw"], config=config)
-    return outputs | {"next_w_of_adamw": array("adamw", "next_w", w)}
-
-
-NETS = ("plain", "batchnorm", "layernorm")  # what FullyConnectedNet normalizes by; also: dropout, smoothed
+NETS = ("plain", "batchnorm", "layernorm")  # what FullyConnectedNet normalizes by; also: dropout
 
 
 def _layer_inputs(rng: RandomState, sizes: list[int]) -> Inputs:
@@ -311,8 +287,7 @@ def two_layer_inputs(rng: RandomState, N: int, D: int, M: int) -> Inputs:
 
 def net_inputs(rng: RandomState, N: int, D: int, M: int) -> Inputs:
     inputs = {"X": rng.normal(size=(N, 2, D)), "y": rng.randint(M, size=N), "reg": 0.3, "p": 0.6}
-    inputs |= {"seed": rng.randint(1000), "label_smoothing": 0.2}
-    return inputs | _layer_inputs(rng, [2 * D, M + 1, M + 2, M])
+    return inputs | {"seed": rng.randint(1000)} | _layer_inputs(rng, [2 * D, M + 1, M + 2, M])
 
 
 def _net_outputs(name: str, net: Any, i: Inputs) -> Arrays:
@@ -346,21 +321,15 @@ def call_net(module: Any, i: Inputs) -> Arrays:
         "batchnorm": {"normalization": "batchnorm"},
         "layernorm": {"normalization": "layernorm"},
         "dropout": {"dropout_keep_ratio": i["p"], "seed": i["seed"]},
-        "smoothed": {"label_smoothing": i["label_smoothing"]},
     }
     nets: dict[str, Arrays] = {}
     hidden, sizes = [i["W1"].shape[1], i["W2"].shape[1]], (i["W1"].shape[0], i["W3"].shape[1])
     for kind, option in options.items():
-        try:
-            net = module.FullyConnectedNet(hidden, *sizes, reg=i["reg"], dtype=i["X"].dtype.type, **option)
-            if kind == "batchnorm":
-                for k, bn_param in enumerate(net.bn_params, start=1):
-                    bn_param |= {n: i[f"{n}{k}"].copy() for n in ("running_mean", "running_var")}
-            nets[kind] = _net_outputs("FullyConnectedNet", net, i)
-        except NotImplementedError:
-            if kind != "smoothed":  # as for softmax_loss
-                raise
-            nets[kind] = nets["plain"]
+        net = module.FullyConnectedNet(hidden, *sizes, reg=i["reg"], dtype=i["X"].dtype.type, **option)
+        if kind == "batchnorm":
+            for k, bn_param in enumerate(net.bn_params, start=1):
+                bn_param |= {n: i[f"{n}{k}"].copy() for n in ("running_mean", "running_var")}
+        nets[kind] = _net_outputs("FullyConnectedNet", net, i)
     outputs = {f"{kind}.{name}": value for kind, net in nets.items() for name, value in net.items()}
     param = {"mode": "train", "p": i["p"], "seed": i["seed"]}
     for k, units in enumerate(hidden, start=1):  # the masks that the net drew from this seed
@@ -379,7 +348,7 @@ _BATCHNORM_BACKWARD: dict[str, Any] = {
 
 EXERCISES: dict[str, Exercise] = {
     exercise.name: exercise
-    for exercise in (  # in teaching order
+    for exercise in (  # in teaching order, that of classroom/exercises.json
         Exercise("affine_forward", _LAYERS, affine_inputs, _out("affine_forward", affine), affine),
         Exercise(
             "affine_backward",
@@ -389,7 +358,6 @@ EXERCISES: dict[str, Exercise] = {
             forward="affine_forward",
             arguments=("x", "w", "b"),
             large=(4, 20000),
-            duplicates={"dw_without_dx": "dw", "db_without_dx": "db"},
         ),
         Exercise("relu_forward", _LAYERS, relu_inputs, _out("relu_forward", relu), relu),
         Exercise(
@@ -406,7 +374,6 @@ EXERCISES: dict[str, Exercise] = {
             softmax_inputs,
             call_softmax,
             large=(48, 2000),
-            secondary=("loss_smoothed", "dx_smoothed"),
         ),
         Exercise("svm_loss", _LAYERS, svm_inputs, call_svm, large=(48, 2000)),
         Exercise("batchnorm_forward", _LAYERS, batchnorm_inputs, call_batchnorm_forward, batchnorm),
@@ -436,15 +403,7 @@ EXERCISES: dict[str, Exercise] = {
             large=(48, 2000),
             weights={"dx": 2},
         ),
-        Exercise("dropout_forward", _LAYERS, dropout_inputs, call_dropout_forward, all_or_nothing=True),
-        Exercise(
-            "dropout_backward",
-            _LAYERS,
-            dropout_inputs,
-            call_dropout_backward,
-            forward="dropout_forward",
-            all_or_nothing=True,
-        ),
+        Exercise("TwoLayerNet.loss", _NET, two_layer_inputs, call_two_layer_net),
         Exercise(
             "sgd_momentum",
             _OPTIM,
@@ -461,17 +420,24 @@ EXERCISES: dict[str, Exercise] = {
             "adam",
             _OPTIM,
             rule_inputs("m", "v", t=4, learning_rate=0.05, beta1=0.8, beta2=0.95, epsilon=0.01),
-            call_adam,
-            duplicates={"next_w_of_adamw": "next_w"},
+            call_rule("adam", "m", "v", "t"),
         ),
-        Exercise("TwoLayerNet.loss", _NET, two_layer_inputs, call_two_layer_net),
+        Exercise("dropout_forward", _LAYERS, dropout_inputs, call_dropout_forward, all_or_nothing=True),
+        Exercise(
+            "dropout_backward",
+            _LAYERS,
+            dropout_inputs,
+            call_dropout_backward,
+            forward="dropout_forward",
+            all_or_nothing=True,
+        ),
         Exercise(
             "FullyConnectedNet",
             _NET,
             net_inputs,
             call_net,
             weights={"dropout.mask1": 0, "dropout.mask2": 0},  # a choice, not a result
-            secondary=("dropout.*", "smoothed.*"),
+            secondary=("dropout.*",),
         ),
     )
 }

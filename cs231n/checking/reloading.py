@@ -1,76 +1,190 @@
-"""Edits take effect: read a learner's files again once they have changed, and pass the new code on."""
+"""Edits take effect: run a learner's files again once they have changed, without a restart.
+
+IPython's autoreload does not start where IPython is 7.34 and Python 3.12, as on Colab. This works there too,
+and it goes further: a function or class stays the same object and gets the new code. So whatever holds it
+has the edit: names of the notebook, lists and dicts, methods of old nets, isinstance.
+"""
 
 import contextlib
 import gc
-import importlib
-import importlib.util
 import sys
-from pathlib import Path
-from types import ModuleType
+import traceback
+from collections.abc import Iterator
+from types import FunctionType, ModuleType
 from typing import Any
 
 from cs231n.common.files import REPOSITORY
 
-__all__ = ["EDITED", "EDITED_FILES", "reload_edited", "remember_loaded"]
+__all__ = ["EDITED_FILES", "describe_failure", "reload_edited", "remember_loaded"]
 
-# What learners edit, in the order in which one imports another.
-EDITED = ("cs231n.layers", "cs231n.layer_utils", "cs231n.optim", "cs231n.classifiers.fc_net")
-EDITED_FILES = [REPOSITORY / f"{name.replace('.', '/')}.py" for name in EDITED]
+# What learners edit, in the order in which one imports another; and fast_layers, which passes on their names.
+_MODULES = (
+    "cs231n.layers",
+    "cs231n.layer_utils",
+    "cs231n.optim",
+    "cs231n.classifiers.fc_net",
+    "cs231n.fast_layers",
+)
+_FILES = {name: REPOSITORY / f"{name.replace('.', '/')}.py" for name in _MODULES}
+EDITED_FILES = list(_FILES.values())[:-1]
 
-_loaded: dict[str, tuple[int, int]] = {}  # {edited module: time in ns and size of its file when it was read}
+_loaded: dict[str, bytes] = {}  # {module: the content of its file when it was run}
+_deleted: set[tuple[str, str]] = set()  # (module, name) of functions that a notebook lost with their file's
 
 
-def reload_edited() -> list[str]:
-    """Read again each edited module whose file has changed, and those that import it.
-
-    Whoever holds one of their functions or classes gets the new one: the modules of the kit and the names of
-    a notebook. Objects of an old class become objects of the new one, so that isinstance goes on to work.
+def reload_edited() -> dict[str, Exception]:
+    """Run again each imported module whose file has changed, and those that import it.
 
     Returns:
-        The names of the modules that were read again.
-
-    Raises:
-        Exception: what a file raises when it is read. It is read again at the next call.
+        {module: what its file raised}. The code from before stays, and the file is tried again at the next
+        call.
     """
-    again: list[str] = []
-    for name, state in _file_states().items():
-        if again or _loaded.setdefault(name, state) != state:
-            _reload(sys.modules[name])
-            _loaded[name] = state
-            again.append(name)
-    return again
+    failed: dict[str, Exception] = {}
+    again = False
+    for name, content in _contents():
+        if not again and _loaded.setdefault(name, content) == content:
+            continue
+        try:
+            _run(sys.modules[name], content)
+        except Exception as error:
+            failed[name] = error
+            _loaded[name] = b""
+        else:
+            _loaded[name] = content
+            again = True
+    return failed
+
+
+def describe_failure(name: str, error: Exception) -> str:
+    """One line on a file that could not be run."""
+    file, line = _FILES[name], ""
+    if isinstance(error, SyntaxError) and error.lineno:
+        line = f", line {error.lineno}"
+    else:
+        numbers = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(file)]
+        line = f", line {numbers[-1]}" if numbers else ""
+    what = error.msg if isinstance(error, SyntaxError) else error
+    sentence = f"{file.name}{line}: {type(error).__name__}: {what}"
+    return f"{' '.join(sentence.split())}. Until it is mended, cells run the code from before the edit."
 
 
 def remember_loaded() -> None:
-    """Note in which state the edited modules were imported, before anybody edits them."""
-    for name, state in _file_states().items():
-        _loaded.setdefault(name, state)
+    """Note with which content modules were imported, before anybody edits them."""
+    for name, content in _contents():
+        _loaded.setdefault(name, content)
 
 
-def _file_states() -> dict[str, tuple[int, int]]:
-    files = {name: file for name, file in zip(EDITED, EDITED_FILES) if name in sys.modules and file.exists()}
-    return {name: (file.stat().st_mtime_ns, file.stat().st_size) for name, file in files.items()}
+def _contents() -> Iterator[tuple[str, bytes]]:
+    """The content and not the time: two edits may fall into one tick of a disk's clock."""
+    for name, file in _FILES.items():
+        if name in sys.modules:
+            with contextlib.suppress(OSError):
+                content = file.read_bytes()
+                if content.strip():  # an editor empties a file before it writes
+                    yield name, content
 
 
-def _reload(module: ModuleType) -> None:
-    old = {name: value for name, value in vars(module).items() if _is_of(module, value)}
-    # A .pyc knows the second of its source, and two edits may fall into one.
-    with contextlib.suppress(OSError):
-        Path(importlib.util.cache_from_source(module.__file__ or "")).unlink()
-    importlib.reload(module)
-    new = {id(value): vars(module)[name] for name, value in old.items() if vars(module)[name] is not value}
-    for owner in [m for name, m in sys.modules.items() if name == "__main__" or name.startswith("cs231n")]:
-        for name, value in list(vars(owner).items()):
-            if id(value) in new:
-                setattr(owner, name, new[id(value)])
-    classes = {
-        value: new[id(value)] for value in old.values() if isinstance(value, type) and id(value) in new
-    }
-    for thing in gc.get_objects() if classes else ():
-        if type(thing) in classes:
-            with contextlib.suppress(TypeError):  # a class of another layout
-                thing.__class__ = classes[type(thing)]
+def _run(module: ModuleType, content: bytes) -> None:
+    code = compile(content, _FILES[module.__name__], "exec", dont_inherit=True)
+    namespace = vars(module)
+    before = dict(namespace)
+    for name in before:
+        if not name.startswith("__") or name == "__all__":  # what the file no longer defines shall be gone
+            del namespace[name]
+    try:
+        exec(code, namespace)
+    except BaseException:
+        namespace.clear()
+        namespace.update(before)
+        raise
+    _pass_on(module, before)
 
 
-def _is_of(module: ModuleType, value: Any) -> bool:
-    return getattr(value, "__module__", None) == module.__name__ and callable(value)
+def _pass_on(module: ModuleType, before: dict[str, Any]) -> None:
+    """Give the functions and classes from before the new code, and put them back under their names."""
+    namespace, notebook = vars(module), vars(sys.modules["__main__"])
+    for name, old in before.items():
+        if getattr(old, "__module__", None) != module.__name__ or not callable(old):
+            continue
+        if name not in namespace:
+            if notebook.get(name) is old:
+                del notebook[name]
+                _deleted.add((module.__name__, name))
+        elif _update(old, namespace[name]):
+            namespace[name] = old
+        else:
+            _replace(old, namespace[name])
+    for name in namespace:
+        if (module.__name__, name) in _deleted:
+            _deleted.remove((module.__name__, name))
+            notebook.setdefault(name, namespace[name])
+
+
+def _update(old: Any, new: Any) -> bool:
+    """Make `old` work as `new`, if both are functions or both are classes of the same layout."""
+    if type(old) is FunctionType and type(new) is FunctionType:
+        _update_function(old, new)
+        return True
+    if isinstance(old, type) and isinstance(new, type) and _layout(old) == _layout(new):
+        _update_class(old, new)
+        return True
+    return False
+
+
+def _update_function(old: FunctionType, new: FunctionType) -> None:
+    if old is new:
+        return
+    if old.__code__.co_freevars == new.__code__.co_freevars:
+        old.__code__, old.__kwdefaults__ = new.__code__, new.__kwdefaults__
+        old.__defaults__, old.__dict__ = new.__defaults__, new.__dict__
+        for cell, new_cell in zip(old.__closure__ or (), new.__closure__ or ()):
+            if new_cell.cell_contents is not new:  # a decorated function knows itself by its closure
+                cell.cell_contents = new_cell.cell_contents
+    else:  # with and without a decorator: a code with another closure does not fit, so call the new one
+        old.__code__ = _call_target.__code__.replace(co_freevars=old.__code__.co_freevars)
+        old.__kwdefaults__ = {"_target": new}
+        old.__defaults__, old.__dict__ = None, {**vars(new), "__wrapped__": new}
+    old.__name__, old.__qualname__, old.__doc__ = new.__name__, new.__qualname__, new.__doc__
+
+
+def _call_target(*args: Any, _target: Any, **kwargs: Any) -> Any:
+    return _target(*args, **kwargs)
+
+
+def _layout(cls: type) -> tuple:
+    bases = tuple((base.__module__, base.__qualname__) for base in cls.__bases__)
+    return type(cls), bases, vars(cls).get("__slots__")
+
+
+def _update_class(old: type, new: type) -> None:
+    for name in vars(old).keys() - vars(new).keys():
+        with contextlib.suppress(AttributeError, TypeError):
+            delattr(old, name)
+    for name, value in vars(new).items():
+        if name in ("__dict__", "__weakref__"):
+            continue
+        kept = vars(old).get(name)
+        if type(kept) is FunctionType and kept.__globals__ is getattr(value, "__globals__", None):
+            _update(kept, value)
+        else:
+            with contextlib.suppress(AttributeError, TypeError):  # read-only
+                setattr(old, name, value)
+    for function in vars(new).values():  # super() finds its class by a cell that all methods share
+        while type(function) is FunctionType:
+            for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
+                if name == "__class__":
+                    cell.cell_contents = old
+            function = getattr(function, "__wrapped__", None)
+
+
+def _replace(old: Any, new: Any) -> None:
+    """Where a function became a class, or a class has other bases: names and objects go over to `new`."""
+    for name, module in list(sys.modules.items()):
+        if name == "__main__" or name.startswith("cs231n."):
+            for key in [key for key, value in vars(module).items() if value is old]:
+                setattr(module, key, new)
+    if isinstance(old, type) and isinstance(new, type):
+        for thing in gc.get_objects():
+            if type(thing) is old:
+                with contextlib.suppress(TypeError):
+                    thing.__class__ = new

@@ -2,12 +2,14 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from cs231n.checking.edition import entries
 from cs231n.common.files import REPOSITORY
+from cs231n.common.words import answers_in_words
 
-__all__ = ["NOTEBOOKS", "SubmitError", "collect", "packed_files", "without_outputs"]
+__all__ = ["NOTEBOOKS", "SubmitError", "collect", "describe_answers", "packed_files", "without_outputs"]
 
 NOTEBOOKS = (
     "notebooks/1_gradient_checking.ipynb",
@@ -60,3 +62,15 @@ def without_outputs(content: bytes) -> bytes:
             cell["outputs"], cell["execution_count"] = [], None
     notebook["metadata"] = {}
     return (json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode()
+
+
+def describe_answers(files: Mapping[str, bytes]) -> str:
+    """How many questions in words are answered in {path: content}; "" if there are no such questions."""
+    answers: dict[str, str] = {}
+    for name in NOTEBOOKS:
+        answers |= answers_in_words(json.loads(files[name])) if name in files else {}
+    if not answers:
+        return ""
+    still_open = [question for question, text in answers.items() if not text]
+    line = f"{len(answers) - len(still_open)} of {len(answers)} questions in words are answered"
+    return f"{line}; open: {', '.join(still_open)}" if still_open else line

@@ -1,40 +1,42 @@
-"""One exercise checked: passed, not implemented yet, or wrong and why.
+"""One exercise checked: passed, not written yet, or wrong and why.
 
 A forward is compared with its definition, a backward with differences of the learner's own forward.
 """
 
 import importlib
+import re
 import sys
 import textwrap
 import traceback
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
 
 from cs231n.checking import answers
 from cs231n.checking.diagnosis import Diagnosis, diagnose
-from cs231n.checking.edition import files_of
+from cs231n.checking.edition import entry_of, files_of
 from cs231n.checking.exercises import Exercise, require_exercise
 from cs231n.checking.imports import check_imports
 from cs231n.checking.learner_code import Arrays, InputChanged, Inputs, Namespace, WrongReturn
 from cs231n.checking.problems import PUBLIC_SEEDS, forbid_other_backwards, make_problem, run
 from cs231n.checking.reloading import EDITED_FILES, reload_edited, remember_loaded
+from cs231n.checking.sections import add_section
 from cs231n.common.files import REPOSITORY
 from cs231n.common.terminal import use_color
 from cs231n.gradient_check import eval_numerical_gradient_array
 
 __all__ = ["MISSING", "PASSED", "WRONG", "Verdict", "format_verdict", "verdict"]
 
-PASSED, MISSING, WRONG = "passed", "not implemented yet", "wrong"
+PASSED, MISSING, WRONG = "passed", "not written yet", "wrong"
 COLORS = {PASSED: "32", MISSING: "33", WRONG: "31"}
 
 
 class Verdict(NamedTuple):
     exercise: str
     status: str  # PASSED, MISSING or WRONG
-    lines: tuple[str, ...]  # the reasons, a paragraph each
+    findings: tuple[str, ...]  # each of one line or more
     kind: str = ""  # of the misconception, if there is one
 
 
@@ -64,10 +66,9 @@ def verdict(name: str, module: Namespace | None = None) -> Verdict:
                     outputs = run(name, module, inputs)
                 diagnosis = _diagnose_outputs(exercise, module, inputs, outputs)
             if diagnosis:
-                source = (f"See {diagnosis.source}.",) if diagnosis.source else ()
-                return Verdict(name, WRONG, (diagnosis.sentence, *source, diagnosis.worst), diagnosis.kind)
+                return Verdict(name, WRONG, _describe_diagnosis(name, diagnosis), diagnosis.kind)
     except NotImplementedError as error:
-        return Verdict(name, MISSING, _describe_missing(name, error))
+        return _check_scores(name, module, error) or Verdict(name, MISSING, _describe_missing(name, error))
     except InputChanged as error:
         return Verdict(name, WRONG, (f"{error}.",), "writes-into-input")
     except WrongReturn as error:
@@ -76,17 +77,24 @@ def verdict(name: str, module: Namespace | None = None) -> Verdict:
         print(f"\n{name} was interrupted {_user_frame(error)}", file=sys.stderr)
         raise
     except Exception as error:
-        return Verdict(name, WRONG, _describe_exception(error), "error")
+        return Verdict(name, WRONG, ("\n".join(_describe_exception(error)),), "error")
     return Verdict(name, PASSED, ())
 
 
-def format_verdict(head: str, result: Verdict, indent: int) -> str:
-    """The status behind `head`, and the reasons below it, at most 79 columns wide."""
+def format_verdict(head: str, result: Verdict, width: int) -> str:
+    """The status behind `head`, and below it a bullet for each finding, wrapped to `width` columns."""
     status = f"\x1b[{COLORS[result.status]}m{result.status}\x1b[0m" if use_color() else result.status
-    space = " " * indent
     lines = [
-        textwrap.fill(line, 79, initial_indent=space, subsequent_indent=space, break_long_words=False)
-        for line in result.lines
+        textwrap.fill(
+            line,
+            width,
+            initial_indent="    " if position else "  - ",
+            subsequent_indent="    ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for finding in result.findings
+        for position, line in enumerate(finding.split("\n"))
     ]
     return "\n".join([head + status, *lines])
 
@@ -102,13 +110,12 @@ def _diagnose_outputs(
     kinks = answers.for_(exercise.name).kinks
     for name, kink in kinks(inputs).items() if kinks else ():
         expected[name] = np.where(kink, by_definition[name], expected[name])
-    expected = answers.add_duplicates(exercise.name, inputs, expected)
     diagnosis = diagnose(exercise.name, inputs, outputs, expected)
     if diagnosis and diagnosis.kind == "not-float32":
         problem = make_problem(forward.name, 0)
         if run(forward.name, module, problem)["itemsize"] != problem["itemsize"]:
             sentence = f"Check {forward.name} first: for float32 it gives float64 already."
-            return diagnosis._replace(sentence=sentence)
+            return diagnosis._replace(sentence=sentence, reasons=())
     # Differences of the forward are right to fewer digits than its definition.
     same = (np.allclose(expected[a], b, rtol=1e-5, atol=1e-7) for a, b in by_definition.items())
     if diagnosis is None or all(same):
@@ -119,7 +126,8 @@ def _diagnose_outputs(
     elif not diagnosis.certain:
         sentence = f"{differs}, and this is the gradient of neither."
     else:
-        return diagnosis._replace(sentence=f"{differs}. {diagnosis.sentence}")
+        (first, source), *rest = diagnosis.reasons or ((diagnosis.sentence, diagnosis.source),)
+        return diagnosis._replace(reasons=((f"{differs}. {first}", source), *rest))
     return Diagnosis("another-forward", sentence, "", diagnosis.worst)
 
 
@@ -157,21 +165,63 @@ def _load(exercise: Exercise) -> ModuleType | Verdict:
         sentence, place = _describe_exception(error)
         if place.startswith("in <frozen "):  # Python could not compile it
             place = f"in {exercise.module.rpartition('.')[2]}.py"
-        return Verdict(name, WRONG, (sentence, place), "no-import")
+        return Verdict(name, WRONG, (f"{sentence}\n{place}",), "no-import")
 
 
 def _read_module(name: str) -> ModuleType:
     """Import a module, with every edit of a learner in it."""
-    reload_edited()
+    failed = reload_edited()
+    needed = ("cs231n.layers", "cs231n.layer_utils") if name == "cs231n.classifiers.fc_net" else ()
+    for file in (*needed, name):
+        if file in failed:
+            raise failed[file]
     module = importlib.import_module(name)
     remember_loaded()
     return module
 
 
+def _describe_diagnosis(name: str, diagnosis: Diagnosis) -> tuple[str, ...]:
+    """A finding for each reason, with what to read about it; and the numbers."""
+    entry, findings = entry_of(name), list[str]()
+    for sentence, source in diagnosis.reasons or ((diagnosis.sentence, diagnosis.source),):
+        places = [add_section(part) for part in source.split("; ") if part]
+        if entry and not any("section" in place for place in places):
+            places.append(entry.section)
+        findings.append("\n".join([sentence, *([f"Read {', and '.join(places)}."] if places else [])]))
+    return (*findings, f"{diagnosis.worst}.")
+
+
+def _check_scores(name: str, module: Namespace, error: NotImplementedError) -> Verdict | None:
+    """What can be said of FullyConnectedNet._scores while _loss is left to write."""
+    if name != "FullyConnectedNet" or traceback.extract_tb(error.__traceback__)[-1].name != "_loss":
+        return None
+
+    class ScoresAlone(module.FullyConnectedNet):  # type: ignore[name-defined, misc]
+        def _loss(self, scores: np.ndarray, caches: object, y: object) -> tuple[float, Arrays]:
+            return 0.0, {key: np.zeros_like(value) for key, value in self.params.items()}
+
+    inputs = make_problem(name, PUBLIC_SEEDS[0])
+    left = "_loss in fc_net.py is left to write."
+    try:
+        outputs = run(name, SimpleNamespace(**{**vars(module), "FullyConnectedNet": ScoresAlone}), inputs)
+        by_definition = answers.for_(name).expected(inputs, outputs)
+        scores = {array: value for array, value in by_definition.items() if array.endswith(".scores")}
+        masks = {array: value for array, value in outputs.items() if array.startswith("dropout.mask")}
+        diagnosis = diagnose(name, inputs, outputs, scores | masks)
+    except Exception:
+        return None
+    if diagnosis is None:
+        return Verdict(name, MISSING, (f"The scores are right. {left}",))
+    return Verdict(name, WRONG, (*_describe_diagnosis(name, diagnosis), left), diagnosis.kind)
+
+
 def _describe_missing(name: str, error: NotImplementedError) -> tuple[str, ...]:
-    """Which exercise it waits for, or which second function of this one is left to write."""
-    if str(error) and name not in str(error):
-        return (f"It waits for {error}.",)
+    """Which exercise it waits for, or which function is left to write if it is not the exercise's own."""
+    label = re.fullmatch(r"Exercise \d+: (\S+)", str(error))
+    if label and label[1] != name:
+        entry = entry_of(label[1])
+        place = f"exercise {entry.number}, {label[1]} ({entry.section})" if entry else label[1]
+        return (f"It waits for {place}.",)
     frame, function = traceback.extract_tb(error.__traceback__)[-1], name.rpartition(".")[2]
     if _is_edited(frame) and frame.name not in (function, "<lambda>"):
         return (f"{frame.name} in {Path(frame.filename).name} is left to write.",)

@@ -65,7 +65,7 @@ class TwoLayerNet:
         Args:
             X: (N, d1, ..., dk) examples.
             y: (N,) integer labels, or None.
-        Returns: scores (N, C); with y: loss, grads keyed as params.
+        Returns: scores (N, C); with y: loss, a number, and grads, a dict with the keys and shapes of params.
         """
         W1, b1, W2, b2 = (self.params[k] for k in ("W1", "b1", "W2", "b2"))
         hidden, hidden_cache = affine_relu_forward(X, W1, b1)
@@ -100,7 +100,7 @@ class FullyConnectedNet:
         use_batchnorm: True is the older word for normalization="batchnorm".
         rng: where weights and dropout masks come from (default: the global numpy stream).
         layers: module whose layers the net is made of: layer_utils, or fast_layers for speed.
-        label_smoothing: share of each target that softmax_loss spreads over all classes.
+        label_smoothing: share of each target that is spread over all classes; see softmax_loss below.
 
     Raises:
         TypeError, ValueError: they name the argument, also if a new and an old name are both given (a
@@ -218,7 +218,33 @@ class FullyConnectedNet:
     def __setstate__(self, state):
         self.__dict__.update(state, layers=importlib.import_module(state["layers"]))
 
+    def softmax_loss(self, scores, y):
+        """layers.softmax_loss, or with label smoothing the cross-entropy with softer targets.
+
+        With label_smoothing s the target is t = (1 - s) onehot(y) + s / C, and loss = -mean_i sum_j t_ij log
+        p_ij: the softmax loss plus s times the mean of score_i,y_i - score_ij over i and j.
+
+        Args:
+            scores: (N, C).
+            y: (N,) integer labels.
+        Returns: loss, a scalar; dscores (N, C).
+        Source: Szegedy et al. 2016, arXiv:1512.00567, section 7.
+        """
+        loss, dscores = self.layers.softmax_loss(scores, y)
+        if s := float(self.label_smoothing):
+            (N, C), rows = scores.shape, np.arange(len(scores))
+            loss += s * (scores[rows, y][:, None] - scores).mean()
+            dscores[rows, y] += s / N
+            dscores -= s / (C * N)
+        return loss, dscores
+
     def _scores(self, X):
+        """The scores of a batch, by self.layers; loss has set the modes in bn_params and dropout_param.
+
+        Args:
+            X: (N, d1, ..., dk) examples, of self.dtype.
+        Returns: scores (N, C); caches, which _loss gets as they are.
+        """
         hidden, caches, L = X, {}, self.num_layers
         for i in range(1, L):
             norm_param = self.bn_params[i - 1] if self.normalization else None
@@ -236,9 +262,15 @@ class FullyConnectedNet:
         return scores, caches
 
     def _loss(self, scores, caches, y):
+        """The loss, self.softmax_loss plus the regularization, and its gradients, of self.dtype.
+
+        Args:
+            scores, caches: what _scores returned.
+            y: (N,) integer labels.
+        Returns: loss, a number; grads, a dict with the keys and shapes of params.
+        """
         grads, L = {}, self.num_layers
-        smoothing = [self.label_smoothing] if self.label_smoothing else []  # a softmax_loss(x, y) will do
-        loss, dscores = self.layers.softmax_loss(scores, y, *smoothing)
+        loss, dscores = self.softmax_loss(scores, y)
         dhidden, grads[f"W{L}"], grads[f"b{L}"] = self.layers.affine_backward(dscores, caches[L])
         for i in range(L - 1, 0, -1):
             dhidden, grads[f"W{i}"], grads[f"b{i}"], dgamma, dbeta = (

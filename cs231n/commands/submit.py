@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from cs231n.checking.imports import check_imports  # and nothing that imports a learner's files
-from cs231n.checking.submission import SubmitError, collect
+from cs231n.checking.submission import SubmitError, collect, describe_answers
 from cs231n.commands.check import check_exercises
 from cs231n.common.files import REPOSITORY, atomic_write, zip_of
 
@@ -41,6 +41,9 @@ def main(arguments: argparse.Namespace) -> int:
         print(f"submit: cannot write {output}: {error.strerror}; try another place with -o", file=sys.stderr)
         return 1
     print(f"{output} holds", *files, sep="\n  ")
+    answers = describe_answers(files)
+    if answers:
+        print(f"{answers}.")
     refused = any(check_imports(REPOSITORY, name) for name in files if name.endswith(".py"))
     first = "It imports what is not there when it is marked: see below" if refused else "It is complete"
     print(f"{first}. Now the checks; Ctrl-C stops them.\n", flush=True)

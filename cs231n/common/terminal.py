@@ -1,10 +1,11 @@
 """What a long job prints: lines, a bar where somebody watches, durations a person can read."""
 
 import os
+import shutil
 import sys
 from typing import IO
 
-__all__ = ["Progress", "format_duration", "in_notebook", "is_watched", "log", "use_color"]
+__all__ = ["Progress", "format_duration", "in_notebook", "is_watched", "log", "text_width", "use_color"]
 
 
 def in_notebook() -> bool:
@@ -22,6 +23,11 @@ def is_watched(stream: IO | None = None) -> bool:
 def use_color() -> bool:
     """Whether standard output is a terminal whose user has not set NO_COLOR."""
     return sys.stdout is not None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+
+def text_width() -> int:
+    """The columns that text should take: those of the terminal, from 40 to 100."""
+    return min(max(shutil.get_terminal_size().columns, 40), 100)
 
 
 def log(line: str) -> None:

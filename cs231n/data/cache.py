@@ -15,15 +15,23 @@ from typing import IO
 
 import numpy as np
 
-from cs231n.common.files import atomic_write, try_lock
+from cs231n.common.files import REPOSITORY, atomic_write, try_lock
 from cs231n.common.terminal import log
 from cs231n.data.errors import CacheError, DataError
 from cs231n.data.formats import BATCHES, PIXELS
 
+XDG_AT_START = REPOSITORY / "datasets" / "cache_folder.txt"
+
 
 def cache_folder() -> Path:
-    """The folder of the cache, which need not exist: ~/.cache/cs231n, or where XDG_CACHE_HOME puts it."""
+    """The folder of the cache, which need not exist: ~/.cache/cs231n, or where XDG_CACHE_HOME puts it.
+
+    Where it is not set now, but was when `python -m cs231n start` made this copy of the kit, it still counts.
+    """
     base: str | Path = os.environ.get("LOCALAPPDATA" if os.name == "nt" else "XDG_CACHE_HOME", "")
+    if not os.path.isabs(base) and XDG_AT_START.is_file():
+        base = os.fsdecode(XDG_AT_START.read_bytes())
+        base = base if os.path.isdir(base) else ""  # the folder may have moved to another machine
     if not os.path.isabs(base):  # by the XDG convention a relative one counts as unset
         base = Path.home() / ("AppData/Local" if os.name == "nt" else ".cache")
     return Path(base) / "cs231n"

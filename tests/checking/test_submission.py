@@ -3,13 +3,22 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import zipfile
 
 import pytest
 
-from cs231n.checking.submission import NOTEBOOKS, SubmitError, collect, packed_files, without_outputs
+from cs231n.checking.submission import (
+    NOTEBOOKS,
+    SubmitError,
+    collect,
+    describe_answers,
+    packed_files,
+    without_outputs,
+)
+from cs231n.common.words import PLACE_FOR_WORDS, answers_in_words, question_of
 from tests.support.python import ROOT, start_python
 
 MODULES = ["cs231n/classifiers/fc_net.py", "cs231n/layer_utils.py", "cs231n/layers.py", "cs231n/optim.py"]
@@ -30,7 +39,7 @@ def test_the_files_are_those_with_exercises_and_the_notebooks():
 def test_a_solved_kit_is_handed_in(kit):
     done = submit(kit)
     assert done.returncode == 0, done.stderr
-    assert "17 of 17 passed" in done.stdout
+    assert "17 of 17 exercises passed" in done.stdout
     assert "submission.zip holds\n  cs231n/classifiers/fc_net.py\n" in done.stdout
     with zipfile.ZipFile(kit.folder / "submission.zip") as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
@@ -74,7 +83,7 @@ def test_what_does_not_pass_is_handed_in_and_said(kit):
     kit.edit("layers.py", RELU, "raise NotImplementedError('mine')")
     done = submit(kit)
     assert done.returncode == 1 and (kit.folder / "submission.zip").exists()
-    assert "relu_forward            not implemented yet" in done.stdout
+    assert re.search(r"3  relu_forward +2 points  not written yet", done.stdout)
     assert "not every exercise passes yet" in done.stderr
 
 
@@ -86,7 +95,7 @@ def test_a_helper_that_is_not_packed_is_said(kit):
     assert "It imports what is not there when it is marked: see below." in done.stdout
     assert "It is complete" not in done.stdout
     text = " ".join(done.stdout.split())
-    assert text.count("cs231n.my_helpers is not handed in.") == 1 and "5 of 17 passed" in text
+    assert text.count("cs231n.my_helpers is not handed in.") == 1 and "5 of 17 exercises passed" in text
 
 
 def test_a_file_that_does_not_compile_is_handed_in_and_said(kit):
@@ -126,7 +135,8 @@ def test_a_notebook_tells_nothing_of_its_machine():
         "source": ["f()"],
         "execution_count": 7,
         "metadata": {
-            "tags": ["exercise-1"],
+            "tags": ["answer", "question-2.7"],
+            "jupyter": {"source_hidden": True},
             "execution": {"iopub.execute_input": "2026"},
             "colab": {"user": {"displayName": "Alice"}},
         },
@@ -137,6 +147,72 @@ def test_a_notebook_tells_nothing_of_its_machine():
     cleaned = without_outputs(json.dumps(notebook).encode())
     assert b"alice" not in cleaned.lower() and b"2026" not in cleaned
     (cell,) = json.loads(cleaned)["cells"]
-    assert (
-        cell["source"] == ["f()"] and cell["metadata"] == {"tags": ["exercise-1"]} and cell["outputs"] == []
-    )
+    assert cell["source"] == ["f()"] and cell["outputs"] == []
+    assert cell["metadata"] == {"tags": ["answer", "question-2.7"]}  # by which answers are collected
+
+
+def words(question, text, *more_tags):
+    tags = ["answer", f"question-{question}", *more_tags]
+    return {"cell_type": "markdown", "id": "a", "metadata": {"tags": tags}, "source": text}
+
+
+def test_answers_in_words_are_found_by_their_tags_wherever_they_stand():
+    question = {"cell_type": "markdown", "metadata": {}, "source": ["**Question 2.5 (in words).** Why?"]}
+    cells = [
+        words("2.3", ["Because\n", "of the mean.\n"]),
+        words("2.1", PLACE_FOR_WORDS),
+        words("2.2", f"{PLACE_FOR_WORDS}\n\nSo."),
+        words("2.3", "And of the variance."),  # a copy of the cell
+        question,  # whose cell was deleted
+        {**words("2.4", "x = 1"), "cell_type": "code"},
+        {"cell_type": "markdown", "metadata": {"tags": ["answer"]}, "source": "to no question"},
+        {"cell_type": "markdown", "metadata": {"tags": ["question-2.6"]}, "source": "no answer"},
+        words("2.7", " \n"),
+    ]
+    assert answers_in_words({"cells": cells}) == {
+        "2.3": "Because\nof the mean.\n\nAnd of the variance.",
+        "2.1": "",
+        "2.2": "So.",
+        "2.5": "",
+        "2.7": "",
+    }
+    files = {NOTEBOOKS[1]: json.dumps({"cells": cells}).encode(), "cs231n/layers.py": b"x"}
+    assert describe_answers(files) == "2 of 5 questions in words are answered; open: 2.1, 2.5, 2.7"
+    files[NOTEBOOKS[1]] = json.dumps({"cells": cells[:1]}).encode()
+    assert describe_answers(files) == "1 of 1 questions in words are answered"
+    assert describe_answers({NOTEBOOKS[1]: b'{"cells": []}'}) == ""
+
+
+@pytest.mark.parametrize(
+    "notebook",
+    [
+        None,
+        [],
+        {},
+        {"cells": None},
+        {"cells": [None, 1, "x", [], {}]},
+        {"cells": [{"cell_type": "markdown", "metadata": [], "source": None}]},
+        {"cells": [{"cell_type": "markdown", "metadata": {"tags": "answer question-2.7"}, "source": {}}]},
+        {"cells": [{"cell_type": "markdown", "metadata": {"tags": ["answer", ["question-2.7"]]}}]},
+    ],
+)
+def test_what_is_no_answer_is_left_out(notebook):
+    assert answers_in_words(notebook) == {}
+
+
+def test_a_question_has_one_number():
+    assert question_of(["answer", "question-2.17"]) == "2.17"
+    strange = (["answer"], ["question-2"], ["question-2.7x"], ["question-2.7", "question-2.8"], [None, 3])
+    assert not any(map(question_of, strange))
+
+
+def test_submit_says_how_many_questions_in_words_are_answered_and_refuses_none(kit):
+    path = kit.folder / NOTEBOOKS[0]
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    notebook["cells"] = [words("1.1", "Because."), words("1.2", PLACE_FOR_WORDS)]
+    path.write_text(json.dumps(notebook), encoding="utf-8")
+    for name in NOTEBOOKS[1:]:
+        (kit.folder / name).write_text(json.dumps(notebook | {"cells": []}), encoding="utf-8")
+    done = submit(kit)
+    assert done.returncode == 0, done.stderr
+    assert "\n1 of 2 questions in words are answered; open: 1.2.\n" in done.stdout

@@ -69,10 +69,10 @@ def affine_backward(dout, cache):
         dw[d] = ((rows @ v).imag * dout).sum(axis=0) / 1e-20
     return dx.reshape(x.shape), dw, dout.sum(axis=0)
 
-def softmax_loss(x, y, label_smoothing=0.0):
+def softmax_loss(x, y):
     def losses(z):
-        z, s = z - z.real.max(axis=1, keepdims=True), label_smoothing
-        return np.log(np.exp(z).sum(axis=1)) - (1 - s) * z[np.arange(len(z)), y] - s * z.mean(axis=1)
+        z = z - z.real.max(axis=1, keepdims=True)
+        return np.log(np.exp(z).sum(axis=1)) - z[np.arange(len(z)), y]
 
     dx = np.empty_like(x)
     for c in range(x.shape[1]):
@@ -107,7 +107,7 @@ def test_the_time_of_a_large_problem_goes_to_one_call(title, monkeypatch):
     dtypes, module = [], importlib.import_module(REGISTRY[title].module)
     real = getattr(module, title)
     monkeypatch.setattr(module, title, lambda *a, **k: dtypes.append(a[0].dtype) or real(*a, **k))
-    once = 3 if title == "softmax_loss" else 1
+    once = 2 if title == "softmax_loss" else 1
     run(title, module, make_problem(title, 0, LARGE[title]))
     assert dtypes == [np.float64] * once
     run(title, module, make_problem(title, 0))

@@ -6,6 +6,7 @@ import pytest
 
 from classroom.manifest import (
     ManifestError,
+    files_of,
     functions_by_file,
     learner_manifest,
     load_exercises,
@@ -23,6 +24,13 @@ def test_the_two_manifests_are_whole():
     assert (ROOT / "cs231n" / "exercises.json").read_text() == learner_manifest(exercises)
 
 
+def test_sandwiches_of_a_net_are_handed_in_with_it():
+    """Learners of the course add them to layer_utils.py, which holds no exercise."""
+    files = {exercise.title: files_of(exercise) for exercise in load_exercises()}
+    assert files["FullyConnectedNet"] == ["cs231n/classifiers/fc_net.py", "cs231n/layer_utils.py"]
+    assert files["adam"] == ["cs231n/optim.py"]
+
+
 def test_a_function_is_located_in_its_file(tmp_path):
     loss = "cs231n.classifiers.fc_net.TwoLayerNet.loss"
     assert locate_function(loss) == ("cs231n/classifiers/fc_net.py", "TwoLayerNet.loss")
@@ -36,7 +44,8 @@ def test_a_function_is_located_in_its_file(tmp_path):
 
 
 # fmt: off
-ENTRY = {"number": 1, "title": "f", "points": 2, "file": "m", "functions": ["m.f"], "hint": "h", "needs": []}
+ENTRY = {"number": 1, "title": "f", "points": 2, "file": "m", "functions": ["m.f"],
+         "section": "notebook 2, section 4", "task": "It gets x and returns y.", "needs": []}
 
 
 @pytest.mark.parametrize(
@@ -47,13 +56,16 @@ ENTRY = {"number": 1, "title": "f", "points": 2, "file": "m", "functions": ["m.f
         ({"number": 1}, "expected a list"),
         ([ENTRY | {"points": "2"}], "entry 1: points"),
         ([ENTRY | {"number": True}], "entry 1: number"),
-        ([{k: v for k, v in ENTRY.items() if k != "hint"}], "entry 1: hint"),
+        ([{k: v for k, v in ENTRY.items() if k != "section"}], "entry 1: section"),
+        ([{k: v for k, v in ENTRY.items() if k != "task"}], "entry 1: task"),
+        ([ENTRY | {"hint": "a"}], "no field is called 'hint'"),
         ([ENTRY | {"pionts": 1}], "pionts"),
         ([ENTRY, ENTRY], "two exercises have the number 1"),
         ([ENTRY, ENTRY | {"number": 2}], "the title 'f'"),
         ([ENTRY, ENTRY | {"number": 2, "title": "g"}], "m.f belongs to two"),
         ([ENTRY | {"functions": []}], "one function"),
-        ([ENTRY | {"hint": "a\nb"}], "one line"),
+        ([ENTRY | {"task": "a\nb"}], "task must be one line"),
+        ([ENTRY | {"section": " "}], "section must be one line"),
         (["f"], "expected an object"),
     ],
 )  # fmt: on

@@ -52,6 +52,9 @@ def test_a_learner_gets_the_kit_and_nothing_of_the_instructor(built):
     assert {name.split("/")[0] for name in files} == {*top.split(), "requirements.txt", "setup.sh"}
     assert "cs231n/kernels.py" not in files and not any(name.endswith((".pyc", "~")) for name in files)
     assert os.access(built / "setup.sh", os.X_OK)
+    package = [path.relative_to(ROOT) for path in (ROOT / "cs231n").rglob("*") if path.is_file()]
+    package = {path.as_posix() for path in package if path.suffix != ".pyc"}
+    assert package - files.keys() == set(release.WITHHELD)  # hints and questions too, whatever they are
     same = [name for name in files if name not in changed and not name.endswith(".ipynb")]
     assert {name: files[name] for name in same} == {name: (ROOT / name).read_bytes() for name in same}
 
@@ -100,13 +103,14 @@ net.loss(np.ones((3, 6)), np.array([1, 2, 3]))
 
 def test_every_exercise_is_not_implemented_and_with_its_solution_in_its_place_it_passes(learner):
     done = check(learner)
-    assert (done.returncode, done.stderr) == (1, "") and done.stdout.endswith("\n0 of 17 passed\n")
-    blank = re.findall(r"^ *(\d+)  (\S+) +not implemented yet$", done.stdout, re.M)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout.endswith("\n0 of 17 exercises passed, 0 of 100 points\n")
+    blank = re.findall(r"^ *(\d+)  (\S+) .* not written yet$", done.stdout, re.M)
     assert blank == [(str(exercise.number), exercise.title) for exercise in load_exercises()]
     assert "wrong" not in done.stdout
     solve(learner)
     done = check(learner)
-    assert done.returncode == 0 and done.stdout.endswith("\n17 of 17 passed\n"), done.stdout + done.stderr
+    assert done.returncode == 0 and "\n17 of 17 exercises passed" in done.stdout, done.stdout + done.stderr
     done = run(learner, USES_FUSED_LAYERS)
     assert done.returncode == 0, done.stderr
 
@@ -114,8 +118,8 @@ def test_every_exercise_is_not_implemented_and_with_its_solution_in_its_place_it
 def test_a_short_release_leaves_the_rest_solved(tmp_path):
     assert command(tmp_path / "short", "--manifest", SHORT) == 0
     done = check(tmp_path / "short")
-    assert done.stdout.count("not implemented yet") == len(load_exercises(SHORT)) == 5
-    assert done.stdout.endswith("\n0 of 5 passed\n")
+    assert done.stdout.count("not written yet") == len(load_exercises(SHORT)) == 5
+    assert "\n0 of 5 exercises passed, 0 of 50 points\n" in done.stdout
     done = check(tmp_path / "short", "affine_backward", "softmax_loss", "adam")
     assert done.returncode == 0, done.stdout
 
@@ -141,26 +145,11 @@ def run_notebook(folder, name):
     return done.stdout.splitlines()
 
 
-@pytest.mark.parametrize(
-    "name, label",
-    [
-        ("1_gradient_checking", "1: affine_forward"),
-        pytest.param("2_batchnorm_gradient", "6: batchnorm_forward", marks=pytest.mark.slow),
-        pytest.param("3_fully_connected_net", "1: affine_forward", marks=pytest.mark.slow),
-        pytest.param("4_train_on_cifar10", "15: adam", marks=pytest.mark.slow),
-    ],
-)
-def test_a_notebook_runs_up_to_its_first_exercise_and_says_so(name, label, learner):
-    assert run_notebook(learner, name)[1:] == [f"NotImplementedError: Exercise {label}"]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["1_gradient_checking", "2_batchnorm_gradient", "3_fully_connected_net"])
-def test_a_notebook_over_solutions_runs_up_to_its_first_blank_cell(name, learner):
-    solve(learner)
-    cells = json.loads((learner / "notebooks" / f"{name}.ipynb").read_text())["cells"]
-    blanks = [i for i, cell in enumerate(cells) if "raise NotImplementedError(" in "".join(cell["source"])]
-    assert run_notebook(learner, name)[:1] == [str(i) for i in blanks[:1]]
+def test_a_notebook_stops_at_the_check_below_its_first_card(learner):
+    cells = json.loads((learner / "notebooks" / "1_gradient_checking.ipynb").read_text())["cells"]
+    first = next(i for i, cell in enumerate(cells) if "card" in cell["metadata"].get("tags", []))
+    index, error = run_notebook(learner, "1_gradient_checking")
+    assert int(index) == first + 1 and error.startswith("NotPassed: ")
 
 
 @pytest.mark.parametrize("name", ["learner", "learner.zip"])
@@ -191,27 +180,105 @@ def test_a_write_that_fails_leaves_the_old_one(tmp_path):
     assert (tmp_path / "out" / "a").read_bytes() == b"old" and len(list(tmp_path.iterdir())) == 1
 
 
+def test_a_release_is_made_without_any_package(tmp_path):
+    """The edition of one person is made before anything is installed."""
+    code = """
+import sys
+class Refuses:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition('.')[0] not in ('cs231n', 'classroom', *sys.stdlib_module_names):
+            raise ImportError(name)
+sys.meta_path.insert(0, Refuses())
+from classroom.manifest import load_exercises
+from classroom.releasing.release import release
+release(load_exercises(), sys.argv[1])
+"""
+    done = run(ROOT, ["-c", code, tmp_path / "out"])
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out.zip").is_file()
+
+
 @pytest.fixture
 def kit(tmp_path):
     return copy_kit(tmp_path / "kit")
 
 
 NOTEBOOK = "notebooks/2_batchnorm_gradient.ipynb"
+README = "classroom/releasing/learner_readme.md"
 LEAK = "dx = gamma * inv_std * (dout - dbeta / N - x_hat * (dgamma / N))"
 
 
-TEXTS = ["setup.sh", "classroom/releasing/learner_readme.md", "cs231n/pages/templates/page.html.j2"]
+def append_cells(path, *cells):
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    for kind, source, *tags in cells:
+        cell = {"cell_type": kind, "id": f"new-{len(notebook['cells'])}", "metadata": {"tags": tags}}
+        more = {"outputs": [], "execution_count": None} if kind == "code" else {}
+        notebook["cells"].append(cell | {"source": [source]} | more)
+    path.write_text(json.dumps(notebook), encoding="utf-8")
 
 
-@pytest.mark.parametrize("place", [NOTEBOOK, "cs231n/solver.py", *TEXTS])
+def plant(path, text):
+    """Add lines to a file, or a code cell to a notebook."""
+    if path.suffix == ".ipynb":
+        append_cells(path, ("code", text))
+    else:
+        path.write_text(f"{path.read_text(encoding='utf-8')}\n{text}\n", encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "place", [NOTEBOOK, "cs231n/solver.py", "setup.sh", README, "cs231n/pages/templates/page.html.j2"]
+)
 def test_a_planted_leak_stops_the_release(place, kit, tmp_path):
-    text = (kit / place).read_text(encoding="utf-8")
-    # Of the notebook, cells lose their tags.
-    spoiled = text.replace('"exercise-8"', '"nbval-skip"') if place == NOTEBOOK else f"{text}\n# {LEAK}\n"
-    (kit / place).write_text(spoiled, encoding="utf-8")
+    plant(kit / place, f"# {LEAK}")
     with pytest.raises(LeakError, match="would give a solution away"):
         release.release(load_exercises(), tmp_path / "out", root=kit)
     assert not (tmp_path / "out").exists() and not (tmp_path / "out.zip").exists()
+
+
+FORMULA = "kangaroo * (walrus - emu) / heron"
+EXPRESSION = ("code", f'# It\na = "{FORMULA}"\nanswer("2.98", a)', "answer", "question-2.98")
+WORKSHEET = ("code", f"# x\ndef f(emu):\n    x = {FORMULA}\n    return x", "worksheet")
+IN_WORDS = (
+    "markdown",
+    "<details><summary>Model answer</summary>\n\nSo it is. **Seven** kangaroos and a walrus carry the "
+    "mean.\n\n</details>",
+    "answer",
+    "question-2.99",
+)
+MODEL_ANSWERS = {  # {case: (its cell, what gives it away, whose it is)}
+    "in code": (EXPRESSION, "z = (-emu + walrus) / heron * kangaroo", "question 2.98"),
+    "in a comment": (EXPRESSION, f"x = 1  # {FORMULA}", "question 2.98"),
+    "in a string": (EXPRESSION, f"x = '{FORMULA}'", "question 2.98"),
+    "of a worksheet": (WORKSHEET, f"def g():\n    return {FORMULA}", "a worksheet cell"),
+    "in words": (IN_WORDS, "# seven kangaroos\n# and a *walrus* carry the mean!", "question 2.99"),
+}
+
+
+@pytest.mark.parametrize("place", [NOTEBOOK, "cs231n/checking/questions/notebook_2.py"])
+@pytest.mark.parametrize("cell, text, owner", MODEL_ANSWERS.values(), ids=MODEL_ANSWERS)
+def test_a_planted_model_answer_stops_the_release(cell, text, owner, place, kit):
+    append_cells(kit / NOTEBOOK, cell)
+    release.refuse_leaks(*learner_edition(load_exercises(), kit))  # out of its own cell it goes
+    plant(kit / place, text)
+    with pytest.raises(LeakError, match=f"\n  {place}, .* is of .*{owner}"):
+        release.refuse_leaks(*learner_edition(load_exercises(), kit))
+
+
+def test_a_wrong_answer_is_no_model_answer(kit):
+    append_cells(kit / NOTEBOOK, EXPRESSION)
+    for wrong in (FORMULA.replace("-", "+"), FORMULA.replace("/", "*"), "kangaroo * (emu - walrus) / heron"):
+        plant(kit / "cs231n" / "solver.py", f"# {wrong}")
+    plant(kit / "cs231n" / "solver.py", f"x = '-{FORMULA}'")
+    release.refuse_leaks(*learner_edition(load_exercises(), kit))
+
+
+def test_an_exercise_without_a_card_stops_the_release(tmp_path, capsys):
+    fields = {"title": "svm_loss", "functions": ["cs231n.layers.svm_loss"]}
+    manifest = write_manifest(tmp_path, 5, section="notebook 1, section 9", **fields)
+    assert command(tmp_path / "out", "--manifest", manifest) == 1
+    error = capsys.readouterr().err
+    assert "Exercise 5: svm_loss has no card in a notebook; try: add to notebook 1, section 9" in error
+    assert "### Exercise 5: svm_loss (8 points)" in error and not (tmp_path / "out").exists()
 
 
 def test_a_name_that_is_missing_stops_the_release(tmp_path, capsys):

@@ -93,6 +93,8 @@ def test_same_bytes_are_cached_whatever_the_variable_names(home, tiny, server, m
     else:
         files = {unquote(value).rpartition("/")[2]: home / "published" / names[form]}
     assert dataset.files == [[name, path.stat().st_size, sha256_of(path)] for name, path in files.items()]
+    monkeypatch.delenv("CS231N_CIFAR10")
+    assert find(home, tiny) == dataset  # the cache is enough from then on
 
 
 INVALID = ["[::1/x", "127.0.0.1:99999/x", "127.0.0.1:abc", "127.0.0.1:0/x", "127.0.0.1:9/a b", ".foo/x", ""]

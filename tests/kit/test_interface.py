@@ -38,8 +38,7 @@ SIGNATURES = {  # the arguments that callers give by place, with the defaults th
         layers.batchnorm_backward_alt layers.layernorm_backward layers.dropout_backward
         layer_utils.affine_relu_backward""",
     "x": "layers.relu_forward",
-    "x, y, label_smoothing=0.0": "layers.softmax_loss",
-    "x, y": "layers.svm_loss gradient_check.rel_error",
+    "x, y": "layers.softmax_loss layers.svm_loss gradient_check.rel_error",
     "x, gamma, beta, bn_param": "layers.batchnorm_forward",
     "x, gamma, beta, ln_param": "layers.layernorm_forward",
     "x, dropout_param": "layers.dropout_forward",

@@ -6,9 +6,11 @@ import re
 import nbformat
 import pytest
 
+from classroom.manifest import load_exercises
 from tests.support import ROOT
 from tests.support.python import run_python
 
+LEARNER = (ROOT / "classroom" / "releasing" / "learner_readme.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -18,8 +20,18 @@ def test_its_commands_exist(program):
         offered = (ROOT / "setup.sh").read_text(encoding="utf-8")
     else:
         offered = run_python([*program.split()[1:], "--help"], cwd=ROOT).stdout
-    for command in re.findall(rf"{re.escape(program)} (\w+)", README):
+    for command in re.findall(rf"{re.escape(program)} (\w+)", README + LEARNER):
         assert re.search(rf"^ +{command} ", offered, re.M), command
+
+
+def test_both_readmes_know_the_exercises():
+    exercises = load_exercises()
+    count = f"{len(exercises)} exercises"
+    assert count in README and count in LEARNER
+    for notebook in "123":
+        numbers = [e.number for e in exercises if e.section.startswith(f"notebook {notebook}")]
+        assert re.search(rf"^\| {notebook} \|.*\| {numbers[0]} to {numbers[-1]} \|$", LEARNER, re.M)
+        assert numbers == list(range(numbers[0], numbers[-1] + 1))
 
 
 def test_its_files_exist():

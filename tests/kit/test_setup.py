@@ -12,35 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.support import ROOT
+from tests.support.fake_python import BASH, assert_one_clear_line, executable, fake_python, setup, start
 from tests.support.python import run_python
 
-BASH = shutil.which("bash")
-CLEAN = {name: value for name, value in os.environ.items() if name not in ("CS231N_CIFAR10", "PYTHON")}
 pytestmark = pytest.mark.skipif(BASH is None, reason="setup.sh is for bash")
-
-# What a healthy Python answers; a test replaces one answer.
-FAKE = """#!/bin/sh
-case "$*" in
-    *version_info*) echo {version} ;;
-    *ensurepip*) exit {ensurepip} ;;
-    "- "*) cat >/dev/null; {intact} ;;
-    *"pip --version"*) {has_pip} ;;
-    "-m venv "*) mkdir -p "$3/bin"; cp "$0" "$3/bin/python" ;;
-    *"pip install"*) {pip} ;;
-    *"cs231n data"*) echo "data at hand${{CS231N_CIFAR10:+, from $CS231N_CIFAR10}}" ;;
-    *"cs231n run"*) echo "notebooks ran" ;;
-    *"pytest"*"tests"*|*"--nbval"*|*"-m pytest"*) {pytest} ;;
-    *) echo "unexpected: $*" >&2; exit 9 ;;
-esac
-"""
-HEALTHY = {
-    "version": "3.12",
-    "ensurepip": 0,
-    "pip": "echo Collecting one",
-    "intact": "true",
-    "has_pip": "true",
-    "pytest": 'echo "=== 1 passed ==="',
-}
 
 
 @pytest.fixture
@@ -72,39 +47,8 @@ def own_venv(kit):
     return run
 
 
-def executable(path, text):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    path.chmod(0o755)
-    return path
-
-
-def fake_python(path, **answers):
-    return executable(path, FAKE.format(**{**HEALTHY, **answers}))
-
-
-def start(folder, *command, cwd=None, user=None, shell=BASH, **env):
-    """Start folder/setup.sh in a process group of its own, so that it can be killed whole."""
-    options = {"cwd": cwd, "user": user, "text": True, "start_new_session": True}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen([shell, folder / "setup.sh", *command], env={**CLEAN, **env}, **options, **pipes)
-
-
-def setup(folder, *command, **options):
-    """The same to its end."""
-    process = start(folder, *command, **options)
-    out, err = process.communicate(timeout=60)
-    return subprocess.CompletedProcess(command, process.returncode, out, err)
-
-
 def assert_ran(done):
     assert done.returncode == 0 and "notebooks ran" in done.stdout, done
-
-
-def assert_one_clear_line(done, *words):
-    assert done.returncode not in (0, 9), done.stdout
-    line = done.stderr.strip().splitlines()[-1]
-    assert line.startswith("setup: ") and all(word in line for word in words), done.stderr
 
 
 def test_ci_can_be_run_and_calls_the_same_command():
@@ -119,7 +63,9 @@ def test_help_names_every_command_under_any_shell(kit, shell):
         pytest.skip(f"there is no {shell}")
     done = setup(kit.folder, "help", shell=shell)
     assert done.returncode == 0 and max(map(len, done.stdout.splitlines())) <= 80
-    assert all(re.search(rf"^  {name} ", done.stdout, re.M) for name in ("run", "test", "lab", "help"))
+    assert all(
+        re.search(rf"^  {name} ", done.stdout, re.M) for name in ("start", "run", "test", "lab", "help")
+    )
 
 
 @pytest.mark.parametrize("command", ["", "tset", "run notebook", "test notebook", "help notebook"])

@@ -3,14 +3,17 @@
 import copy
 import pickle
 from itertools import product
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from cs231n import layer_utils
 from cs231n.classifiers.fc_net import FullyConnectedNet, TwoLayerNet
 from cs231n.gradient_check import assert_directional, assert_gradient, complex_step_gradient
 from cs231n.layers import softmax_loss
-from tests.support import arrays_in, refused, relative, unchanged
+from tests.corpus.solutions.loops import layers as loops
+from tests.support import SEEDS, SHAPES, arrays_in, problem, refused, relative, unchanged
 
 NORMALIZATIONS = [None, "batchnorm", "layernorm"]
 every_normalization = pytest.mark.parametrize("normalization", NORMALIZATIONS)
@@ -161,7 +164,35 @@ def test_test_mode_uses_the_running_statistics_no_mask_and_no_smoothing():
     net.loss(X, y)
     assert [p["mode"] for p in [*net.bn_params, net.dropout_param]] == ["train"] * 3
     plain = net_of(label_smoothing=0.2)
-    assert plain.loss(X, y)[0] == softmax_loss(plain.loss(X), y, 0.2)[0]
+    assert plain.loss(X, y)[0] == plain.softmax_loss(plain.loss(X), y)[0]
+
+
+@pytest.mark.parametrize("s", [0.0, 0.1, 0.7])
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_label_smoothing_is_the_cross_entropy_with_smoothed_targets(shape, seed, s):
+    p, (N, C), net = problem(shape, seed), shape, net_of(label_smoothing=s)
+    with unchanged(p.x, p.y):
+        loss, dx = net.softmax_loss(p.x, p.y)
+    log_p = p.x - np.log(np.exp(p.x).sum(axis=1, keepdims=True))
+    target = (1 - s) * np.eye(C)[p.y] + s / C
+    assert abs(loss + (target * log_p).sum() / N) <= 1e-14 * (1 + np.abs(log_p).max())  # rounding
+    assert_gradient("dx", dx, lambda v: net.softmax_loss(v, p.y)[0], p.x)
+    assert relative(complex_step_gradient(lambda v: net.softmax_loss(v, p.y)[0], p.x), dx) <= 1e-14
+    assert np.abs(dx.sum(axis=1)).max() <= 1e-15  # a constant on every score of a row changes nothing
+    in_float32 = net.softmax_loss(p.x.astype(np.float32), p.y)
+    assert all(a.dtype == np.float32 for a in in_float32)
+    np.testing.assert_allclose(in_float32[1], dx, rtol=1e-5, atol=1e-6)
+
+
+def test_label_smoothing_needs_no_more_than_a_softmax_loss_of_scores_and_labels():
+    net, (X, y) = net_of(label_smoothing=0.2), batch()
+    right = net.loss(X, y)
+    net.layers = SimpleNamespace(**{**vars(layer_utils), "softmax_loss": loops.softmax_loss})
+    loss, grads = net.loss(X, y)
+    np.testing.assert_allclose(loss, right[0], rtol=1e-12)
+    for name, grad in grads.items():
+        np.testing.assert_allclose(grad, right[1][name], rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.parametrize(

@@ -93,11 +93,7 @@ def test_backward_agrees_with_two_derivatives(case, shape, seed):
     check_layer(case, shape, seed)
 
 
-@pytest.mark.parametrize(
-    "loss_of",
-    [softmax_loss, lambda x, y: softmax_loss(x, y, 0.1), lambda x, y: softmax_loss(x, y, 0.7), svm_loss],
-    ids=["softmax", "smoothed", "much-smoothed", "svm"],
-)
+@pytest.mark.parametrize("loss_of", [softmax_loss, svm_loss], ids=["softmax", "svm"])
 @every_seed
 @every_shape
 def test_loss_gradients(loss_of, shape, seed):

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from cs231n import fast_layers, optim
 from cs231n.optim import adam, adamw, rmsprop, sgd, sgd_momentum
+from tests.corpus import SOLUTIONS, built
 from tests.support import unchanged
 from tests.support.strategies import DTYPES, arrays, assert_right, cases, limits, magnitude, wide
 
@@ -210,6 +211,14 @@ def test_decoupled_decay_shrinks_every_weight_alike_and_without_it_adamw_is_adam
         w, config = adamw(w, np.zeros(2), config)
     np.testing.assert_allclose(w, start * (1 - 1e-4) ** 50, rtol=1e-12)
     np.testing.assert_array_equal(steps(adamw, config={"weight_decay": 0})[0], steps(adam)[0])
+
+
+@pytest.mark.parametrize("style", SOLUTIONS["adam"])
+def test_adamw_goes_by_any_adam_also_one_without_our_check(style, monkeypatch):
+    monkeypatch.setattr(optim, "adam", built("adam", SOLUTIONS["adam"][style]).adam)
+    w, config, start, gradients = steps(adamw)
+    np.testing.assert_allclose(w, unrolled(adamw, start, gradients), rtol=1e-12)
+    assert {k: v for k, v in config.items() if k not in MEMORY[adamw]} == DEFAULTS[adamw] | {"t": 4}
 
 
 def test_every_rule_is_listed_by_its_name():

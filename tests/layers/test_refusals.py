@@ -290,7 +290,6 @@ def norm_of(**options):
 
 
 ENDS = {  # what is allowed, up to the very end, and what is not
-    "label_smoothing": (lambda v: layers.softmax_loss(X, Y, v), [0, 0.999], [-1e-9, 1]),
     "['eps']": (lambda v: norm_of(eps=v), [0, 1e9], [-1e-9]),
     "['momentum']": (lambda v: norm_of(momentum=v), [0, 1], [-1e-9, 1.001]),
     "['p']": (lambda v: layers.dropout_forward(X, {"mode": "train", "p": v}), [1e-9, 1], [0.0, 1.001]),
@@ -301,7 +300,7 @@ ENDS = {  # what is allowed, up to the very end, and what is not
     ),
     "dropout_keep_ratio": (lambda v: net_of(dropout_keep_ratio=v), [0, 1, np.float32(0.5)], [-1e-9, 1.001]),
     "dropout": (lambda v: net_of(dropout=v), [0, 1], [-1e-9, 1.001]),
-    "net's label_smoothing": (lambda v: net_of(label_smoothing=v), [0, 0.999], [-1e-9, 1]),
+    "label_smoothing": (lambda v: net_of(label_smoothing=v), [0, 0.999], [-1e-9, 1]),
     "reg": (lambda v: net_of(reg=v), [0, 1e300, np.int8(1)], [-1e-9, np.inf]),
     "weight_scale": (lambda v: net_of(weight_scale=v), [0, 1e30], [-1e-9, np.inf]),
     "hidden_dims": (lambda v: fc_net.FullyConnectedNet(v, 3, 3), [[], [1], (np.int64(1),)], [[0]]),

@@ -1,13 +1,18 @@
-"""Notebook 2 claims that a machine doubts each of its equations. Here a machine doubts that."""
+"""Notebook 2 compares each equation with another way of computing it. Here is tested that this can fail."""
 
 import ast
 import copy
+import inspect
 import re
 
 import matplotlib
 import nbformat
 import numpy as np
+import pytest
 
+from classroom.manifest import load_exercises
+from classroom.releasing.notebooks import blank_notebook
+from cs231n import layers
 from tests.support import ROOT
 
 NOTEBOOK = ROOT / "notebooks" / "2_batchnorm_gradient.ipynb"
@@ -17,12 +22,21 @@ FLIPS = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.USub: ast.UAdd}
 
 # A sign that may be flipped without making the equation false: (tag, the flipped code), and why.
 HARMLESS = {
-    (22, "dx = gamma / s * (g - dbeta / N + x_hat * dgamma / N)"): "x_hat adds up to zero",
+    (22, "dx = gamma * inv_std * (dout - dbeta / N + x_hat * (dgamma / N))"): "x_hat adds up to zero",
 }
 
 
 def cells():
     return nbformat.read(NOTEBOOK, as_version=4).cells
+
+
+def learner_cells():
+    text = blank_notebook(NOTEBOOK.name, NOTEBOOK.read_text(encoding="utf-8"), load_exercises())
+    return nbformat.reads(text, as_version=4).cells
+
+
+def tags(cell):
+    return cell.metadata.get("tags", [])
 
 
 def tagged(cells):
@@ -36,49 +50,63 @@ def tagged(cells):
     return pairs
 
 
+def is_check(statement):
+    return ast.unparse(statement).startswith(("holds(", "check_node("))
+
+
 def signs(tree):
-    """The nodes that hold a sign, in what the cell computes before it calls holds(...)."""
+    """The nodes that hold a sign, in what the cell computes before it is checked."""
     for statement in tree.body:
-        if ast.unparse(statement).startswith("holds("):
+        if is_check(statement):
             return
-        # A function there is the oracle's, and what is drawn at random is no part of the equation.
-        if not isinstance(statement, ast.FunctionDef) and "rng." not in ast.unparse(statement):
+        # A function is the oracle's, but one_line; and what is drawn at random is no part of the equation.
+        is_oracle = isinstance(statement, ast.FunctionDef) and statement.name != "one_line"
+        if not is_oracle and "rng." not in ast.unparse(statement):
             yield from (n for n in ast.walk(statement) if isinstance(getattr(n, "op", None), tuple(FLIPS)))
 
 
-def sign_errors(source):
-    """Copies of a check cell, each with one sign wrong: (the changed statement, the whole cell)."""
+def sign_errors(source, signs=signs):
+    """Copies of a cell, each with one sign wrong: (the changed statement, the whole cell)."""
     right = ast.parse(source)
     for k in range(len(list(signs(right)))):
         wrong = copy.deepcopy(right)
         node = list(signs(wrong))[k]
         node.op = FLIPS[type(node.op)]()
-        changed = next(ast.unparse(w) for w, r in zip(wrong.body, right.body) if ast.dump(w) != ast.dump(r))
+        bodies = [getattr(tree.body[0], "body", []) + tree.body for tree in (wrong, right)]
+        changed = next(ast.unparse(w) for w, r in zip(*bodies) if ast.dump(w) != ast.dump(r))
         yield changed, ast.unparse(wrong)
 
 
 def negated(source):
-    """The check cell with the whole right-hand side of its equation negated."""
+    """The cell with the whole right-hand side of its equation negated."""
     tree = ast.parse(source)
-    (*_, equation) = (n for n in ast.walk(tree) if ast.unparse(n).startswith("equation = "))
+    (*_, equation) = (
+        n for n in ast.walk(tree) if ast.unparse(n).startswith(("equation = ", "return gamma / s"))
+    )
     equation.value = ast.UnaryOp(ast.USub(), equation.value)
     return ast.unparse(ast.fix_missing_locations(tree))
 
 
-def walk():
-    """Run the notebook, and before each check cell yield (tag, its source, the names as they stand)."""
+def wrong_backwards():
+    """(the changed line, batchnorm_backward_alt with that sign wrong)."""
+    source = inspect.getsource(layers.batchnorm_backward_alt)
+    for changed, wrong in sign_errors(source, lambda tree: signs(ast.Module(tree.body[0].body, []))):
+        names = dict(vars(layers))
+        exec(wrong, names)
+        yield changed, names["batchnorm_backward_alt"]
+
+
+def walk(every):
+    """Run the cells, and before each code cell yield it and the names as they stand."""
     matplotlib.use("Agg")
-    every, names = cells(), {}
-    tags = {id(cell): tag for tag, cell in tagged(every)}
+    names = {"answer": lambda *_: None, "check": lambda *_: None}
     for cell in every:
-        if cell.cell_type != "code" or "nbval-ignore-output" in cell.metadata.get("tags", []):
+        if cell.cell_type != "code" or "nbval-ignore-output" in tags(cell):
             continue
-        if id(cell) in tags:
-            yield tags.pop(id(cell)), cell.source, names
-            if not tags:
-                return
-        if "Path.cwd()" not in cell.source and "sympy.symbols" not in cell.source:
-            exec(cell.source, names)
+        if "Path.cwd()" not in cell.source:
+            yield cell, names
+            if "sympy.symbols" not in cell.source:
+                exec(cell.source, names)
 
 
 def test_every_equation_has_a_check_of_its_own_that_asserts_it():
@@ -86,21 +114,30 @@ def test_every_equation_has_a_check_of_its_own_that_asserts_it():
     assert [tag for tag, _ in pairs] == list(range(1, 27))
     for tag, cell in pairs:
         assert cell, f"no check cell after ({tag})"
-        assert re.search(rf"^holds\({tag}, equation, ", cell.source, re.M), cell.source
+        assert re.search(rf"^holds\({tag}, (equation|one_line\(.*\)), ", cell.source, re.M), cell.source
 
 
 def test_each_check_passes_as_it_stands_and_fails_when_a_sign_is_wrong():
-    survived, planted = [], {}
-    for tag, source, names in walk():
-        exec(source, dict(names))
-        wrong = list(sign_errors(source))
+    every, survived, planted = cells(), [], {}
+    equations = {id(cell): tag for tag, cell in tagged(every)}
+    for cell, names in walk(every):
+        tag = equations.get(id(cell))
+        if tag is None:
+            continue
+        exec(cell.source, dict(names))
+        wrong = [(changed, source, {}) for changed, source in sign_errors(cell.source)]
         if tag not in (22, 24):  # these say that something is zero, and so is its negative
-            wrong.append(("the whole equation negated", negated(source)))
-        for changed, cell in wrong:
+            wrong.append(("the whole equation negated", negated(cell.source), {}))
+        if "batchnorm_backward_alt" in cell.source:
+            wrong += [
+                (changed, cell.source, {"batchnorm_backward_alt": function})
+                for changed, function in wrong_backwards()
+            ]
+        for changed, source, replaced in wrong:
             planted.setdefault(tag, []).append(changed)
             try:
                 with np.errstate(invalid="ignore"):  # a wrong sign under a root
-                    exec(cell, dict(names))
+                    exec(source, names | replaced)
             except AssertionError:
                 continue
             if (tag, changed) not in HARMLESS:
@@ -108,3 +145,66 @@ def test_each_check_passes_as_it_stands_and_fails_when_a_sign_is_wrong():
     assert survived == []
     assert set(planted) == set(range(1, 27))
     assert all(changed in planted[tag] for tag, changed in HARMLESS)
+
+
+def doubled(source):
+    """Copies of a worksheet cell, each with the value of one of its assignments doubled."""
+    for k, statement in enumerate(ast.parse(source).body):
+        if isinstance(statement, ast.Assign):
+            wrong = ast.parse(source)
+            wrong.body[k].value = ast.BinOp(ast.Constant(2), ast.Mult(), statement.value)
+            yield ast.unparse(ast.fix_missing_locations(wrong))
+
+
+def test_a_worksheet_line_that_is_wrong_is_seen_and_one_that_is_open_is_not_wrong(capsys):
+    open_cells = {cell.id: cell.source for cell in learner_cells()}
+    worksheets = 0
+    for cell, names in walk(cells()):
+        if "worksheet" not in tags(cell):
+            continue
+        worksheets += 1
+        for wrong in [*doubled(cell.source), *(source for _, source in sign_errors(cell.source))]:
+            with pytest.raises(AssertionError):
+                exec(wrong, dict(names))
+        capsys.readouterr()
+        exec(open_cells[cell.id], dict(names))
+        checks = [statement for statement in ast.parse(cell.source).body if is_check(statement)]
+        said = capsys.readouterr().out.splitlines()
+        assert len(said) == len(checks) and all("in place of the dots" in line for line in said), said
+    assert worksheets == 12
+
+
+def test_nothing_below_an_open_cell_needs_it(capsys):
+    for cell, names in walk(learner_cells()):
+        if "sympy.symbols" in cell.source:
+            exec(cell.source, dict(names))
+    printed = capsys.readouterr().out
+    assert "proof waits" in printed and "check waits" in printed
+
+
+@pytest.fixture(scope="module")
+def picture_and_sliders():
+    *_, (_, names) = walk(cells())
+    (picture,) = (cell.source for cell in cells() if cell.source.startswith("def picture"))
+    (sliders,) = (cell.source for cell in cells() if cell.source.startswith("sliders ="))
+    exec(picture.partition("show(picture()")[0], names)
+    exec(sliders.partition("view =")[0], names)
+    return names["picture"], names["sliders"]
+
+
+def content(figure):
+    """What can be seen of it: where the points stand, and the texts."""
+    points = [scatter.get_offsets().round(4).tolist() for axes in figure.axes for scatter in axes.collections]
+    texts = [text.get_text() for axes in figure.axes for text in [axes.title, *axes.texts]]
+    matplotlib.pyplot.close(figure)
+    return points, texts
+
+
+def test_the_sliders_start_at_the_still_figure_and_each_changes_it(picture_and_sliders):
+    picture, sliders = picture_and_sliders
+    start = {slider.description: slider.value for slider in sliders.children[:-1]}
+    assert len(start) == 3 and content(picture(**start)) == content(picture())
+    for slider in sliders.children[:-1]:
+        for step in (-slider.step, slider.step):
+            points, texts = content(picture(**start | {slider.description: slider.value + step}))
+            assert points != content(picture())[0] and texts[1:] != content(picture())[1][1:]

@@ -50,8 +50,9 @@ def test_executed_in_one_go(notebook):
 
 
 def test_first_code_cells_are_identical():
-    first = {code_cells(nbformat.read(path, 4))[0].source for path in PATHS}
-    assert len(first) == 1 and "google.colab" in first.pop()
+    (first,) = {code_cells(nbformat.read(path, 4))[0].source for path in PATHS}
+    assert "from cs231n.notebook import answer, check, hint" in first and len(first.splitlines()) < 10
+    assert "google.colab" not in first and "autoreload" not in first
 
 
 def test_images_have_words_and_a_size_for_a_page(notebook):
@@ -91,9 +92,12 @@ def test_metadata_is_clean(notebook):
     assert notebook.nbformat == 4 and notebook.metadata.kernelspec.name == "python3"
     assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)
     assert set(notebook.metadata) <= {"kernelspec", "language_info"}
+    known = r"nbval-(ignore|check)-output|card|answer|worksheet|question-[1-4]\.[1-9]\d?"
     for cell in notebook.cells:
-        assert set(cell.metadata) <= {"tags"}, "execution times and editor settings differ with each run"
-        assert all(re.fullmatch(r"nbval-(ignore|check)-output|exercise-\d+", tag) for tag in tags(cell))
+        folded = {"jupyter": {"source_hidden": True}} if "answer" in tags(cell) else {}
+        more = {key: value for key, value in cell.metadata.items() if key != "tags"}
+        assert more in ({}, folded), "execution times and editor settings differ with each run"
+        assert all(re.fullmatch(known, tag) for tag in tags(cell)), tags(cell)
 
 
 def test_compared_outputs_hold_no_digits_that_change(notebook):
@@ -108,6 +112,6 @@ def test_compared_outputs_hold_no_digits_that_change(notebook):
 def test_a_question_and_a_check(notebook):
     """Prose and code keep the rhythm: questions are asked, and checks assert."""
     prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    assert prose.startswith("# ") and prose.count("Your turn") >= 2
+    assert prose.startswith("# ") and prose.count("**Question") >= 2 and "Your turn" not in prose
     code = "\n".join(cell.source for cell in code_cells(notebook))
     assert len(re.findall(r"^ *(?:\w+\.)?assert", code, re.M)) >= 5

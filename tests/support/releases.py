@@ -9,8 +9,8 @@ import pytest
 
 from classroom.manifest import MANIFEST
 from classroom.releasing import release
-from classroom.releasing.blanks import blank_notebook
 from classroom.releasing.leaks import find_leaks
+from classroom.releasing.notebooks import blank_notebook
 from cs231n.common.files import REPOSITORY as ROOT
 
 SHORT = MANIFEST.with_name("exercises_short.json")

@@ -11,7 +11,7 @@ from cs231n.checking.learner_code import Arrays, Inputs
 __all__ = ["ANSWERS"]
 
 FORWARD = "the docstring of dropout_forward"
-SCALE = "notebook 3, section 8"
+SCALE = "notebook 3, section 5"
 MASKED = ("out", "out_of_other_seed", "out_unseeded", "out_unseeded_again")
 
 

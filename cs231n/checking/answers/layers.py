@@ -18,9 +18,10 @@ from cs231n.checking.answers.primitives import (
 from cs231n.checking.learner_code import Arrays, Inputs
 from cs231n.gradient_check import complex_step_gradient
 
-__all__ = ["ANSWERS", "cross_entropy", "smoothed_targets", "soft_cross_entropy", "softmax"]
+__all__ = ["ANSWERS", "cross_entropy", "softmax"]
 
 CHAIN_RULE = "notebook 1, section 1"
+OWN_LAYERS = "notebook 1, section 9"
 
 
 def affine(x: np.ndarray, w: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -73,7 +74,7 @@ AFFINE_BACKWARD = [
          )),
     ),
     *table(
-        "the docstring of affine_backward",
+        OWN_LAYERS,
         ("weights-reshaped",
          "w is reshaped where a transpose is meant: a reshape keeps the order of the entries, a transpose "
          "swaps the axes.",
@@ -111,7 +112,7 @@ RELU_FORWARD = table(
 
 RELU_BACKWARD = [
     *table(
-        "the docstring of relu_backward",
+        OWN_LAYERS,
         ("mask-on-the-wrong-array",
          "the mask is taken from dout: whether an entry passes is decided by the sign of the forward's "
          "input, whatever sign the gradient has.", lambda i, e: {"dx": relu(i["dout"])}),
@@ -120,11 +121,14 @@ RELU_BACKWARD = [
         ("mask-inverted",
          "the gradient passes where the forward stopped the values, and stops where it let them by.",
          lambda i, e: {"dx": i["dout"] * (i["x"] < 0)}, lambda i, e: {"dx": i["dout"] * (i["x"] <= 0)}),
+        ("both-masks", "the mask is taken from x and from dout: the sign of the gradient plays no part.",
+         lambda i, e: {"dx": relu(e["dx"])}),
+    ),
+    *table(
+        "the docstring of relu_backward",
         ("passes-at-zero",
          "dout passes where x is 0, in full or in part; relu has no slope there, and the kit takes 0 for it.",
          *(lambda i, e, part=part: {"dx": e["dx"] + part * i["dout"] * (i["x"] == 0)} for part in (1, 0.5))),
-        ("both-masks", "the mask is taken from x and from dout: the sign of the gradient plays no part.",
-         lambda i, e: {"dx": relu(e["dx"])}),
     ),
     *table(
         CHAIN_RULE,
@@ -141,37 +145,23 @@ def cross_entropy(scores: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.log(np.exp(scores - scores[np.arange(len(y)), y][:, None]).sum(axis=1))
 
 
-def soft_cross_entropy(scores: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """For each row the cross-entropy of every label, weighted by targets (N, C)."""
-    labels = [np.full(len(scores), c) for c in range(scores.shape[1])]
-    return np.einsum("nc,cn->n", targets, np.stack([cross_entropy(scores, label) for label in labels]))
-
-
-def smoothed_targets(i: Inputs, classes: int) -> np.ndarray:
-    """The targets of label smoothing, (N, C)."""
-    shared = i["label_smoothing"]
-    return (1 - shared) * np.eye(classes)[i["y"]] + shared / classes
-
-
 def softmax(x: np.ndarray) -> np.ndarray:
     e = np.exp(x - x.max())
     return e / e.sum(axis=1)[:, None]
 
 
-def _loss_and_gradient(loss: Callable[[np.ndarray], np.ndarray], x: np.ndarray, suffix: str = "") -> Arrays:
+def _loss_and_gradient(loss: Callable[[np.ndarray], np.ndarray], x: np.ndarray) -> Arrays:
     """The mean over the rows, and its gradient by the scores."""
 
     def mean(v: np.ndarray) -> np.ndarray:
         return loss(v).sum() / len(v)
 
-    return {f"loss{suffix}": mean(x), f"dx{suffix}": complex_step_gradient(mean, x)}
+    return {"loss": mean(x), "dx": complex_step_gradient(mean, x)}
 
 
 def softmax_expected(i: Inputs, outputs: Arrays) -> Arrays:
-    x, targets = i["x"], smoothed_targets(i, i["x"].shape[1])
-    plain = _loss_and_gradient(lambda v: cross_entropy(v, i["y"]), x)
-    smoothed = _loss_and_gradient(lambda v: soft_cross_entropy(v, targets), x, "_smoothed")
-    return plain | smoothed | {"loss_of_large": plain["loss"]}
+    right = _loss_and_gradient(lambda v: cross_entropy(v, i["y"]), i["x"])
+    return {**right, "loss_of_large": right["loss"]}
 
 
 def explain_softmax(i: Inputs, name: str, actual: np.ndarray, expected: np.ndarray) -> Explanation | None:
@@ -194,39 +184,9 @@ def _losses(loss: np.ndarray) -> Arrays:
     return {"loss": loss, "loss_of_large": loss}
 
 
-def _smoothed(
-    targets_of: Callable[[np.ndarray, float, int], np.ndarray], scale_of_p: Callable = lambda targets: 1
-) -> Predict:
-    """Label smoothing with other targets; scale_of_p(targets) multiplies the softmax in the gradient."""
-
-    def predict(i: Inputs, e: Arrays) -> Arrays:
-        targets, p = targets_of(_at_labels(i), i["label_smoothing"], i["x"].shape[1]), softmax(i["x"])
-        dx = (scale_of_p(targets) * p - targets) / len(p)
-        return {"loss_smoothed": -(targets * np.log(p)).sum() / len(p), "dx_smoothed": dx}
-
-    return predict
-
-
-def _row_sums(targets: np.ndarray) -> np.ndarray:
-    return targets.sum(axis=1)[:, None]
-
-
 # fmt: off
 SOFTMAX = table(
     "the docstring of softmax_loss",
-    ("smoothing-ignored", "label_smoothing is not used.",
-     lambda i, e: {"loss_smoothed": e["loss"], "dx_smoothed": e["dx"]}),
-    ("smoothing-not-spread",
-     "what the label gives up goes to no other class: the targets of a row add up to 1.",
-     _smoothed(lambda hot, s, C: (1 - s) * hot, _row_sums), _smoothed(lambda hot, s, C: (1 - s) * hot)),
-    ("smoothing-over-the-others",
-     "what the label gives up is spread over the other classes; it is spread over all, the label's own "
-     "included.", _smoothed(lambda hot, s, C: (1 - s) * hot + s / (C - 1) * (1 - hot))),
-    ("smoothing-misses-the-label",
-     "what the label gives up is spread over all classes, but the label's own part of it is missing: the "
-     "targets of a row add up to 1.",
-     _smoothed(lambda hot, s, C: (1 - s) * hot + s / C * (1 - hot), _row_sums),
-     _smoothed(lambda hot, s, C: (1 - s) * hot + s / C * (1 - hot))),
     ("sum-for-mean",
      "added up over the batch: the loss is a mean over the examples, so that loss and gradient do not grow "
      "with the batch.", lambda i, e: {**_losses(e["loss"] * len(i["x"])), "dx": e["dx"] * len(i["x"])}),
@@ -237,6 +197,17 @@ SOFTMAX = table(
          **_losses(e["loss"] * len(i["x"]) / i["x"].shape[1]),
          "dx": e["dx"] * len(i["x"]) / i["x"].shape[1],
      }),
+    ("log-missing", "the loss is minus the mean probability of the label; its logarithm is missing.",
+     lambda i, e: _losses(-(softmax(i["x"]) * _at_labels(i)).sum() / len(i["x"]))),
+    ("other-logarithm", "the logarithm is not the natural one.",
+     *(lambda i, e, base=base: _losses(e["loss"] / np.log(base)) for base in (2, 10))),
+    ("every-class", "the loss adds up -log p of every class; only the label's counts.",
+     lambda i, e: _losses(-np.log(softmax(i["x"])).sum() / len(i["x"]))),
+    ("softmax-over-the-batch",
+     "the probabilities add up to 1 down the columns: softmax runs over the classes of one example.",
+     lambda i, e: _losses(-(np.log(softmax(i["x"].T).T) * _at_labels(i)).sum() / len(i["x"]))),
+) + table(
+    OWN_LAYERS,
     ("label-left-out",
      "the gradient forgets the label: the score of the right class should rise when the loss falls.",
      lambda i, e: {"dx": softmax(i["x"]) / len(i["x"])}),
@@ -251,15 +222,6 @@ SOFTMAX = table(
     ("mean-in-half",
      "the label's part is not divided by N and the other is: the mean is over the whole difference.",
      lambda i, e: {"dx": softmax(i["x"]) / len(i["x"]) - _at_labels(i)}),
-    ("log-missing", "the loss is minus the mean probability of the label; its logarithm is missing.",
-     lambda i, e: _losses(-(softmax(i["x"]) * _at_labels(i)).sum() / len(i["x"]))),
-    ("other-logarithm", "the logarithm is not the natural one.",
-     *(lambda i, e, base=base: _losses(e["loss"] / np.log(base)) for base in (2, 10))),
-    ("every-class", "the loss adds up -log p of every class; only the label's counts.",
-     lambda i, e: _losses(-np.log(softmax(i["x"])).sum() / len(i["x"]))),
-    ("softmax-over-the-batch",
-     "the probabilities add up to 1 down the columns: softmax runs over the classes of one example.",
-     lambda i, e: _losses(-(np.log(softmax(i["x"].T).T) * _at_labels(i)).sum() / len(i["x"]))),
 ) + table(
     CHAIN_RULE,
     ("upstream-of-the-loss",
@@ -309,7 +271,9 @@ SVM = table(
     ("violations-not-counted",
      "the label's gradient is that of one margin; its score is in every margin of its row.",
      lambda i, e: {"dx": (_violations(i) - _at_labels(i)) / len(i["x"])},
-     lambda i, e: {"dx": (_violations(i) - _at_labels(i) * (_row_sums(_violations(i)) > 0)) / len(i["x"])}),
+     lambda i, e: {
+         "dx": (_violations(i) - _at_labels(i) * _violations(i).max(axis=1)[:, None]) / len(i["x"])
+     }),
     ("value-for-slope", "the gradient holds the margins themselves; the slope of a hinge is 0 or 1.",
      lambda i, e: {"dx": _hinge(bend=lambda t: relu(t) ** 2 / 2)(i, e)["dx"]}),
     ("squared-hinge", "the margins are squared; the exercise is the plain hinge.",

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from cs231n.checking.answers.layers import cross_entropy, smoothed_targets, soft_cross_entropy, softmax
+from cs231n.checking.answers.layers import cross_entropy, softmax
 from cs231n.checking.answers.norms import norm
 from cs231n.checking.answers.primitives import Answers, Misconception, Predict, relu, rows_of, table
 from cs231n.checking.exercises import NETS
@@ -114,15 +114,8 @@ def dropout_net(i: Inputs, outputs: Arrays, drop: Callable = masked) -> Arrays:
     return {f"dropout.{name}": value for name, value in net.items()} | masks
 
 
-def smoothed_net(i: Inputs) -> Arrays:
-    def loss(scores: np.ndarray, y: np.ndarray) -> np.ndarray:
-        return soft_cross_entropy(scores, smoothed_targets(i, scores.shape[1])).sum() / len(y)
-
-    return {f"smoothed.{name}": value for name, value in net_outputs(i, data_loss=loss).items()}
-
-
 def deep_expected(i: Inputs, outputs: Arrays) -> Arrays:
-    return deep_nets(i) | dropout_net(i, outputs) | smoothed_net(i)
+    return deep_nets(i) | dropout_net(i, outputs)
 
 
 def adopt_masks(i: Inputs, outputs: Arrays, expected: Arrays) -> Arrays:
@@ -228,11 +221,8 @@ def _in_mode(testing: bool) -> Predict:
     )
 
 
-def _as_plain(kind: str) -> Predict:
-    """A net with an option, were that option ignored."""
-    return lambda i, e: {
-        f"{kind}.{name.partition('.')[2]}": v for name, v in e.items() if name.startswith("plain.")
-    }
+def _without_dropout(i: Inputs, e: Arrays) -> Arrays:
+    return {f"dropout.{name[6:]}": value for name, value in e.items() if name.startswith("plain.")}
 
 
 def _dropped(drop: Callable) -> Predict:
@@ -240,6 +230,7 @@ def _dropped(drop: Callable) -> Predict:
 
 
 DEEP_DOC = "the docstring of FullyConnectedNet.loss"
+DROPOUT = "notebook 3, section 5"
 # fmt: off
 DEEP = [
     *common_misconceptions(deep_nets, DEEP_DOC, depth=3),
@@ -255,20 +246,15 @@ DEEP = [
         ),
     ),
     *table(
-        "notebook 3, section 8",
-        ("dropout-left-out", "dropout is not applied: the net is the plain one.", _as_plain("dropout")),
+        DROPOUT,
+        ("dropout-left-out", "dropout is not applied: the net is the plain one.", _without_dropout),
         ("dropout-skipped-on-the-way-back", "the gradient goes past dropout as if it were not there.",
          _dropped(lambda t, *mask: masked(t.real, *mask) + t - t.real)),
     ),
     *table(
-        "notebook 3, section 9",
+        DEEP_DOC,
         ("dropped-at-test", "without labels dropout still drops; then it is in mode 'test'.",
          _dropped(lambda t, mask, testing: t * mask)),
-    ),
-    *table(
-        DEEP_DOC,
-        ("smoothing-ignored", "label_smoothing is not handed on to softmax_loss, or not used there.",
-         _as_plain("smoothed")),
         *(
             ("reg-on-gamma", words, lambda i, e, kinds=kinds: deep_nets(i, penalty=_squares_of(*kinds)))
             for words, kinds in [
@@ -289,9 +275,6 @@ DEEP = [
         ),
         ("other-normalization", "batchnorm where layernorm is meant.", _as_kind("layernorm", "batchnorm")),
         ("other-normalization", "layernorm where batchnorm is meant.", _as_kind("batchnorm", "layernorm")),
-    ),
-    *table(
-        "notebook 3, section 9",
         ("batch-statistics-at-test",
          "without labels batchnorm still uses the statistics of the batch; then it is in mode 'test'.",
          _in_mode(testing=False)),

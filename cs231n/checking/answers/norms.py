@@ -29,7 +29,7 @@ from cs231n.gradient_check import complex_step_gradient
 __all__ = ["ANSWERS", "norm", "norm_paths"]
 
 RUNNING = "the docstring of batchnorm_forward"
-LAYERNORM_BACKWARD = "notebook 2, exercise 9"
+LAYERNORM_BACKWARD = "notebook 2, section 8"
 
 
 def eq(*numbers: int) -> str:

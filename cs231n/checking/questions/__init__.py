@@ -6,7 +6,7 @@ Questions that are answered in words stand in the notebooks alone, and a person 
 from typing import Any
 
 from cs231n.checking.questions import notebook_1, notebook_2, notebook_3, notebook_4
-from cs231n.checking.questions.kinds import OPEN, RIGHT, Question, Response
+from cs231n.checking.questions.kinds import OPEN, Question, Response
 
 __all__ = ["QUESTIONS", "format_response", "respond"]
 
@@ -36,8 +36,3 @@ def format_response(question: str, response: Response) -> str:
             f"Question {question} is open: write your answer in place of the dots, then run this cell again."
         )
     return " ".join([f"Question {question}: {response.status}.", response.sentence]).rstrip()
-
-
-def is_right(question: str, value: Any) -> bool:
-    """Whether an answer is accepted."""
-    return respond(question, value).status == RIGHT

@@ -81,9 +81,14 @@ class Expression(NamedTuple):
         names = {name: sympy.Symbol(name, real=True) for name in self.symbols.split()}
         try:
             expression = self._parse(value, names)
+            if not isinstance(expression, sympy.Expr):
+                raise TypeError(f"it is {type(expression).__name__}")
         except Exception as error:  # whatever SymPy makes of what a learner types
+            reason = " ".join(str(error).split())
+            if "not callable" in reason:
+                reason = "a * is missing in front of a bracket"
             return Response(
-                NOT_YET, f'This is no formula: {error}. Try Python\'s notation, as in "2 * x / N".'
+                NOT_YET, f'This is no formula: {reason}. Try Python\'s notation, as in "2 * x / N".'
             )
         unknown = sorted(str(s) for s in expression.free_symbols if s not in names.values())
         if unknown:
@@ -114,6 +119,6 @@ class Prediction(NamedTuple):
     def respond(self, value: Any) -> Response:
         if value is ...:
             return Response(OPEN)
-        if value not in self.choices:
+        if not isinstance(value, str) or value not in self.choices:
             return Response(NOT_YET, f"Choose one of {', '.join(map(repr, self.choices))}, got {value!r}.")
         return Response(NOTED, f"You predict {value!r}. Now run the next cell.")

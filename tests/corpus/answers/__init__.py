@@ -1,4 +1,4 @@
-"""Answers to the questions of the notebooks, right in another form and wrong; the model answers are in the notebooks."""
+"""Answers to the questions of the notebooks: right ones in another form, and wrong ones."""
 
 from typing import Any, NamedTuple
 

@@ -61,7 +61,7 @@ class FullyConnectedNet(fc_net.FullyConnectedNet):
 
     def _loss(self, scores, caches, y):
         L, grads = self.num_layers, {}
-        loss, dscores = softmax_loss(scores, y, self.label_smoothing)
+        loss, dscores = softmax_loss(scores, y)
         dh, grads[f"W{L}"], grads[f"b{L}"] = affine_backward(dscores, caches[L])
         for i in range(L - 1, 0, -1):
             fc, norm, relu, drop = caches[i]

@@ -1,0 +1,71 @@
+"""The numbered sections of the notebooks: which of them holds an equation, and links to them."""
+
+import html
+import json
+import re
+from typing import NamedTuple
+
+from cs231n.common.files import REPOSITORY
+
+__all__ = ["Sections", "add_section", "link_sections", "read_sections"]
+
+EQUATIONS = re.compile(r"notebook (\d), equation ((?:\(\d+\)(?:, )?)+)")
+SECTION = re.compile(r"notebook (\d), sections? (\d+)")
+
+
+class Sections(NamedTuple):
+    file: str  # the name of the notebook
+    headings: dict[str, str]  # {number: whole heading}: {"6": "6. Simplify"}
+    of_equations: dict[str, str]  # {number of an equation: number of its section}
+
+
+def read_sections(notebook: str) -> Sections | None:
+    """The sections of the notebook of that number, or None if there is no such file to read."""
+    headings: dict[str, str] = {}
+    of_equations: dict[str, str] = {}
+    number = ""
+    try:
+        (path,) = (REPOSITORY / "notebooks").glob(f"{notebook}_*.ipynb")
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        texts = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
+        for line in "\n".join(texts).splitlines():
+            if heading := re.match(r"## ((\d+)\. .*)", line):
+                text, number = heading.groups()
+                headings[number] = re.sub(r"[*`]", "", text).strip()
+            for equation in re.findall(r"\\tag\{(\d+)\}", line):
+                of_equations[equation] = number
+    except (OSError, ValueError, KeyError, TypeError):  # no notebook, several, or a broken one
+        return None
+    return Sections(path.name, headings, of_equations)
+
+
+def add_section(source: str) -> str:
+    """ "notebook 2, equation (13), (16)" with the section that holds the last of the equations.
+
+    An equation has no link of its own, its section has. Other text is returned as it is.
+    """
+    match = EQUATIONS.search(source)
+    sections = read_sections(match[1]) if match else None
+    if match is None or sections is None:
+        return source
+    numbers = re.findall(r"\d+", match[2])
+    section = sections.of_equations.get(numbers[-1])
+    if not section:
+        return source
+    equations = f"equation{'s' * (len(numbers) > 1)} {match[2]}"
+    return source.replace(match[0], f"notebook {match[1]}, section {section}, {equations}")
+
+
+def link_sections(text: str) -> str:
+    """Text as HTML, with a link where it names a section of a notebook in the folder of the reader's."""
+
+    def link(match: re.Match[str]) -> str:
+        sections = read_sections(match[1])
+        heading = sections.headings.get(match[2]) if sections else None
+        if sections is None or heading is None:
+            return match[0]
+        # JupyterLab's anchor of a heading: its text, with dashes for spaces.
+        target = html.escape(f"{sections.file}#{heading.replace(' ', '-')}")
+        return f'<a href="{target}">{match[0]}</a>'
+
+    return SECTION.sub(link, html.escape(text))

@@ -1,0 +1,189 @@
+"""Questions of the notebooks: right answers are accepted in every form, wrong ones get a sentence.
+
+The model answers stand in the answer cells of the solved notebooks, and are read from there.
+"""
+
+import ast
+import importlib
+import json
+import re
+from functools import cache
+
+import numpy as np
+import pytest
+import sympy
+
+from cs231n import notebook
+from cs231n.checking.questions import QUESTIONS, format_response, respond
+from cs231n.checking.questions.kinds import NOT_YET, NOTED, OPEN, RIGHT, Expression, Number, Prediction
+from tests.support import ROOT
+
+KINDS = {"a number": Number, "an expression": Expression, "your prediction": Prediction, "in words": None}
+QUESTION = re.compile(r"\*\*Question (\d+\.\d+) \(([\w ]+)\)\.\*\*")
+NOTEBOOKS = "1234"
+CASES = {
+    number: case
+    for n in NOTEBOOKS
+    for number, case in importlib.import_module(f"tests.corpus.answers.notebook_{n}").ANSWERS.items()
+}
+
+
+@cache
+def cells_of(number):
+    (path,) = (ROOT / "notebooks").glob(f"{number}_*.ipynb")
+    return json.loads(path.read_text(encoding="utf-8"))["cells"]
+
+
+def tags_of(cell):
+    return cell["metadata"].get("tags", [])
+
+
+@cache
+def asked(number):
+    """{number of a question: its kind} of a notebook, in its order."""
+    texts = ["".join(cell["source"]) for cell in cells_of(number) if cell["cell_type"] == "markdown"]
+    return QUESTION.findall("\n".join(texts))
+
+
+@cache
+def answer_cells(number):
+    """[(number of a question, its answer cell)], in the order of a notebook."""
+    return [
+        (tag.removeprefix("question-"), cell)
+        for cell in cells_of(number)
+        for tag in tags_of(cell)
+        if tag.startswith("question-")
+    ]
+
+
+@cache
+def model_answer(number):
+    """What the answer cell of the solved notebook hands to `answer`."""
+    given = []
+    (cell,) = (cell for n, cell in answer_cells(number[0]) if n == number)
+    code = compile(ast.parse("".join(cell["source"])), f"<answer {number}>", "exec")
+    exec(code, {"np": np, "answer": lambda *arguments: given.append(arguments)})
+    ((name, value),) = given
+    assert name == number
+    return value
+
+
+@pytest.mark.parametrize("n", NOTEBOOKS)
+def test_questions_are_numbered_in_their_order_and_each_has_its_answer_cell(n):
+    numbers = [number for number, _ in asked(n)]
+    assert numbers == [f"{n}.{i}" for i in range(1, len(numbers) + 1)]
+    assert numbers == [number for number, _ in answer_cells(n)]
+    assert all("answer" in tags_of(cell) for _, cell in answer_cells(n))
+    answers = [cell for cell in cells_of(n) if "answer" in tags_of(cell)]
+    assert answers == [cell for _, cell in answer_cells(n)]
+
+
+@pytest.mark.parametrize("n", NOTEBOOKS)
+def test_what_a_machine_checks_has_an_entry_of_its_kind_and_a_case(n):
+    kinds = dict(asked(n))
+    assert set(kinds.values()) <= set(KINDS)
+    for number, cell in answer_cells(n):
+        is_code = cell["cell_type"] == "code"
+        assert is_code == (kinds[number] != "in words"), number
+        assert ("<summary>Model answer</summary>" in "".join(cell["source"])) == (not is_code), number
+    checked = {number: kind for number, kind in kinds.items() if kind != "in words"}
+    mine = {number: question for number, question in QUESTIONS.items() if number[0] == n}
+    assert {number: type(question) for number, question in mine.items()} == {
+        number: KINDS[kind] for number, kind in checked.items()
+    }
+    assert {number for number in CASES if number[0] == n} == checked.keys()
+
+
+@pytest.mark.parametrize("number", CASES)
+def test_the_model_answer_and_an_equivalent_one_are_accepted(number):
+    accepted = NOTED if isinstance(QUESTIONS[number], Prediction) else RIGHT
+    equivalent, model = CASES[number].equivalent, model_answer(number)
+    assert (
+        not isinstance(model, str) or equivalent != model
+    )  # numbers are of another form in the source alone
+    assert respond(number, model).status == respond(number, equivalent).status == accepted
+
+
+@pytest.mark.parametrize("number", CASES)
+def test_two_wrong_answers_get_a_sentence(number):
+    for wrong in CASES[number].wrong:
+        response = respond(number, wrong)
+        assert response.status == NOT_YET and re.fullmatch(r"\S.*[.?]", response.sentence), wrong
+        assert format_response(number, response) == f"Question {number}: not yet. {response.sentence}"
+
+
+@pytest.mark.parametrize("number", CASES)
+def test_every_sentence_on_a_known_wrong_answer_can_be_reached(number):
+    """Also: no answer that is known as wrong is accepted, and none hides behind one before it."""
+    question = QUESTIONS[number]
+    if isinstance(question, Number):
+        known = [(wrong(), sentence) for wrong, sentence in question.wrong]
+    else:
+        known = list(getattr(question, "wrong", {}).items())
+    for wrong, sentence in known:
+        assert respond(number, wrong) == (NOT_YET, sentence)
+    assert isinstance(question, Prediction) or question.otherwise
+
+
+NUMBER = Number(lambda: 2.0, wrong=((lambda: 4, "Halve it."),), otherwise="Count again.")
+ROW = Number(lambda: [1, 2])
+EXPRESSION = Expression("g N gamma", lambda s: s["gamma"] * s["g"] / s["N"], {"g": "Divide."}, "Look at N.")
+PREDICTION = Prediction(("it falls", "it rises"))
+
+
+@pytest.mark.parametrize(
+    "question, value, status, sentence",
+    [
+        (NUMBER, ..., OPEN, ""),
+        (NUMBER, 2, RIGHT, ""),
+        (NUMBER, "2", RIGHT, ""),
+        (NUMBER, sympy.Rational(4, 2), RIGHT, ""),
+        (NUMBER, 2 + 1e-3, NOT_YET, "Count again."),
+        (NUMBER, 4, NOT_YET, "Halve it."),
+        (NUMBER, None, NOT_YET, ""),
+        (NUMBER, float("nan"), NOT_YET, ""),
+        (NUMBER, "two", NOT_YET, "Expected a number, got 'two'."),
+        (NUMBER, [..., 2], NOT_YET, "Expected a number, got "),
+        (NUMBER, [2, 2], NOT_YET, "Expected one number, got an array of shape (2,)."),
+        (ROW, (1, 2.0), RIGHT, ""),
+        (ROW, 1, NOT_YET, "Expected 2 numbers, got an array of shape ()."),
+        (EXPRESSION, ..., OPEN, ""),
+        (EXPRESSION, "g*gamma / N", RIGHT, ""),
+        (EXPRESSION, "gamma^2 * g / (N * gamma)", RIGHT, ""),
+        (EXPRESSION, sympy.Symbol("g") * sympy.Symbol("gamma") / sympy.Symbol("N"), RIGHT, ""),
+        (EXPRESSION, "g", NOT_YET, "Divide."),
+        (EXPRESSION, 3, NOT_YET, "Look at N."),
+        (EXPRESSION, "g * x", NOT_YET, "x: the answer has only g, N, gamma."),
+        (EXPRESSION, "gamma (g / N)", NOT_YET, "This is no formula: a * is missing in front of a bracket."),
+        (EXPRESSION, "g ** / N", NOT_YET, "This is no formula: "),
+        (EXPRESSION, "dx = g", NOT_YET, "This is no formula: "),
+        (EXPRESSION, "g, N", NOT_YET, "This is no formula: "),
+        (EXPRESSION, "zeta", NOT_YET, "This is no formula: "),
+        (EXPRESSION, None, NOT_YET, "This is no formula: "),
+        (EXPRESSION, "", NOT_YET, "This is no formula: "),
+        (EXPRESSION, [1, "g"], NOT_YET, "This is no formula: "),
+        (PREDICTION, ..., OPEN, ""),
+        (PREDICTION, "it falls", NOTED, "You predict 'it falls'. Now run the next cell."),
+        (PREDICTION, "falls", NOT_YET, "Choose one of 'it falls', 'it rises', got 'falls'."),
+        (PREDICTION, np.arange(3), NOT_YET, "Choose one of "),
+    ],
+)
+def test_whatever_is_answered_has_a_response(question, value, status, sentence):
+    response = question.respond(value)
+    assert response.status == status and response.sentence.startswith(sentence)
+    assert "\n" not in response.sentence
+
+
+def test_answer_prints_one_line_and_never_raises(monkeypatch, capsys):
+    monkeypatch.setitem(QUESTIONS, "0.1", NUMBER)
+    for value in (..., 2, 4, "x"):
+        notebook.answer("0.1", value)
+    notebook.answer("9.9", 1)
+    assert capsys.readouterr().out.splitlines()[:-1] == [
+        "Question 0.1 is open: write your answer in place of the dots, then run this cell again.",
+        "Question 0.1: right.",
+        "Question 0.1: not yet. Halve it.",
+        "Question 0.1: not yet. Expected a number, got 'x'.",
+    ]
+    notebook.answer("9.9", 1)
+    assert capsys.readouterr().out.startswith("no question '9.9' that a machine checks")
