@@ -85,7 +85,7 @@ def _free_entries(axis: int) -> int:
 
 
 def _relative_step(s: Symbols) -> sympy.Expr:
-    """The factor on |gradient| / |w| when w is multiplied by c, for a loss that does not see the length of w."""
+    """The factor on |gradient| / |w| when w is multiplied by c; the loss depends on its direction alone."""
     c, (w1, w2) = s["c"], sympy.symbols("w1 w2", positive=True)
     gradient = sympy.diff(w1 / sympy.sqrt(w1**2 + w2**2), w1)
     factor = gradient.subs({w1: c * w1, w2: c * w2}, simultaneous=True) / c / gradient

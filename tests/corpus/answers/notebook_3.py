@@ -14,7 +14,7 @@ ANSWERS: dict[str, Case] = {
     "3.10": Case(equivalent=math.ceil(math.log(0.1) / math.log(0.9)), wrong=(21, 10)),
     "3.11": Case(equivalent="the same", wrong=("momentum", "adam")),
     "3.12": Case(equivalent="(1 - b1) * (1 - b2) ^ (-1/2)", wrong=("1", "(1 - b1) / (1 - b2)")),
-    "3.13": Case(equivalent="rmsprop", wrong=("Adam", "all")),
+    "3.13": Case(equivalent="adam", wrong=("Adam", "all")),
     "3.14": Case(equivalent="1 - (1 - p) - p * (1 - q)", wrong=("(p + q) / 2", "p + q - p * q")),
     "3.15": Case(equivalent=4 * 5 + 2, wrong=(24, 12)),
     "3.16": Case(equivalent=8 - 1, wrong=(0, 8)),
