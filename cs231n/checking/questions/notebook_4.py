@@ -73,7 +73,7 @@ QUESTIONS: dict[str, Question] = {
             "r": "r is below 1, but a step with batch normalization may take longer than one without.",
             "1 - r": "That is the share of the steps that it saves, not a ratio of times.",
         },
-        otherwise="Let the other net need time 1 for all its steps. The net with batchnorm takes r times as many "
+        otherwise="Let the other net need time 1 for all its steps. With batchnorm it is r times as many "
         "steps, each c times as long. When is the product 1?",
     ),
     "4.4": Number(
