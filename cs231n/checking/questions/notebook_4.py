@@ -150,7 +150,7 @@ QUESTIONS: dict[str, Question] = {
         atol=0.3,
     ),
     "4.19": Prediction(("lower", "the same", "higher")),
-    "4.21": Prediction(("the same", "lower, restored by statistics of darker images", "lower, not restored")),
+    "4.21": Prediction(("the same", "lower, restored", "lower, not restored")),
     "4.23": Prediction(("batchnorm", "neither", "no difference")),
     "4.26": Expression(
         "n p",
