@@ -70,6 +70,10 @@ def _mathml_or_source(latex: str, display: bool) -> str:
 class _Renderer(IPythonRenderer):
     """nbconvert's Markdown, with MathML in the place of a script in the reader's browser."""
 
+    def _html_embed_images(self, html: str) -> str:
+        """As nbconvert's, which would close a <details> at its first blank line."""
+        return super()._html_embed_images(html) if "<img" in html else html
+
     def inline_math(self, body: str) -> str:
         return _mathml_or_source(body, display=False)
 
@@ -140,6 +144,12 @@ def _css(page: str) -> str:
     return f"{light}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}\n{css}"
 
 
+def _write(page: str, path: Path) -> None:
+    """Write a page with its style; a link to a notebook leads to its page, whose anchors are the same."""
+    page = re.sub(r'(href="[^"/:#]+)\.ipynb(?=["#])', r"\1.html", page)
+    path.write_text(page.replace("/*style*/", _css(page)), encoding="utf-8")
+
+
 def _title_and_summary(notebook: NotebookNode, stem: str) -> tuple[str, str]:
     """The first heading of the notebook, and the paragraph under it as HTML."""
     text = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
@@ -174,7 +184,7 @@ def write_page(outcome: Outcome, reports: Path) -> Card:
     }
     resources = {"metadata": {"path": str(outcome.path.parent), "name": title}, "card": card}
     page, _ = exporter.from_notebook_node(outcome.notebook, resources)
-    (reports / card["page"]).write_text(page.replace("/*style*/", _css(page)), encoding="utf-8")
+    _write(page, reports / card["page"])
     return card
 
 
@@ -182,4 +192,4 @@ def write_index(cards: list[Card], rows: list[tuple[str, str]], synthetic: bool,
     """Write index.html: the cards, and the closing table; `synthetic` adds warnings."""
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True)
     page = environment.get_template("index.html.j2").render(cards=cards, rows=rows, synthetic=synthetic)
-    (reports / "index.html").write_text(page.replace("/*style*/", _css(page)), encoding="utf-8")
+    _write(page, reports / "index.html")

@@ -41,6 +41,7 @@ VARIABLES = {
 }
 PLACES = {"opened in the kit's own folder": ".", "opened in a folder of one's own": "notebooks/für mich/1"}
 
+IMPORTS = ("import numpy", "from cs231n.notebook import")
 INTERRUPT = """
 import os as _os, signal as _signal
 _signal.signal(_signal.SIGALRM, lambda *_: _signal.raise_signal(_signal.SIGINT))
@@ -73,7 +74,7 @@ def interrupted(cells):
     """
     moments = random.Random(0)
     for cell in cells:
-        if cell.cell_type == "code" and "import numpy" not in cell.source:
+        if cell.cell_type == "code" and not any(line in cell.source for line in IMPORTS):
             moment = 10 ** moments.uniform(-4.5, -1)
             code = INTERRUPT.format(moment=moment, source=cell.source, id=cell.id)
             tags = ["raises-exception", "nbval-ignore-output"]
@@ -181,8 +182,8 @@ def test_the_fault_is_real(kit, fault, code, error):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_outside_the_kit_the_first_cell_says_where_to_open_it(name, tmp_path):
+def test_outside_the_kit_the_first_cell_names_what_is_missing(name, tmp_path):
     first = code_cells(nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4))[0].source
     with tried("Notebooks", "opened outside the kit: a clear error"):
         ran = run_python(first, cwd=tmp_path, env={"PYTHONPATH": None})
-        assert "FileNotFoundError: No folder above this notebook holds cs231n/. Open the" in ran.stderr
+        assert "ModuleNotFoundError: No module named 'cs231n'" in ran.stderr

@@ -81,3 +81,20 @@ def test_the_mathematics_is_set(opened, path):
     assert "$" not in "".join(texts(page, "p, li, td"))
     numbers = "".join(texts(page, ".equation"))
     assert all(f"({tag})" in numbers for tag in range(1, source.count(r"\tag") + 1))
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_answers_are_shown_when_they_are_opened(opened, path):
+    page, _ = opened(path.stem)
+    cells = nbformat.read(path, 4).cells
+    folded = [cell for cell in cells if cell.metadata.get("jupyter", {}).get("source_hidden")]
+    folded += [cell for cell in cells if cell.cell_type == "markdown" and "<details>" in cell.source]
+    answers = page.locator("details")
+    assert answers.count() == len({cell.id for cell in folded})
+    for answer in answers.all()[:3]:
+        inside = answer.locator("p, pre").first
+        assert not inside.is_visible()
+        answer.locator("summary").click()
+        assert inside.is_visible()
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, "it scrolls sideways"

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import nbclient
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from cs231n.commands import run
 from cs231n.pages import execute, render
@@ -126,6 +126,37 @@ def test_a_page_shows_mathematics_figures_and_no_widget(ran):
     assert [image["alt"] for _, image in tags(page, "img")] == ['a "dot"']
     text = "".join(re.findall(r"<pre>([^<]*)", page))
     assert "all agree" in text and "a bar at nought" not in text
+
+
+QUESTION = r"""# 6. Simplify
+
+Why? See [section 1](1_first.ipynb#1.-First), or [the course](https://cs231n.org/x.ipynb).
+
+<details><summary>Model answer</summary>
+
+Two *words*, $\sqrt{x}$, and
+
+$$ a = b $$
+
+</details>"""
+
+
+def test_answers_are_folded_and_links_lead_to_pages(tmp_path):
+    folded = new_code_cell(
+        "answer('4.1', 0.1)",
+        metadata={"jupyter": {"source_hidden": True}},
+        outputs=[new_output("stream", text="right")],
+    )
+    cells = [new_markdown_cell(QUESTION), folded, new_code_cell("print('open')")]
+    outcome = execute.Outcome(tmp_path / "2_second.ipynb", new_notebook(cells=cells), 1.0, None)
+    render.write_page(outcome, tmp_path)
+    page = (tmp_path / "2_second.html").read_text(encoding="utf-8")
+    words, code = re.findall(r"<details><summary>Model answer</summary>(.*?)</details>", page, re.S)
+    assert "<em>words</em>" in words and len(tags(words, "math")) == 2 and "$" not in words
+    assert "answer(" in re.sub("<[^>]*>", "", code) and "right" in code and "open" not in code
+    links = [link["href"] for _, link in tags(page, "a")]
+    assert "1_first.html#1.-First" in links and "https://cs231n.org/x.ipynb" in links
+    assert [heading["id"] for _, heading in tags(page, "h1")] == ["6.-Simplify"]
 
 
 def test_the_index_has_a_card_for_each_notebook(ran):

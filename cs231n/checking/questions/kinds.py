@@ -4,6 +4,7 @@ The right answer is computed when somebody answers: from a definition, or by mea
 files still has to think.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
@@ -103,12 +104,25 @@ class Expression(NamedTuple):
     @staticmethod
     def _parse(value: Any, names: Mapping[str, sympy.Symbol]) -> sympy.Expr:
         if isinstance(value, str):
-            return sympy.sympify(parse_expr(value.replace("^", "**"), local_dict=dict(names)))
+            text = re.sub(r"\b(np|math)\.", "", value.replace("^", "**"))
+            return sympy.sympify(parse_expr(text, local_dict=dict(names)))
         return sympy.sympify(value).subs({sympy.Symbol(name): symbol for name, symbol in names.items()})
 
 
 def _equal(a: sympy.Expr, b: sympy.Expr) -> bool:
-    return sympy.simplify(a - b) == 0
+    """Whether a and b are one formula; where roots or decimals hide it, numbers between 0 and 1 decide."""
+    if sympy.simplify(a - b) == 0:
+        return True
+    rng, symbols = np.random.RandomState(0), sorted((a - b).free_symbols, key=str)
+    for _ in range(3):
+        point = {symbol: rng.uniform(0.1, 0.9) for symbol in symbols}
+        try:
+            at_a, at_b = (complex(expression.subs(point)) for expression in (a, b))
+        except TypeError:  # no number, as where a sum is not carried out
+            return False
+        if not abs(at_a - at_b) <= 1e-9 * (abs(at_a) + abs(at_b)):
+            return False
+    return True
 
 
 class Prediction(NamedTuple):
