@@ -340,7 +340,7 @@ _scores:
 
 _loss:
 
-4. self.layers.softmax_loss gives the loss and the gradient at the scores, (N, C).
+4. self.softmax_loss(scores, y) gives the loss and the gradient at the scores, (N, C).
 5. Layer L: self.layers.affine_backward. Then the layers L - 1 down to 1, each with its own cache, by
    self.layers.affine_norm_relu_dropout_backward.
 6. Put every gradient into a dict under the key of its parameter; gamma and beta only with a normalization.

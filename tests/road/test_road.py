@@ -36,14 +36,15 @@ for _title, _label, _source, _ in labelled():
 ONE_WRONG = {title: random.Random(231).sample(rows, 1) for title, rows in WRONG.items()}
 
 
-def in_tuples_and_loops(exercise: Exercise) -> Sources:
-    """As public solutions have it: no contracts, caches that are plain tuples, loops where affordable."""
-    return style_sources(exercise, ["plain"] if exercise.title == "affine_forward" else ["loops", "plain"])
-
-
-def in_other_caches(exercise: Exercise) -> Sources:
-    """Caches that are dicts, or hold other things in another order."""
-    return style_sources(exercise, ["graph", "closed", "plain"])
+# As public solutions have it: no contracts, caches that are plain tuples, loops where they are affordable.
+LOOPS = dict.fromkeys(["affine_backward", "relu_backward", "softmax_loss"], "loops")
+# Caches that are dicts, or hold other things in another order.
+GRAPH = dict.fromkeys(["batchnorm_forward", "batchnorm_backward", "batchnorm_backward_alt"], "graph")
+DROPOUT = dict.fromkeys(["dropout_forward", "dropout_backward"], "graph")
+CLOSED = dict.fromkeys(
+    ["affine_backward", "relu_forward", "relu_backward", "layernorm_forward", "layernorm_backward"], "closed"
+)
+STYLES = {"tuples-and-loops": LOOPS, "other-caches": GRAPH | DROPOUT | CLOSED}
 
 
 def is_diagnosed(stop: Stop | None, exercise: Exercise) -> bool:
@@ -115,13 +116,13 @@ def test_the_whole_road_from_the_top_again_and_again(tmp_path, manifest):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sources_of", [in_tuples_and_loops, in_other_caches])
+@pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize("manifest", [MANIFEST, SHORT], ids=["full", "short"])
-def test_the_whole_road_in_other_styles(tmp_path, manifest, sources_of):
+def test_the_whole_road_in_other_styles(tmp_path, manifest, style):
     exercises = load_exercises(manifest)
     folder, left = make_edition(tmp_path / "edition", exercises), list(exercises)
     for name in NOTEBOOKS:
-        walk_notebook(folder, name, left, sources_of)
+        walk_notebook(folder, name, left, lambda e: style_sources(e, STYLES[style].get(e.title, "plain")))
     assert not left
 
 

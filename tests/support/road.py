@@ -7,7 +7,7 @@ with Road(folder, exercises) as road:
 import ast
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import nbformat
@@ -40,15 +40,11 @@ def kit_sources(exercise: Exercise) -> Sources:
     }
 
 
-def style_sources(exercise: Exercise, styles: Iterable[str]) -> Sources:
-    """The same in the first of these styles of tests/corpus/solutions that has them; else as in the kit."""
-    for style in styles:
-        file = HERE / "solutions" / style / Path(exercise.file).name
-        if file.exists():
-            sources = style_of(exercise, file.read_text())
-            if sources:
-                return sources
-    return kit_sources(exercise)
+def style_sources(exercise: Exercise, style: str) -> Sources:
+    """The same in a style of tests/corpus/solutions."""
+    sources = style_of(exercise, (HERE / "solutions" / style / Path(exercise.file).name).read_text())
+    assert sources, f"{exercise.title} is not in the style {style}"
+    return sources
 
 
 def style_of(exercise: Exercise, text: str) -> Sources:
