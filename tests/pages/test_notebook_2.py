@@ -189,6 +189,7 @@ def picture_and_sliders():
     (sliders,) = (cell.source for cell in cells() if cell.source.startswith("sliders ="))
     exec(picture.partition("show(picture()")[0], names)
     exec(sliders.partition("view =")[0], names)
+    matplotlib.pyplot.close("all")
     return names["picture"], names["sliders"]
 
 
