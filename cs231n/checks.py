@@ -29,13 +29,13 @@ def check(exercise: str | int) -> bool:
         True if it is right.
 
     Raises:
-        ValueError: there is no such exercise; the message says which name it could be.
+        UnknownName: there is no such exercise; the message says which name it could be.
     """
     return show_verdict(find_exercise(exercise)).status == PASSED
 
 
 def show_verdict(name: str) -> Verdict:
-    """Check an exercise and show the verdict: in a notebook as a small card, elsewhere as text."""
+    """Check an exercise and show the verdict: in a notebook as a small box, elsewhere as text."""
     result, head = verdict(name), _head(name)
     text = format_verdict(f"{head}: ", result, text_width())
     if in_notebook():

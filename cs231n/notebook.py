@@ -14,11 +14,11 @@ from cs231n.checking.verdict import PASSED, WRONG
 from cs231n.checks import show_verdict
 from cs231n.common.terminal import in_notebook, text_width
 
-__all__ = ["answer", "check", "hint"]
+__all__ = ["NotPassed", "answer", "check", "hint"]
 
 
-class NotPassed(Exception):
-    """An exercise is not right yet: the notebook stops here, without a traceback."""
+class NotPassed(AssertionError):
+    """An exercise, or a line of a notebook, is not right yet: the notebook stops here, without a traceback."""
 
     def _render_traceback_(self) -> list[str]:
         return [str(self)]
@@ -31,7 +31,7 @@ def check(exercise: str | int) -> None:
         exercise: its name, its number, or a beginning of its name that no other has.
 
     Raises:
-        ValueError: there is no such exercise.
+        UnknownName: there is no such exercise.
         NotPassed: it is not right yet.
     """
     name = find_exercise(exercise)
@@ -39,7 +39,7 @@ def check(exercise: str | int) -> None:
     if result.status == PASSED:
         return
     if result.status == WRONG:
-        raise NotPassed(f"{label} is not right yet; the card above says why.")
+        raise NotPassed(f"{label} is not right yet; the box above says why.")
     if result.findings:  # it waits for another one, or a part of it is there
         raise NotPassed(f"{label} is not written yet. {' '.join(result.findings)}")
     file = entry.files[0] if entry else "its file"
@@ -68,10 +68,11 @@ def hint(exercise: str | int, step: int = 1) -> None:
         step: 1, 2 or 3.
 
     Raises:
-        ValueError: there is no such exercise, or no such step.
+        UnknownName: there is no such exercise, or no such step.
     """
     name = find_exercise(exercise)
-    text = format_hint(name, step, f'hint("{name}", {step + 1})')
+    entry = entry_of(name)
+    text = format_hint(name, step, f"hint({entry.number if entry else repr(name)}, {{}})")
     if in_notebook():
         from IPython.display import display
 
@@ -93,8 +94,9 @@ def _watch_edits() -> None:
 
 
 def _before_cell(*_: object) -> None:
-    for name, error in reload_edited().items():
-        print(describe_failure(name, error), file=sys.stderr)
+    failures = [describe_failure(name, error) for name, error in reload_edited().items()]
+    for sentence in dict.fromkeys(failures):  # several files may fail for one reason
+        print(sentence, file=sys.stderr)
 
 
 def _after_cell(*_: object) -> None:

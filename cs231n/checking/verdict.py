@@ -21,7 +21,13 @@ from cs231n.checking.exercises import Exercise, require_exercise
 from cs231n.checking.imports import check_imports
 from cs231n.checking.learner_code import Arrays, InputChanged, Inputs, Namespace, WrongReturn
 from cs231n.checking.problems import PUBLIC_SEEDS, forbid_other_backwards, make_problem, run
-from cs231n.checking.reloading import EDITED_FILES, reload_edited, remember_loaded
+from cs231n.checking.reloading import (
+    EDITED_FILES,
+    describe_missing_name,
+    end_sentence,
+    reload_edited,
+    remember_loaded,
+)
 from cs231n.checking.sections import add_section
 from cs231n.common.files import REPOSITORY
 from cs231n.common.terminal import use_color
@@ -70,13 +76,15 @@ def verdict(name: str, module: Namespace | None = None) -> Verdict:
     except NotImplementedError as error:
         return _check_scores(name, module, error) or Verdict(name, MISSING, _describe_missing(name, error))
     except InputChanged as error:
-        return Verdict(name, WRONG, (f"{error}.",), "writes-into-input")
+        return Verdict(name, WRONG, (end_sentence(str(error)),), "writes-into-input")
     except WrongReturn as error:
-        return Verdict(name, WRONG, (f"{error}.",), "wrong-return")
+        return Verdict(name, WRONG, (end_sentence(str(error)),), "wrong-return")
     except KeyboardInterrupt as error:
         print(f"\n{name} was interrupted {_user_frame(error)}", file=sys.stderr)
         raise
     except Exception as error:
+        if missing := describe_missing_name(error):
+            return Verdict(name, WRONG, (missing,), "no-import")
         return Verdict(name, WRONG, ("\n".join(_describe_exception(error)),), "error")
     return Verdict(name, PASSED, ())
 
@@ -162,6 +170,8 @@ def _load(exercise: Exercise) -> ModuleType | Verdict:
     try:
         return _read_module(exercise.module)
     except Exception as error:
+        if missing := describe_missing_name(error):
+            return Verdict(name, WRONG, (missing,), "no-import")
         sentence, place = _describe_exception(error)
         if place.startswith("in <frozen "):  # Python could not compile it
             place = f"in {exercise.module.rpartition('.')[2]}.py"

@@ -194,11 +194,12 @@ def test_a_new_helper_and_a_function_that_goes_and_comes_back(notebook):
 @pytest.mark.parametrize(
     "wrong, line",
     [
+        ("return [x y]", r"layers\.py, line \d+: SyntaxError: invalid syntax. Perhaps you forgot a comma\? "),
         ("return np.maximum(x, 0, x", r"layers\.py, line \d+: SyntaxError: '\(' was never closed\. "),
         (f"{RELU}\n\nprint(nonsense)", r"layers\.py, line \d+: NameError: name 'nonsense' is not defined\. "),
         (f"{RELU}\n  bad = 1", r"layers\.py, line \d+: IndentationError: unindent does not match .*\. "),
     ],
-    ids=["syntax", "raises", "indent"],
+    ids=["comma", "syntax", "raises", "indent"],
 )
 def test_a_broken_file_is_one_line_and_the_code_from_before_stays(notebook, wrong, line):
     out, err = notebook(
@@ -217,7 +218,7 @@ def test_a_broken_file_is_one_line_and_the_code_from_before_stays(notebook, wron
     ), err
     assert out.startswith("[[0. 2.]] [[0. 2.]] [[0. 3.]]\n") and out.endswith("[[1. 2.]]\n")
     assert "sgd_momentum, 3 points: passed" in out
-    assert "Exercise 3: relu_forward is not right yet; the card above says why." in out
+    assert "Exercise 3: relu_forward is not right yet; the box above says why." in out
 
 
 def test_check_sees_an_edit_that_was_made_while_its_cell_ran(notebook):
