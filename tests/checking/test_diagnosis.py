@@ -131,6 +131,31 @@ def test_the_unknown_is_described(exercise, name, change, kind, words):
     assert diagnosis.kind == kind and words in diagnosis.sentence and diagnosis.worst.startswith(f"{name}: ")
 
 
+@pytest.mark.parametrize(
+    "exercise, order, words",
+    [
+        ("affine_backward", "dw dx db", "dx, dw, db is asked."),
+        ("affine_backward", "dx db dw", "dx, dw, db is asked."),
+        ("softmax_loss", "dx loss", "loss, dx is asked."),
+        ("layernorm_backward", "dgamma dbeta dx", "dx, dgamma, dbeta is asked."),
+    ],
+)
+def test_values_in_another_order_are_told_from_wrong_shapes(exercise, order, words):
+    inputs, right = solved(exercise)
+    asked = [name for name in right if name in order.split()]
+    outputs = {**right, **dict(zip(asked, (right[name] for name in order.split())))}
+    diagnosis = diagnose(exercise, inputs, outputs, right)
+    assert diagnosis.kind == "shape"
+    assert diagnosis.sentence == f"the values come back in another order: {words}"
+
+
+def test_what_follows_from_a_known_mistake_gets_no_line_of_its_own():
+    diagnosis = diagnosis_of(
+        "softmax_loss", loss=lambda i, r: 3 * r["loss"], loss_of_large=lambda i, r: np.array(np.nan)
+    )
+    assert diagnosis.sentence.startswith("loss: ") and "1000" not in diagnosis.sentence
+
+
 def test_an_array_that_is_not_there_is_missing():
     inputs, right = solved("affine_backward")
     assert diagnose("affine_backward", inputs, {"dx": right["dx"]}, right).kind == "missing"

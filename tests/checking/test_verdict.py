@@ -148,7 +148,7 @@ def writing_into_dout(dout, cache):
         (
             lambda dout, cache: None,
             "wrong-return",
-            "batchnorm_backward must return dx, dgamma, dbeta; got NoneType.",
+            "batchnorm_backward must return dx, dgamma, dbeta; got None. Is `return` missing?",
         ),
         (writing_into_dout, "writes-into-input", "try dout = dout.copy() as its first line."),
         (
