@@ -286,6 +286,43 @@ def test_the_closed_form_may_not_call_the_staged_one(kit, arguments):
     assert alt.endswith(f"batchnorm_backward_alt: {call}") and rest == "passed"
 
 
+@pytest.mark.parametrize(
+    "exercise, body, words",
+    [
+        (
+            "affine_forward",
+            "def affine_forward(x, w, b):\n    out = x @ w + b\n    return out, (x, w, b)",
+            "The shapes on this line are x (7, 2, 5), w (10, 3), b (3,). Two of them do not fit; print them, and "
+            "read each example as one row.",
+        ),
+        (
+            "relu_backward",
+            "def relu_backward(dout, cache):\n    return dout * cache[1:]",
+            "The shapes do not fit; print the shape of each array on this line.",
+        ),
+        (
+            "relu_backward",
+            "def relu_backward(dout, cache):\n    slope = np.ones(3)\n    return dout * slope",
+            "The shapes on this line are dout (7, 5), slope (3,). Two of them do not fit; print them.",
+        ),
+        (
+            "relu_forward",
+            "def relu_forward(x):\n    return np.max(0, x), x",
+            "np.maximum compares entry by entry",
+        ),
+        (
+            "relu_forward",
+            "def relu_forward(x):\n    return max(0, x), x",
+            "np.maximum compares entry by entry",
+        ),
+    ],
+)
+def test_an_error_of_numpy_gets_a_line_in_plain_words(kit, exercise, body, words):
+    kit.append("layers.py", body)
+    text = kit.check(exercise)
+    assert text.startswith(f"{exercise}: wrong ") and words in text
+
+
 def test_refused_arguments_show_the_line_that_gave_them(kit):
     kit.edit("classifiers/fc_net.py", "affine_forward(hidden, W2, b2)", "affine_forward(hidden, W2.T, b2)")
     line = r"in fc_net.py, line \d+, loss: scores, scores_cache = affine_forward\("
