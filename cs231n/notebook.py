@@ -18,7 +18,7 @@ __all__ = ["NotPassed", "answer", "check", "hint"]
 
 
 class NotPassed(AssertionError):
-    """An exercise, or a line of a notebook, is not right yet: the notebook stops here, without a traceback."""
+    """An exercise, or a line of a notebook, is not right: the notebook stops here, without a traceback."""
 
     def _render_traceback_(self) -> list[str]:
         return [str(self)]

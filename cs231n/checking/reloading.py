@@ -73,7 +73,8 @@ def describe_failure(name: str, error: Exception) -> str:
         line = f", line {numbers[-1]}" if numbers else ""
     what = error.msg if isinstance(error, SyntaxError) else error
     sentence = describe_missing_name(error) or f"{file.name}{line}: {type(error).__name__}: {what}"
-    return f"{end_sentence(' '.join(sentence.split()))} Until it is mended, cells run the code from before the edit."
+    sentence = end_sentence(" ".join(sentence.split()))
+    return f"{sentence} Until it is mended, cells run the code from before the edit."
 
 
 def describe_missing_name(error: BaseException) -> str:

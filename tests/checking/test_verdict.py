@@ -292,8 +292,8 @@ def test_the_closed_form_may_not_call_the_staged_one(kit, arguments):
         (
             "affine_forward",
             "def affine_forward(x, w, b):\n    out = x @ w + b\n    return out, (x, w, b)",
-            "The shapes on this line are x (7, 2, 5), w (10, 3), b (3,). Two of them do not fit; print them, and "
-            "read each example as one row.",
+            "The shapes on this line are x (7, 2, 5), w (10, 3), b (3,). Two of them do not fit; print "
+            "them, and read each example as one row.",
         ),
         (
             "relu_backward",

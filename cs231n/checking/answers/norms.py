@@ -376,12 +376,14 @@ def backward_misconceptions(rows: bool, closed_form: bool = False) -> list[Misco
         *table(
             eq(10),
             ("power-of-the-root",
-             "the slope of (variance + eps)^(-1/2) has the wrong power: lower the exponent by one." + in_variance,
+             "the slope of (variance + eps)^(-1/2) has the wrong power: lower the exponent by one."
+             + in_variance,
              *(scaled_variance_path(lambda i, k=k: deviation(i) ** k) for k in (1, 2, 3, -1, -3))),
         ),
         *table(
             eq(20),
-            ("x-for-x-hat", "x stands where the normalized x_hat is meant, in the way through the variance." + in_variance,
+            ("x-for-x-hat",
+             "x stands where the normalized x_hat is meant, in the way through the variance." + in_variance,
              scaled_variance_path(lambda i: i["x"] / x_hat(i))),
         ),
         *table(
