@@ -77,7 +77,7 @@ def test_several_reasons_are_each_named():
     )
     assert diagnosis.source == (
         "notebook 2, section 4, the node centered = x - mu; "
-        "notebook 2, section 4, the nodes scaled = gamma * x_hat and y = scaled + beta"
+        "notebook 2, section 4, the nodes scaled = gamma times x_hat and y = scaled + beta"
     )
 
 
@@ -92,7 +92,7 @@ def test_a_mixture_within_one_array_is_taken_apart_by_its_paths():
         "dx: the direct way is without gamma; the way through the mean is of the wrong sign, without its "
         "1/N; the way through the variance is missing."
     )
-    nodes = "x_hat = centered * inv_std, mu = mean(x) and var = mean(squared)"
+    nodes = "x_hat = centered times inv_std, mu = mean(x) and var = mean(squared)"
     assert diagnosis.source == f"notebook 2, section 4, the nodes {nodes}"
     closed = diagnosis_of("batchnorm_backward_alt", dx=mixed)
     assert closed.sentence == (

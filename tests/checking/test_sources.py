@@ -34,9 +34,10 @@ def test_a_cited_place_is_there(source):
     elif nodes := re.fullmatch(r"notebook (\d), section (\d+), the nodes? (.+)", source):
         section = markdown_of(nodes[1]).split(f"\n## {nodes[2]}. ")[1].split("\n## ")[0]
         for node in re.split(", | and ", nodes[3]):
-            words = re.split(" [*/+-] ", node.replace("sqrt(var + eps)", "√(var + eps)").replace("^2", "²"))
-            title = re.search(rf"^\*\*{re.escape(words[0])}.*\.\*\*", section, re.M)  # "**mu = mean(x).**"
-            assert title and words[-1] in title[0], node
+            signs = {" times ": " · ", "root of var + eps": "√(var + eps)", "^2": "²", " - ": " − "}
+            for words, sign in signs.items():
+                node = node.replace(words, sign)
+            assert f"\n**{node}.**" in section
     elif equations := re.fullmatch(r"notebook (\d), equation (.+)", source):
         tags = {rf"\tag{{{number}}}" for number in re.findall(r"\((\d+)\)", equations[2])}
         assert tags and all(tag in markdown_of(equations[1]) for tag in tags)

@@ -472,12 +472,12 @@ FEATURES_FOR_BATCH_SIZE = table(
 )
 # The nodes of notebook 2, section 4, that say what an equation of its section 5 says.
 NODES = {
-    5: ["scaled = gamma * x_hat"],
-    6: ["scaled = gamma * x_hat"],
+    5: ["scaled = gamma times x_hat"],
+    6: ["scaled = gamma times x_hat"],
     7: ["y = scaled + beta"],
-    8: ["x_hat = centered * inv_std"],
+    8: ["x_hat = centered times inv_std"],
     9: ["centered = x - mu"],
-    10: ["std = sqrt(var + eps)", "inv_std = 1 / std"],
+    10: ["std = root of var + eps", "inv_std = 1 / std"],
     11: ["var = mean(squared)"],
     13: ["mu = mean(x)"],
     14: ["mu = mean(x)"],
