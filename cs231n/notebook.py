@@ -14,10 +14,10 @@ from cs231n.checking.verdict import PASSED, WRONG
 from cs231n.checks import show_verdict
 from cs231n.common.terminal import in_notebook, text_width
 
-__all__ = ["answer", "check", "hint"]
+__all__ = ["NotPassed", "answer", "check", "hint"]
 
 
-class NotPassed(Exception):
+class NotPassed(AssertionError):
     """An exercise is not right yet: the notebook stops here, without a traceback."""
 
     def _render_traceback_(self) -> list[str]:
