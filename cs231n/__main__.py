@@ -43,7 +43,7 @@ def main(argv: list[str] | None = None) -> int:
         activate = (
             r".venv\Scripts\activate (README.md says how to make .venv)"
             if os.name == "nt"
-            else "source .venv/bin/activate (after ./setup.sh run)"
+            else "source .venv/bin/activate (after ./setup.sh lab)"
         )
         print(f"{command}: no {missing.name} in this Python; try: {activate}", file=sys.stderr)
         return 1

@@ -397,7 +397,7 @@ def _as_gradient(name: str, analytic: Any, x: np.ndarray) -> np.ndarray:
         if np.shape(analytic)[::-1] == x.shape:
             hint += "; here the transpose has it"
         raise AssertionError(
-            f"{name} has the wrong shape\n  yours {np.shape(analytic)}, x {x.shape}\n  Try: {hint}."
+            f"{name} has the wrong shape\n  yours {np.shape(analytic)}, expected {x.shape}\n  Try: {hint}."
         )
     return np.asarray(analytic)
 

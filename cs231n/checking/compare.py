@@ -1,5 +1,7 @@
 """Compare arrays: the one definition of equal, for the check and for the grader; describe a difference."""
 
+import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,9 +13,24 @@ __all__ = [
     "allclose",
     "check_shape_and_dtype",
     "describe_worst_entry",
+    "join_names",
     "mismatches",
 ]
 
+SHOWN_NAMES = 4
+# Arrays whose names are no names of a learner's code: (what it is there, when).
+IN_WORDS = {
+    "loss_of_large": ("loss", " for scores near 1000"),
+    "out_in_test": ("out", ' in mode "test"'),
+    "running_mean_after_test": ("running_mean", ' after mode "test"'),
+    "running_var_after_test": ("running_var", ' after mode "test"'),
+    "out_again": ("out", " with the same seed again"),
+    "out_of_other_seed": ("out", " with another seed"),
+    "out_unseeded": ("out", " without a seed"),
+    "out_unseeded_again": ("out", " without a seed, second call"),
+    "dx_in_test": ("dx", ' in mode "test"'),
+    "first_w": ("next_w", " of a first step, without config"),
+}
 RTOL, ATOL = 1e-6, 1e-8  # as in gradient_check, for float64
 
 
@@ -23,13 +40,13 @@ class Diagnosis(NamedTuple):
     kind: str  # of the misconception; or "unknown", "shape", "dtype", "not-finite", "missing"
     sentence: str  # what is wrong, as an idea; never what to write
     source: str  # where the idea is explained; empty if nothing is known
-    worst: str  # which array, how many of its entries, and the worst of them
+    worst: str  # which array, how many of its entries, and the worst of them; empty if there is no number
     certain: bool = True  # False: a wrong array is only described, and no known misconception gives it
     reasons: tuple[tuple[str, str], ...] = ()  # (sentence, source) of each, if there are several
 
     def __str__(self) -> str:
         source = f" See {self.source}." if self.source else ""
-        return f"{self.sentence}{source} {self.worst}."
+        return f"{self.sentence}{source}" + (f" {self.worst}." if self.worst else "")
 
 
 def mismatches(actual: np.ndarray, expected: np.ndarray) -> np.ndarray:
@@ -53,10 +70,11 @@ def check_shape_and_dtype(name: str, actual: np.ndarray | None, expected: np.nda
     """What is wrong with an array before its values are compared; None if nothing is.
 
     Args:
-        name: of the array, for the messages.
+        name: of the array.
         actual: what a function gave, or None if it gave nothing.
         expected: an array of the right shape; it is float64 unless it is a scalar, whose dtype is free.
     """
+    array, name = name, join_names([name])
     if actual is None:
         return Diagnosis("missing", f"{name} is missing.", "", f"{name} is not there")
     actual, expected = np.asarray(actual), np.asarray(expected)
@@ -74,6 +92,13 @@ def check_shape_and_dtype(name: str, actual: np.ndarray | None, expected: np.nda
             hint = "an axis stays that should be summed"
         shapes = f"{name}: yours {actual.shape}, expected {expected.shape}"
         return Diagnosis(kind, f"{name} has the wrong shape: {hint}.", "", shapes)
+    if expected.ndim and actual.dtype == bool:
+        unused = "dout is not used: multiply it by the slope"
+        if not re.fullmatch("d(x|w|b|gamma|beta)(_in_test)?", array):
+            unused = "a comparison is no number"
+        return Diagnosis(
+            "dtype", f"{name} holds True and False; {unused}.", "", f"{name}: yours bool, expected float64"
+        )
     if expected.ndim and actual.dtype != np.float64:
         sentence = (
             f"{name} is {actual.dtype} though the inputs are float64: an array is cast, or made with another "
@@ -83,15 +108,35 @@ def check_shape_and_dtype(name: str, actual: np.ndarray | None, expected: np.nda
     return None
 
 
+def join_names(names: Sequence[str]) -> str:
+    """The first few names of arrays as a learner knows them: 'scores, grads["W1"] of the plain net'."""
+    by_ending: dict[str, list[str]] = {}
+    for name in names[:SHOWN_NAMES]:
+        word, ending = _in_words(name)
+        by_ending.setdefault(ending, []).append(word)
+    more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
+    return ", ".join(", ".join(words) + ending for ending, words in by_ending.items()) + more
+
+
+def _in_words(name: str) -> tuple[str, str]:
+    if name in IN_WORDS:
+        return IN_WORDS[name]
+    net, _, array = name.rpartition(".")  # of a net of FullyConnectedNet, or of TwoLayerNet
+    if array.startswith("mask"):
+        return f"mask {array[4:]}", " of dropout"
+    word = f'grads["{array}"]' if re.fullmatch(r"(W|b|gamma|beta)\d+", array) else array
+    return word, net and (" of the plain net" if net == "plain" else f" of the net with {net}")
+
+
 def describe_worst_entry(name: str, actual: np.ndarray, expected: np.ndarray) -> str:
     """How many entries differ, and the one that differs most, with its ratio where that means something."""
-    actual, expected = np.asarray(actual), np.asarray(expected)
+    actual, expected, name = np.asarray(actual), np.asarray(expected), join_names([name])
     wrong = mismatches(actual, expected)
     with np.errstate(all="ignore"):
         distance = np.where(np.isfinite(actual), np.abs(actual - expected), np.inf)
     index = np.unravel_index(np.argmax(np.where(wrong, distance, -1)), expected.shape)
-    yours, right = actual[index], expected[index]
-    ratio = f", ratio {yours / right:.4g}" if abs(right) > ATOL and np.isfinite(yours) else ""
+    yours, right = actual[index] + 0.0, expected[index] + 0.0  # no -0
+    ratio = f", ratio {yours / right + 0.0:.4g}" if abs(right) > ATOL and np.isfinite(yours) else ""
     numbers = f"yours {yours:.4g}, expected {right:.4g}{ratio}"
     if not expected.ndim:
         return f"{name}: {numbers}"

@@ -13,15 +13,17 @@ from cs231n.checking.compare import (
     allclose,
     check_shape_and_dtype,
     describe_worst_entry,
+    join_names,
     mismatches,
 )
 from cs231n.checking.exercises import Exercise, require_exercise
 from cs231n.checking.learner_code import Arrays, Inputs
 from cs231n.gradient_check import advice_on
 
-__all__ = ["Diagnosis", "diagnose"]
+__all__ = ["RETURNS", "Diagnosis", "diagnose"]
 
-SHOWN_REASONS, SHOWN_NAMES = 3, 4
+SHOWN_REASONS = 3
+RETURNS = "Your function returns"  # of a dtype; a check that knows which array says so instead
 
 
 def diagnose(name: str, inputs: Inputs, outputs: Arrays, expected: Arrays) -> Diagnosis | None:
@@ -74,9 +76,12 @@ def _compose_diagnosis(
     for array, (_, sentence, source) in explanations.items():
         arrays_by_reason.setdefault((sentence, source), []).append(array)
     reasons = list(arrays_by_reason.items())
-    shown = [(f"{_join(arrays)}: {text}", source) for (text, source), arrays in reasons[:SHOWN_REASONS]]
+    if wrong == ["itemsize"]:
+        ((kind, sentence, source),) = explanations.values()
+        return Diagnosis(kind, f"{RETURNS} {sentence}", source, "")
+    shown = [(f"{join_names(arrays)}: {text}", source) for (text, source), arrays in reasons[:SHOWN_REASONS]]
     if rest := [array for _, arrays in reasons[SHOWN_REASONS:] for array in arrays]:
-        shown.append((f"{_join(rest)}: off too.", shown[0][1]))
+        shown.append((f"{join_names(rest)}: off too.", shown[0][1]))
     sources = dict.fromkeys(source for (_, source), _ in reasons[:SHOWN_REASONS] if source)
     kinds = [kind for kind, _, _ in explanations.values()]
     return Diagnosis(
@@ -87,11 +92,6 @@ def _compose_diagnosis(
         certain={*kinds} <= {row.kind for row in known.misconceptions},
         reasons=tuple(shown),
     )
-
-
-def _join(names: list[str]) -> str:
-    more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
-    return ", ".join(names[:SHOWN_NAMES]) + more
 
 
 def _match_misconceptions(
@@ -136,6 +136,8 @@ def _describe_unmatched(
     exercise: Exercise, known: Answers, inputs: Inputs, name: str, actual: np.ndarray, expected: np.ndarray
 ) -> Explanation:
     """What can be said of an array that no misconception of its exercise gives."""
+    if name == "itemsize":
+        return "not-float32", "another dtype for float32 input.", ""
     explain = known.explain or (lambda *_: None)
     if not np.isfinite(actual).all():
         sentence = "NaN or infinite: look for a division by zero, or a log or root of a negative number."

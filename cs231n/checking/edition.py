@@ -8,7 +8,23 @@ from typing import NamedTuple
 from cs231n.checking.exercises import EXERCISES, require_exercise
 from cs231n.common.files import REPOSITORY
 
-__all__ = ["Entry", "entries", "entry_of", "files_of", "find_exercise", "format_points", "label_of"]
+__all__ = [
+    "Entry",
+    "UnknownName",
+    "entries",
+    "entry_of",
+    "files_of",
+    "find_exercise",
+    "format_points",
+    "label_of",
+]
+
+
+class UnknownName(ValueError):
+    """There is nothing of the name that a reader typed; a notebook shows the sentence alone."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
 
 
 class Entry(NamedTuple):
@@ -59,13 +75,13 @@ def find_exercise(text: str | int) -> str:
             case mean the same.
 
     Raises:
-        ValueError: no exercise or several are called so; the message says which it could be.
+        UnknownName: no exercise or several are called so; the message says which it could be.
     """
     word = str(text).strip()
     names = {entry.number: entry.title for entry in entries() if entry.title in EXERCISES}
     if word.lstrip("-").isdigit():
         if int(word) not in names:
-            raise ValueError(f"no exercise has the number {word}; there are {_join(names, 'and')}")
+            raise UnknownName(f"no exercise has the number {word}; there are {_join(names, 'and')}")
         return names[int(word)]
     by_word = {name.lower(): name for name in EXERCISES}
     if word.lower() in by_word:
@@ -74,11 +90,12 @@ def find_exercise(text: str | int) -> str:
     if len(begun) == 1:
         return begun[0]
     if begun:
-        raise ValueError(f"{word} is the beginning of several names: do you mean {_join(begun, 'or')}?")
+        raise UnknownName(f"{word} is the beginning of several names: do you mean {_join(begun, 'or')}?")
+    numbered = [f"{number} {name}" for number, name in names.items()]
     close = difflib.get_close_matches(word.lower(), by_word, n=1)
     if close:
-        raise ValueError(f"no exercise is called {word!r}; do you mean {by_word[close[0]]}?")
-    raise ValueError(f"no exercise is called {word!r}; there are {_join(EXERCISES, 'and')}")
+        raise UnknownName(f"no exercise is called {word!r}; do you mean {by_word[close[0]]}?")
+    raise UnknownName(f"no exercise is called {word!r}; there are {_join(numbered, 'and')}")
 
 
 def _join(words: object, conjunction: str) -> str:

@@ -374,6 +374,7 @@ EXERCISES: dict[str, Exercise] = {
             softmax_inputs,
             call_softmax,
             large=(48, 2000),
+            secondary=("loss_of_large",),
         ),
         Exercise("svm_loss", _LAYERS, svm_inputs, call_svm, large=(48, 2000)),
         Exercise("batchnorm_forward", _LAYERS, batchnorm_inputs, call_batchnorm_forward, batchnorm),

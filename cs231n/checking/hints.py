@@ -6,7 +6,7 @@ A hint never gives the line of code.
 import re
 import textwrap
 
-from cs231n.checking.edition import label_of
+from cs231n.checking.edition import UnknownName, label_of
 
 __all__ = ["HINTS", "STEPS", "format_hint", "wrap_hint"]
 
@@ -358,17 +358,17 @@ def format_hint(name: str, step: int, next_call: str) -> str:
     Args:
         name: of the exercise.
         step: 1 to 3.
-        next_call: what shows the next step.
+        next_call: what shows another step, with {} in the place of its number.
 
     Raises:
-        ValueError: there is no such step, or no hint for the exercise.
+        UnknownName: there is no such step, or no hint for the exercise.
     """
     if name not in HINTS:
-        raise ValueError(f"there are no hints for {name}; its docstring says what it does")
+        raise UnknownName(f"there is no hint for {name}; its docstring says what it does")
     if step not in (1, 2, 3):
-        raise ValueError(f"a hint has the steps 1, 2 and 3, got {step!r}")
+        raise UnknownName(f"a hint has the steps 1, 2 and 3, got {step!r}")
     more = (
-        f"Next, {STEPS[step]}: `{next_call}`"
+        f"Next, {STEPS[step]}:\n\n    {next_call.format(step + 1)}"
         if step < len(STEPS)
         else "This was the last hint. Still stuck? Write one step, then look at what `check` says of it."
     )

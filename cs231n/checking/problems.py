@@ -9,7 +9,7 @@ import numpy as np
 from cs231n.checking.exercises import require_exercise
 from cs231n.checking.learner_code import Arrays, Inputs, Namespace
 
-__all__ = ["PUBLIC_SEEDS", "forbid_other_backwards", "make_problem", "run"]
+__all__ = ["PUBLIC_SEEDS", "arrays_in_float64", "forbid_other_backwards", "make_problem", "run"]
 
 PUBLIC_SEEDS = (0, 1)  # the problems of a learner's own check; the grader begins with them
 
@@ -52,23 +52,26 @@ def run(name: str, module: Namespace, inputs: Inputs) -> Arrays:
         WrongReturn, InputChanged: the function is misused; see learner_code.
         Exception: what the function raises, NotImplementedError among others.
     """
-    exercise = require_exercise(name)
-
-    def outputs(dtype: type) -> Arrays:
-        return exercise.call(
-            module,
-            {
-                name: np.array(v, dtype if v.dtype.kind == "f" else None) if isinstance(v, np.ndarray) else v
-                for name, v in inputs.items()
-                if name != "itemsize"
-            },
-        )
-
-    arrays, single = outputs(np.float64), {}
+    arrays, single = _call(name, module, inputs, np.float64), {}
     if max(map(np.size, inputs.values())) <= SMALL:  # a large problem has the time of one call
-        single = outputs(np.float32)
+        single = _call(name, module, inputs, np.float32)
     sizes = [array.itemsize for array in single.values() if array.ndim and array.dtype.kind == "f"]
     return {**arrays, "itemsize": np.array(max(sizes, default=4))}
+
+
+def arrays_in_float64(name: str, module: Namespace, inputs: Inputs) -> list[str]:
+    """The names of the arrays that come back as float64 for float32; arguments as for `run`."""
+    outputs = _call(name, module, inputs, np.float32)
+    return [name for name, value in outputs.items() if value.ndim and value.dtype == np.float64]
+
+
+def _call(name: str, module: Namespace, inputs: Inputs, dtype: type) -> Arrays:
+    arguments = {
+        name: np.array(v, dtype if v.dtype.kind == "f" else None) if isinstance(v, np.ndarray) else v
+        for name, v in inputs.items()
+        if name != "itemsize"
+    }
+    return require_exercise(name).call(module, arguments)
 
 
 @contextmanager

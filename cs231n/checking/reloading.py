@@ -7,6 +7,7 @@ has the edit: names of the notebook, lists and dicts, methods of old nets, isins
 
 import contextlib
 import gc
+import re
 import sys
 import traceback
 from collections.abc import Iterator
@@ -15,7 +16,14 @@ from typing import Any
 
 from cs231n.common.files import REPOSITORY
 
-__all__ = ["EDITED_FILES", "describe_failure", "reload_edited", "remember_loaded"]
+__all__ = [
+    "EDITED_FILES",
+    "describe_failure",
+    "describe_missing_name",
+    "end_sentence",
+    "reload_edited",
+    "remember_loaded",
+]
 
 # What learners edit, in the order in which one imports another; and fast_layers, which passes on their names.
 _MODULES = (
@@ -64,8 +72,24 @@ def describe_failure(name: str, error: Exception) -> str:
         numbers = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(file)]
         line = f", line {numbers[-1]}" if numbers else ""
     what = error.msg if isinstance(error, SyntaxError) else error
-    sentence = f"{file.name}{line}: {type(error).__name__}: {what}"
-    return f"{' '.join(sentence.split())}. Until it is mended, cells run the code from before the edit."
+    sentence = describe_missing_name(error) or f"{file.name}{line}: {type(error).__name__}: {what}"
+    sentence = end_sentence(" ".join(sentence.split()))
+    return f"{sentence} Until it is mended, cells run the code from before the edit."
+
+
+def describe_missing_name(error: BaseException) -> str:
+    """What to do if a file of the kit lacks a function that another file imports; "" for other errors."""
+    found = re.search(r"module 'cs231n\.([\w.]+)' has no attribute '(\w+)'", str(error))
+    if found is None:
+        found = re.search(r"cannot import name '(?=\w+' from 'cs231n\.([\w.]+)')(\w+)'", str(error))
+    if found is None or not isinstance(error, (AttributeError, ImportError)):
+        return ""
+    return f"{found[1].rpartition('.')[2]}.py has no {found[2]}: keep the names of the functions."
+
+
+def end_sentence(sentence: str) -> str:
+    """A sentence with a full stop, unless it has its mark already."""
+    return sentence if sentence.endswith((".", "?", "!")) else f"{sentence}."
 
 
 def remember_loaded() -> None:

@@ -15,13 +15,26 @@ from typing import NamedTuple
 import numpy as np
 
 from cs231n.checking import answers
-from cs231n.checking.diagnosis import Diagnosis, diagnose
+from cs231n.checking.compare import join_names
+from cs231n.checking.diagnosis import RETURNS, Diagnosis, diagnose
 from cs231n.checking.edition import entry_of, files_of
 from cs231n.checking.exercises import Exercise, require_exercise
 from cs231n.checking.imports import check_imports
 from cs231n.checking.learner_code import Arrays, InputChanged, Inputs, Namespace, WrongReturn
-from cs231n.checking.problems import PUBLIC_SEEDS, forbid_other_backwards, make_problem, run
-from cs231n.checking.reloading import EDITED_FILES, reload_edited, remember_loaded
+from cs231n.checking.problems import (
+    PUBLIC_SEEDS,
+    arrays_in_float64,
+    forbid_other_backwards,
+    make_problem,
+    run,
+)
+from cs231n.checking.reloading import (
+    EDITED_FILES,
+    describe_missing_name,
+    end_sentence,
+    reload_edited,
+    remember_loaded,
+)
 from cs231n.checking.sections import add_section
 from cs231n.common.files import REPOSITORY
 from cs231n.common.terminal import use_color
@@ -65,18 +78,22 @@ def verdict(name: str, module: Namespace | None = None) -> Verdict:
                 with forbid_other_backwards(name, module):
                     outputs = run(name, module, inputs)
                 diagnosis = _diagnose_outputs(exercise, module, inputs, outputs)
+                if diagnosis and diagnosis.kind == "not-float32" and not diagnosis.worst:
+                    diagnosis = _name_float64(diagnosis, arrays_in_float64(name, module, inputs))
             if diagnosis:
                 return Verdict(name, WRONG, _describe_diagnosis(name, diagnosis), diagnosis.kind)
     except NotImplementedError as error:
         return _check_scores(name, module, error) or Verdict(name, MISSING, _describe_missing(name, error))
     except InputChanged as error:
-        return Verdict(name, WRONG, (f"{error}.",), "writes-into-input")
+        return Verdict(name, WRONG, (end_sentence(str(error)),), "writes-into-input")
     except WrongReturn as error:
-        return Verdict(name, WRONG, (f"{error}.",), "wrong-return")
+        return Verdict(name, WRONG, (end_sentence(str(error)),), "wrong-return")
     except KeyboardInterrupt as error:
         print(f"\n{name} was interrupted {_user_frame(error)}", file=sys.stderr)
         raise
     except Exception as error:
+        if missing := describe_missing_name(error):
+            return Verdict(name, WRONG, (missing,), "no-import")
         return Verdict(name, WRONG, ("\n".join(_describe_exception(error)),), "error")
     return Verdict(name, PASSED, ())
 
@@ -114,7 +131,7 @@ def _diagnose_outputs(
     if diagnosis and diagnosis.kind == "not-float32":
         problem = make_problem(forward.name, 0)
         if run(forward.name, module, problem)["itemsize"] != problem["itemsize"]:
-            sentence = f"Check {forward.name} first: for float32 it gives float64 already."
+            sentence = f"Check {forward.name} first: it returns float64 for float32 input already."
             return diagnosis._replace(sentence=sentence, reasons=())
     # Differences of the forward are right to fewer digits than its definition.
     same = (np.allclose(expected[a], b, rtol=1e-5, atol=1e-7) for a, b in by_definition.items())
@@ -129,6 +146,13 @@ def _diagnose_outputs(
         (first, source), *rest = diagnosis.reasons or ((diagnosis.sentence, diagnosis.source),)
         return diagnosis._replace(reasons=((f"{differs}. {first}", source), *rest))
     return Diagnosis("another-forward", sentence, "", diagnosis.worst)
+
+
+def _name_float64(diagnosis: Diagnosis, arrays: list[str]) -> Diagnosis:
+    """Say which arrays are float64, unless the forward is to be looked at first."""
+    if not arrays:
+        return diagnosis
+    return diagnosis._replace(sentence=diagnosis.sentence.replace(RETURNS, f"{join_names(arrays)}:", 1))
 
 
 def _gradients_of_own_forward(
@@ -162,6 +186,8 @@ def _load(exercise: Exercise) -> ModuleType | Verdict:
     try:
         return _read_module(exercise.module)
     except Exception as error:
+        if missing := describe_missing_name(error):
+            return Verdict(name, WRONG, (missing,), "no-import")
         sentence, place = _describe_exception(error)
         if place.startswith("in <frozen "):  # Python could not compile it
             place = f"in {exercise.module.rpartition('.')[2]}.py"
@@ -188,7 +214,7 @@ def _describe_diagnosis(name: str, diagnosis: Diagnosis) -> tuple[str, ...]:
         if entry and not any("section" in place for place in places):
             places.append(entry.section)
         findings.append("\n".join([sentence, *([f"Read {', and '.join(places)}."] if places else [])]))
-    return (*findings, f"{diagnosis.worst}.")
+    return (*findings, f"{diagnosis.worst}.") if diagnosis.worst else tuple(findings)
 
 
 def _check_scores(name: str, module: Namespace, error: NotImplementedError) -> Verdict | None:

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from cs231n.checking.edition import find_exercise
+from cs231n.checking.edition import entry_of, find_exercise
 from cs231n.checking.hints import format_hint, wrap_hint
 from cs231n.common.terminal import text_width
 
@@ -30,7 +30,10 @@ def main(arguments: argparse.Namespace) -> int:
     """Exit status 0, or 2 if there is no such exercise or step."""
     try:
         name = find_exercise(arguments.name)
-        text = format_hint(name, arguments.step, f"python -m cs231n hint {name} {arguments.step + 1}")
+        entry = entry_of(name)
+        text = format_hint(
+            name, arguments.step, f"python -m cs231n hint {entry.number if entry else name} {{}}"
+        )
     except ValueError as error:
         print(f"hint: {error}", file=sys.stderr)
         return 2

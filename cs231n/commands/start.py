@@ -119,7 +119,7 @@ def _start_on_windows(folder: Path, no_lab: bool) -> int:
 
 
 def print_first_steps(folder: Path = REPOSITORY) -> None:
-    """Print five lines for somebody who has never seen the assignment."""
+    """Print what to do first, for somebody who has never seen the assignment."""
     activate = r".venv\Scripts\activate" if WINDOWS else "source .venv/bin/activate"
     print(f"""
 The assignment is set up. To open it, now or later:
@@ -128,6 +128,9 @@ The assignment is set up. To open it, now or later:
 1. Open {NOTEBOOK}. Run its cells from the top.
 2. At a card, write the function in the file that the card names. Save the file.
 3. Run the cell below the card: "passed", or what is wrong. For a hint: hint(1)
-4. In a terminal: {activate}, then python -m cs231n check, hint 1
+4. You may work in a terminal too. In this folder, run these lines one by one:
+   {activate}
+   python -m cs231n check
+   python -m cs231n hint 1
 5. To hand in: python -m cs231n submit. It writes submission.zip.
 """)

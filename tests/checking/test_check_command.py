@@ -49,14 +49,16 @@ def test_what_the_edition_does_not_ask_for_has_a_name_and_no_number():
         ("Twolayernet_loss", "no exercise is called 'Twolayernet_loss'; do you mean TwoLayerNet.loss?"),
         (18, "no exercise has the number 18; there are 1, 2, 3, 4, "),
         ("-1", "no exercise has the number -1; there are 1, "),
-        ("conv", "no exercise is called 'conv'; there are affine_forward, "),
-        ("", "no exercise is called ''; there are affine_forward, "),
+        ("conv", "no exercise is called 'conv'; there are 1 affine_forward, 2 affine_backward, "),
+        ("", "no exercise is called ''; there are 1 affine_forward, "),
     ],
 )
 def test_what_is_no_exercise_is_answered_with_what_there_is(text, sentence, capsys):
     for function in (find_exercise, checks.check, notebook.check, notebook.hint):
-        with pytest.raises(ValueError, match=re.escape(sentence)):
+        with pytest.raises(ValueError, match=re.escape(sentence)) as refused:
             function(text)
+        assert refused.value._render_traceback_() == [str(refused.value)]
+        assert "svm_loss" not in str(refused.value)
     if str(text) and not str(text).startswith("-"):
         assert run_command("adam", str(text)) == 2
         captured = capsys.readouterr()
@@ -107,6 +109,16 @@ def test_what_is_wrong_with_a_file_is_said_once(kit):
     assert "in layers.py, line" in done.stdout, done.stderr
 
 
+def test_a_function_with_another_name_is_said_once_and_plainly(kit):
+    kit.edit("layers.py", "def batchnorm_backward_alt(", "def batchnorm_alt(")
+    sentence = "layers.py has no batchnorm_backward_alt: keep the names of the functions."
+    assert kit.check(1, 8, 17) == (
+        f"affine_forward: passed batchnorm_backward_alt: wrong {sentence} FullyConnectedNet: wrong {sentence}"
+    )
+    done = kit.python(["-m", "cs231n", "check"])
+    assert done.stdout.count("has no") == 1 and done.stdout.count("For the reason above.") == 2
+
+
 def test_in_an_equations_place_stands_the_section_that_holds_it():
     place = sections.add_section("notebook 2, equation (13), (16)")
     assert re.fullmatch(r"notebook 2, section \d+, equations \(13\), \(16\)", place)
@@ -147,7 +159,7 @@ def test_a_card_says_what_the_text_says_and_links_to_its_section(displayed, monk
     assert text_of(displayed[0]["text/html"]) == "Exercise 8 of 17, batchnorm_backward_alt, 12 points: passed"
     monkeypatch.setattr(layers, "relu_backward", lambda dout, cache: dout)
     with pytest.raises(
-        notebook.NotPassed, match="^Exercise 4: relu_backward is not right yet; the card above says why.$"
+        notebook.NotPassed, match="^Exercise 4: relu_backward is not right yet; the box above says why.$"
     ):
         notebook.check(4)
     card, text = displayed[1]["text/html"], displayed[1]["text/plain"].replace("  - ", "")
@@ -195,11 +207,11 @@ def test_a_notebook_stops_with_one_line(displayed, monkeypatch, blank, message):
     with pytest.raises(notebook.NotPassed) as stop:
         notebook.check(name)
     assert str(stop.value).startswith(message) and "\n" not in str(stop.value)
-    assert stop.value._render_traceback_() == [str(stop.value)]
+    assert stop.value._render_traceback_() == [str(stop.value)] and isinstance(stop.value, AssertionError)
 
 
 def test_what_this_edition_does_not_ask_for_has_no_number(displayed, monkeypatch):
     monkeypatch.setattr(layers, "svm_loss", lambda x, y: (0.0, 0 * x))
-    with pytest.raises(notebook.NotPassed, match="^svm_loss is not right yet; the card above says why.$"):
+    with pytest.raises(notebook.NotPassed, match="^svm_loss is not right yet; the box above says why.$"):
         notebook.check("svm")
     assert text_of(displayed[0]["text/html"]).startswith("svm_loss: wrong")

@@ -1,9 +1,13 @@
 """When two arrays are equal, and how a difference is described."""
 
+import re
+
 import numpy as np
 import pytest
 
-from cs231n.checking.compare import allclose, check_shape_and_dtype, describe_worst_entry
+from cs231n.checking.compare import allclose, check_shape_and_dtype, describe_worst_entry, join_names
+from cs231n.checking.exercises import EXERCISES
+from tests.corpus import solved
 
 
 @pytest.mark.parametrize(
@@ -43,8 +47,9 @@ def test_equal(actual, expected, equal):
             "worst at (1, 1): yours 5, expected 7, ratio",
         ),
         ([1.0, 0.0], [0.0, 0.0], "dx: 1 of 2 entries off; worst at (0): yours 1, expected 0"),
+        ([1.0, 2.0], [-0.0, 2.0], "yours 1, expected 0"),
     ],
-    ids=["scalar", "nan is the worst", "an equal infinity is not", "no ratio to zero"],
+    ids=["scalar", "nan is the worst", "an equal infinity is not", "no ratio to zero", "no minus zero"],
 )
 def test_the_worst_entry_is_described(actual, expected, text):
     assert text in describe_worst_entry("dx", np.array(actual), np.array(expected))
@@ -61,6 +66,11 @@ def test_the_worst_entry_is_described(actual, expected, text):
         (np.ones((3, 4)), "shape", "the shape of what it is taken with respect to"),
         (np.ones((3, 5), np.float32), "dtype", "dx is float32 though the inputs are float64"),
         (np.ones((3, 5), int), "dtype", "dx is int64"),
+        (
+            np.ones((3, 5), bool),
+            "dtype",
+            "dx holds True and False; dout is not used: multiply it by the slope.",
+        ),
     ],
 )
 def test_shape_and_dtype_come_before_the_values(actual, kind, words):
@@ -74,3 +84,32 @@ def test_what_has_the_right_shape_has_no_fault():
         check_shape_and_dtype("loss", np.float32(0), np.array(1.0)) is None
     )  # the dtype of a scalar is free
     assert "summed along the wrong axis" in check_shape_and_dtype("db", np.ones(3), np.ones(4)).sentence
+
+
+@pytest.mark.parametrize(
+    "names, text",
+    [
+        (["dx", "dw"], "dx, dw"),
+        (["loss", "loss_of_large"], "loss, loss for scores near 1000"),
+        (["running_mean_after_test"], 'running_mean after mode "test"'),
+        (
+            ["plain.scores", "plain.W1", "dropout.b2"],
+            'scores, grads["W1"] of the plain net, grads["b2"] of the net with dropout',
+        ),
+        (
+            ["W1", "b1", "W2", "b2", "loss", "scores"],
+            'grads["W1"], grads["b1"], grads["W2"], grads["b2"] and 2 more',
+        ),
+        (["dropout.mask1"], "mask 1 of dropout"),
+    ],
+    ids=str,
+)
+def test_arrays_have_names_that_a_learner_knows(names, text):
+    assert join_names(names) == text
+
+
+def test_every_array_of_an_exercise_has_such_a_name():
+    words = [join_names([array]) for name in EXERCISES for array in solved(name)[1] if array != "itemsize"]
+    assert not [
+        word for word in words if re.search(r"_(of|in|after|again|seed|unseeded)|first_w|\w\.\w", word)
+    ]

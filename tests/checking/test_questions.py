@@ -142,11 +142,13 @@ PREDICTION = Prediction(("it falls", "it rises"))
         (NUMBER, 4, NOT_YET, "Halve it."),
         (NUMBER, None, NOT_YET, ""),
         (NUMBER, float("nan"), NOT_YET, ""),
-        (NUMBER, "two", NOT_YET, "Expected a number, got 'two'."),
-        (NUMBER, [..., 2], NOT_YET, "Expected a number, got "),
-        (NUMBER, [2, 2], NOT_YET, "Expected one number, got an array of shape (2,)."),
+        (NUMBER, "two", NOT_YET, "Expected one number, got 'two'. Write it without quotation marks."),
+        (NUMBER, "2*3072*100", NOT_YET, "Expected one number, got '2*3072*100'. Write it without quot"),
+        (NUMBER, [..., 2], NOT_YET, "Expected one number, got "),
+        (NUMBER, [2, 2], NOT_YET, "Expected one number, got a list of two numbers."),
         (ROW, (1, 2.0), RIGHT, ""),
-        (ROW, 1, NOT_YET, "Expected 2 numbers, got an array of shape ()."),
+        (ROW, "1, 2", NOT_YET, "Expected a list of two numbers, got '1, 2'. Write it without"),
+        (ROW, 1, NOT_YET, "Expected a list of two numbers, got one number."),
         (EXPRESSION, ..., OPEN, ""),
         (EXPRESSION, "g*gamma / N", RIGHT, ""),
         (EXPRESSION, "gamma^2 * g / (N * gamma)", RIGHT, ""),
@@ -183,7 +185,7 @@ def test_answer_prints_one_line_and_never_raises(monkeypatch, capsys):
         "Question 0.1 is open: write your answer in place of the dots, then run this cell again.",
         "Question 0.1: right.",
         "Question 0.1: not yet. Halve it.",
-        "Question 0.1: not yet. Expected a number, got 'x'.",
+        "Question 0.1: not yet. Expected one number, got 'x'. Write it without quotation marks.",
     ]
     notebook.answer("9.9", 1)
     assert capsys.readouterr().out.startswith("no question '9.9' that a machine checks")

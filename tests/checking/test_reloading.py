@@ -81,6 +81,25 @@ def test_every_way_to_hold_a_function_has_the_edit(notebook, names):
     assert out.split("\n") == ["[[0. 2.]]", "[[1. 2.]]", "[[1. 2.]]", "[[0. 2.]]", ""] and err == ""
 
 
+def test_a_cell_that_needs_an_unwritten_exercise_says_where_its_card_is(notebook):
+    """Whoever opens notebook 3 first gets one line, no traceback; another NotImplementedError is as ever."""
+    blank = 'raise NotImplementedError("Exercise 3: relu_forward")'
+    out, err = notebook(
+        ("layers.py", RELU, blank),
+        "from cs231n.layers import relu_forward\nrelu_forward(x)  # fails",
+        "raise NotImplementedError('mine')  # fails",
+    )
+    line = "Exercise 3: relu_forward is not written yet, and this cell needs it. "
+    line += "Its card is in notebook 1, section 9."
+    first, second = out.split(line)
+    assert not first.strip() and "Traceback" in second and "mine" in second and not err
+
+
+def test_check_without_a_name_checks_all_and_stops_nothing(notebook):
+    out, _ = notebook(("layers.py", RELU, RELU_BY_ABS), "check()", "print('went on')")
+    assert "13 of 17 exercises passed, 84 of 100 points" in out and out.rstrip().endswith("went on")
+
+
 def test_two_edits_of_one_size_in_one_tick(notebook):
     out, _ = notebook(
         "from cs231n.layers import relu_forward",
@@ -194,11 +213,12 @@ def test_a_new_helper_and_a_function_that_goes_and_comes_back(notebook):
 @pytest.mark.parametrize(
     "wrong, line",
     [
+        ("return [x y]", r"layers\.py, line \d+: SyntaxError: invalid syntax. Perhaps you forgot a comma\? "),
         ("return np.maximum(x, 0, x", r"layers\.py, line \d+: SyntaxError: '\(' was never closed\. "),
         (f"{RELU}\n\nprint(nonsense)", r"layers\.py, line \d+: NameError: name 'nonsense' is not defined\. "),
         (f"{RELU}\n  bad = 1", r"layers\.py, line \d+: IndentationError: unindent does not match .*\. "),
     ],
-    ids=["syntax", "raises", "indent"],
+    ids=["comma", "syntax", "raises", "indent"],
 )
 def test_a_broken_file_is_one_line_and_the_code_from_before_stays(notebook, wrong, line):
     out, err = notebook(
@@ -217,7 +237,7 @@ def test_a_broken_file_is_one_line_and_the_code_from_before_stays(notebook, wron
     ), err
     assert out.startswith("[[0. 2.]] [[0. 2.]] [[0. 3.]]\n") and out.endswith("[[1. 2.]]\n")
     assert "sgd_momentum, 3 points: passed" in out
-    assert "Exercise 3: relu_forward is not right yet; the card above says why." in out
+    assert "Exercise 3: relu_forward is not right yet; the box above says why." in out
 
 
 def test_check_sees_an_edit_that_was_made_while_its_cell_ran(notebook):

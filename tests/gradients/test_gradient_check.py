@@ -104,7 +104,7 @@ def test_the_message_carries_everything():
         f"  1 of 15 entries off; worst at (1, 4): yours {wrong[1, 4]:.4g}, numeric {dx[1, 4]:.4g}, ratio 3\n"
         "  compared in float64, h=1e-05, rtol=1e-06, atol=1e-08; x (3, 5)"
     )
-    with pytest.raises(AssertionError, match=r"has the wrong shape\n  yours \(5, 3\), x \(3, 5\)"):
+    with pytest.raises(AssertionError, match=r"has the wrong shape\n  yours \(5, 3\), expected \(3, 5\)"):
         assert_gradient("dx", dx.T, out_of(p), p.x, p.dout)
     with pytest.raises(
         AssertionError,

@@ -83,14 +83,15 @@ def test_it_makes_the_folder_and_sets_it_up(kit, words):
     assert not [path.name for path in folder.parent.iterdir() if path.name.startswith((".batch", ".mein"))]
 
 
-def test_five_lines_say_what_to_do_first(kit):
-    lines = kit.start("--no-lab").stdout.rstrip().splitlines()[-5:]
-    assert [line[:2] for line in lines] == ["1.", "2.", "3.", "4.", "5."] and max(map(len, lines)) <= 80
-    assert command.NOTEBOOK in lines[0] and (ROOT / command.NOTEBOOK).is_file()
-    for line, word in zip(
-        lines[1:], ["card", "hint(1)", "python -m cs231n check", "python -m cs231n submit"]
-    ):
-        assert word in line
+def test_five_steps_say_what_to_do_first(kit):
+    printed = kit.start("--no-lab").stdout
+    steps = [line for line in printed.splitlines() if line[1:2] == "."]
+    assert [step[:2] for step in steps] == ["1.", "2.", "3.", "4.", "5."] and max(map(len, steps)) <= 80
+    assert command.NOTEBOOK in steps[0] and (ROOT / command.NOTEBOOK).is_file()
+    for step, word in zip(steps[1:], ["card", "hint(1)", "In this folder", "python -m cs231n submit"]):
+        assert word in step
+    commands = ["source .venv/bin/activate", "python -m cs231n check", "python -m cs231n hint 1"]
+    assert "\n".join(f"   {command}" for command in commands) in printed  # a command alone on its line
 
 
 def test_it_opens_notebook_1_in_the_folder(kit, nobody):

@@ -30,7 +30,7 @@ def for_(name: str) -> Answers:
     own, file = ANSWERS[name], exercise.module.rpartition(".")[2]
     not_float32 = Misconception(
         "not-float32",
-        "for float32 something comes back as float64: an array is cast on the way, or made without a dtype, "
+        "float64 for float32 input: an array is cast on the way, or made without a dtype, "
         "as zeros, ones and random numbers are; or a NumPy number is a factor.",
         _ON_FLOAT32.get(exercise.module, f"the first lines of {file}.py"),
         lambda i, e: {"itemsize": np.array(8)},

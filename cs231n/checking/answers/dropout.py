@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from cs231n.checking.answers.primitives import Answers, Predict, table, upstream_ignored
-from cs231n.checking.compare import Diagnosis, check_shape_and_dtype
+from cs231n.checking.compare import Diagnosis, check_shape_and_dtype, join_names
 from cs231n.checking.learner_code import Arrays, Inputs
 
 __all__ = ["ANSWERS"]
@@ -85,7 +85,7 @@ def _check_mask_independence(p: float, outputs: Arrays) -> Diagnosis | None:
         both = dropout_mask_of(outputs[first]) & dropout_mask_of(outputs[second])
         if abs(both.mean() - p * p) > 6 * p * np.sqrt((1 - p * p) / both.size):
             sentence = f"{words} the same mask, or one like it; only the same seed gives the same mask again."
-            worst = f"{second}: {both.mean():.0%} of {both.size} entries are kept by both masks"
+            worst = f"{join_names([second])}: {both.mean():.0%} of {both.size} entries are kept by both masks"
             return Diagnosis("one-mask", sentence, FORWARD, f"{worst}, expected about {p * p:.0%}")
     return None
 

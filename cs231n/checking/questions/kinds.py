@@ -14,6 +14,7 @@ from sympy.parsing.sympy_parser import parse_expr
 
 __all__ = ["NOTED", "NOT_YET", "OPEN", "RIGHT", "Expression", "Number", "Prediction", "Question", "Response"]
 
+COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 RIGHT, NOT_YET, NOTED, OPEN = "right", "not yet", "noted", "open"
 
 
@@ -45,20 +46,30 @@ class Number(NamedTuple):
     def respond(self, value: Any) -> Response:
         if value is ...:
             return Response(OPEN)
+        right = np.asarray(self.right(), dtype=float)
         try:
             numbers = np.asarray(value, dtype=float)
         except (TypeError, ValueError):
-            return Response(NOT_YET, f"Expected a number, got {value!r}.")
-        right = np.asarray(self.right(), dtype=float)
+            advice = " Write it without quotation marks." if isinstance(value, str) else ""
+            return Response(NOT_YET, f"Expected {_in_words(right.shape)}, got {value!r}.{advice}")
         if numbers.shape != right.shape:
-            shape = f"{right.size} numbers" if right.ndim else "one number"
-            return Response(NOT_YET, f"Expected {shape}, got an array of shape {numbers.shape}.")
+            shapes = _in_words(right.shape), _in_words(numbers.shape)
+            return Response(NOT_YET, f"Expected {shapes[0]}, got {shapes[1]}.")
         if np.allclose(numbers, right, rtol=self.rtol, atol=self.atol):
             return Response(RIGHT)
         for wrong, sentence in self.wrong:
             if np.allclose(numbers, np.asarray(wrong(), dtype=float), rtol=self.rtol, atol=self.atol):
                 return Response(NOT_YET, sentence)
         return Response(NOT_YET, self.otherwise)
+
+
+def _in_words(shape: tuple[int, ...]) -> str:
+    if not shape:
+        return "one number"
+    if len(shape) > 1:
+        return f"an array of shape {shape}"
+    count = COUNTS[shape[0]] if shape[0] < len(COUNTS) else shape[0]
+    return f"a list of {count} number{'s' * (shape[0] != 1)}"
 
 
 class Expression(NamedTuple):
