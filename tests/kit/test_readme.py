@@ -7,6 +7,8 @@ import nbformat
 import pytest
 
 from classroom.manifest import load_exercises
+from classroom.releasing.leaks import find_leaks
+from classroom.releasing.release import learner_edition
 from tests.support import ROOT
 from tests.support.python import run_python
 
