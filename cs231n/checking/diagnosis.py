@@ -23,6 +23,7 @@ from cs231n.gradient_check import advice_on
 __all__ = ["RETURNS", "Diagnosis", "diagnose"]
 
 SHOWN_REASONS = 3
+RETURNED = ("loss", "dx", "dw", "db", "dgamma", "dbeta")  # what one call gives, in the order of its exercise
 RETURNS = "Your function returns"  # of a dtype; a check that knows which array says so instead
 
 
@@ -46,6 +47,8 @@ def diagnose(name: str, inputs: Inputs, outputs: Arrays, expected: Arrays) -> Di
         ValueError: there is no such exercise.
     """
     exercise, known = require_exercise(name), answers.for_(name)
+    if fault := _check_order(outputs, expected):
+        return fault
     for array, right in expected.items():
         if fault := check_shape_and_dtype(array, outputs.get(array), right):
             return fault
@@ -60,6 +63,22 @@ def diagnose(name: str, inputs: Inputs, outputs: Arrays, expected: Arrays) -> Di
     if not wrong:
         return None
     return _compose_diagnosis(exercise, known, inputs, actual, expected, primary or wrong)
+
+
+def _check_order(outputs: Arrays, expected: Arrays) -> Diagnosis | None:
+    """Whether the values that one function returns have the right shapes, in another order."""
+    names = [name for name in expected if name in RETURNED and name in outputs]
+    shapes = [np.shape(outputs[name]) for name in names]
+    right = [np.shape(expected[name]) for name in names]
+    if shapes == right or sorted(shapes) != sorted(right):
+        return None
+    worst = next(place for place in range(len(names)) if shapes[place] != right[place])
+    return Diagnosis(
+        "shape",
+        f"the values come back in another order: {', '.join(names)} is asked.",
+        "",
+        f"{names[worst]}: yours {shapes[worst]}, expected {right[worst]}",
+    )
 
 
 def _compose_diagnosis(
@@ -109,7 +128,11 @@ def _match_misconceptions(
         predicted = predictions[number]
         hits = [name for name in wrong if name in predicted and allclose(actual[name], predicted[name])]
         # One that would also have spoiled an array which is right explains less well.
-        misses = [name for name in predicted.keys() - hits if not allclose(predicted[name], expected[name])]
+        misses = [
+            name
+            for name in predicted.keys() - hits
+            if not (allclose(predicted[name], expected[name]) or allclose(predicted[name], actual[name]))
+        ]
         if hits:
             matches.append((len(hits), -len(misses), row, hits))
         if len(hits) == len(wrong) and not misses:

@@ -125,10 +125,15 @@ def softmax_inputs(rng: RandomState, N: int, D: int, M: int) -> Inputs:
     return {"x": _features(rng, N, D), "y": rng.randint(D, size=N)}
 
 
+def large_offset(N: int) -> np.ndarray:
+    """What is added to the scores of each row for loss_of_large: 1000 and -1000 in turn.  (N,)"""
+    return np.resize([1000, -1000], N)
+
+
 def call_softmax(module: Namespace, i: Inputs) -> Arrays:
     name, returns, x, y = "softmax_loss", ("loss", "dx"), i["x"], i["y"]
     loss, dx = call(module, name, returns, x=x, y=y)
-    offset = np.resize([1000, -1000], (len(x), 1)).astype(x.dtype)
+    offset = large_offset(len(x))[:, None].astype(x.dtype)
     with np.errstate(all="ignore"):
         loss_of_large, _ = call(module, name, returns, x=x + offset, y=y)
     return {

@@ -49,6 +49,8 @@ def call(owner: Any, name: str, returns: Sequence[str] | None, **arguments: Any)
         return value
     if not isinstance(value, (tuple, list)) or len(value) != len(returns):
         got = f"{len(value)} values" if isinstance(value, (tuple, list)) else type(value).__name__
+        if value is None:
+            got = "None. Is `return` missing?"
         raise WrongReturn(f"{name} must return {', '.join(returns)}; got {got}")
     return tuple(value)
 

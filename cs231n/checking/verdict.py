@@ -94,7 +94,8 @@ def verdict(name: str, module: Namespace | None = None) -> Verdict:
     except Exception as error:
         if missing := describe_missing_name(error):
             return Verdict(name, WRONG, (missing,), "no-import")
-        return Verdict(name, WRONG, ("\n".join(_describe_exception(error)),), "error")
+        lines = [*_describe_exception(error), _advise_on_arrays(error)]
+        return Verdict(name, WRONG, ("\n".join(filter(None, lines)),), "error")
     return Verdict(name, PASSED, ())
 
 
@@ -260,6 +261,27 @@ def _is_edited(frame: traceback.FrameSummary) -> bool:
 
 def _describe_exception(error: BaseException) -> tuple[str, str]:
     return f"{type(error).__name__}: {error}", _user_frame(error)
+
+
+def _advise_on_arrays(error: BaseException) -> str:
+    """What to do about an error of NumPy's own in a learner's line, with the shapes on that line; or ""."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    places = zip(traceback.extract_tb(error.__traceback__), frames)
+    line, names = next(
+        ((place.line or "", frame.f_locals) for place, frame in [*places][::-1] if _is_edited(place)),
+        ("", {}),
+    )
+    if re.search(r"\bmax\(", line) and re.search("integer|truth value", str(error)):
+        return "np.maximum compares entry by entry; max and np.max look for the largest entry."
+    if not isinstance(error, ValueError) or not re.search("core dimension|broadcast|not aligned", str(error)):
+        return ""
+    words = dict.fromkeys(re.findall(r"[A-Za-z_]\w*", line.partition(" = ")[2] or line))
+    arrays = {word: names[word] for word in words if isinstance(names.get(word), np.ndarray)}
+    if len({array.shape for array in arrays.values()}) < 2:
+        return "The shapes do not fit; print the shape of each array on this line."
+    advice = "print them" + ", and read each example as one row" * any(a.ndim > 2 for a in arrays.values())
+    shapes = ", ".join(f"{word} {array.shape}" for word, array in arrays.items())
+    return f"The shapes on this line are {shapes}. Two of them do not fit; {advice}."
 
 
 def _user_frame(error: BaseException) -> str:

@@ -75,7 +75,10 @@ def test_several_reasons_are_each_named():
         "dx: mean and variance are held fixed" in diagnosis.sentence
         and "dbeta: averaged" in diagnosis.sentence
     )
-    assert "(16)" in diagnosis.source and "(7)" in diagnosis.source
+    assert diagnosis.source == (
+        "notebook 2, section 4, the node centered = x - mu; "
+        "notebook 2, section 4, the nodes scaled = gamma * x_hat and y = scaled + beta"
+    )
 
 
 def test_a_mixture_within_one_array_is_taken_apart_by_its_paths():
@@ -89,7 +92,30 @@ def test_a_mixture_within_one_array_is_taken_apart_by_its_paths():
         "dx: the direct way is without gamma; the way through the mean is of the wrong sign, without its "
         "1/N; the way through the variance is missing."
     )
-    assert diagnosis.source == "notebook 2, equation (8), (13), (11)"
+    nodes = "x_hat = centered * inv_std, mu = mean(x) and var = mean(squared)"
+    assert diagnosis.source == f"notebook 2, section 4, the nodes {nodes}"
+    closed = diagnosis_of("batchnorm_backward_alt", dx=mixed)
+    assert closed.sentence == (
+        f"{diagnosis.sentence} In equation (20), look at the terms with g, dbeta and dgamma."
+    )
+    assert closed.source == "notebook 2, equation (8), (13), (11)"
+
+
+def test_the_staged_backward_cites_nodes_and_the_closed_form_its_terms():
+    """The card of the first stands below section 4, before equations (5) to (26)."""
+    staged, closed = (
+        answers.for_(name).misconceptions for name in ("batchnorm_backward", "batchnorm_backward_alt")
+    )
+    text = " ".join(f"{row.sentence} {row.source}" for row in staged)
+    assert {int(number) for number in re.findall(r"\((\d+)\)", text)} <= {1, 2, 3}
+    notebook = json.loads((ROOT / "notebooks" / "2_batchnorm_gradient.ipynb").read_text(encoding="utf-8"))
+    code = "\n".join("".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code")
+    cited = {name for row in staged for name in re.findall(r"(\w+) = ", row.source)}
+    assert len(cited) >= 8 and all(f'("{name}", ' in code for name in cited)
+    for row in closed:
+        if row.kind in ("mean-held-fixed", "sign-of-the-mean", "x-for-x-hat", "variance-held-fixed"):
+            term = "dbeta" if "mean" in row.kind else "dgamma"
+            assert row.sentence.startswith("dgamma") or row.sentence.endswith(f"term with {term}.")
 
 
 def test_layernorm_is_taken_apart_along_its_rows():
@@ -129,6 +155,31 @@ def test_layernorm_is_taken_apart_along_its_rows():
 def test_the_unknown_is_described(exercise, name, change, kind, words):
     diagnosis = diagnosis_of(exercise, **{name: lambda i, r: change(r[name])})
     assert diagnosis.kind == kind and words in diagnosis.sentence and diagnosis.worst.startswith(f"{name}: ")
+
+
+@pytest.mark.parametrize(
+    "exercise, order, words",
+    [
+        ("affine_backward", "dw dx db", "dx, dw, db is asked."),
+        ("affine_backward", "dx db dw", "dx, dw, db is asked."),
+        ("softmax_loss", "dx loss", "loss, dx is asked."),
+        ("layernorm_backward", "dgamma dbeta dx", "dx, dgamma, dbeta is asked."),
+    ],
+)
+def test_values_in_another_order_are_told_from_wrong_shapes(exercise, order, words):
+    inputs, right = solved(exercise)
+    asked = [name for name in right if name in order.split()]
+    outputs = {**right, **dict(zip(asked, (right[name] for name in order.split())))}
+    diagnosis = diagnose(exercise, inputs, outputs, right)
+    assert diagnosis.kind == "shape"
+    assert diagnosis.sentence == f"the values come back in another order: {words}"
+
+
+def test_what_follows_from_a_known_mistake_gets_no_line_of_its_own():
+    diagnosis = diagnosis_of(
+        "softmax_loss", loss=lambda i, r: 3 * r["loss"], loss_of_large=lambda i, r: np.array(np.nan)
+    )
+    assert diagnosis.sentence.startswith("loss: ") and "1000" not in diagnosis.sentence
 
 
 def test_an_array_that_is_not_there_is_missing():

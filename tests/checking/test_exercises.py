@@ -68,7 +68,7 @@ def test_no_margin_of_an_svm_problem_is_near_its_kink():
 @pytest.mark.parametrize(
     "value, words",
     [
-        (None, "must return dx, dgamma, dbeta; got NoneType"),
+        (None, "must return dx, dgamma, dbeta; got None. Is `return` missing?"),
         ((1, 2), "got 2 values"),
         ((None, 1, 2), "dx is None"),
         (("a", 1, 2), "dx must be a numpy array, got str"),

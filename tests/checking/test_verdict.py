@@ -148,7 +148,7 @@ def writing_into_dout(dout, cache):
         (
             lambda dout, cache: None,
             "wrong-return",
-            "batchnorm_backward must return dx, dgamma, dbeta; got NoneType.",
+            "batchnorm_backward must return dx, dgamma, dbeta; got None. Is `return` missing?",
         ),
         (writing_into_dout, "writes-into-input", "try dout = dout.copy() as its first line."),
         (
@@ -284,6 +284,43 @@ def test_the_closed_form_may_not_call_the_staged_one(kit, arguments):
     alt, rest = kit.check("batchnorm_backward_alt", "batchnorm_backward").split(" batchnorm_backward: ")
     assert "batchnorm_backward_alt calls another backward, but the closed form stands on its own" in alt
     assert alt.endswith(f"batchnorm_backward_alt: {call}") and rest == "passed"
+
+
+@pytest.mark.parametrize(
+    "exercise, body, words",
+    [
+        (
+            "affine_forward",
+            "def affine_forward(x, w, b):\n    out = x @ w + b\n    return out, (x, w, b)",
+            "The shapes on this line are x (7, 2, 5), w (10, 3), b (3,). Two of them do not fit; print them, and "
+            "read each example as one row.",
+        ),
+        (
+            "relu_backward",
+            "def relu_backward(dout, cache):\n    return dout * cache[1:]",
+            "The shapes do not fit; print the shape of each array on this line.",
+        ),
+        (
+            "relu_backward",
+            "def relu_backward(dout, cache):\n    slope = np.ones(3)\n    return dout * slope",
+            "The shapes on this line are dout (7, 5), slope (3,). Two of them do not fit; print them.",
+        ),
+        (
+            "relu_forward",
+            "def relu_forward(x):\n    return np.max(0, x), x",
+            "np.maximum compares entry by entry",
+        ),
+        (
+            "relu_forward",
+            "def relu_forward(x):\n    return max(0, x), x",
+            "np.maximum compares entry by entry",
+        ),
+    ],
+)
+def test_an_error_of_numpy_gets_a_line_in_plain_words(kit, exercise, body, words):
+    kit.append("layers.py", body)
+    text = kit.check(exercise)
+    assert text.startswith(f"{exercise}: wrong ") and words in text
 
 
 def test_refused_arguments_show_the_line_that_gave_them(kit):

@@ -15,6 +15,7 @@ from cs231n.checking.answers.primitives import (
     table,
     upstream_ignored,
 )
+from cs231n.checking.exercises import large_offset
 from cs231n.checking.learner_code import Arrays, Inputs
 from cs231n.gradient_check import complex_step_gradient
 
@@ -180,6 +181,14 @@ def _at_labels(i: Inputs) -> np.ndarray:
     return np.eye(i["x"].shape[1])[i["y"]]
 
 
+def _with_labels_of_all_rows(i: Inputs, power: int) -> Arrays:
+    """softmax_loss with p[:, y] for p[np.arange(N), y]; power 1 sums over its (N, N) entries, 2 averages."""
+    p, N = softmax(i["x"]), len(i["x"])
+    counts = _at_labels(i).sum(axis=0)
+    loss = -np.einsum("nc,c->", np.log(p), counts) / N**power
+    return {**_losses(loss), "dx": (p - (counts > 0)) / N}
+
+
 def _losses(loss: np.ndarray) -> Arrays:
     return {"loss": loss, "loss_of_large": loss}
 
@@ -203,6 +212,17 @@ SOFTMAX = table(
      *(lambda i, e, base=base: _losses(e["loss"] / np.log(base)) for base in (2, 10))),
     ("every-class", "the loss adds up -log p of every class; only the label's counts.",
      lambda i, e: _losses(-np.log(softmax(i["x"])).sum() / len(i["x"]))),
+    ("labels-of-all-rows",
+     "every row is read at the labels of all rows, as with [:, y]: each row has one label of its own, so the "
+     "index needs the row numbers and the labels together.",
+     *(lambda i, e, power=power: _with_labels_of_all_rows(i, power) for power in (1, 2))),
+    ("shift-in-one-term",
+     "one term has the shifted scores and the other has them as they came in: what is subtracted from a row "
+     "belongs in both.",
+     lambda i, e: {
+         "loss": e["loss"] - i["x"].max(axis=1).sum() / len(i["x"]),
+         "loss_of_large": e["loss"] - (i["x"].max(axis=1) + large_offset(len(i["x"]))).sum() / len(i["x"]),
+     }),
     ("softmax-over-the-batch",
      "the probabilities add up to 1 down the columns: softmax runs over the classes of one example.",
      lambda i, e: _losses(-(np.log(softmax(i["x"].T).T) * _at_labels(i)).sum() / len(i["x"]))),

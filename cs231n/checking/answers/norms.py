@@ -3,6 +3,7 @@
 Both are one function here: layer normalization is batch normalization of the transposed array, rows=True.
 """
 
+import re
 from collections.abc import Callable
 from functools import lru_cache
 from itertools import product
@@ -316,15 +317,33 @@ PATHS: list[tuple[str, str, str, Callable]] = [
 # fmt: on
 
 
-def backward_misconceptions(rows: bool) -> list[Misconception]:
-    """dx by its paths, and by altered forwards; dgamma and dbeta by what may stand in their sums."""
+TERMS = ("g", "dbeta", "dgamma")  # of equation (20): what the direct, mean and variance path become
+
+
+def _in_closed_form(*off: bool) -> str:
+    """Which terms of equation (20) to look at, where the direct, mean or variance path is off."""
+    terms = [term for term, is_off in zip(TERMS, off) if is_off]
+    *first, last = terms
+    words = f"terms with {', '.join(first)} and {last}" if first else f"term with {last}"
+    return f" In equation (20), look at the {words}."
+
+
+def backward_misconceptions(rows: bool, closed_form: bool = False) -> list[Misconception]:
+    """dx by its paths, and by altered forwards; dgamma and dbeta by what may stand in their sums.
+
+    With closed_form a sentence on a path names its term of equation (20).
+    """
     line = "row" if rows else "column"
+    in_variance = _in_closed_form(False, False, True) if closed_form else ""
 
     def size(i: Inputs) -> int:
         return i["x"].shape[1 if rows else 0]
 
     def by_paths(combine: Callable) -> Predict:
         return lambda i, e: {"dx": combine(*norm_paths(i, rows), size(i))}
+
+    def terms_of(combine: Callable) -> str:
+        return _in_closed_form(*(combine(*path, 7) != 1 for path in np.eye(3))) if closed_form else ""
 
     def altered(steps: dict[str, Callable]) -> Predict:
         return lambda i, e: _gradients(i, rows=rows, **steps)
@@ -350,16 +369,19 @@ def backward_misconceptions(rows: bool) -> list[Misconception]:
     wrong_axis = "layernorm takes them along each row." if rows else "batchnorm takes them down each column."
     # fmt: off
     return [
-        *(Misconception(kind, text.format(line=line), at, by_paths(f)) for kind, text, at, f in PATHS),
+        *(
+            Misconception(kind, text.format(line=line) + terms_of(f), at, by_paths(f))
+            for kind, text, at, f in PATHS
+        ),
         *table(
             eq(10),
             ("power-of-the-root",
-             "the slope of (variance + eps)^(-1/2) has the wrong power: lower the exponent by one.",
+             "the slope of (variance + eps)^(-1/2) has the wrong power: lower the exponent by one." + in_variance,
              *(scaled_variance_path(lambda i, k=k: deviation(i) ** k) for k in (1, 2, 3, -1, -3))),
         ),
         *table(
             eq(20),
-            ("x-for-x-hat", "x stands where the normalized x_hat is meant, in the way through the variance.",
+            ("x-for-x-hat", "x stands where the normalized x_hat is meant, in the way through the variance." + in_variance,
              scaled_variance_path(lambda i: i["x"] / x_hat(i))),
         ),
         *table(
@@ -438,7 +460,7 @@ def _statistics_times(i: Inputs, rows: bool, factor: float) -> Arrays:
     return {"dx": direct + (mean + variance_path) * factor}
 
 
-BATCHNORM_BACKWARD = backward_misconceptions(rows=False) + table(
+FEATURES_FOR_BATCH_SIZE = table(
     eq(14, 15),
     (
         "features-for-batch-size",
@@ -446,6 +468,34 @@ BATCHNORM_BACKWARD = backward_misconceptions(rows=False) + table(
         lambda i, e: _statistics_times(i, False, len(i["x"]) / i["x"].shape[1]),
     ),
 )
+# The nodes of notebook 2, section 4, that say what an equation of its section 5 says.
+NODES = {
+    5: ["scaled = gamma * x_hat"],
+    6: ["scaled = gamma * x_hat"],
+    7: ["y = scaled + beta"],
+    8: ["x_hat = centered * inv_std"],
+    9: ["centered = x - mu"],
+    10: ["std = sqrt(var + eps)", "inv_std = 1 / std"],
+    11: ["var = mean(squared)"],
+    13: ["mu = mean(x)"],
+    14: ["mu = mean(x)"],
+    15: ["squared = centered^2", "var = mean(squared)"],
+    16: ["centered = x - mu"],
+    20: ["squared = centered^2"],
+}
+
+
+def by_nodes(source: str) -> str:
+    """A source for batchnorm_backward: its card stands below section 4, before the equations from (5) on."""
+    numbers = [int(number) for number in re.findall(r"\((\d+)\)", source)]
+    if not numbers or min(numbers) not in NODES:
+        return source
+    nodes = list(dict.fromkeys(node for number in numbers for node in NODES[number]))
+    *first, last = nodes
+    words = f"nodes {', '.join(first)} and {last}" if first else f"node {last}"
+    return f"notebook 2, section 4, the {words}"
+
+
 BACK_THROUGH = (
     "the way back through {} averages over the batch, down each column: the statistics of layernorm belong "
     "to a row, and so does what comes back through them."
@@ -476,7 +526,9 @@ WAYS = (  # of x to the output, with the equation of notebook 2
 )
 
 
-def explain_dx(rows: bool) -> Callable[[Inputs, str, np.ndarray, np.ndarray], Explanation | None]:
+def explain_dx(
+    rows: bool, closed_form: bool = False
+) -> Callable[[Inputs, str, np.ndarray, np.ndarray], Explanation | None]:
     """Answers.explain: dx as a sum of its three paths, each with a factor for every column (or row)."""
 
     def explain(i: Inputs, name: str, actual: np.ndarray, expected: np.ndarray) -> Explanation | None:
@@ -500,9 +552,19 @@ def explain_dx(rows: bool) -> Callable[[Inputs, str, np.ndarray, np.ndarray], Ex
         if not off:  # the layer's gradient as defined, behind a forward that is not
             return None
         kind = "several-paths" if len(off) > 1 else f"{next(iter(off))}-path"
-        return kind, "; ".join(parts) + ".", f"notebook 2, equation {', '.join(off.values())}"
+        terms = _in_closed_form(*(way in off for way, *_ in WAYS)) if closed_form else ""
+        return kind, "; ".join(parts) + "." + terms, f"notebook 2, equation {', '.join(off.values())}"
 
     return explain
+
+
+def explain_by_nodes(i: Inputs, name: str, actual: np.ndarray, expected: np.ndarray) -> Explanation | None:
+    """Answers.explain of batchnorm_backward."""
+    explanation = explain_dx(rows=False)(i, name, actual, expected)
+    if explanation is None:
+        return None
+    kind, sentence, source = explanation
+    return kind, sentence, by_nodes(source)
 
 
 def _name_factor(factor: np.ndarray, n: int, deviation: np.ndarray, gamma: Any) -> str:
@@ -539,10 +601,19 @@ def _name_factor(factor: np.ndarray, n: int, deviation: np.ndarray, gamma: Any) 
 
 ANSWERS = {
     "batchnorm_forward": Answers(batchnorm_expected, BATCHNORM_FORWARD),
-    **{
-        name: Answers(lambda i, outputs: _gradients(i), BATCHNORM_BACKWARD, explain_dx(rows=False))
-        for name in ("batchnorm_backward", "batchnorm_backward_alt")
-    },
+    "batchnorm_backward": Answers(
+        lambda i, outputs: _gradients(i),
+        [
+            row._replace(source=by_nodes(row.source))
+            for row in backward_misconceptions(rows=False) + FEATURES_FOR_BATCH_SIZE
+        ],
+        explain_by_nodes,
+    ),
+    "batchnorm_backward_alt": Answers(
+        lambda i, outputs: _gradients(i),
+        backward_misconceptions(rows=False, closed_form=True) + FEATURES_FOR_BATCH_SIZE,
+        explain_dx(rows=False, closed_form=True),
+    ),
     "layernorm_forward": Answers(
         lambda i, outputs: {"out": _layer(i, rows=True)}, forward_misconceptions(rows=True)
     ),
