@@ -9,11 +9,12 @@
 import html
 
 from cs231n.checking.edition import entries, entry_of, find_exercise, format_points
+from cs231n.checking.exercises import EXERCISES
 from cs231n.checking.sections import link_sections
 from cs231n.checking.verdict import MISSING, PASSED, WRONG, Verdict, format_verdict, verdict
 from cs231n.common.terminal import in_notebook, text_width
 
-__all__ = ["check", "show_verdict"]
+__all__ = ["check", "check_exercises", "show_verdict"]
 
 BORDERS = {PASSED: "#2e9d4f", MISSING: "#d08a00", WRONG: "#d64545"}
 
@@ -45,6 +46,34 @@ def show_verdict(name: str) -> Verdict:
     else:
         print(text)
     return result
+
+
+def check_exercises(names: list[str] | None = None) -> int:
+    """Print a line for each exercise (default: all of this edition), its reasons, and how far one has come.
+
+    Returns:
+        The exit status: 0 if all pass, 1 if not.
+    """
+    by_title = {entry.title: entry for entry in entries() if entry.title in EXERCISES}
+    names = names or list(by_title)
+    passed, reported = list[str](), set()
+    width = text_width()
+    longest = max(map(len, names))
+    for name in names:
+        result, entry = verdict(name), by_title.get(name)
+        passed += [name] * (result.status == PASSED)
+        if result.kind in ("no-import", "borrowed"):  # of a whole file: reported once
+            if result.findings in reported:
+                result = result._replace(findings=("For the reason above.",))
+            reported.add(result.findings)
+        number, points = (f"{entry.number}", format_points(entry.points)) if entry else ("", "")
+        if width < 60:
+            points = points.partition(" ")[0]
+        head = f"{number:>2}  {name:<{longest}}  {points:>{9 if width >= 60 else 2}}  "
+        print(format_verdict(head, result, width), flush=True)
+    earned, possible = (sum(by_title[n].points for n in some if n in by_title) for some in (passed, names))
+    print(f"{len(passed)} of {len(names)} exercises passed, {earned:g} of {format_points(possible)}")
+    return int(len(passed) < len(names))
 
 
 def _head(name: str) -> str:

@@ -6,34 +6,38 @@ from cs231n.notebook import answer, check, hint
 import sys
 from typing import Any
 
-from cs231n.checking.edition import entry_of, find_exercise, label_of
+from cs231n.checking.edition import entries, entry_of, find_exercise, label_of
 from cs231n.checking.hints import format_hint, wrap_hint
 from cs231n.checking.questions import format_response, respond
 from cs231n.checking.reloading import describe_failure, reload_edited, remember_loaded
 from cs231n.checking.verdict import PASSED, WRONG
-from cs231n.checks import show_verdict
+from cs231n.checks import check_exercises, show_verdict
 from cs231n.common.terminal import in_notebook, text_width
 
 __all__ = ["NotPassed", "answer", "check", "hint"]
 
 
 class NotPassed(AssertionError):
-    """An exercise, or a line of a notebook, is not right: the notebook stops here, without a traceback."""
+    """An exercise, or a line of a notebook, is not right yet: the notebook stops, without a traceback."""
 
     def _render_traceback_(self) -> list[str]:
         return [str(self)]
 
 
-def check(exercise: str | int) -> None:
+def check(exercise: str | int | None = None) -> None:
     """Show whether an exercise is right; if not, the notebook stops here.
 
     Args:
-        exercise: its name, its number, or a beginning of its name that no other has.
+        exercise: its name, its number, or a beginning of its name that no other has; without one, all are
+            checked, and nothing stops.
 
     Raises:
         UnknownName: there is no such exercise.
         NotPassed: it is not right yet.
     """
+    if exercise is None:
+        check_exercises()
+        return
     name = find_exercise(exercise)
     result, label, entry = show_verdict(name), label_of(name), entry_of(name)
     if result.status == PASSED:
@@ -90,6 +94,7 @@ def _watch_edits() -> None:
     remember_loaded()
     shell.events.register("pre_run_cell", _before_cell)
     shell.events.register("post_run_cell", _after_cell)
+    shell.set_custom_exc((NotImplementedError,), _explain_missing)
     shell.cs231n_watches_edits = True
 
 
@@ -101,6 +106,16 @@ def _before_cell(*_: object) -> None:
 
 def _after_cell(*_: object) -> None:
     remember_loaded()  # of what this cell imported
+
+
+def _explain_missing(shell: Any, kind: type, error: BaseException, trace: Any, tb_offset: Any = None) -> None:
+    """For a cell that needs an exercise which is not written: say where its card is, without a traceback."""
+    for entry in entries():
+        if str(error) == f"Exercise {entry.number}: {entry.title}":
+            sentence = f"{error} is not written yet, and this cell needs it. Its card is in {entry.section}."
+            shell.showtraceback((NotPassed, NotPassed(sentence), trace))
+            return
+    shell.showtraceback((kind, error, trace))
 
 
 _watch_edits()

@@ -109,7 +109,7 @@ def check_shape_and_dtype(name: str, actual: np.ndarray | None, expected: np.nda
 
 
 def join_names(names: Sequence[str]) -> str:
-    """The first few names of arrays, as a learner knows them: 'scores, grads["W1"] of the plain net'."""
+    """The first few names of arrays as a learner knows them: 'scores, grads["W1"] of the plain net'."""
     by_ending: dict[str, list[str]] = {}
     for name in names[:SHOWN_NAMES]:
         word, ending = _in_words(name)

@@ -118,7 +118,8 @@ the root. The running statistics are a weighted average: momentum is the weight 
 that of this batch.
 """,
         """
-1. Read mode, eps and momentum from bn_param; running statistics that are missing are zeros of shape (D,).
+1. Read mode, eps and momentum from bn_param; running statistics that are missing are zeros of shape (D,), of
+   the dtype of x.
 2. Mode "train": mean (D,), then x less the mean (N, D), then variance (D,), root (D,), x_hat (N, D), out
    (N, D). One line for each node keeps the backward pass simple.
 3. Still in mode "train": compute both running statistics and write them back into bn_param.
@@ -130,7 +131,8 @@ that of this batch.
         """
 Walk the graph of the forward pass from its end to its start. At each node there is one question: if this
 value changes a little, how much does the next one change? Multiply what comes in from above by this slope.
-x reaches the output on three ways: directly, through the mean, and through the variance.
+The four paths from x to the output are grouped in three ways: the direct one, the one through the mean, and
+the one through the variance, which holds two paths.
 """,
         """
 The graph in notebook 2, section 3; the walk in notebook 2, section 4. Two rules do most of the work:

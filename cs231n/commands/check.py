@@ -3,12 +3,10 @@
 import argparse
 import sys
 
-from cs231n.checking.edition import entries, find_exercise, format_points
-from cs231n.checking.exercises import EXERCISES
-from cs231n.checking.verdict import PASSED, format_verdict, verdict
-from cs231n.common.terminal import text_width
+from cs231n.checking.edition import find_exercise
+from cs231n.checks import check_exercises
 
-__all__ = ["add_arguments", "check_exercises", "main"]
+__all__ = ["add_arguments", "main"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,27 +26,3 @@ def main(arguments: argparse.Namespace) -> int:
         print(f"check: {error}", file=sys.stderr)
         return 2
     return check_exercises(names)
-
-
-def check_exercises(names: list[str] | None = None) -> int:
-    """Print a line for each exercise (default: all of this edition), and its reasons. Exit status as main."""
-    by_title = {entry.title: entry for entry in entries() if entry.title in EXERCISES}
-    names = names or list(by_title)
-    passed, reported = list[str](), set()
-    width = text_width()
-    longest = max(map(len, names))
-    for name in names:
-        result, entry = verdict(name), by_title.get(name)
-        passed += [name] * (result.status == PASSED)
-        if result.kind in ("no-import", "borrowed"):  # of a whole file: reported once
-            if result.findings in reported:
-                result = result._replace(findings=("For the reason above.",))
-            reported.add(result.findings)
-        number, points = (f"{entry.number}", format_points(entry.points)) if entry else ("", "")
-        if width < 60:
-            points = points.partition(" ")[0]
-        head = f"{number:>2}  {name:<{longest}}  {points:>{9 if width >= 60 else 2}}  "
-        print(format_verdict(head, result, width), flush=True)
-    earned, possible = (sum(by_title[n].points for n in some if n in by_title) for some in (passed, names))
-    print(f"{len(passed)} of {len(names)} exercises passed, {earned:g} of {format_points(possible)}")
-    return int(len(passed) < len(names))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cs231n.checking.imports import check_imports  # and nothing that imports a learner's files
 from cs231n.checking.submission import SubmitError, collect, describe_answers
-from cs231n.commands.check import check_exercises
+from cs231n.checks import check_exercises
 from cs231n.common.files import REPOSITORY, atomic_write, zip_of
 
 __all__ = ["add_arguments", "main"]
@@ -45,7 +45,7 @@ def main(arguments: argparse.Namespace) -> int:
     if answers:
         print(f"{answers}.")
     refused = any(check_imports(REPOSITORY, name) for name in files if name.endswith(".py"))
-    first = "It imports what is not there when it is marked: see below" if refused else "It is complete"
+    first = "It imports what is not there when it is marked: see below" if refused else "All files are in it"
     print(f"{first}. Now the checks; Ctrl-C stops them.\n", flush=True)
     go_on = "hand it in as it is, or go on and submit again"
     try:

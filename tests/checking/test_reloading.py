@@ -81,6 +81,25 @@ def test_every_way_to_hold_a_function_has_the_edit(notebook, names):
     assert out.split("\n") == ["[[0. 2.]]", "[[1. 2.]]", "[[1. 2.]]", "[[0. 2.]]", ""] and err == ""
 
 
+def test_a_cell_that_needs_an_unwritten_exercise_says_where_its_card_is(notebook):
+    """Whoever opens notebook 3 first gets one line, no traceback; another NotImplementedError is as ever."""
+    blank = 'raise NotImplementedError("Exercise 3: relu_forward")'
+    out, err = notebook(
+        ("layers.py", RELU, blank),
+        "from cs231n.layers import relu_forward\nrelu_forward(x)  # fails",
+        "raise NotImplementedError('mine')  # fails",
+    )
+    line = "Exercise 3: relu_forward is not written yet, and this cell needs it. "
+    line += "Its card is in notebook 1, section 9."
+    first, second = out.split(line)
+    assert not first.strip() and "Traceback" in second and "mine" in second and not err
+
+
+def test_check_without_a_name_checks_all_and_stops_nothing(notebook):
+    out, _ = notebook(("layers.py", RELU, RELU_BY_ABS), "check()", "print('went on')")
+    assert "13 of 17 exercises passed, 84 of 100 points" in out and out.rstrip().endswith("went on")
+
+
 def test_two_edits_of_one_size_in_one_tick(notebook):
     out, _ = notebook(
         "from cs231n.layers import relu_forward",

@@ -93,7 +93,7 @@ def test_a_helper_that_is_not_packed_is_said(kit):
     done = submit(kit)
     assert done.returncode == 1 and (kit.folder / "submission.zip").exists(), done.stderr
     assert "It imports what is not there when it is marked: see below." in done.stdout
-    assert "It is complete" not in done.stdout
+    assert "All files are in it" not in done.stdout
     text = " ".join(done.stdout.split())
     assert text.count("cs231n.my_helpers is not handed in.") == 1 and "5 of 17 exercises passed" in text
 
@@ -112,7 +112,7 @@ def test_an_endless_loop_does_not_keep_the_zip_from_being_written(kit):
         out = ""
         while "affine_backward " not in out:  # the exercise before the loop
             out += process.stdout.readline()
-        assert "It is complete. Now the checks; Ctrl-C stops them." in out
+        assert "All files are in it. Now the checks; Ctrl-C stops them." in out
         with zipfile.ZipFile(kit.folder / "submission.zip") as archive:
             assert set(archive.namelist()) == {*MODULES, *NOTEBOOKS, "manifest.json"}
         process.send_signal(signal.SIGINT)

@@ -7,6 +7,8 @@ import nbformat
 import pytest
 
 from classroom.manifest import load_exercises
+from classroom.releasing.leaks import find_leaks
+from classroom.releasing.release import learner_edition
 from tests.support import ROOT
 from tests.support.python import run_python
 
@@ -39,10 +41,13 @@ def test_its_files_exist():
         assert (ROOT / "".join(name)).exists(), name
 
 
-def test_its_line_of_code_is_the_one_in_layers():
-    line = re.search(r"```python\n(dx = .+)\n```", README)[1]
-    assert f"    {line}\n" in (ROOT / "cs231n" / "layers.py").read_text(encoding="utf-8")
-    assert len(line) < 80
+def test_its_equation_is_the_one_of_notebook_2_and_no_code_shows_it():
+    """Who starts from the README is to write that line: exercise 8."""
+    first = nbformat.read(ROOT / "notebooks" / "2_batchnorm_gradient.ipynb", 4).cells[0].source
+    (equation,), (derived,) = (re.findall(r"\$\$(dx .+)\$\$", text) for text in (README, first))
+    assert re.sub(r"\\[;,]|\s", "", equation) == re.sub(r"\\[;,]|\s", "", derived)
+    _, fragments = learner_edition(load_exercises())
+    assert not find_leaks({"README.md": README.encode()}, fragments)
 
 
 def test_its_picture_is_the_one_in_notebook_2():

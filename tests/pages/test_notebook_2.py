@@ -13,6 +13,7 @@ import pytest
 from classroom.manifest import load_exercises
 from classroom.releasing.notebooks import blank_notebook
 from cs231n import layers
+from cs231n.notebook import NotPassed
 from tests.support import ROOT
 
 NOTEBOOK = ROOT / "notebooks" / "2_batchnorm_gradient.ipynb"
@@ -172,6 +173,112 @@ def test_a_worksheet_line_that_is_wrong_is_seen_and_one_that_is_open_is_not_wron
         said = capsys.readouterr().out.splitlines()
         assert len(said) == len(checks) and all("in place of the dots" in line for line in said), said
     assert worksheets == 12
+
+
+def names_after(line):
+    """The names as they stand below the first cell that holds `line`."""
+    found = False
+    for cell, names in walk(cells()):
+        if found:
+            return names
+        found = line in cell.source
+    raise AssertionError(f"no cell holds {line!r}")
+
+
+@pytest.fixture(scope="module")
+def walked():
+    """The names below the last worksheet cell of section 4."""
+    return names_after('check_node("dx", dx)')
+
+
+NODES = """dscaled dbeta dx_hat dgamma dinv_std dcentered_from_x_hat dstd dvar dsquared dcentered dmu
+    dx_from_centered dx""".split()
+
+
+def message_of(call, *arguments):
+    with pytest.raises(NotPassed) as stop:
+        call(*arguments)
+    assert stop.value.__suppress_context__ or stop.value.__context__ is None
+    message = str(stop.value)
+    assert stop.value._render_traceback_() == [message] and "gradient_check" not in message
+    return message
+
+
+@pytest.mark.parametrize("name", NODES)
+def test_a_wrong_gradient_is_named_as_in_the_worksheet_with_advice_of_its_own(name, walked):
+    assert list(walked["nodes"]) == NODES
+    gradient, (node, _, look_at) = walked[name], walked["nodes"][name]
+    message = message_of(walked["check_node"], name, 2 * gradient)
+    assert re.match(rf"{name} disagrees with central differences\n  {gradient.size} of ", message)
+    assert message.endswith(f", ratio 2\n  Try: {look_at}.")
+    message = message_of(walked["check_node"], name, np.ones(7))
+    shape = re.escape(f"{gradient.shape}")
+    assert re.match(rf"{name}: yours \(7,\), expected {shape}, the shape of {node}\n  Try: ", message)
+
+
+def test_the_advice_holds_no_line_of_the_worksheet(walked):
+    lines = [
+        ast.unparse(statement.value)
+        for cell in cells()
+        if "worksheet" in tags(cell)
+        for statement in ast.parse(cell.source).body
+        if isinstance(statement, ast.Assign) and not isinstance(statement.value, ast.Name)
+    ]
+    advice = [look_at for _, _, look_at in walked["nodes"].values()]
+    assert len(lines) > 10 and len(set(advice)) == len(NODES)
+    assert not [(line, text) for line in lines for text in advice if line in text]
+
+
+def test_a_worksheet_cell_that_is_run_after_a_later_section_says_what_to_run_again(capsys):
+    (source,) = (cell.source for cell in cells() if 'check_node("dstd", dstd)' in cell.source)
+    names = names_after("def mean(x):")
+    capsys.readouterr()
+    exec(source, names)
+    assert re.fullmatch(
+        "dstd: x and g are not those of section 4 any more: run the first cell of .*\n",
+        capsys.readouterr().out,
+    )
+
+
+def test_arrays_of_ones_have_the_dtype_of_the_input():
+    """A learner copies these lines into batchnorm_backward, where float32 must stay float32."""
+    worksheet = [cell.source for cell in cells() if "worksheet" in tags(cell)]
+    assert sum("np.ones_like(" in source for source in worksheet) == 2
+    assert not any("np.ones(" in source for source in worksheet)
+
+
+@pytest.mark.parametrize(
+    "number, value, said",
+    [
+        (19, ..., "(19): type the equation above in place of the dots"),
+        (19, None, "(19): the equation gives None"),
+        (20, None, "(20): one_line returns nothing: is `return` missing?"),
+        (20, np.arange(1.0, 4), "(20) holds"),
+    ],
+)
+def test_holds_says_what_is_open_and_what_is_none(number, value, said, walked, capsys):
+    walked["holds"](number, value, np.arange(1.0, 4))
+    assert capsys.readouterr().out == said + "\n"
+
+
+@pytest.mark.parametrize(
+    "wrong, advice",
+    [
+        (lambda right: 7 * right, "the ratio is 7.0 everywhere: a factor is missing or too much"),
+        (lambda right: -right, "the ratio is -1 everywhere: look for a sign"),
+        (lambda right: right + 1, "compare term by term with the equation"),
+        (lambda right: 0 * right, "compare term by term with the equation"),
+        (lambda right: right.sum(), "look for a sum that is missing or too much"),
+    ],
+)
+def test_an_equation_that_fails_gives_one_thing_to_try(wrong, advice, walked):
+    right = np.array([1.5, -0.5, 2.0])
+    message = message_of(walked["holds"], 16, wrong(right), right)
+    assert message.startswith("(16) fails: the equation gives\n") and f"{right}\nTry: " in message
+    assert advice in message.partition("Try: ")[2]
+    scalar = message_of(walked["holds"], 6, 7 * 1.5, 1.5)
+    assert scalar.endswith("Try: the ratio is 7.0 everywhere: a factor is missing or too much.")
+    assert "compare term by term" in message_of(walked["holds"], 22, 1.0, 0.0)
 
 
 def test_nothing_below_an_open_cell_needs_it(capsys):

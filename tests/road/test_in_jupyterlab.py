@@ -96,6 +96,7 @@ def test_edit_on_disk_and_run_on_without_a_restart(tmp_path, lab, page):
     stopped_at(page, exercises[0])
     for done, following in zip(exercises[:2], exercises[1:3]):
         write_functions(folder, kit_sources(done))
+        page.locator(".jp-CodeCell .cm-content", has_text=f'check("{done.title}")').click()
         choose(page, "Run", "Run Selected Cell and All Below")
         stopped_at(page, following)
     assert page.locator(".jp-OutputArea-output", has_text="passed").count() >= 2

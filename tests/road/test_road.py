@@ -37,7 +37,7 @@ ONE_WRONG = {title: random.Random(231).sample(rows, 1) for title, rows in WRONG.
 
 
 # As public solutions have it: no contracts, caches that are plain tuples, loops where they are affordable.
-LOOPS = dict.fromkeys(["affine_backward", "relu_backward", "softmax_loss"], "loops")
+LOOPS = {"softmax_loss": "loops", "relu_backward": "loops"}
 # Caches that are dicts, or hold other things in another order.
 GRAPH = dict.fromkeys(["batchnorm_forward", "batchnorm_backward", "batchnorm_backward_alt"], "graph")
 DROPOUT = dict.fromkeys(["dropout_forward", "dropout_backward"], "graph")
