@@ -107,22 +107,21 @@ def test_argument_out_of_range_is_refused_before_anything_is_read(monkeypatch, a
         get_CIFAR10_data(**arguments)
 
 
-# The course's own function takes 12.9 s and 2.7 GB for this call, and depends on the working folder.
+# The course's own function takes 2.7 GB for this call, and depends on the working folder; how long either takes
+# is for benchmarks/loading.py to say.
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="the peak is read from Linux's /proc")
-def test_loading_takes_little_memory_and_time_from_any_folder(cache, tmp_path):
+def test_loading_takes_little_memory_from_any_folder(cache, tmp_path):
     code = """
-import json, re, time
+import json, re
 from cs231n.data_utils import get_CIFAR10_data
-began = time.process_time()
 data = get_CIFAR10_data()
 # Not getrusage: there a new process starts with the peak of the one that started it.
 peak = 1024 * int(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1])
-print(json.dumps([peak, time.process_time() - began, len(data["X_train"])]))
+print(json.dumps([peak, len(data["X_train"])]))
 """
     process = run_python(code, cwd=tmp_path)
-    peak, seconds, n = json.loads(process.stdout.splitlines()[-1])
+    peak, n = json.loads(process.stdout.splitlines()[-1])
     assert n == 49_000 and peak <= 800e6
-    assert seconds <= 1.5  # of processor time: what other processes do at the same time does not count
 
 
 @pytest.fixture
