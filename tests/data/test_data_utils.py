@@ -107,8 +107,8 @@ def test_argument_out_of_range_is_refused_before_anything_is_read(monkeypatch, a
         get_CIFAR10_data(**arguments)
 
 
-# The course's own function takes 2.7 GB for this call, and depends on the working folder; how long either takes
-# is for benchmarks/loading.py to say.
+# The course's own function takes 2.7 GB for this call, and depends on the working folder. Time: see
+# benchmarks/loading.py.
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="the peak is read from Linux's /proc")
 def test_loading_takes_little_memory_from_any_folder(cache, tmp_path):
     code = """
