@@ -7,6 +7,7 @@ import importlib
 import re
 import sys
 import textwrap
+import threading
 import traceback
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -37,13 +38,18 @@ from cs231n.checking.reloading import (
 )
 from cs231n.checking.sections import add_section
 from cs231n.common.files import REPOSITORY
-from cs231n.common.terminal import use_color
+from cs231n.common.terminal import log, use_color
 from cs231n.gradient_check import eval_numerical_gradient_array
 
 __all__ = ["MISSING", "PASSED", "WRONG", "Verdict", "format_verdict", "verdict"]
 
 PASSED, MISSING, WRONG = "passed", "not written yet", "wrong"
 COLORS = {PASSED: "32", MISSING: "33", WRONG: "31"}
+SLOW_SECONDS = 20
+SLOW = (
+    "{name} has been running for 20 seconds. Does a loop never end? Ctrl-C stops it, in a notebook the "
+    "square button."
+)
 
 
 class Verdict(NamedTuple):
@@ -71,6 +77,9 @@ def verdict(name: str, module: Namespace | None = None) -> Verdict:
         if isinstance(loaded, Verdict):
             return loaded
         module = loaded
+    slow = threading.Timer(SLOW_SECONDS, log, [SLOW.format(name=name)])
+    slow.daemon = True
+    slow.start()
     try:
         for seed in PUBLIC_SEEDS:
             inputs = make_problem(name, seed)
@@ -96,6 +105,8 @@ def verdict(name: str, module: Namespace | None = None) -> Verdict:
             return Verdict(name, WRONG, (missing,), "no-import")
         lines = [*_describe_exception(error), _advise_on_arrays(error)]
         return Verdict(name, WRONG, ("\n".join(filter(None, lines)),), "error")
+    finally:
+        slow.cancel()
     return Verdict(name, PASSED, ())
 
 
