@@ -73,9 +73,12 @@ class Contract:
         needed = [p for p in arguments if p.default is p.empty]
         by_keyword = any(p.kind is p.KEYWORD_ONLY for p in needed)
         self._num_required = len(arguments) + 1 if by_keyword else len(needed)
-        for name in [*(item.name for item in self.items), *rules]:
+        for name in [*(n for item in self.items for n in (item.name, *item.like[:1])), *rules]:
             if name not in self._positions:
-                raise ValueError(f"takes: {self.where} has no argument {name}")
+                raise ValueError(
+                    f"{self.where} has no argument {name}, but the line above its def names it; "
+                    f"try {name} in its def"
+                )
         self._arrays = [item for item in self.items if not item.limit and not item.like]
         self._related = [item for item in self.items if item.limit or item.like]
         self.spec = ", ".join(f"{item.name} {item.text}" for item in self._arrays)
