@@ -37,6 +37,8 @@ class Exercise:
             once does not help.
         weights: {array: its share of the points}, if not 1.
         secondary: arrays that are reported once all others are right; a * stands for any letters.
+        notes: arrays that the kit asks for and the course does not: an exercise passes without them, with a
+            note. For every exercise: itemsize and written.
         forbidden: functions that this one may not call.
         all_or_nothing: no points for a part of the arrays, since they all follow from one random mask.
     """
@@ -51,16 +53,21 @@ class Exercise:
     large: tuple[int, int] | None = None
     weights: Mapping[str, float] = field(default_factory=dict)
     secondary: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     forbidden: tuple[str, ...] = ()
     all_or_nothing: bool = False
 
     def weight(self, name: str) -> float:
-        """The share of the points that an array is worth; "itemsize" costs it if wrong and earns nothing."""
-        return self.weights.get(name, 0.25 if name == "itemsize" else 1)
+        """The share of the points that an array is worth."""
+        return self.weights.get(name, 0 if self.is_note(name) else 1)
 
     def is_secondary(self, name: str) -> bool:
         """Whether a mistake elsewhere spoils this array as well, so that the others are reported first."""
-        return any(fnmatchcase(name, pattern) for pattern in ("itemsize", *self.secondary))
+        return any(fnmatchcase(name, pattern) for pattern in self.secondary)
+
+    def is_note(self, name: str) -> bool:
+        """Whether a mistake in this array is only a note."""
+        return name in ("itemsize", "written", *self.notes)
 
 
 def require_exercise(name: str) -> Exercise:
@@ -379,7 +386,7 @@ EXERCISES: dict[str, Exercise] = {
             softmax_inputs,
             call_softmax,
             large=(48, 2000),
-            secondary=("loss_of_large",),
+            notes=("loss_of_large",),
         ),
         Exercise("svm_loss", _LAYERS, svm_inputs, call_svm, large=(48, 2000)),
         Exercise("batchnorm_forward", _LAYERS, batchnorm_inputs, call_batchnorm_forward, batchnorm),

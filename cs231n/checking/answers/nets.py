@@ -290,5 +290,5 @@ ANSWERS = {
         lambda i, outputs: net_outputs(i),
         common_misconceptions(net_outputs, "the docstring of TwoLayerNet.loss", depth=2),
     ),
-    "FullyConnectedNet": Answers(deep_expected, DEEP, adopt_masks=adopt_masks),
+    "FullyConnectedNet": Answers(deep_expected, DEEP, adopt_choices=adopt_masks),
 }
