@@ -12,7 +12,6 @@ __all__ = ["ExerciseResult", "result_of_error", "sanitize"]
 
 # The kinds that cs231n.checks uses, and what is reported where the student's own words must not be.
 MISUSES = {
-    "InputChanged": ("writes-into-input", "It writes into its parameters"),
     "WrongReturn": ("wrong-return", "It returns something other than the arrays it should"),
 }
 # What Python says of an import that fails because there is no such module.

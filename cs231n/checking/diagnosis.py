@@ -113,7 +113,9 @@ def _compose_diagnosis(
         next((kind for kind in kinds if kind != "unknown"), "unknown"),
         " ".join(sentence for sentence, _ in shown),
         "; ".join(sources),
-        describe_worst_entry(wrong[0], actual[wrong[0]], expected[wrong[0]]),
+        ""
+        if wrong == ["params_written"]
+        else describe_worst_entry(wrong[0], actual[wrong[0]], expected[wrong[0]]),
         certain={*kinds} <= {row.kind for row in known.misconceptions},
         reasons=tuple(shown),
     )

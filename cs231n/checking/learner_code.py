@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Arrays", "Inputs", "InputChanged", "Namespace", "WrongReturn", "array", "call", "record_writes"]
+__all__ = ["Arrays", "Inputs", "Namespace", "WrongReturn", "array", "call", "record_writes"]
 
 Namespace = ModuleType | SimpleNamespace  # where functions are found by name
 Inputs = dict[str, Any]  # of one problem: arrays of float64, labels and numbers
@@ -18,10 +18,6 @@ _writes: list[Writes] = []  # of each record_writes that is open
 
 class WrongReturn(TypeError):
     """A learner's function returned something other than the arrays that it should."""
-
-
-class InputChanged(ValueError):
-    """A learner's net wrote into its parameters."""
 
 
 @contextmanager

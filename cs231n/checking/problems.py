@@ -61,7 +61,7 @@ def run(name: str, module: Namespace, inputs: Inputs) -> Arrays:
         float32 call; and written: the number of arguments that the exercise's own function wrote into.
 
     Raises:
-        WrongReturn, InputChanged: of learner_code.
+        WrongReturn: of learner_code.
         Exception: what the function raises, NotImplementedError among others.
     """
     with record_writes() as writes:

@@ -21,7 +21,7 @@ from cs231n.checking.diagnosis import Diagnosis, diagnose, find_notes
 from cs231n.checking.edition import entry_of, files_of
 from cs231n.checking.exercises import Exercise, require_exercise
 from cs231n.checking.imports import check_imports
-from cs231n.checking.learner_code import Arrays, InputChanged, Inputs, Namespace, WrongReturn
+from cs231n.checking.learner_code import Arrays, Inputs, Namespace, WrongReturn
 from cs231n.checking.problems import (
     PUBLIC_SEEDS,
     arrays_in_float64,
@@ -97,8 +97,6 @@ def verdict(name: str, module: Namespace | None = None) -> Verdict:
                 return Verdict(name, WRONG, findings, diagnosis.kind, written)
     except NotImplementedError as error:
         return _check_scores(name, module, error) or Verdict(name, MISSING, _describe_missing(name, error))
-    except InputChanged as error:
-        return Verdict(name, WRONG, (end_sentence(str(error)),), "writes-into-input")
     except WrongReturn as error:
         return Verdict(name, WRONG, (end_sentence(str(error)),), "wrong-return")
     except KeyboardInterrupt as error:

@@ -151,6 +151,25 @@ def test_a_written_argument_does_not_hide_the_values(factor, status):
     assert len(result.notes) == 1 and (result.kind == "twice") == (factor == 2)
 
 
+NET_THAT_WRITES = """
+class TwoLayerNet(TwoLayerNet):
+    def loss(self, X, y=None):
+        result = super().loss(X, y)
+        if y is not None:
+            self.params["W1"] += 1
+            result[1]["b1"] *= FACTOR
+        return result
+"""
+
+
+@pytest.mark.parametrize("factor, words", [(1, "params: loss writes into them"), (-1, 'grads["b1"]: ')])
+def test_a_net_that_writes_into_its_params_is_wrong_and_its_values_come_first(factor, words):
+    module = built("TwoLayerNet.loss", NET_THAT_WRITES.replace("FACTOR", str(factor)))
+    result = verdict("TwoLayerNet.loss", module)
+    assert result.status == "wrong" and result.findings[0].startswith(words)
+    assert (result.kind == "writes-into-params") == (factor == 1) == (len(result.findings) == 1)
+
+
 def test_a_note_is_a_bullet_below_the_verdict(capsys):
     assert format_verdict("f: ", Verdict("f", "passed", (), notes=("it is slow.",)), 60) == (
         "f: passed\n  - also: it is slow."
