@@ -2,6 +2,7 @@
 
 import ast
 import contextlib
+import io
 import linecache
 import sys
 from collections.abc import Iterator
@@ -77,6 +78,16 @@ def replaced(sources: Sources, source: str) -> Sources:
     return result
 
 
+def edited(sources: Sources, name: str, old: str, new: str) -> Sources:
+    """sources with `old` replaced everywhere in a function, a class or, as in "Net.loss", a method."""
+    for file, text in sources.items():
+        if node := _find(text, *name.split(".")):
+            before = "\n".join(_lines(text, node))
+            assert old in before, f"{name}: {old!r} is not in it"
+            return {**sources, file: text.replace(before, before.replace(old, new))}
+    raise KeyError(name)
+
+
 def _find(source: str, *names: str) -> ast.FunctionDef | ast.ClassDef | None:
     """The function or class of the first name, or the method in it of the second."""
     found = next((n for n in _parsed(source).body if getattr(n, "name", None) == names[0]), None)
@@ -95,8 +106,10 @@ def _lines(source: str, node: ast.AST) -> list[str]:
 
 
 WHOLE = {file: (HERE / "whole" / f"{file}.py").read_text(encoding="utf-8") for file in HOMES}
-STYLES: dict[str, Sources] = {  # right solutions of all exercises
-    file.stem: replaced(WHOLE, file.read_text(encoding="utf-8")) for file in HERE.glob("styles/*.txt")
+USUAL = replaced(WHOLE, (HERE / "styles" / "usual.txt").read_text(encoding="utf-8"))
+STYLES: dict[str, Sources] = {  # right solutions of all exercises; what a style leaves out is the usual
+    file.stem: replaced(USUAL, file.read_text(encoding="utf-8"))
+    for file in sorted(HERE.glob("styles/*.txt"))
 }
 
 
@@ -153,7 +166,7 @@ def results(sources: Sources, exercises: list[str] = EXERCISES) -> Iterator[Resu
 def _checked(exercise: str, kit: SimpleNamespace, sources: Sources) -> Verdict | Exception:
     file = "fc_net" if exercise in NETS else "layers" if hasattr(kit.layers, exercise) else "optim"
     try:
-        with installed(kit, sources):
+        with installed(kit, sources), contextlib.redirect_stdout(io.StringIO()):
             return verdict(exercise, getattr(kit, file))
     except Exception as error:
         return error

@@ -2,7 +2,8 @@
 
 In a file, `== name` begins a case. Lines "EXERCISE, EXERCISE fails: WORDS" follow: the text of the verdict has
 one of the WORDS, separated by |; or "points at: NAME": if it fails, its text names the function NAME; or
-"passes". "style: NAME" says which right solution the functions go into, if not styles/usual.txt. An exercise
+"passes". "style: NAME" says which right solution the functions go into, if not styles/usual.txt. "edit NAME:
+`old` -> `new`" replaces a part of a function, class or method everywhere; \\n is the end of a line. An exercise
 that has no line passes if it is right; if it is wrong because of another, it points at that one.
 """
 
@@ -10,7 +11,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.corpus.harness import STYLES, Result, Sources, replaced
+from tests.corpus.harness import STYLES, Result, Sources, edited, replaced
 
 HERE = Path(__file__).parent
 
@@ -20,23 +21,30 @@ class Case(NamedTuple):
     expects: dict[str, str]  # {exercise: "fails: WORDS", "points at: NAME" or "passes"}
     source: str
     style: str
+    edits: tuple[tuple[str, str, str], ...]
 
     @property
     def solution(self) -> Sources:
-        return replaced(STYLES[self.style], self.source)
+        result = replaced(STYLES[self.style], self.source)
+        for edit in self.edits:
+            result = edited(result, *edit)
+        return result
 
 
 def _read(text: str) -> Case:
     head, _, source = text.partition("\n\n")
     name, *lines = head.splitlines()
-    expects, style = {}, "usual"
+    expects, style, edits = {}, "usual", []
     for line in lines:
+        if edit := re.fullmatch(r"edit (\S+): `(.*)` -> `(.*)`", line):
+            edits.append(tuple(part.replace("\\n", "\n") for part in edit.groups()))
+            continue
         if line.startswith("style: "):
             style = line.removeprefix("style: ")
             continue
         exercises, wanted = re.fullmatch(r"(.*?) ((?:fails: |points at: |passes).*)", line).groups()
         expects |= dict.fromkeys(exercises.split(", "), wanted)
-    return Case(name.strip(), expects, source.strip() + "\n", style)
+    return Case(name.strip(), expects, source.strip() + "\n", style, tuple(edits))
 
 
 CASES = {
