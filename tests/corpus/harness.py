@@ -64,16 +64,18 @@ def installed(kit: SimpleNamespace, sources: Sources) -> Iterator[None]:
 def replaced(sources: Sources, source: str) -> Sources:
     """sources with the functions, and methods, of `source` in the place of those of the same name.
 
-    A function that no file has goes to the end of layers.py.
+    What no file has goes to the end of the one where the next function of `source` is.
     """
-    result = dict(sources)
-    for node in ast.parse(source).body:
-        file = next((f for f, text in result.items() if _find(text, node.name)), "layers")
-        for part in node.body if isinstance(node, ast.ClassDef) else [node]:
-            new, old = _lines(source, part), _find(result[file], node.name, part.name)
+    result, nodes = dict(sources), ast.parse(source).body
+    homes = [next((file for file, text in result.items() if _find(text, node.name)), None) for node in nodes]
+    for k, node in enumerate(nodes):
+        file = next(home for home in homes[k:] if home)
+        known = isinstance(node, ast.ClassDef) and homes[k]
+        for part in node.body if known else [node]:
+            old = _find(result[file], node.name, *([part.name] if known else []))
             lines = result[file].splitlines()
             start, end = (old.lineno - 1, old.end_lineno) if old else (len(lines), len(lines))
-            lines[start:end] = new
+            lines[start:end] = _lines(source, part)
             result[file] = "\n".join(lines) + "\n"
     return result
 
