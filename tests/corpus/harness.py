@@ -1,4 +1,4 @@
-"""Whole public solutions in memory: put together, changed, checked, and the verdicts compared with the truth."""
+"""Whole public solutions in memory: put together, changed, checked, and the verdicts judged."""
 
 import ast
 import contextlib
@@ -46,7 +46,7 @@ def _path(name: str) -> str:
 
 @contextlib.contextmanager
 def installed(kit: SimpleNamespace, sources: Sources) -> Iterator[None]:
-    """While it lasts, the modules of kit are those that Python has under their names; tracebacks quote them."""
+    """While it lasts, Python has the modules of kit under their names, and tracebacks quote them."""
     lines = {
         _path(HOMES[file]): (len(text), None, text.splitlines(True), _path(HOMES[file]))
         for file, text in sources.items()
@@ -110,18 +110,13 @@ def _lines(source: str, node: ast.AST) -> list[str]:
 WHOLE = {file: (HERE / "whole" / f"{file}.py").read_text(encoding="utf-8") for file in HOMES}
 USUAL = replaced(WHOLE, (HERE / "styles" / "usual.txt").read_text(encoding="utf-8"))
 STYLES: dict[str, Sources] = {  # right solutions of all exercises; what a style leaves out is the usual
-    file.stem: replaced(USUAL, file.read_text(encoding="utf-8"))
-    for file in sorted(HERE.glob("styles/*.txt"))
+    file.stem: replaced(USUAL, file.read_text(encoding="utf-8")) for file in sorted(HERE.glob("styles/*.txt"))
 }
 
 
 def used(exercise: str, sources: Sources) -> tuple[str, ...]:
     """The source of every function that an exercise may call, which is all that its verdict depends on."""
-    functions = {}
-    for file, text in sources.items():
-        for node in _parsed(text).body:
-            names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
-            functions[getattr(node, "name", f"line {node.lineno} of {file}")] = (ast.unparse(node), names)
+    functions = {name: known for file, text in sources.items() for name, known in _known(file, text).items()}
     todo = [exercise.partition(".")[0], *(name for name in functions if name.startswith("line "))]
     if exercise in GRADIENTS:
         todo.append(f"{GRADIENTS[exercise]}_forward")
@@ -132,6 +127,18 @@ def used(exercise: str, sources: Sources) -> tuple[str, ...]:
             seen[name] = functions[name][0]
             todo += functions[name][1]
     return tuple(sorted(seen.values()))
+
+
+@cache
+def _known(file: str, text: str) -> dict[str, tuple[str, set[str]]]:
+    """{a function, class or line of a file: (its source, the names in it)}."""
+    return {
+        getattr(node, "name", f"line {node.lineno} of {file}"): (
+            ast.unparse(node),
+            {n.id for n in ast.walk(node) if isinstance(n, ast.Name)},
+        )
+        for node in _parsed(text).body
+    }
 
 
 class Result(NamedTuple):
@@ -178,7 +185,10 @@ def _checked(exercise: str, kit: SimpleNamespace, sources: Sources) -> Verdict |
 PASSED, NAMED, POINTED = "passed, and right", "wrong, named rightly", "the right other function named first"
 LENIENT = "a net passed over a wrong layer"
 UNNAMED, MISNAMED = "wrong, not named", "wrong, misnamed"
-ALARM, UNPOINTED = "false alarm: failed, though right", "false alarm: the fault is elsewhere, which is not named"
+ALARM, UNPOINTED = (
+    "false alarm: failed, though right",
+    "false alarm: the fault is elsewhere, which is not named",
+)
 CRASHED, MISS = "the diagnosis crashed", "miss: wrong, and passed"
 OUTCOMES = (PASSED, NAMED, POINTED, LENIENT, UNNAMED, MISNAMED, ALARM, UNPOINTED, CRASHED, MISS)
 

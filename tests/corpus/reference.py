@@ -165,8 +165,10 @@ def _param(layer: str, number: int) -> dict[str, Any]:
     return param if _eps(number) == 1e-5 else {**param, "eps": _eps(number)}
 
 
-def _call_forward(kit: SimpleNamespace, layer: str, number: int, arrays: list[np.ndarray]) -> Any:
-    param = [_param(layer, number)] if layer in ("batchnorm", "layernorm") else []
+def _call_forward(
+    kit: SimpleNamespace, layer: str, number: int, arrays: list[np.ndarray], **settings: float
+) -> Any:
+    param = [_param(layer, number) | settings] if layer in ("batchnorm", "layernorm") else []
     return getattr(kit.layers, f"{layer}_forward")(*arrays, *param)
 
 
@@ -290,7 +292,9 @@ def _try_gradients(kit: SimpleNamespace, name: str, layer: str, off: list[str]) 
         arrays, dout, f = _layer_problem(layer, number)
         own = _copies(arrays)
         try:
-            out, cache = _call_forward(kit, layer, number, own)
+            out, cache = _call_forward(
+                kit, layer, number, own, eps=_eps(number)
+            )  # a default is the forward's
         except Exception as error:
             raise ForwardIsOff(f"{layer}_forward: {type(error).__name__}: {error}") from error
         if not same(out, f(*arrays)):

@@ -1,10 +1,10 @@
-"""Genuine mistakes: a few functions in the manner of learners, and what `check` must say of each exercise.
+r"""Genuine mistakes: a few functions in the manner of learners, and what `check` must say of each exercise.
 
-In a file, `== name` begins a case. Lines "EXERCISE, EXERCISE fails: WORDS" follow: the text of the verdict has
-one of the WORDS, separated by |; or "points at: NAME": if it fails, its text names the function NAME; or
+In a file, `== name` begins a case. Lines "EXERCISE, EXERCISE fails: WORDS" follow: the text of the verdict
+has one of the WORDS, separated by |; or "points at: NAME": if it fails, its text names the function NAME; or
 "passes". "style: NAME" says which right solution the functions go into, if not styles/usual.txt. "edit NAME:
-`old` -> `new`" replaces a part of a function, class or method everywhere; \\n is the end of a line. An exercise
-that has no line passes if it is right; if it is wrong because of another, it points at that one.
+`old` -> `new`" replaces a part of a function, class or method everywhere; \n is the end of a line. An
+exercise that has no line passes if it is right; if it is wrong because of another, it points at that one.
 """
 
 import re
@@ -67,4 +67,6 @@ def holds(case: Case, result: Result) -> bool:
     said = any(word.strip().lower() in result.text.lower() for word in words.split("|"))
     if isinstance(result.verdict, Exception):
         return False
-    return {"passes": result.passed, "fails": not result.passed and said, "points at": result.passed or said}[kind]
+    return {"passes": result.passed, "fails": not result.passed and said, "points at": result.passed or said}[
+        kind
+    ]

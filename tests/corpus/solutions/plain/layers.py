@@ -35,8 +35,9 @@ def softmax_loss(x, y):
     N = x.shape[0]
     shifted = x - np.max(x, axis=1, keepdims=True)
     e = np.exp(shifted)
-    p = e / np.sum(e, axis=1, keepdims=True)
-    loss = -np.sum(np.log(p[np.arange(N), y])) / N
+    total = np.sum(e, axis=1, keepdims=True)
+    p, logp = e / total, shifted - np.log(total)
+    loss = -np.sum(logp[np.arange(N), y]) / N
     dx = p.copy()
     dx[np.arange(N), y] -= 1
     dx /= N
