@@ -65,7 +65,7 @@ def by_exercise():
 
 
 def genuine():
-    """Counter of the outcomes of the genuine set, and (case, exercise, outcome) of each that is a fault of ours.
+    """Counter of the outcomes of the genuine set, and (case, exercise, outcome) of what should not be.
 
     A verdict counts if a case has changed what its exercise runs.
     """
