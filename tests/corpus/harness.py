@@ -200,10 +200,11 @@ def outcome(result: Result, words: str = "") -> str:
         return CRASHED
     if result.passed:
         return PASSED if truth.right else LENIENT if truth.because_of and result.exercise in NETS else MISS
+    if truth.because_of and not words:
+        found = any(name in text for name in truth.because_of)
+        return POINTED if found else ALARM if truth.right else UNPOINTED
     if truth.right:
         return ALARM
-    if truth.because_of and not words:
-        return POINTED if any(name in text for name in truth.because_of) else UNPOINTED
     if any(word.strip().lower() in text.lower() for word in words.split("|")):
         return NAMED if words or result.verdict.kind != "unknown" else UNNAMED
     return UNNAMED if result.verdict.kind in ("unknown", "") else MISNAMED

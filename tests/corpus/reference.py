@@ -31,7 +31,7 @@ Trial = Iterator[tuple[str, Any, Any]]  # (what is compared, a learner's value, 
 class Truth(NamedTuple):
     right: bool
     reason: str = ""
-    because_of: tuple[str, ...] = ()  # it is wrong only because these are
+    because_of: tuple[str, ...] = ()  # it is wrong, or could not be tried everywhere, only because of these
 
 
 class ForwardIsOff(Exception):
@@ -268,8 +268,8 @@ def _try_dropout_forward(kit: SimpleNamespace) -> Trial:
             yield "out in mode test", out, x
 
 
-def _try_dropout_backward(kit: SimpleNamespace) -> Trial:
-    forward, backward, failed = kit.layers.dropout_forward, kit.layers.dropout_backward, list[str]()
+def _try_dropout_backward(kit: SimpleNamespace, failed: list[str]) -> Trial:
+    forward, backward = kit.layers.dropout_forward, kit.layers.dropout_backward
     for shape, mode in itertools.product([(30,), (8, 6), (3, 2, 4, 2)], ["train", "test"]):
         r, results = RandomState(5), []
         x, dout = r.randn(*shape), r.randn(*shape)
@@ -282,6 +282,8 @@ def _try_dropout_backward(kit: SimpleNamespace) -> Trial:
             failed.append(f"dropout_forward: {type(error).__name__}: {error}")
             continue
         (mask, _), (_, cache) = results
+        if mode == "train" and np.ptp(mask) == 0:
+            failed.append("dropout_forward drops nothing, or everything")
         dx = backward(dout.copy(), cache)
         # A forward that is wrong in mode test leaves two gradients that are right.
         yield f"dx in mode {mode}", dx, dout if mode == "test" and same(dx, dout) else dout * mask
@@ -289,9 +291,8 @@ def _try_dropout_backward(kit: SimpleNamespace) -> Trial:
         raise ForwardIsOff(failed[0])
 
 
-def _try_gradients(kit: SimpleNamespace, name: str, layer: str, off: list[str]) -> Trial:
-    """Every gradient of a backward where its forward runs; `off` gets the forward's fault, if it has one."""
-    failed = list[str]()
+def _try_gradients(kit: SimpleNamespace, name: str, layer: str, off: list[str], failed: list[str]) -> Trial:
+    """Every gradient of a backward where its forward runs; `off` and `failed` get the forward's faults."""
     for number in range(4):
         arrays, dout, f = _layer_problem(layer, number)
         own = _copies(arrays)
@@ -333,17 +334,17 @@ def _judge_backward(name: str, kit: SimpleNamespace) -> Truth:
     def refuse(*_: object) -> None:
         raise RuntimeError("the closed form calls another backward")
 
-    layer, off = GRADIENTS[name], list[str]()
+    layer, off, failed = GRADIENTS[name], list[str](), list[str]()
     others = ("batchnorm_backward", "layernorm_backward") if name.endswith("_alt") else ()
     try:
         with _replaced([kit.layers], dict.fromkeys(others, refuse)):
             if name == "dropout_backward":
-                reason = _first_fault(_try_dropout_backward(kit))
+                reason = _first_fault(_try_dropout_backward(kit, failed))
             else:
-                reason = _first_fault(_try_gradients(kit, name, layer, off))
+                reason = _first_fault(_try_gradients(kit, name, layer, off, failed))
     except ForwardIsOff as error:
         return Truth(False, str(error), (f"{layer}_forward",))
-    return Truth(not reason, reason, (f"{layer}_forward",) if reason and off else ())
+    return Truth(not reason, reason, (f"{layer}_forward",) if failed or (reason and off) else ())
 
 
 # name: (memories, settings with other values than their defaults, defaults)
