@@ -221,7 +221,7 @@ def _try_softmax(kit: SimpleNamespace) -> Trial:
         r = RandomState(number)
         y = r.randint(C, size=N)
         wide = 40 * r.randn(N, C)
-        gap = r.randn(N, C) - 380
+        gap = r.randn(N, C) - 700
         gap[np.arange(N), (y + 1) % C] += 760  # the label's probability underflows
         for what, scores in [("small", r.randn(N, C)), ("wide", wide), ("very wide", gap), ("no", gap * 0)]:
             loss, dx = kit.layers.softmax_loss(scores.copy(), y.copy())
@@ -481,6 +481,7 @@ def _net_truth(name: str, number: int, masks: tuple[bytes, ...]) -> list[dict[st
         if net.norm == "batchnorm":
             running = [(0.9 * m + 0.1 * a, 0.9 * v + 0.1 * b) for (m, v), (a, b) in zip(running, stats)]
         right = {"loss": loss(net.params), "scores": _run_net(net, net.params, net.X[2], None, running)[0]}
+        right["running"] = running
         for name_, value in net.params.items():
             right[name_] = gradient(lambda v, n=name_, f=loss: f({**net.params, n: v}), value)
         steps.append(right)
@@ -520,6 +521,8 @@ def _try_net(name: str, kit: SimpleNamespace) -> Trial:
             for key in net.params:
                 yield f"grads[{key!r}] {kind}", grads[key], right[key]
             yield f"the scores {kind}", made.loss(net.X[2].copy()), right["scores"]
+            for (mean, _), param in zip(right["running"], made.bn_params if net.norm == "batchnorm" else []):
+                yield f"a running_mean in bn_params {kind}", param.get("running_mean"), mean
             for key, value in net.params.items():
                 yield f"params[{key!r}] {kind}, after loss,", made.params[key], value
 
