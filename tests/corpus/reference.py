@@ -275,15 +275,17 @@ def _try_dropout_backward(kit: SimpleNamespace, failed: list[str]) -> Trial:
         x, dout = r.randn(*shape), r.randn(*shape)
         x.flat[::4] = 0
         try:
-            for given in (np.ones(shape), x):
-                np.random.seed(6)
+            for given, state in [(np.ones(shape), 6), (np.ones(shape), 8), (x, 6)]:
+                np.random.seed(state)
                 results.append(forward(given.copy(), {"mode": mode, "p": 0.6, "seed": 7}))
         except Exception as error:
             failed.append(f"dropout_forward: {type(error).__name__}: {error}")
             continue
-        (mask, _), (_, cache) = results
+        (mask, _), (again, _), (_, cache) = results
         if mode == "train" and np.ptp(mask) == 0:
             failed.append("dropout_forward drops nothing, or everything")
+        elif not same(again, mask):
+            failed.append("dropout_forward ignores its seed")
         dx = backward(dout.copy(), cache)
         # A forward that is wrong in mode test leaves two gradients that are right.
         yield f"dx in mode {mode}", dx, dout if mode == "test" and same(dx, dout) else dout * mask
