@@ -10,30 +10,35 @@ from cs231n.checking.exercises import require_exercise
 from cs231n.checking.learner_code import Arrays, Inputs, Namespace, record_writes
 
 __all__ = [
-    "PUBLIC_SEEDS",
     "arrays_in_float64",
+    "find_writes",
     "forbid_other_backwards",
+    "list_public_problems",
     "make_problem",
     "run",
-    "written_arguments",
 ]
-
-PUBLIC_SEEDS = (0, 1)  # the problems of a learner's own check; the grader begins with them
 
 SMALL = 50_000  # entries of an array up to which a problem is tried in float32 too
 
 
-def make_problem(name: str, seed: int, shape: tuple[int, int] | None = None) -> Inputs:
+def list_public_problems(name: str) -> list[tuple[int, str]]:
+    """(seed, situation) of the problems of a learner's own check; the grader begins with them."""
+    situations = ("", "", *require_exercise(name).situations)
+    return list(enumerate(situations))
+
+
+def make_problem(name: str, seed: int, shape: tuple[int, int] | None = None, situation: str = "") -> Inputs:
     """The inputs of one problem: float64 arrays, labels and numbers, the same for the same seed.
 
-    Among them are itemsize, 4: the bytes of a number in the float32 that `run` tries as well; and written, 0:
-    the number of arguments that a function may write into.
+    Among them are itemsize, 4: the bytes of a number in the float32 that `run` tries as well; written and
+    written_later, 0: the number of arrays of others that a function may write into.
 
     Args:
         name: of an exercise.
         seed: of the random numbers, below 2^32.
         shape: (N, D), default (7, 5): D features or classes, N > 2 rows. All other sizes follow. Keep N and
             D apart, so that a swapped axis does not fit.
+        situation: one of the exercise's, or "" for the main one.
 
     Raises:
         ValueError: there is no such exercise.
@@ -41,11 +46,9 @@ def make_problem(name: str, seed: int, shape: tuple[int, int] | None = None) -> 
     exercise = require_exercise(name)
     N, D = shape or (7, 5)
     M = next(m for m in (3, 5, 4, 6) if m not in (N, D))
-    return {
-        **exercise.inputs(np.random.RandomState(seed), N, D, M),
-        "itemsize": np.array(4),
-        "written": np.array(0),
-    }
+    make_inputs = exercise.situations[situation] if situation else exercise.inputs
+    inputs = make_inputs(np.random.RandomState(seed), N, D, M)
+    return {**inputs, "itemsize": np.array(4), "written": np.array(0), "written_later": np.array(0)}
 
 
 def run(name: str, module: Namespace, inputs: Inputs) -> Arrays:
@@ -58,7 +61,8 @@ def run(name: str, module: Namespace, inputs: Inputs) -> Arrays:
 
     Returns:
         The arrays of the float64 call by name; itemsize: the bytes of the widest number in an array of the
-        float32 call; and written: the number of arguments that the exercise's own function wrote into.
+        float32 call; written: the number of arguments that the exercise's own function wrote into; and
+        written_later: 1 if it wrote into an array that another function got before, else 0.
 
     Raises:
         WrongReturn: of learner_code.
@@ -69,8 +73,14 @@ def run(name: str, module: Namespace, inputs: Inputs) -> Arrays:
         if max(map(np.size, inputs.values())) <= SMALL:  # a large problem has the time of one call
             single = _call(name, module, inputs, np.float32)
     sizes = [array.itemsize for array in single.values() if array.ndim and array.dtype.kind == "f"]
-    written = sum(function in ("loss", name) for function, _ in writes)
-    return {**arrays, "itemsize": np.array(max(sizes, default=4)), "written": np.array(written)}
+    written = sum(function in ("loss", name) for function, _ in writes.at_once)
+    later = any(function in ("loss", name) for function, *_ in writes.later)
+    return {
+        **arrays,
+        "itemsize": np.array(max(sizes, default=4)),
+        "written": np.array(written),
+        "written_later": np.array(int(later)),
+    }
 
 
 def arrays_in_float64(name: str, module: Namespace, inputs: Inputs) -> list[str]:
@@ -83,16 +93,23 @@ def _call(name: str, module: Namespace, inputs: Inputs, dtype: type) -> Arrays:
     arguments = {
         name: np.array(v, dtype if v.dtype.kind == "f" else None) if isinstance(v, np.ndarray) else v
         for name, v in inputs.items()
-        if name not in ("itemsize", "written")
+        if name not in ("itemsize", "written", "written_later")
     }
     return require_exercise(name).call(module, arguments)
 
 
-def written_arguments(name: str, module: Namespace, inputs: Inputs) -> list[str]:
-    """The names of the arguments that the function writes into; arguments as for `run`."""
+def find_writes(name: str, module: Namespace, inputs: Inputs) -> tuple[list[str], list[tuple[str, str]]]:
+    """What the exercise's own function writes into: its arguments, and (function, argument) of earlier calls.
+
+    Arguments as for `run`.
+    """
     with record_writes() as writes:
         _call(name, module, inputs, np.float64)
-    return [argument for function, argument in writes if function in ("loss", name)]
+    own = ("loss", name)
+    return (
+        [argument for function, argument in writes.at_once if function in own],
+        [(earlier, argument) for function, earlier, argument in writes.later if function in own],
+    )
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cs231n.checking import answers
-from cs231n.checking.answers.norms import norm_paths
+from cs231n.checking.answers.norm_definition import norm_paths
 from cs231n.checking.diagnosis import diagnose, find_notes
 from cs231n.checking.exercises import EXERCISES
 from cs231n.checking.verdict import verdict

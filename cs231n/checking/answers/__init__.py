@@ -1,7 +1,9 @@
 """What is right for each exercise, and what each known misconception gives; a file for each family."""
 
+import numpy as np
+
 from cs231n.checking.answers import dropout, layers, nets, norms, update_rules
-from cs231n.checking.answers.primitives import Answers
+from cs231n.checking.answers.primitives import Answers, table
 from cs231n.checking.exercises import require_exercise
 from cs231n.checking.learner_code import Arrays, Inputs
 
@@ -14,6 +16,15 @@ ANSWERS: dict[str, Answers] = {
     **update_rules.ANSWERS,
     **nets.ANSWERS,
 }
+WRITES_LATER = table(
+    "",
+    (
+        "writes-into-x",
+        "it writes into an array that an earlier function got from its caller, as x in a cache; the caller "
+        "still needs it.",
+        lambda i, e: {"written_later": np.array(1)},
+    ),
+)
 NOT_FLOAT32 = (
     "float64 for float32 input: an array is cast on the way, or made without a dtype, as zeros, ones and "
     "random numbers are; or a NumPy number is a factor."
@@ -23,7 +34,8 @@ NOT_FLOAT32 = (
 def for_(name: str) -> Answers:
     """The answers for an exercise: its entry in ANSWERS, and what is the same for every exercise.
 
-    `expected` gives every array that problems.run does; `notes` includes float64 and written arguments.
+    `expected` gives every array that problems.run does; `misconceptions` and `notes` include what may happen
+    to every exercise.
 
     Raises:
         ValueError: there is no such exercise.
@@ -41,7 +53,9 @@ def for_(name: str) -> Answers:
 
     return own._replace(
         expected=lambda inputs, outputs: (
-            own.expected(inputs, outputs) | {key: inputs[key] for key in ("itemsize", "written")}
+            own.expected(inputs, outputs)
+            | {key: inputs[key] for key in ("itemsize", "written", "written_later")}
         ),
+        misconceptions=[*own.misconceptions, *WRITES_LATER],
         notes=notes,
     )

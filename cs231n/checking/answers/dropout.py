@@ -20,26 +20,49 @@ def dropout_mask_of(out: np.ndarray) -> np.ndarray:
     return np.asarray(out) != 0
 
 
+def _of_shape(x: np.ndarray, outputs: Arrays, name: str) -> np.ndarray:
+    """An array that dropout gave, or ones where it has another shape than x, which is said elsewhere."""
+    return outputs[name] if np.shape(outputs[name]) == x.shape else np.ones_like(x)
+
+
 def forward_expected(i: Inputs, outputs: Arrays) -> Arrays:
-    drawn = {name: dropout_mask_of(outputs[name]) * i["x"] / i["p"] for name in MASKED}
-    return {**drawn, "out_again": np.asarray(outputs["out"]), "out_in_test": i["x"]}
+    drawn = {name: dropout_mask_of(_of_shape(i["x"], outputs, name)) * i["x"] / i["p"] for name in MASKED}
+    return {**drawn, "out_again": _of_shape(i["x"], outputs, "out"), "out_in_test": i["x"]}
 
 
 def backward_expected(i: Inputs, outputs: Arrays) -> Arrays:
-    slope = outputs["out"] / i["x"]  # linear, entry by entry, so one point knows the slope
-    return {"dx": np.prod([slope, i["dout"]], axis=0), "dx_in_test": i["dout"]}
+    """The gradient by the mask of the learner's own forward, whatever it is."""
+    x, (out, out_of_ones) = i["x"], (_of_shape(i["x"], outputs, name) for name in ("out", "out_of_ones"))
+    slope = np.where(x != 0, out / np.where(x != 0, x, 1), out_of_ones)  # linear, entry by entry
+    dx = np.prod([slope, i["dout"]], axis=0)
+    return {"dx": dx, "dx_in_test": i["dout"], "out": out, "out_of_ones": out_of_ones}
 
 
 def adopt(expected_of: Callable[[Inputs, Arrays], Arrays]) -> Callable[[Inputs, Arrays, Arrays], Arrays]:
     """Answers.adopt_choices: all arrays follow from the masks."""
 
     def adopt_masks(i: Inputs, outputs: Arrays, expected: Arrays) -> Arrays:
-        for name in MASKED:
-            if (name in expected or name == "out") and np.shape(outputs.get(name, 0)) != i["x"].shape:
-                return expected
+        drawn = [name for name in expected if name.startswith("out") and name != "out_in_test"]
+        if any(np.shape(outputs.get(name, 0)) != i["x"].shape for name in drawn):
+            return expected
         return {**expected, "out": np.asarray(outputs["out"]), **expected_of(i, outputs)}
 
     return adopt_masks
+
+
+def check_forward(i: Inputs, outputs: Arrays) -> Diagnosis | None:
+    """Check that the forward's mask lets something be said of the backward: it keeps some and drops some."""
+    for name in ("out", "out_of_ones"):
+        if np.shape(outputs[name]) != i["x"].shape:
+            return check_shape_and_dtype(name, outputs[name], i["x"])
+    share = dropout_mask_of(outputs["out_of_ones"]).mean()
+    if 0.05 < share < 0.95:
+        return None
+    sentence = (
+        f"Check dropout_forward first: it keeps {share:.0%} of the entries, so nothing can be said of this "
+        "backward."
+    )
+    return Diagnosis("another-forward", sentence, SCALE, "")
 
 
 def check_masks(i: Inputs, outputs: Arrays) -> Diagnosis | None:
@@ -148,6 +171,6 @@ ANSWERS = {
         forward_expected, DROPOUT_FORWARD, check_masks=check_masks, adopt_choices=adopt(forward_expected)
     ),
     "dropout_backward": Answers(
-        backward_expected, DROPOUT_BACKWARD, check_masks=check_masks, adopt_choices=adopt(backward_expected)
+        backward_expected, DROPOUT_BACKWARD, check_masks=check_forward, adopt_choices=adopt(backward_expected)
     ),
 }

@@ -1,0 +1,185 @@
+"""What an exercise rests on: a backward on its forward, a net on its layers. Is the fault there?"""
+
+import contextlib
+import importlib
+import inspect
+from collections.abc import Callable, Iterator
+from types import ModuleType, SimpleNamespace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from cs231n.checking import answers
+from cs231n.checking.answers.right_layers import RIGHT_LAYERS
+from cs231n.checking.compare import allclose
+from cs231n.checking.diagnosis import Diagnosis, diagnose
+from cs231n.checking.exceptions import describe_exception
+from cs231n.checking.exercises import Exercise, require_exercise
+from cs231n.checking.learner_code import Arrays, Inputs, Namespace
+from cs231n.checking.problems import list_public_problems, make_problem, run
+from cs231n.gradient_check import eval_numerical_gradient_array
+
+__all__ = ["ForwardFault", "NetOverRightLayers", "find_forward_fault", "try_over_right_layers"]
+
+
+class ForwardFault(NamedTuple):
+    """What is wrong with the forward that a backward rests on.
+
+    Args:
+        sentence: which forward to check first, and why.
+        is_error: it raises, so that the backward cannot be tried.
+        is_own_gradient: the backward gives the gradient of that forward.
+    """
+
+    sentence: str
+    is_error: bool = False
+    is_own_gradient: bool = False
+
+
+def find_forward_fault(
+    exercise: Exercise, module: Namespace, inputs: Inputs, outputs: Arrays
+) -> ForwardFault | None:
+    """What is wrong with the forward that makes the cache of a wrong backward; None if nothing is.
+
+    Args:
+        exercise: with a forward.
+        module: where the functions are.
+        inputs: of a problem of the backward.
+        outputs: what the backward gave; {} if it raised.
+    """
+    assert exercise.forward is not None
+    forward, definition = require_exercise(exercise.forward), answers.for_(exercise.name).forward_out
+    assert forward.layer is not None
+    try:
+        out = np.asarray(forward.layer(module, inputs)[0])
+    except Exception as error:
+        raised, line = describe_exception(error)
+        return ForwardFault(f"Check {forward.name} first. It raises {raised}\n{line}", is_error=True)
+    if definition is None or allclose(out, definition(inputs)):
+        return None
+    sentence = f"Check {forward.name} first: its out is not that of the layer as defined."
+    if not outputs:
+        return ForwardFault(sentence)
+    if _is_gradient_of_own_forward(exercise, forward, module, inputs):
+        return ForwardFault(
+            f"{sentence} This backward is the gradient of that forward, so it has to change with it.",
+            is_own_gradient=True,
+        )
+    return ForwardFault(
+        f"{sentence} This backward is the gradient neither of that forward nor of the layer as defined."
+    )
+
+
+def _is_gradient_of_own_forward(
+    exercise: Exercise, forward: Exercise, module: Namespace, inputs: Inputs
+) -> bool:
+    layer = forward.layer
+    assert layer is not None
+    inputs = {**inputs, "x": np.where(inputs["x"] == 0, 0.3, inputs["x"])}  # away from the kink of relu
+    try:
+        outputs = exercise.call(module, inputs)
+        differences = {
+            name: eval_numerical_gradient_array(
+                lambda v, argument=name[1:]: layer(module, {**inputs, argument: v})[0],
+                inputs[name[1:]].copy(),
+                inputs["dout"],
+            )
+            for name in outputs
+        }
+        # Differences of a forward are right to fewer digits than its definition.
+        return all(np.allclose(outputs[name], differences[name], rtol=1e-5, atol=1e-7) for name in outputs)
+    except Exception:
+        return False
+
+
+class NetOverRightLayers(NamedTuple):
+    """What becomes of a wrong net over right layers.
+
+    Args:
+        wrong_layers: those of the learner that it calls and that are wrong; () if all of them are right.
+        diagnosis: of the net over right layers; None if it is right over them.
+        error: what it raised over right layers, or None.
+    """
+
+    wrong_layers: tuple[str, ...]
+    diagnosis: Diagnosis | None = None
+    error: Exception | None = None
+
+
+def try_over_right_layers(exercise: Exercise, module: Namespace, inputs: Inputs) -> NetOverRightLayers:
+    """Try a wrong net again, with right layers in the place of the learner's."""
+    called: set[str] = set()
+    diagnosis, error = None, None
+    try:
+        with _right_layers(module, exercise.layers, called):
+            outputs = exercise.call(module, inputs)
+        for name in ("itemsize", "written", "written_later"):
+            outputs[name] = inputs[name]
+        expected = answers.for_(exercise.name).expected(inputs, outputs)
+        diagnosis = diagnose(exercise.name, inputs, outputs, expected)
+    except Exception as raised:
+        error = raised
+    suspects = [name for name in exercise.layers if name in called or error]
+    return NetOverRightLayers(
+        tuple(name for name in suspects if not _is_right(name, module)), diagnosis, error
+    )
+
+
+def _is_right(name: str, module: Namespace) -> bool:
+    """Whether a layer passes on its own, wherever the net gets it from."""
+    if not hasattr(module, name):
+        module = importlib.import_module(require_exercise(name).module)
+    try:
+        for seed, situation in list_public_problems(name):
+            inputs = make_problem(name, seed, situation=situation)
+            outputs = run(name, module, inputs)
+            expected = answers.for_(name).expected(inputs, outputs)
+            if diagnose(name, inputs, outputs, expected) is not None:
+                return False
+    except Exception:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def _right_layers(module: Namespace, names: tuple[str, ...], called: set[str]) -> Iterator[None]:
+    """Put right layers in the place of those of these names, wherever the functions of module look them up.
+
+    It changes modules, so it is for a process that no other thread shares. `called` gets the names of the
+    layers that were called.
+    """
+
+    def recorded(name: str) -> Callable:
+        def layer(*args: Any, **kwargs: Any) -> Any:
+            called.add(name)
+            return RIGHT_LAYERS[name](*args, **kwargs)
+
+        return layer
+
+    replaced = []
+    for namespace in _namespaces_of(module):
+        own = {name: namespace[name] for name in names if name in namespace}
+        replaced.append((namespace, own))
+        namespace.update({name: recorded(name) for name in own})
+    try:
+        yield
+    finally:
+        for namespace, own in replaced:
+            namespace.update(own)
+
+
+def _namespaces_of(module: Namespace) -> list[dict[str, Any]]:
+    """Where functions and methods that a module knows look up their names, within the kit."""
+    namespaces = {id(vars(module)): vars(module)}
+    for value in [*vars(module).values()]:
+        if isinstance(value, (ModuleType, SimpleNamespace)):
+            found = [vars(value)] if getattr(value, "__name__", "cs231n").startswith("cs231n") else []
+        elif isinstance(value, type):
+            methods = [m for base in value.__mro__ for m in vars(base).values() if inspect.isfunction(m)]
+            found = [inspect.unwrap(method).__globals__ for method in methods]
+        elif inspect.isfunction(value):
+            found = [inspect.unwrap(value).__globals__]
+        else:
+            continue
+        namespaces |= {id(n): n for n in found if any(name in n for name in RIGHT_LAYERS)}
+    return [*namespaces.values()]
