@@ -127,14 +127,14 @@ def _match_misconceptions(
 ) -> dict[str, Explanation]:
     """{a wrong array: (kind, sentence, source)} from as few misconceptions as it takes.
 
-    A misconception counts only if it gives every array that it would spoil, of those that are computed
-    together.
+    A misconception counts only if each array that it would spoil is as it says, or right, of those that are
+    computed together: it may be in one line of two. Of two that fit, the one that spoils no other array counts.
     """
     content: list[object] = []
     for name, value in [*inputs.items(), *expected.items()]:
         content += name, np.shape(value), np.round(np.asarray(value, float), 6).tobytes()
     predictions = _prediction_cache(exercise.name, *content)
-    matches: list[tuple[Misconception, list[str]]] = []
+    matches: list[tuple[Misconception, list[str], int]] = []  # with the number of arrays that it would spoil
     for number, row in enumerate(known.misconceptions):
         if number not in predictions:
             predictions[number] = _predict(row, inputs, expected)
@@ -143,14 +143,18 @@ def _match_misconceptions(
             for name, value in predictions[number].items()
             if not allclose(value, expected[name]) and name in actual
         }
-        refuted = {_group_of(n) for n, value in spoiled.items() if not allclose(actual[n], value)}
+        refuted = {
+            _group_of(n)
+            for n, value in spoiled.items()
+            if not allclose(actual[n], value) and not allclose(actual[n], expected[n])
+        }
         hits = [name for name in wrong if name in spoiled and _group_of(name) not in refuted]
         if hits:
-            matches.append((row, hits))
-        if len(hits) == len(wrong):
+            matches.append((row, hits, len(spoiled)))
+        if len(hits) == len(wrong) == len(spoiled):
             break
     explanations: dict[str, Explanation] = {}
-    for row, hits in sorted(matches, key=lambda match: len(match[1]), reverse=True):
+    for row, hits, _ in sorted(matches, key=lambda match: (-len(match[1]), match[2])):
         for name in hits:
             explanations.setdefault(name, (row.kind, row.sentence, row.source))
     return explanations
