@@ -1,6 +1,7 @@
 """Dropout: its definition, what makes a mask plausible, and what goes wrong."""
 
 from collections.abc import Callable
+from math import erf
 
 import numpy as np
 
@@ -74,6 +75,16 @@ def check_masks(i: Inputs, outputs: Arrays) -> Diagnosis | None:
     if out.shape != x.shape:
         return check_shape_and_dtype("out", out, x)
     mask = dropout_mask_of(out)
+    factors = np.asarray(out, float)[mask] / x[mask]
+    if factors.size and np.ptp(factors) > 1e-6 * np.abs(factors).max():
+        worst = f"out / x lies between {factors.min():.3g} and {factors.max():.3g} where it is not 0"
+        return Diagnosis(
+            "mask-of-many-values",
+            "what is kept is multiplied by different numbers: a mask is 0 or one number, and the random "
+            "numbers only decide which.",
+            SCALE,
+            worst,
+        )
     share, tolerance = mask.mean(), 6 * np.sqrt(p * (1 - p) / mask.size)  # 6 deviations: one seed in 10^8
     lines = {"row": (mask.all(axis=1) | ~mask.any(axis=1)).all(), "column": (mask == mask[0]).all()}
     source = SCALE
@@ -86,6 +97,12 @@ def check_masks(i: Inputs, outputs: Arrays) -> Diagnosis | None:
     elif abs(share - (1 - p)) <= tolerance:
         kind = "p-is-kept"
         sentence = "p is taken for the probability to drop; here it is that to keep."
+    elif abs(share - 0.5 * (1 + erf(p / 2**0.5))) <= tolerance < abs(share - p):
+        kind = "normal-for-uniform"
+        sentence = (
+            "the mask compares normal random numbers with p, as randn gives them; uniform ones, from 0 to 1, "
+            "are meant."
+        )
     elif abs(share - p) > tolerance:
         kind, sentence = "share-kept", "the share of entries that is kept is not p."
     elif "out_again" in outputs and not np.array_equal(mask, dropout_mask_of(outputs["out_again"])):
@@ -114,11 +131,7 @@ def _check_mask_independence(p: float, outputs: Arrays) -> Diagnosis | None:
 
 
 def _rescaled(factor: Callable[[float], float]) -> Predict:
-    return lambda i, e: {
-        name: factor(i["p"]) * value
-        for name, value in e.items()
-        if name.startswith("out") and name != "out_in_test"
-    }
+    return lambda i, e: {name: factor(i["p"]) * value for name, value in e.items() if name in MASKED}
 
 
 # fmt: off

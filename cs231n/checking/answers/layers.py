@@ -52,6 +52,8 @@ AFFINE_FORWARD = table(
      "w is reshaped where it should be used as it is, or transposed: a reshape keeps the order of the "
      "entries, a transpose swaps the axes.",
      lambda i, e: {"out": affine(i["x"], i["w"].T.reshape(i["w"].shape), i["b"])}),
+    ("bias-left-out", "the bias is not added to every row.",
+     lambda i, e: {"out": e["out"] - i["b"] * (np.arange(len(i["x"])) > 0)[:, None]}),
     ("mean-for-sum", "the product is averaged over the features: a product of matrices is a sum.",
      lambda i, e: {"out": affine(i["x"], i["w"] / len(i["w"]), i["b"])}),
 )
@@ -93,7 +95,14 @@ AFFINE_BACKWARD = [
              "dw": np.einsum("nd,nm->dm", _columns_first(i["x"]), i["dout"]),
          }),
     ),
+    *table(
+        OWN_LAYERS,
+        ("sum-of-everything",
+         "db holds the sum of all of dout in every entry: each bias serves its own column.",
+         lambda i, e: {"db": np.full_like(i["b"], i["dout"].sum())}),
+    ),
     *upstream_ignored(lambda i, e: affine_gradients(i, np.ones_like(i["dout"]))),
+    *upstream_ignored(lambda i, e: {"db": np.ones_like(i["b"])}),
 ]
 
 RELU_FORWARD = table(
@@ -122,6 +131,11 @@ RELU_BACKWARD = [
         ("mask-inverted",
          "the gradient passes where the forward stopped the values, and stops where it let them by.",
          lambda i, e: {"dx": i["dout"] * (i["x"] < 0)}, lambda i, e: {"dx": i["dout"] * (i["x"] <= 0)}),
+        ("leaky", "part of dout passes where x is negative; there relu is flat, and nothing passes.",
+         *(
+             lambda i, e, a=a: {"dx": e["dx"] + a * i["dout"] * (i["x"] < 0)}
+             for a in (0.01, 0.1, 0.2, 0.001)
+         )),
         ("both-masks", "the mask is taken from x and from dout: the sign of the gradient plays no part.",
          lambda i, e: {"dx": relu(e["dx"])}),
     ),
@@ -211,6 +225,12 @@ def _with_labels_of_all_rows(i: Inputs, power: int) -> Arrays:
     return {**_losses(loss), "dx": (p - (counts > 0)) / N}
 
 
+def _with_probabilities(i: Inputs, p: np.ndarray) -> Arrays:
+    """softmax_loss with other probabilities."""
+    loss = -np.log(p[_at_labels(i) == 1]).sum() / len(p)
+    return {**_losses(loss), "dx": (p - _at_labels(i)) / len(p)}
+
+
 def _losses(loss: np.ndarray) -> Arrays:
     return {"loss": loss, "loss_of_large": loss}
 
@@ -246,8 +266,28 @@ SOFTMAX = table(
          "loss_of_large": e["loss"] - (i["x"].max(axis=1) + large_offset(len(i["x"]))).sum() / len(i["x"]),
      }),
     ("softmax-over-the-batch",
-     "the probabilities add up to 1 down the columns: softmax runs over the classes of one example.",
-     lambda i, e: _losses(-(np.log(softmax(i["x"].T).T) * _at_labels(i)).sum() / len(i["x"]))),
+     "the probabilities add up to 1 down each column, over the batch: softmax runs along each row, over the "
+     "classes of one example.",
+     lambda i, e: _with_probabilities(i, softmax(i["x"].T).T)),
+    ("softmax-over-everything",
+     "the probabilities add up to 1 over the whole array: softmax runs along each row, over the classes of "
+     "one example.",
+     lambda i, e: _with_probabilities(i, softmax(i["x"].reshape(1, -1)).reshape(i["x"].shape))),
+    ("log-of-zero",
+     "the loss is infinite: the probability of the label is so small that it underflows to 0, and its log is "
+     "infinite. The log of a quotient is a difference of logs, and a difference does not underflow.",
+     lambda i, e: {"loss": np.array(np.inf)}),
+    ("small-number-in-the-log",
+     "a small number is added in the log, or p is cut off there: where p is smaller than that number, the "
+     "loss is too small. The log of a quotient is a difference of logs, and needs no such number.",
+     *(
+         lambda i, e, floor=floor, cut=cut: {
+             "loss": -np.log(cut(softmax(i["x"])[_at_labels(i) == 1], floor)).sum() / len(i["x"])
+         }
+         for floor in (1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-11, 1e-12, 1e-13, 1e-14, 1e-15, 1e-16,
+                       1e-20, 1e-30, 1e-50, 1e-100, 1e-300)
+         for cut in (np.add, np.maximum)
+     )),
 ) + table(
     OWN_LAYERS,
     ("label-left-out",
@@ -255,12 +295,24 @@ SOFTMAX = table(
      lambda i, e: {"dx": softmax(i["x"]) / len(i["x"])}),
     ("label-left-out", "the gradient forgets the label, and the mean over the batch.",
      lambda i, e: {"dx": softmax(i["x"])}),
+    ("slope-of-the-probability",
+     "p (1 - p) is the slope of a probability by its own score; the loss is the log of the label's "
+     "probability, and it depends on every score of the row.",
+     *(
+         lambda i, e, sign=sign, at=at, mean=mean: {
+             "dx": sign * softmax(i["x"]) * (1 - softmax(i["x"])) * (_at_labels(i) if at else 1)
+             / (len(i["x"]) if mean else 1)
+         }
+         for sign in (1, -1) for at in (False, True) for mean in (True, False)
+     )),
     ("label-only",
      "the gradient reaches the right class alone: its probability depends on every score of the row.",
      lambda i, e: {"dx": e["dx"] * _at_labels(i)}),
     ("mean-in-half",
      "the label's part is divided by N and the other is not, or the other way round: the mean is over the "
      "whole difference.", lambda i, e: {"dx": softmax(i["x"]) - _at_labels(i) / len(i["x"])}),
+    ("label-added", "the label is added; the score of the right class should rise when the loss falls.",
+     lambda i, e: {"dx": e["dx"] + 2 * _at_labels(i) / len(i["x"])}),
     ("mean-in-half",
      "the label's part is not divided by N and the other is: the mean is over the whole difference.",
      lambda i, e: {"dx": softmax(i["x"]) / len(i["x"]) - _at_labels(i)}),

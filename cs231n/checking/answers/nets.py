@@ -116,7 +116,7 @@ def masks_of(arrays: Arrays) -> Arrays:
 
 def deep_nets(i: Inputs, e: Arrays, drop: Callable = masked, **altered: Any) -> Arrays:
     """The nets of a problem, with pieces of net_outputs replaced; e holds the masks of dropout."""
-    masks, outputs = masks_of(e), {}
+    masks, outputs = masks_of(e), Arrays()
     for kind in kinds_of(i):
         pieces = dict(altered)
         if "dropout" in kind:
@@ -148,6 +148,12 @@ def _squares_of(*kinds: str, half: float = 0.5) -> Callable:
         half
         * reg
         * sum((v**2).sum() for name, v in params.items() if name in kinds or name.rstrip(DIGITS) in kinds)
+    )
+
+
+def _mean_squares(half: float) -> Callable:
+    return lambda params, reg: (
+        half * reg * sum((v**2).sum() / v.size for name, v in params.items() if name[0] == "W")
     )
 
 
@@ -194,6 +200,8 @@ def common_misconceptions(nets: Callable, doc: str) -> list[Misconception]:
              altered(penalty=_squares_of_last)),
             ("reg-on-one-layer", "the regularization reaches the first layer alone.",
              altered(penalty=_squares_of("W1"))),
+            ("reg-as-a-mean", "the penalty is a mean over the weights; it is half the sum of their squares.",
+             altered(penalty=_mean_squares(0.5)), altered(penalty=_mean_squares(1))),
             ("reg-not-squared", "the weights are not squared in the penalty.",
              only("loss", _with_reg_not_squared)),
             ("reg-has-the-wrong-sign", "the regularization is subtracted.",
@@ -203,6 +211,9 @@ def common_misconceptions(nets: Callable, doc: str) -> list[Misconception]:
             "the docstring of softmax_loss",
             ("sum-for-mean", "the loss, or its gradient, is added up over the batch; it is a mean.",
              altered(data_loss=lambda s, y: cross_entropy(s, y).sum())),
+            ("mean-for-sum",
+             "the loss, or its gradient, is divided by the batch size once more: softmax_loss gives a mean.",
+             altered(data_loss=lambda s, y: cross_entropy(s, y).sum() / len(y) ** 2)),
         ),
         *table(
             doc,
@@ -303,6 +314,12 @@ DEEP = [
         ),
         ("other-normalization", "batchnorm where layernorm is meant.", _as_kind("layernorm", "batchnorm")),
         ("other-normalization", "layernorm where batchnorm is meant.", _as_kind("batchnorm", "layernorm")),
+        ("dgamma-and-dbeta-swapped", "the gradients of gamma and beta have changed places.",
+         lambda i, e: {
+             name: e[name.replace("gamma", "#").replace("beta", "gamma").replace("#", "beta")]
+             for name in e
+             if "gamma" in name or ".beta" in name
+         }),
         ("batch-statistics-at-test",
          "without labels batchnorm still uses the statistics of the batch; then it is in mode 'test'.",
          _in_mode(testing=False)),

@@ -110,6 +110,18 @@ def backward_misconceptions(rows: bool, closed_form: bool = False) -> list[Misco
         s = (variance(t, column_mean(t)) + i["eps"]) ** 0.5
         return s.T if rows else s
 
+    def direct(i: Inputs) -> np.ndarray:
+        return norm_paths(i, rows)[0]
+
+    def with_variance_term(i: Inputs, term: Callable) -> np.ndarray:
+        """dx whose way through the variance is -term(g, x_hat, mean) / s, with g = gamma dout."""
+        direct, mean, _ = norm_paths(i, rows)
+
+        def average(t: np.ndarray) -> np.ndarray:
+            return column_mean(t.T).T if rows else column_mean(t)
+
+        return direct + mean - term(i["gamma"] * i["dout"], x_hat(i), average) / deviation(i)
+
     def scaled_variance_path(factor: Callable) -> Predict:
         def predict(i: Inputs, e: Arrays) -> Arrays:
             direct, mean, variance = norm_paths(i, rows)
@@ -141,7 +153,35 @@ def backward_misconceptions(rows: bool, closed_form: bool = False) -> list[Misco
              scaled_variance_path(lambda i: i["x"] / x_hat(i))),
         ),
         *table(
+            eq(16),
+            ("diagonal-only",
+             "this is only the diagonal of the Jacobian: what an entry of x does to its own output. Through "
+             f"mean and variance it moves every output of its {line}.",
+             *(
+                 lambda i, e, by_mean=by_mean, by_variance=by_variance: {
+                     "dx": direct(i) * (1 - by_mean / size(i) - by_variance * x_hat(i) ** 2 / size(i))
+                 }
+                 for by_mean, by_variance in [(1, 1), (1, 0), (0, 1)]
+             )),
+        ),
+        *table(
+            eq(20),
+            ("x-hat-in-the-sum",
+             "in the way through the variance x_hat stands before the sum and not in it: each entry of the "
+             "sum has an x_hat of its own." + in_variance,
+             lambda i, e: {"dx": with_variance_term(i, lambda g, h, mean: h**2 * mean(g))}),
+            ("x-hat-in-the-sum",
+             "in the way through the variance the x_hat in the sum is missing." + in_variance,
+             lambda i, e: {"dx": with_variance_term(i, lambda g, h, mean: h * mean(g))}),
+            ("x-hat-in-the-sum",
+             "in the way through the variance the x_hat before the sum is missing." + in_variance,
+             lambda i, e: {"dx": with_variance_term(i, lambda g, h, mean: mean(g * h))}),
+        ),
+        *table(
             eq(8),
+            ("normalization-left-out",
+             "this is the gradient of gamma x + beta: it does not go through the normalization.",
+             lambda i, e: {"dx": i["gamma"] * i["dout"]}),
             ("deviation-left-out", "the division by the standard deviation is missing.",
              lambda i, e: {"dx": e["dx"] * deviation(i)}),
             ("deviation-twice", "divided by the standard deviation twice.",
@@ -160,10 +200,6 @@ def backward_misconceptions(rows: bool, closed_form: bool = False) -> list[Misco
             LAYERNORM_BACKWARD if rows else eq(1, 2),
             ("along-the-wrong-axis", f"this is the gradient of statistics along the other axis: {wrong_axis}",
              lambda i, e: {"dx": dx_of(i, i["gamma"], rows=not rows)}),
-        ),
-        *(
-            Misconception(kind, f"as if in the forward: {text}", forward_source(rows, at), altered(steps))
-            for kind, text, at, steps in ALTERED
         ),
         *upstream_ignored(
             lambda i, e: {
@@ -197,6 +233,10 @@ def backward_misconceptions(rows: bool, closed_form: bool = False) -> list[Misco
              lambda i, e: {name: e[name] / len(i["x"]) for name in ("dgamma", "dbeta")}),
             ("dgamma-and-dbeta-swapped", "dgamma and dbeta have changed places.",
              lambda i, e: {"dgamma": e["dbeta"], "dbeta": e["dgamma"]}),
+        ),
+        *(
+            Misconception(kind, f"as if in the forward: {text}", forward_source(rows, at), altered(steps))
+            for kind, text, at, steps in ALTERED
         ),
     ]
     # fmt: on

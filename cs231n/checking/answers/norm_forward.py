@@ -52,7 +52,8 @@ ALTERED: list[tuple[str, str, str, dict[str, Callable]]] = [
     ("eps-outside-the-root", "eps is added to the root, not under it.", eq(3),
      {"divide": lambda t, var, eps: t / (var**0.5 + eps)}),
     *[
-        ("eps-left-out", "the eps that was given is not used.", eq(3), _divide_by_other_eps(other))
+        ("eps-left-out", "eps is left out, or the eps that was given is not used.", eq(3),
+         _divide_by_other_eps(other))
         for other in (0, 1e-5, 1e-8)
     ],
     ("root-missing", "divided by the variance; its root, the standard deviation, is missing.", eq(3),
@@ -71,6 +72,8 @@ ALTERED: list[tuple[str, str, str, dict[str, Callable]]] = [
     ("mean-not-subtracted", "the mean is not subtracted, from x or in the variance.", eq(2, 3),
      {"mean": lambda t: 0 * t}),
     ("variance-ignored", "not divided by the standard deviation.", eq(3), {"divide": lambda t, var, eps: t}),
+    ("normalization-left-out", "nothing is normalized: x itself is scaled and shifted.", eq(1, 2, 3),
+     {"mean": lambda t: 0 * t, "divide": lambda t, var, eps: t}),
     ("statistics-of-everything",
      "one mean and one variance for the whole array: they are taken line by line.", eq(1, 2),
      {"mean": _whole_mean, "var": lambda t, mean: _whole_mean((t - mean) ** 2)}),
@@ -95,7 +98,8 @@ def forward_misconceptions(rows: bool) -> list[Misconception]:
         def predict(i: Inputs, e: Arrays) -> Arrays:
             outputs = {"out": layer(i, rows=rows, **steps)}
             if "divide" in steps and not rows:
-                x_hat = steps["divide"](i["x"] - i["running_mean"], i["running_var"], i["eps"])
+                mean = 0 if "mean" in steps else i["running_mean"]
+                x_hat = steps["divide"](i["x"] - mean, i["running_var"], i["eps"])
                 outputs["out_in_test"] = i["gamma"] * x_hat + i["beta"]
             return outputs
 
@@ -105,6 +109,15 @@ def forward_misconceptions(rows: bool) -> list[Misconception]:
     down = "batchnorm takes them over the batch, down each column."
     # fmt: off
     return [
+        *table(
+            forward_source(rows, RUNNING),
+            ("other-default",
+             f"eps, where {'ln' if rows else 'bn'}_param does not hold it, is not the default 1e-5.",
+             *(
+                 by_default(altered(_divide_by_other_eps(other)))
+                 for other in (1e-3, 1e-4, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12)
+             )),
+        ),
         *(
             Misconception(kind, sentence, forward_source(rows, source), altered(steps))
             for kind, sentence, source, steps in ALTERED
@@ -127,6 +140,11 @@ def forward_misconceptions(rows: bool) -> list[Misconception]:
         ),
     ]
     # fmt: on
+
+
+def by_default(predict: Predict) -> Predict:
+    """Only where settings are left to the function."""
+    return lambda i, e: predict(i, e) if i.get("by_default") else {}
 
 
 def _stored(mean: Callable | None = None, var: Callable | None = None) -> Predict:
@@ -158,12 +176,26 @@ BATCHNORM_FORWARD = forward_misconceptions(rows=False) + table(
      lambda i, e: {"out_in_test": e["out"]}),
     ("updated-at-test", "mode 'test' changes the running statistics; only training may.",
      lambda i, e: {f"{n}_after_test": e[n] for n in ("running_mean", "running_var")}),
+    ("other-default", "momentum, where bn_param does not hold it, is not the default 0.9.",
+     *(
+         by_default(_weighted(lambda m, past, new, other=other: (1 - other) * new))
+         for other in (0.99, 0.1, 0.5, 0.95, 0.999, 0.997, 0.01, 0.6, 0.7, 0.8)
+     )),
+    ("running-statistics-start", "the running variance starts at one; the running statistics start at zero.",
+     by_default(lambda i, e: {"running_var": e["running_var"] + i["momentum"]})),
+    ("running-statistics-start", "both running statistics start at one; they start at zero.",
+     by_default(lambda i, e: {n: e[n] + i["momentum"] for n in ("running_mean", "running_var")})),
+    ("running-statistics-start",
+     "the running statistics start as those of the first batch; they start at zero.",
+     by_default(_weighted(lambda m, past, new: new))),
     ("momentum-reversed", "momentum weighs the new sample; here it weighs the past.",
      _weighted(lambda m, past, new: m * new + (1 - m) * past)),
     ("momentum-ignored", "the momentum that was given is not used: 0.9 is only its default.",
      _weighted(lambda m, past, new: 0.9 * past + 0.1 * new)),
     ("not-stored", "the running statistics are not written back into bn_param, or not updated.",
      _weighted(lambda m, past, new: past)),
+    ("running-statistics-swapped", "running_mean holds the variance and running_var the mean.",
+     lambda i, e: {"running_mean": e["running_var"], "running_var": e["running_mean"]}),
     ("past-forgotten", "the running statistics are those of this batch; the past has no weight.",
      _weighted(lambda m, past, new: new)),
     ("past-forgotten", "the sample is weighted, but the past is gone: it is not read from bn_param.",

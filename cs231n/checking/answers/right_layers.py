@@ -34,7 +34,7 @@ def _batchnorm_forward(
     eps, past = bn_param.get("eps", 1e-5), bn_param.get("momentum", 0.9)
     samples = {"running_mean": mean_of(x), "running_var": variance_of(x)}
     old = {name: bn_param.get(name, 0 * sample) for name, sample in samples.items()}
-    steps: dict[str, Callable] = {}
+    steps: dict[str, Any] = {}
     if bn_param["mode"] == "train":
         bn_param |= {name: weighted_sum(old[name], (1 - past) * samples[name], past) for name in samples}
     else:

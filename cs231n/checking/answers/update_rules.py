@@ -123,28 +123,46 @@ def _of_step(rule: str, change: Callable[[Inputs, Arrays], Arrays]) -> Predict:
     return steps(step)
 
 
-def _other_defaults(rule: str, setting: str, *values: float) -> tuple:
-    """A row for a setting that is not given and then has another value than the course's."""
+OTHER_DEFAULTS = {
+    "learning_rate": (1.0, 1e-1, 1e-2, 5e-3, 1e-3, 1e-4),
+    "momentum": (0.999, 0.99, 0.95, 0.9, 0.8, 0.5, 0.0),
+    "decay_rate": (0.999, 0.99, 0.95, 0.9, 0.5),
+    "beta1": (0.999, 0.99, 0.95, 0.9, 0.8, 0.5),
+    "beta2": (0.9999, 0.999, 0.995, 0.99, 0.95, 0.9),
+    "epsilon": (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-10, 1e-12, 0.0),
+}
 
-    def predict(value: float) -> Predict:
+
+def other_defaults(rule: str) -> list[Misconception]:
+    """For each setting: it is not given, and then has another value than the course's."""
+
+    def predict(setting: str, value: float) -> Predict:
         otherwise = _of_settings(rule, lambda i: {setting: value})
         return lambda i, e: otherwise(i, e) if i.get("by_default") else {}
 
-    sentence = f"{setting}, where config does not hold it, is not the default {DEFAULTS[rule][setting]:g}."
-    return ("other-default", sentence, *map(predict, values))
+    return [
+        Misconception(
+            "other-default",
+            f"{setting}, where config does not hold it, is not the default {default:g}.",
+            f"the docstring of {rule}",
+            predict(setting, value),
+        )
+        for setting, default in DEFAULTS[rule].items()
+        for value in OTHER_DEFAULTS.get(setting, ())
+        if value != default
+    ]
 
 
 def common_misconceptions(rule: str) -> list[Misconception]:
     memories = list(RULES[rule].memories)
     named = " and ".join(memories)
-    rates = (1e-1, 1e-2, 1e-3, 1e-4, 5e-3, 1.0)
 
     def step(change: Callable) -> Predict:
         """change(w, next_w, learning rate)."""
         return _of_step(rule, lambda i, e: {"next_w": change(i["w"], e["next_w"], i["learning_rate"])})
 
     # fmt: off
-    return table(
+    return other_defaults(rule) + table(
         f"the docstring of {rule}",
         ("uphill", "the step goes up the gradient: a loss falls against it.",
          step(lambda w, n, a: 2 * w - n)),
@@ -160,7 +178,6 @@ def common_misconceptions(rule: str) -> list[Misconception]:
         ("step-without-w", "next_w is the step alone: w is not added.",
          step(lambda w, next_w, rate: next_w - w)),
         ("no-step", "next_w is still w.", step(lambda w, next_w, rate: w)),
-        _other_defaults(rule, "learning_rate", *(r for r in rates if r != DEFAULTS[rule]["learning_rate"])),
     )
     # fmt: on
 
@@ -222,7 +239,6 @@ SGD_MOMENTUM = common_misconceptions("sgd_momentum") + table(
      })),
     ("velocity-left-out", "w moves by the gradient alone, without the velocity's past.",
      _of_step("sgd_momentum", lambda i, e: {"next_w": i["w"] - i["learning_rate"] * i["dw"]})),
-    _other_defaults("sgd_momentum", "momentum", 0.99, 0.95, 0.5, 0.8, 0.999, 0.0, 1.0),
 )
 # fmt: on
 
@@ -234,16 +250,13 @@ def scaling_misconceptions(rule: str) -> list[Misconception]:
         f"the docstring of {rule}",
         ("epsilon-inside-the-root", "epsilon is under the root; here it is added to the root.",
          _altered(rule, root=lambda v, eps: (v + eps) ** 0.5)),
-        ("epsilon-left-out", "epsilon is not used.", _altered(rule, root=lambda v, eps: v**0.5)),
-        ("epsilon-hard-coded", "the epsilon of config is not used: a fixed number stands in its place.",
-         *(_altered(rule, root=lambda v, eps, fixed=fixed: v**0.5 + fixed)
-           for fixed in (1e-8, 1e-7, 1e-6, 1e-10))),
+        ("epsilon-left-out", "epsilon is not used, or it is another one than that of config.",
+         *(_altered(rule, root=lambda v, eps, other=other: v**0.5 + other) for other in (0, 1e-6, 1e-5))),
         ("root-missing", "the step is divided by the mean square; its root is missing.",
          _altered(rule, root=lambda v, eps: v + eps)),
         ("square-missing", "the memory of squares gathers the gradient itself.",
          _altered(rule, square=lambda dw: dw)),
         ("square-missing", "the memory of squares gathers absolute values.", _altered(rule, square=np.abs)),
-        _other_defaults(rule, "epsilon", 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-10, 1e-12, 0.0),
     )
     # fmt: on
 
@@ -259,7 +272,6 @@ RMSPROP = scaling_misconceptions("rmsprop") + table(
      steps(lambda i: rule_step("rmsprop", i, past=1, new=1 - i["decay_rate"]))),
     ("old-cache", "the step uses the old cache: it is updated first, then used.",
      steps(lambda i: rule_step("rmsprop", i, used=i["cache"]))),
-    _other_defaults("rmsprop", "decay_rate", 0.9, 0.999, 0.95, 0.5),
 )
 # fmt: on
 
@@ -333,8 +345,6 @@ ADAM = scaling_misconceptions("adam") + table(
     ("epsilon-hat",
      "epsilon is added to the root of v before its bias correction, as in the paper's shorter form; the "
      "exercise adds it to the root of the corrected v.", steps(_epsilon_hat)),
-    _other_defaults("adam", "beta1", 0.99, 0.95, 0.5, 0.8, 0.999),
-    _other_defaults("adam", "beta2", 0.99, 0.9, 0.9999, 0.995, 0.95),
 )
 # fmt: on
 
