@@ -15,8 +15,8 @@ from cs231n.checking.compare import allclose
 from cs231n.checking.diagnosis import Diagnosis, diagnose
 from cs231n.checking.exceptions import describe_exception
 from cs231n.checking.exercises import Exercise, require_exercise
-from cs231n.checking.learner_code import Arrays, Inputs, Namespace
-from cs231n.checking.problems import list_public_problems, make_problem, run
+from cs231n.checking.learner_code import Arrays, Inputs, Namespace, record_writes
+from cs231n.checking.problems import BESIDES, list_public_problems, make_problem, run
 from cs231n.gradient_check import eval_numerical_gradient_array
 
 __all__ = ["ForwardFault", "NetOverRightLayers", "find_forward_fault", "try_over_right_layers"]
@@ -51,10 +51,15 @@ def find_forward_fault(
     forward, definition = require_exercise(exercise.forward), answers.for_(exercise.name).forward_out
     assert forward.layer is not None
     try:
-        out = np.asarray(forward.layer(module, inputs)[0])
+        with record_writes() as writes:
+            out = np.asarray(forward.layer(module, inputs)[0])
     except Exception as error:
         raised, line = describe_exception(error)
         return ForwardFault(f"Check {forward.name} first. It raises {raised}\n{line}", is_error=True)
+    if writes.later:
+        return ForwardFault(
+            f"Check {forward.name} first: it changes the shape of its argument.", is_error=True
+        )
     if definition is None or allclose(out, definition(inputs)):
         return None
     sentence = f"Check {forward.name} first: its out is not that of the layer as defined."
@@ -113,8 +118,7 @@ def try_over_right_layers(exercise: Exercise, module: Namespace, inputs: Inputs)
     try:
         with _right_layers(module, exercise.layers, called):
             outputs = exercise.call(module, inputs)
-        for name in ("itemsize", "written", "written_later"):
-            outputs[name] = inputs[name]
+        outputs |= {key: inputs[key] for key in BESIDES}
         expected = answers.for_(exercise.name).expected(inputs, outputs)
         diagnosis = diagnose(exercise.name, inputs, outputs, expected)
     except Exception as raised:

@@ -63,7 +63,10 @@ def diagnose(name: str, inputs: Inputs, outputs: Arrays, expected: Arrays) -> Di
     primary = [array for array in wrong if not exercise.is_secondary(array)]
     if not wrong:
         return None
-    return _compose_diagnosis(exercise, known, inputs, actual, expected, primary or wrong)
+    diagnosis = _compose_diagnosis(exercise, known, inputs, actual, expected, primary or wrong)
+    if "not_repeated" in wrong and not diagnosis.certain:  # what an earlier call left explains the rest
+        return _compose_diagnosis(exercise, known, inputs, actual, expected, ["not_repeated"])
+    return diagnosis
 
 
 def find_notes(name: str, inputs: Inputs, outputs: Arrays, expected: Arrays) -> dict[str, str]:
@@ -115,7 +118,7 @@ def _compose_diagnosis(
         " ".join(sentence for sentence, _ in shown),
         "; ".join(sources),
         ""
-        if wrong[0] in ("params_written", "written_later")
+        if wrong[0] in ("params_written", "written_later", "not_repeated")
         else describe_worst_entry(wrong[0], actual[wrong[0]], expected[wrong[0]]),
         certain={*kinds} <= {row.kind for row in known.misconceptions},
         reasons=tuple(shown),
@@ -128,7 +131,8 @@ def _match_misconceptions(
     """{a wrong array: (kind, sentence, source)} from as few misconceptions as it takes.
 
     A misconception counts only if each array that it would spoil is as it says, or right, of those that are
-    computed together: it may be in one line of two. Of two that fit, the one that spoils no other array counts.
+    computed together: it may be in one line of two. Of two that fit, the one that spoils no other array
+    counts.
     """
     content: list[object] = []
     for name, value in [*inputs.items(), *expected.items()]:
@@ -224,6 +228,7 @@ def _in_any_array(expected: np.ndarray) -> Iterable[tuple[str, str, np.ndarray]]
             "a sum, or one division is too many.",
             expected / n,
         )
+    yield "fraction-lost", "the fraction is cut off, as by int, // or an integer dtype.", np.trunc(expected)
     yield "twice", "twice what it should be: something is counted twice, or a half is missing.", 2 * expected
     half = "half of what it should be: a factor of 2 is lost, as from the slope of a square."
     yield "half", half, expected / 2

@@ -22,7 +22,7 @@ class Writes:
     Args:
         at_once: {(function, argument of its own): None}, in order.
         later: {(function, another one that was called before, argument of that one): None}: the earlier one
-            kept the array, as in a cache.
+            kept the array, as in a cache. Also one whose argument has another shape afterwards.
         arguments: [function, argument, its value, the copy that the function got] of each call.
     """
 
@@ -41,6 +41,8 @@ class Writes:
         for key, copy in copies.items():
             if np.array_equal(arguments[key], copy):
                 intact.append((name, key, arguments[key], copy))
+            elif copy.shape != arguments[key].shape:
+                self.later[name, name, key] = None
             else:
                 self.at_once[name, key] = None
         self.arguments = intact

@@ -23,7 +23,9 @@ def rule_inputs(memories: tuple[str, ...], settings: dict[str, float]) -> MakeIn
 
     def inputs(rng: RandomState, N: int, D: int, M: int) -> Inputs:
         arrays = {name: rng.uniform(0.2, 2, (N, D)) for name in memories}
-        return {"w": rng.normal(size=(N, D)), "dw": rng.normal(size=(N, D)), **arrays, **settings}
+        w, dw = rng.normal(size=(2, N, D))
+        dw.flat[::6] = 0  # where the memory alone moves w
+        return {"w": w, "dw": dw, **arrays, **settings}
 
     return inputs
 
