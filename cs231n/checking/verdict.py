@@ -38,6 +38,7 @@ from cs231n.checking.problems import (
 from cs231n.checking.reloading import (
     describe_missing_name,
     end_sentence,
+    message_of,
     reload_edited,
     remember_loaded,
 )
@@ -88,6 +89,8 @@ def verdict(name: str, module: Namespace | None = None) -> Verdict:
     except KeyboardInterrupt as error:
         print(f"\n{name} was interrupted {find_user_line(error)}", file=sys.stderr)
         raise
+    except SystemExit as error:  # of exit() at the top of a file, or in a class
+        result = _describe_error(name, error)
     finally:
         slow.cancel()
     return result._replace(printed=printed.beginning())
@@ -181,7 +184,7 @@ def _over_right_layers(
     return None
 
 
-def _describe_error(name: str, error: Exception) -> Verdict:
+def _describe_error(name: str, error: BaseException) -> Verdict:
     if isinstance(error, WrongReturn):
         return Verdict(name, WRONG, (end_sentence(str(error)),), "wrong-return")
     if missing := describe_missing_name(error):
@@ -313,7 +316,7 @@ def _check_scores(name: str, module: Namespace, error: NotImplementedError) -> V
 
 def _describe_missing(name: str, error: NotImplementedError) -> tuple[str, ...]:
     """Which exercise it waits for, or which function is left to write if it is not the exercise's own."""
-    label = re.fullmatch(r"Exercise \d+: (\S+)", str(error))
+    label = re.fullmatch(r"Exercise \d+: (\S+)", message_of(error))
     if label and label[1] != name:
         entry = entry_of(label[1])
         place = f"exercise {entry.number}, {label[1]} ({entry.section})" if entry else label[1]

@@ -10,7 +10,7 @@ import pytest
 from cs231n.checking import answers
 from cs231n.checking.exercises import EXERCISES
 from cs231n.checking.learner_code import WrongReturn, array, call, record_writes
-from cs231n.checking.problems import forbid_other_backwards, make_problem, run
+from cs231n.checking.problems import BESIDES, forbid_other_backwards, make_problem, run
 from tests.corpus import built, solved
 
 every_exercise = pytest.mark.parametrize("name", EXERCISES)
@@ -54,13 +54,13 @@ def test_a_registry_entry_names_arrays_that_there_are(name):
     }
     assert {*exercise.layers} < EXERCISES.keys()
     assert all(any(fnmatch(array, pattern) for array in names) for pattern in exercise.secondary)
-    assert {"itemsize", "written", "written_later", *exercise.notes} <= outputs.keys()
+    assert {*BESIDES, *exercise.notes} <= outputs.keys()
 
 
 @every_exercise
 def test_dx_of_a_normalization_is_worth_half_of_its_points(name):
     _, outputs = solved(name)
-    weights = {key: EXERCISES[name].weight(key) for key in outputs if key != "written_later"}
+    weights = {key: EXERCISES[name].weight(key) for key in outputs if key not in BESIDES}
     if EXERCISES[name].forward in ("batchnorm_forward", "layernorm_forward"):
         assert weights["dx"] == sum(weights.values()) / 2
     else:
@@ -107,7 +107,9 @@ def test_a_changed_argument_is_recorded_and_the_callers_array_stays():
 
 
 def test_an_array_that_an_earlier_call_got_is_recorded_when_a_later_one_writes_into_it():
-    module = built("relu_forward", "def f(x):\n    return x\n\n\ndef g(cache):\n    cache *= 2\n    return cache\n")
+    module = built(
+        "relu_forward", "def f(x):\n    return x\n\n\ndef g(cache):\n    cache *= 2\n    return cache\n"
+    )
     x = np.ones(3)
     with record_writes() as writes:
         cache = call(module, "f", None, x=x)

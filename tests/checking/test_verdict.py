@@ -86,7 +86,9 @@ BACKWARDS = [name for name, exercise in EXERCISES.items() if exercise.forward]
 
 
 @pytest.mark.parametrize("name", BACKWARDS)
-@pytest.mark.parametrize("error", [ZeroDivisionError("no"), StopIteration(), KeyError("running_var")], ids=repr)
+@pytest.mark.parametrize(
+    "error", [ZeroDivisionError("no"), StopIteration(), KeyError("running_var")], ids=repr
+)
 def test_a_backward_whose_forward_raises_waits_for_it(name, error):
     forward = EXERCISES[name].forward
     result = verdict(name, layers_with(**{forward: raising(error)}))
