@@ -129,7 +129,7 @@ def _try_problem(
         if diagnosis is None:
             return None
         if diagnosis.kind == "writes-into-x":
-            diagnosis = diagnosis._replace(sentence=_describe_late_write(name, module, inputs))
+            diagnosis = _describe_late_write(name, module, inputs, diagnosis)
         written = tuple(notes[kind] for kind in notes if kind == "writes-into-input")
         wrong = Verdict(name, WRONG, _describe_diagnosis(name, diagnosis), diagnosis.kind, written)
     if exercise.forward:
@@ -235,14 +235,17 @@ def _find_notes(exercise: Exercise, module: Namespace, inputs: Inputs, outputs: 
     return notes
 
 
-def _describe_late_write(name: str, module: Namespace, inputs: Inputs) -> str:
-    """Which array of an earlier call a function writes into."""
+def _describe_late_write(name: str, module: Namespace, inputs: Inputs, diagnosis: Diagnosis) -> Diagnosis:
+    """The diagnosis with the array of an earlier call that a function writes into."""
     earlier = find_writes(name, module, inputs)[1]
+    if not earlier:
+        return diagnosis
     places = " and ".join(f"{argument}, which {function} got" for function, argument in earlier)
-    return (
+    sentence = (
         f"{name} writes into {places} from its caller: the caller still needs it. Write into a new array, as "
         "with t = x - mean in place of x -= mean."
     )
+    return diagnosis._replace(sentence=sentence, reasons=())
 
 
 def _load(exercise: Exercise) -> ModuleType | Verdict:

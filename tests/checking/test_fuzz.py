@@ -144,7 +144,7 @@ class Unprintable(Exception):
 
 
 def disturbed(value, disturb, place):
-    """A value of a function with one of its parts disturbed: `place` counts parts; one too many is the whole."""
+    """A value of a function with the part at `place` disturbed, or the whole if it has no such part."""
     if isinstance(value, tuple) and place < len(value):
         parts = list(value)
         parts[place] = disturb(parts[place]) if not isinstance(parts[place], dict) else parts[place]
@@ -156,12 +156,7 @@ def disturbed(value, disturb, place):
 
 
 def over_kit(name, change):
-    """The functions of an exercise's module, with change(what it returns) in the place of one's own.
-
-    Args:
-        name: of an exercise, whose function, or loss of a class, is changed.
-        change: None or a function of what comes back.
-    """
+    """The module of an exercise, where its function, or the loss of its class, returns change(value)."""
     module, function = built(name, ""), name.partition(".")[0]
     own = getattr(module, function)
     if isinstance(own, type):
