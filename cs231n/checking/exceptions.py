@@ -41,6 +41,10 @@ def advise_on_arrays(error: BaseException) -> str:
     )
     if re.search(r"\bmax\(", line) and re.search("integer|truth value", str(error)):
         return "np.maximum compares entry by entry; max and np.max look for the largest entry."
+    if "NoneType" in str(error):
+        empty = [word for word in re.findall(r"[A-Za-z_]\w*", line) if word in names and names[word] is None]
+        reason = ": the forward made none, as in mode 'test'" if "cache" in empty else ""
+        return f"{', '.join(empty)} on this line is None{reason}." if empty else ""
     if not isinstance(error, ValueError) or not re.search("core dimension|broadcast|not aligned", str(error)):
         return ""
     words = dict.fromkeys(re.findall(r"[A-Za-z_]\w*", line.partition(" = ")[2] or line))
