@@ -64,7 +64,8 @@ def diagnose(name: str, inputs: Inputs, outputs: Arrays, expected: Arrays) -> Di
     if not wrong:
         return None
     diagnosis = _compose_diagnosis(exercise, known, inputs, actual, expected, primary or wrong)
-    if "not_repeated" in wrong and not diagnosis.certain:  # what an earlier call left explains the rest
+    is_known = diagnosis.kind in {row.kind for row in known.misconceptions}
+    if "not_repeated" in wrong and not is_known:  # what an earlier call left explains the rest
         return _compose_diagnosis(exercise, known, inputs, actual, expected, ["not_repeated"])
     return diagnosis
 

@@ -45,10 +45,14 @@ def advise_on_arrays(error: BaseException) -> str:
         ((place.line or "", frame.f_locals) for place, frame in [*places][::-1] if is_edited(place)),
         ("", {}),
     )
-    if re.search(r"\bmax\(", line) and re.search("integer|truth value", message_of(error)):
+    message = message_of(error)
+    if re.search(r"\bmax\(", line) and re.search("integer|truth value", message):
         return "np.maximum compares entry by entry; max and np.max look for the largest entry."
-    refused = re.search("core dimension|broadcast|not aligned", message_of(error))
-    if not isinstance(error, ValueError) or not refused:
+    if "NoneType" in message:
+        empty = [word for word in re.findall(r"[A-Za-z_]\w*", line) if word in names and names[word] is None]
+        reason = ": the forward made none, as in mode 'test'" if "cache" in empty else ""
+        return f"{', '.join(empty)} on this line is None{reason}." if empty else ""
+    if not isinstance(error, ValueError) or not re.search("core dimension|broadcast|not aligned", message):
         return ""
     words = dict.fromkeys(re.findall(r"[A-Za-z_]\w*", line.partition(" = ")[2] or line))
     arrays = {word: names[word] for word in words if isinstance(names.get(word), np.ndarray)}

@@ -217,6 +217,16 @@ def _find_notes(exercise: Exercise, module: Namespace, inputs: Inputs, outputs: 
     """{kind: sentence} of `find_notes`, with the names of the arrays and arguments."""
     name = exercise.name
     notes = find_notes(name, inputs, outputs, answers.for_(name).expected(inputs, outputs))
+    with contextlib.suppress(Exception):  # of a learner's code that another call does not suit
+        notes |= _name_arguments(exercise, module, inputs, notes)
+    return notes
+
+
+def _name_arguments(
+    exercise: Exercise, module: Namespace, inputs: Inputs, notes: dict[str, str]
+) -> dict[str, str]:
+    """Those of the notes that another call can make clearer: which arrays, which arguments."""
+    name, notes = exercise.name, dict(notes)
     if "not-float32" in notes and (arrays := arrays_in_float64(name, module, inputs)):
         notes["not-float32"] = (
             f"{join_names(arrays)} {'is' if len(arrays) == 1 else 'are'} {answers.NOT_FLOAT32}"

@@ -110,11 +110,11 @@ PLANTED = [
         "With no settings given",
         default_of(layers.batchnorm_forward, running_var=lambda x: np.ones_like(x[0])),
     ),
-    ("layernorm_forward", "With no settings given", default_of(layers.layernorm_forward, eps=1e-8)),
-    ("sgd_momentum", "From config=None", rule_with("sgd_momentum", momentum=0.5)),
-    ("rmsprop", "From config=None", rule_with("rmsprop", decay_rate=0.9)),
-    ("adam", "From config=None", rule_with("adam", t=1)),
-    ("adam", "From config=None", rule_with("adam", epsilon=1e-3)),
+    ("layernorm_forward", "With no eps given", default_of(layers.layernorm_forward, eps=1e-8)),
+    ("sgd_momentum", "Called without config", rule_with("sgd_momentum", momentum=0.5)),
+    ("rmsprop", "Called without config", rule_with("rmsprop", decay_rate=0.9)),
+    ("adam", "Called without config", rule_with("adam", t=1)),
+    ("adam", "Called without config", rule_with("adam", epsilon=1e-3)),
 ]
 
 
@@ -311,7 +311,7 @@ def test_what_is_printed_is_shown_apart_and_shortened(text, lines, shown, capsys
 # A misconception explains all arrays of its group.
 def test_a_misconception_that_gives_one_array_by_chance_is_not_named():
     """next_w is still w for a step with the old velocity of zeros; velocity moves."""
-    inputs, right = solved("sgd_momentum", 2, None, "From config=None, two steps")
+    inputs, right = solved("sgd_momentum", 2, None, "Called without config, two steps")
     by_chance = {**right, "first_w": inputs["w"], "next_w": inputs["w"] - 0.5 * inputs["dw"]}
     assert diagnose("sgd_momentum", inputs, by_chance, right).kind != "no-step"
     still = {**right, "first_w": inputs["w"], "next_w": inputs["w"]}

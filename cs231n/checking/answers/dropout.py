@@ -35,10 +35,6 @@ def backward_expected(i: Inputs, outputs: Arrays) -> Arrays:
     """The gradient by the mask of the learner's own forward, whatever it is."""
     x, (out, out_of_ones) = i["x"], (_of_shape(i["x"], outputs, name) for name in ("out", "out_of_ones"))
     slope = np.where(x != 0, out / np.where(x != 0, x, 1), out_of_ones)  # linear, entry by entry
-    if np.any(
-        (out != 0) != (out_of_ones * x != 0)
-    ):  # one seed gives two masks, so nothing is known where x is 0
-        slope = np.where(x != 0, slope, _of_shape(x, outputs, "dx") / i["dout"])
     dx = np.prod([slope, i["dout"]], axis=0)
     return {"dx": dx, "dx_in_test": i["dout"], "out": out, "out_of_ones": out_of_ones}
 
@@ -60,6 +56,11 @@ def check_forward(i: Inputs, outputs: Arrays) -> Diagnosis | None:
     for name in ("out", "out_of_ones"):
         if np.shape(outputs[name]) != i["x"].shape:
             return check_shape_and_dtype(name, outputs[name], i["x"])
+    if not np.array_equal(outputs["out"] != 0, (outputs["out_of_ones"] != 0) & (i["x"] != 0)):
+        sentence = (
+            "Check dropout_forward first: one seed gives two masks, so nothing can be said of this backward."
+        )
+        return Diagnosis("another-forward", sentence, FORWARD, "")
     share = dropout_mask_of(outputs["out_of_ones"]).mean()
     if 0.05 < share < 0.95:
         return None

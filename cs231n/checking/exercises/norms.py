@@ -111,7 +111,7 @@ EXERCISES = (
         LAYERS,
         norm_inputs,
         call_out("layernorm_forward", layernorm),
-        {DEFAULTS: layernorm_inputs_by_default},
+        {"With no eps given, in mode 'test'": layernorm_inputs_by_default},
         layer=layernorm,
     ),
     Exercise(
