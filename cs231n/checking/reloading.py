@@ -25,16 +25,17 @@ __all__ = [
     "remember_loaded",
 ]
 
-# What learners edit, in the order in which one imports another; and fast_layers, which passes on their names.
+# What learners edit, and what passes on their names, in the order in which one imports another.
 _MODULES = (
     "cs231n.layers",
+    "cs231n.sandwiches",
     "cs231n.layer_utils",
     "cs231n.optim",
     "cs231n.classifiers.fc_net",
     "cs231n.fast_layers",
 )
 _FILES = {name: REPOSITORY / f"{name.replace('.', '/')}.py" for name in _MODULES}
-EDITED_FILES = list(_FILES.values())[:-1]
+EDITED_FILES = [_FILES[f"cs231n.{name}"] for name in ("layers", "layer_utils", "optim", "classifiers.fc_net")]
 
 _loaded: dict[str, bytes] = {}  # {module: the content of its file when it was run}
 _deleted: set[tuple[str, str]] = set()  # (module, name) of functions that a notebook lost with their file's
