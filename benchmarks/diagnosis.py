@@ -66,7 +66,8 @@ def lines():
     total = sum(table.values(), Counter())
     wrong = total["named"] + total["unknown"] + total["missed"]
     yield (
-        f"\n{total.total()} small edits made by machine: {total['no change']} change nothing, and of the "
+        f"\n{total.total()} small edits made by machine: {total['no change']} change nothing that the "
+        f"course asks, and of the "
         f"{wrong} others {wrong - total['missed']} fail; {total['named'] / wrong:.0%} of these get a "
         "name, which nobody has judged.\n"
     )

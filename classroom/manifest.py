@@ -42,6 +42,7 @@ class Exercise(NamedTuple):
     task: str  # what the function gets and gives, in one sentence or two
     needs: tuple[int, ...]  # numbers of the exercises it builds on
     given: tuple[str, ...] = ()  # code of its solution that the notebooks show on purpose: see leaks.py
+    notes_weight: float = 0.0  # share of the points that is lost where the kit asks more than the course
 
     @property
     def label(self) -> str:
@@ -58,6 +59,7 @@ FIELD_TYPES: dict[str, tuple[type, ...]] = {
     "task": (str,),
     "needs": (list,),
     "given": (list,),
+    "notes_weight": (int, float),
 }
 
 
@@ -94,7 +96,7 @@ def _parse(where: str, entry: Any) -> Exercise:
     known = ", ".join(FIELD_TYPES)
     if not isinstance(entry, dict):
         raise ManifestError(f"{where}: expected an object with {known}, got {entry!r}")
-    entry = {"given": [], **entry}
+    entry = {"given": [], "notes_weight": 0, **entry}
     for key, types in FIELD_TYPES.items():
         if not isinstance(entry.get(key), types) or isinstance(entry.get(key), bool):
             names = " or ".join(t.__name__ for t in types)
@@ -109,6 +111,8 @@ def _parse(where: str, entry: Any) -> Exercise:
             f"{where}: expected number >= 1, points >= 0 and at least one function, got "
             f"{exercise.number}, {exercise.points}, {exercise.functions}"
         )
+    if not 0 <= exercise.notes_weight <= 1:
+        raise ManifestError(f"{where}: notes_weight must be from 0 to 1, got {exercise.notes_weight}")
     for field in ("title", "section", "task"):
         line = getattr(exercise, field)
         if line != line.strip() or not line.isprintable() or not line:

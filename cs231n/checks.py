@@ -89,7 +89,7 @@ def _card(head: str, result: Verdict) -> str:
     """HTML with no colour of its own but in the border, so that it reads in the light and in the dark."""
     findings = "".join(
         f'<li style="margin: 0.2em 0">{link_sections(finding).replace(chr(10), "<br>")}</li>'
-        for finding in result.findings
+        for finding in (*result.findings, *(f"also: {note}" for note in result.notes))
     )
     return (
         f'<div style="border-left: 0.3em solid {BORDERS[result.status]}; padding: 0.2em 0 0.2em 0.8em; '

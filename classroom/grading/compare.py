@@ -9,7 +9,7 @@ from classroom.grading.reference import Trial
 from classroom.grading.result import ExerciseResult, sanitize
 from cs231n.checking import answers
 from cs231n.checking.compare import allclose
-from cs231n.checking.diagnosis import diagnose
+from cs231n.checking.diagnosis import diagnose, find_notes
 from cs231n.checking.exercises import EXERCISES
 
 __all__ = ["ArrayMarks", "agrees", "numeric_outputs"]
@@ -23,10 +23,16 @@ class Fault(NamedTuple):
 
 
 class ArrayMarks:
-    """The marks of one exercise, array by array, over all of its trials."""
+    """The marks of one exercise, array by array, over all of its trials.
 
-    def __init__(self, title: str):
-        self.title = title
+    Args:
+        title: of the exercise.
+        notes_weight: the share of the points that a note costs.
+    """
+
+    def __init__(self, title: str, notes_weight: float = 0.0):
+        self.title, self.notes_weight = title, notes_weight
+        self.notes: dict[str, str] = {}  # {kind: sentence} of what the kit asks besides
         self.is_right: dict[str, bool] = {}  # by the name of the array, over the trials so far
         self.trivial_outputs: set[str] = set()  # those that only repeat an input
         self.first_fault: Fault | None = None
@@ -39,11 +45,15 @@ class ArrayMarks:
                 if trial.is_large
                 else _find_fault(self.title, trial, outputs, public)
             )
-        expected, adopt_masks = trial.expected, answers.for_(self.title).adopt_masks
-        all_or_nothing = EXERCISES[self.title].all_or_nothing
-        if adopt_masks and not all_or_nothing:
-            expected = adopt_masks(trial.inputs, outputs, expected)
+        self.notes |= find_notes(self.title, trial.inputs, outputs, trial.expected)
+        expected, adopt_choices = trial.expected, answers.for_(self.title).adopt_choices
+        exercise = EXERCISES[self.title]
+        all_or_nothing = exercise.all_or_nothing
+        if adopt_choices and not all_or_nothing:
+            expected = adopt_choices(trial.inputs, outputs, expected)
         for name, value in expected.items():
+            if exercise.is_note(name):
+                continue
             # The arrays of dropout depend on one mask, which is the student's choice: all of them or none.
             is_right = self.first_fault is None or (
                 not all_or_nothing and name in outputs and agrees(outputs[name], value)
@@ -53,19 +63,21 @@ class ArrayMarks:
                 self.trivial_outputs.add(name)
 
     def result(self) -> ExerciseResult:
-        """The share of the points that the arrays earn, and the first fault.
+        """The share of the points that the arrays earn, the first fault, and the notes.
 
         An array that only repeats an input earns nothing, but costs its share when it is wrong.
         """
         if self.first_fault is None:
-            return ExerciseResult(1.0)
+            share = 1 - self.notes_weight * bool(self.notes)
+            return ExerciseResult(share, notes=tuple(self.notes.values()))
         counted = {
             name: EXERCISES[self.title].weight(name)
             for name, is_right in self.is_right.items()
             if name not in self.trivial_outputs or not is_right
         }
         earned = sum(weight * self.is_right[name] for name, weight in counted.items())
-        return ExerciseResult(earned / sum(counted.values()), *self.first_fault)
+        notes = tuple(self.notes[kind] for kind in self.notes if kind == "writes-into-input")
+        return ExerciseResult(earned / sum(counted.values()), *self.first_fault, notes=notes)
 
 
 def agrees(actual: Any, expected: Any) -> bool:
@@ -99,7 +111,7 @@ def _find_large_fault(title: str, trial: Trial, outputs: dict[str, np.ndarray]) 
     wrong = [
         name
         for name, value in trial.expected.items()
-        if name not in outputs or not agrees(outputs[name], value)
+        if not EXERCISES[title].is_note(name) and (name not in outputs or not agrees(outputs[name], value))
     ]
     text = f"{', '.join(wrong)}: right on small problems, wrong on one of shape {EXERCISES[title].large}."
     return Fault("unknown", text) if wrong else None

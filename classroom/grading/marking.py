@@ -55,8 +55,8 @@ def mark(
     by_number = {exercise.number: exercise for exercise in options.exercises}
     for exercise in options.exercises:
         first = results[exercise.number]
-        weak = [by_number[n] for n in exercise.needs if n in by_number and results[n].share < 1]
-        if first.share == 1 or first.kind in ("not-implemented", "missing") or not weak:
+        weak = [by_number[n] for n in exercise.needs if n in by_number and not results[n].is_right]
+        if first.is_right or first.kind in ("not-implemented", "missing") or not weak:
             continue
         file, name = locate_function(exercise.functions[0])
         if is_blank(submission.files.get(file, ""), name, exercise):

@@ -127,7 +127,7 @@ def describe_sandbox(level: str, unfiltered: str) -> str:
 
 
 def _test(exercise: Exercise, result: ExerciseResult) -> dict[str, Any]:
-    text = result.text or "Right."
+    text = " ".join([result.text or "Right.", *(f"Also: {note}" for note in result.notes)])
     if result.reference_used_for:
         titles = ", ".join(result.reference_used_for)
         text += f" (Marked with the reference's {titles}: yours is not all right yet.)"
@@ -136,7 +136,7 @@ def _test(exercise: Exercise, result: ExerciseResult) -> dict[str, Any]:
         "number": str(exercise.number),
         "score": round(exercise.points * result.share, 2),
         "max_score": exercise.points,
-        "status": "passed" if result.share == 1 else "failed",
+        "status": "passed" if result.is_right else "failed",
         "output": text,
         "output_format": "text",
         "visibility": "visible",

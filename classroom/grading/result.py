@@ -12,7 +12,6 @@ __all__ = ["ExerciseResult", "result_of_error", "sanitize"]
 
 # The kinds that cs231n.checks uses, and what is reported where the student's own words must not be.
 MISUSES = {
-    "InputChanged": ("writes-into-input", "It writes into one of its arguments"),
     "WrongReturn": ("wrong-return", "It returns something other than the arrays it should"),
 }
 # What Python says of an import that fails because there is no such module.
@@ -26,6 +25,12 @@ class ExerciseResult(NamedTuple):
     kind: str = "right"  # or "not-implemented", "timed-out", ..., or the kind of a misconception
     text: str = ""  # the same for a person
     reference_used_for: tuple[str, ...] = ()  # titles of the exercises it builds on that the reference solved
+    notes: tuple[str, ...] = ()  # what the kit asks and the course does not
+
+    @property
+    def is_right(self) -> bool:
+        """Whether it passes; notes may cost a part of the points all the same."""
+        return self.kind == "right"
 
 
 def result_of_error(

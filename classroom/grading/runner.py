@@ -100,7 +100,7 @@ class Runner:
         deadline = self._deadline()
         module = EXERCISES[exercise.title].module
         self._load(module, exercise, reference, deadline)
-        marks = ArrayMarks(exercise.title)
+        marks = ArrayMarks(exercise.title, exercise.notes_weight)
         for trial in make_trials(exercise.title, self._options.seed):
             public = trial.is_public and not self._holds_reference
             request = {"exercise": exercise.title, "module": module, "inputs": trial.inputs}

@@ -29,6 +29,7 @@ IN_WORDS = {
     "out_unseeded": ("out", " without a seed"),
     "out_unseeded_again": ("out", " without a seed, second call"),
     "dx_in_test": ("dx", ' in mode "test"'),
+    "params_written": ("params", ""),
     "first_w": ("next_w", " of a first step, without config"),
 }
 RTOL, ATOL = 1e-6, 1e-8  # as in gradient_check, for float64

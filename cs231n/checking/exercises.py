@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.random import RandomState
 
-from cs231n.checking.learner_code import Arrays, InputChanged, Inputs, Namespace, WrongReturn, array, call
+from cs231n.checking.learner_code import Arrays, Inputs, Namespace, WrongReturn, array, call
 
 __all__ = ["EXERCISES", "NETS", "Exercise", "require_exercise"]
 
@@ -37,6 +37,8 @@ class Exercise:
             once does not help.
         weights: {array: its share of the points}, if not 1.
         secondary: arrays that are reported once all others are right; a * stands for any letters.
+        notes: arrays that the kit asks for and the course does not: an exercise passes without them, with a
+            note. For every exercise: itemsize and written.
         forbidden: functions that this one may not call.
         all_or_nothing: no points for a part of the arrays, since they all follow from one random mask.
     """
@@ -51,16 +53,21 @@ class Exercise:
     large: tuple[int, int] | None = None
     weights: Mapping[str, float] = field(default_factory=dict)
     secondary: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     forbidden: tuple[str, ...] = ()
     all_or_nothing: bool = False
 
     def weight(self, name: str) -> float:
-        """The share of the points that an array is worth; "itemsize" costs it if wrong and earns nothing."""
-        return self.weights.get(name, 0.25 if name == "itemsize" else 1)
+        """The share of the points that an array is worth."""
+        return self.weights.get(name, 0 if self.is_note(name) else 1)
 
     def is_secondary(self, name: str) -> bool:
         """Whether a mistake elsewhere spoils this array as well, so that the others are reported first."""
-        return any(fnmatchcase(name, pattern) for pattern in ("itemsize", *self.secondary))
+        return any(fnmatchcase(name, pattern) for pattern in self.secondary)
+
+    def is_note(self, name: str) -> bool:
+        """Whether a mistake in this array is only a note."""
+        return name in ("itemsize", "written", *self.notes)
 
 
 def require_exercise(name: str) -> Exercise:
@@ -297,14 +304,17 @@ def net_inputs(rng: RandomState, N: int, D: int, M: int) -> Inputs:
 
 def _net_outputs(name: str, net: Any, i: Inputs) -> Arrays:
     """The scores, the loss and the gradients of a net whose parameters are those of the problem."""
-    for param in net.params:
-        net.params[param] = i[param].copy()
-    before = {param: value.copy() for param, value in net.params.items()}
-    scores = call(net, "loss", None, X=i["X"])
-    loss, grads = call(net, "loss", ("loss", "grads"), X=i["X"], y=i["y"])
-    for param in before:
-        if not np.array_equal(net.params[param], before[param]):
-            raise InputChanged(f"{name}.loss writes into params[{param!r}]; try a new array for the gradient")
+    params, written = {param: i[param] for param in net.params}, False
+
+    def loss_of(returns: tuple[str, ...] | None, **arguments: np.ndarray) -> Any:
+        nonlocal written
+        net.params.update({param: value.copy() for param, value in params.items()})
+        value = call(net, "loss", returns, **arguments)
+        written |= not all(np.array_equal(net.params[param], right) for param, right in params.items())
+        return value
+
+    scores = loss_of(None, X=i["X"])
+    loss, grads = loss_of(("loss", "grads"), X=i["X"], y=i["y"])
     if not isinstance(grads, dict):
         raise WrongReturn(
             f"{name}.loss must return loss, grads, and grads must be a dict keyed as params; "
@@ -312,7 +322,8 @@ def _net_outputs(name: str, net: Any, i: Inputs) -> Arrays:
         )
     where = f"{name}.loss"
     outputs = {"scores": array(where, "scores", scores), "loss": array(where, "loss", loss)}
-    return outputs | {param: array(where, f"grads[{param!r}]", grads.get(param)) for param in before}
+    outputs |= {param: array(where, f"grads[{param!r}]", grads.get(param)) for param in params}
+    return outputs | {"params_written": np.array(int(written))}
 
 
 def call_two_layer_net(module: Any, i: Inputs) -> Arrays:
@@ -335,7 +346,9 @@ def call_net(module: Any, i: Inputs) -> Arrays:
             for k, bn_param in enumerate(net.bn_params, start=1):
                 bn_param |= {n: i[f"{n}{k}"].copy() for n in ("running_mean", "running_var")}
         nets[kind] = _net_outputs("FullyConnectedNet", net, i)
+    written = max(net.pop("params_written") for net in nets.values())
     outputs = {f"{kind}.{name}": value for kind, net in nets.items() for name, value in net.items()}
+    outputs["params_written"] = written
     param = {"mode": "train", "p": i["p"], "seed": i["seed"]}
     for k, units in enumerate(hidden, start=1):  # the masks that the net drew from this seed
         out, _ = dropout(module, np.ones((len(i["X"]), units), i["X"].dtype), param)
@@ -379,7 +392,7 @@ EXERCISES: dict[str, Exercise] = {
             softmax_inputs,
             call_softmax,
             large=(48, 2000),
-            secondary=("loss_of_large",),
+            notes=("loss_of_large",),
         ),
         Exercise("svm_loss", _LAYERS, svm_inputs, call_svm, large=(48, 2000)),
         Exercise("batchnorm_forward", _LAYERS, batchnorm_inputs, call_batchnorm_forward, batchnorm),
@@ -409,7 +422,9 @@ EXERCISES: dict[str, Exercise] = {
             large=(48, 2000),
             weights={"dx": 2},
         ),
-        Exercise("TwoLayerNet.loss", _NET, two_layer_inputs, call_two_layer_net),
+        Exercise(
+            "TwoLayerNet.loss", _NET, two_layer_inputs, call_two_layer_net, secondary=("params_written",)
+        ),
         Exercise(
             "sgd_momentum",
             _OPTIM,
@@ -443,7 +458,7 @@ EXERCISES: dict[str, Exercise] = {
             net_inputs,
             call_net,
             weights={"dropout.mask1": 0, "dropout.mask2": 0},  # a choice, not a result
-            secondary=("dropout.*",),
+            secondary=("dropout.*", "params_written"),
         ),
     )
 }

@@ -1,50 +1,58 @@
 """Call a learner's function: check what it returns, and that it leaves its arguments alone."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-__all__ = ["Arrays", "Inputs", "InputChanged", "Namespace", "WrongReturn", "array", "call"]
+__all__ = ["Arrays", "Inputs", "Namespace", "WrongReturn", "array", "call", "record_writes"]
 
 Namespace = ModuleType | SimpleNamespace  # where functions are found by name
 Inputs = dict[str, Any]  # of one problem: arrays of float64, labels and numbers
 Arrays = dict[str, np.ndarray]
+Writes = dict[tuple[str, str], None]  # (function, its argument that it wrote into), in order
+_writes: list[Writes] = []  # of each record_writes that is open
 
 
 class WrongReturn(TypeError):
     """A learner's function returned something other than the arrays that it should."""
 
 
-class InputChanged(ValueError):
-    """A learner's function wrote into one of its arguments."""
+@contextmanager
+def record_writes() -> Iterator[Writes]:
+    """Record which functions write into which of their arguments, while `call` calls them."""
+    writes: Writes = {}
+    _writes.append(writes)
+    try:
+        yield writes
+    finally:
+        _writes.pop()
 
 
 def call(owner: Any, name: str, returns: Sequence[str] | None, **arguments: Any) -> Any:
-    """Call `owner.name` with positional arguments.
+    """Call `owner.name` with positional arguments, with copies of the arrays among them.
 
     Args:
         owner: a module or an object.
         name: of its function.
         returns: what it must return, by name, as in ("out", "cache"); None or one name: the value as it is.
-        arguments: in order. A cache is the learner's own and may change; every other array may not.
+        arguments: in order; not modified, but for a cache, which is the learner's own. `record_writes` says
+            which copies the function wrote into.
 
     Returns:
         The value; a tuple of as many values as `returns` has names, if these are two or more.
 
     Raises:
-        InputChanged: an array among the arguments has other entries than before.
         WrongReturn: another number of values came back.
     """
-    before = {k: v.copy() for k, v in arguments.items() if isinstance(v, np.ndarray) and k != "cache"}
-    value = getattr(owner, name)(*arguments.values())
-    for key, content in before.items():
-        if not np.array_equal(arguments[key], content):
-            raise InputChanged(
-                f"{name} writes into its argument {key}, which its caller still needs; "
-                f"try {key} = {key}.copy() as its first line"
-            )
+    copies = {k: v.copy() for k, v in arguments.items() if isinstance(v, np.ndarray) and k != "cache"}
+    value = getattr(owner, name)(*(arguments | copies).values())
+    for key, copy in copies.items():
+        if not np.array_equal(arguments[key], copy):
+            for writes in _writes:
+                writes[name, key] = None
     if returns is None or len(returns) == 1:
         return value
     if not isinstance(value, (tuple, list)) or len(value) != len(returns):

@@ -7,9 +7,16 @@ from typing import NoReturn
 import numpy as np
 
 from cs231n.checking.exercises import require_exercise
-from cs231n.checking.learner_code import Arrays, Inputs, Namespace
+from cs231n.checking.learner_code import Arrays, Inputs, Namespace, record_writes
 
-__all__ = ["PUBLIC_SEEDS", "arrays_in_float64", "forbid_other_backwards", "make_problem", "run"]
+__all__ = [
+    "PUBLIC_SEEDS",
+    "arrays_in_float64",
+    "forbid_other_backwards",
+    "make_problem",
+    "run",
+    "written_arguments",
+]
 
 PUBLIC_SEEDS = (0, 1)  # the problems of a learner's own check; the grader begins with them
 
@@ -19,7 +26,8 @@ SMALL = 50_000  # entries of an array up to which a problem is tried in float32 
 def make_problem(name: str, seed: int, shape: tuple[int, int] | None = None) -> Inputs:
     """The inputs of one problem: float64 arrays, labels and numbers, the same for the same seed.
 
-    Among them is itemsize, 4: the bytes of a number in the float32 that `run` tries as well.
+    Among them are itemsize, 4: the bytes of a number in the float32 that `run` tries as well; and written, 0:
+    the number of arguments that a function may write into.
 
     Args:
         name: of an exercise.
@@ -33,7 +41,11 @@ def make_problem(name: str, seed: int, shape: tuple[int, int] | None = None) -> 
     exercise = require_exercise(name)
     N, D = shape or (7, 5)
     M = next(m for m in (3, 5, 4, 6) if m not in (N, D))
-    return {**exercise.inputs(np.random.RandomState(seed), N, D, M), "itemsize": np.array(4)}
+    return {
+        **exercise.inputs(np.random.RandomState(seed), N, D, M),
+        "itemsize": np.array(4),
+        "written": np.array(0),
+    }
 
 
 def run(name: str, module: Namespace, inputs: Inputs) -> Arrays:
@@ -45,18 +57,20 @@ def run(name: str, module: Namespace, inputs: Inputs) -> Arrays:
         inputs: of `make_problem`; not modified, whatever the function does.
 
     Returns:
-        The arrays of the float64 call by name, and itemsize: the bytes of the widest number in an array
-        of the float32 call.
+        The arrays of the float64 call by name; itemsize: the bytes of the widest number in an array of the
+        float32 call; and written: the number of arguments that the exercise's own function wrote into.
 
     Raises:
-        WrongReturn, InputChanged: the function is misused; see learner_code.
+        WrongReturn: of learner_code.
         Exception: what the function raises, NotImplementedError among others.
     """
-    arrays, single = _call(name, module, inputs, np.float64), {}
-    if max(map(np.size, inputs.values())) <= SMALL:  # a large problem has the time of one call
-        single = _call(name, module, inputs, np.float32)
+    with record_writes() as writes:
+        arrays, single = _call(name, module, inputs, np.float64), {}
+        if max(map(np.size, inputs.values())) <= SMALL:  # a large problem has the time of one call
+            single = _call(name, module, inputs, np.float32)
     sizes = [array.itemsize for array in single.values() if array.ndim and array.dtype.kind == "f"]
-    return {**arrays, "itemsize": np.array(max(sizes, default=4))}
+    written = sum(function in ("loss", name) for function, _ in writes)
+    return {**arrays, "itemsize": np.array(max(sizes, default=4)), "written": np.array(written)}
 
 
 def arrays_in_float64(name: str, module: Namespace, inputs: Inputs) -> list[str]:
@@ -69,9 +83,16 @@ def _call(name: str, module: Namespace, inputs: Inputs, dtype: type) -> Arrays:
     arguments = {
         name: np.array(v, dtype if v.dtype.kind == "f" else None) if isinstance(v, np.ndarray) else v
         for name, v in inputs.items()
-        if name != "itemsize"
+        if name not in ("itemsize", "written")
     }
     return require_exercise(name).call(module, arguments)
+
+
+def written_arguments(name: str, module: Namespace, inputs: Inputs) -> list[str]:
+    """The names of the arguments that the function writes into; arguments as for `run`."""
+    with record_writes() as writes:
+        _call(name, module, inputs, np.float64)
+    return [argument for function, argument in writes if function in ("loss", name)]
 
 
 @contextmanager

@@ -17,17 +17,18 @@ import numpy as np
 
 from cs231n.checking import answers
 from cs231n.checking.compare import join_names
-from cs231n.checking.diagnosis import RETURNS, Diagnosis, diagnose
+from cs231n.checking.diagnosis import Diagnosis, diagnose, find_notes
 from cs231n.checking.edition import entry_of, files_of
 from cs231n.checking.exercises import Exercise, require_exercise
 from cs231n.checking.imports import check_imports
-from cs231n.checking.learner_code import Arrays, InputChanged, Inputs, Namespace, WrongReturn
+from cs231n.checking.learner_code import Arrays, Inputs, Namespace, WrongReturn
 from cs231n.checking.problems import (
     PUBLIC_SEEDS,
     arrays_in_float64,
     forbid_other_backwards,
     make_problem,
     run,
+    written_arguments,
 )
 from cs231n.checking.reloading import (
     EDITED_FILES,
@@ -57,6 +58,7 @@ class Verdict(NamedTuple):
     status: str  # PASSED, MISSING or WRONG
     findings: tuple[str, ...]  # each of one line or more
     kind: str = ""  # of the misconception, if there is one
+    notes: tuple[str, ...] = ()  # what this kit asks and the course does not; no reason to fail
 
 
 def verdict(name: str, module: Namespace | None = None) -> Verdict:
@@ -80,6 +82,7 @@ def verdict(name: str, module: Namespace | None = None) -> Verdict:
     slow = threading.Timer(SLOW_SECONDS, log, [SLOW.format(name=name)])
     slow.daemon = True
     slow.start()
+    notes = dict[str, str]()
     try:
         for seed in PUBLIC_SEEDS:
             inputs = make_problem(name, seed)
@@ -87,14 +90,13 @@ def verdict(name: str, module: Namespace | None = None) -> Verdict:
                 with forbid_other_backwards(name, module):
                     outputs = run(name, module, inputs)
                 diagnosis = _diagnose_outputs(exercise, module, inputs, outputs)
-                if diagnosis and diagnosis.kind == "not-float32" and not diagnosis.worst:
-                    diagnosis = _name_float64(diagnosis, arrays_in_float64(name, module, inputs))
+                notes |= _find_notes(exercise, module, inputs, outputs)
             if diagnosis:
-                return Verdict(name, WRONG, _describe_diagnosis(name, diagnosis), diagnosis.kind)
+                written = tuple(notes[kind] for kind in notes if kind == "writes-into-input")
+                findings = _describe_diagnosis(name, diagnosis)
+                return Verdict(name, WRONG, findings, diagnosis.kind, written)
     except NotImplementedError as error:
         return _check_scores(name, module, error) or Verdict(name, MISSING, _describe_missing(name, error))
-    except InputChanged as error:
-        return Verdict(name, WRONG, (end_sentence(str(error)),), "writes-into-input")
     except WrongReturn as error:
         return Verdict(name, WRONG, (end_sentence(str(error)),), "wrong-return")
     except KeyboardInterrupt as error:
@@ -107,11 +109,11 @@ def verdict(name: str, module: Namespace | None = None) -> Verdict:
         return Verdict(name, WRONG, ("\n".join(filter(None, lines)),), "error")
     finally:
         slow.cancel()
-    return Verdict(name, PASSED, ())
+    return Verdict(name, PASSED, (), notes=tuple(notes.values()))
 
 
 def format_verdict(head: str, result: Verdict, width: int) -> str:
-    """The status behind `head`, and below it a bullet for each finding, wrapped to `width` columns."""
+    """The status behind `head`, and below it a bullet for each finding and note, wrapped to `width`."""
     status = f"\x1b[{COLORS[result.status]}m{result.status}\x1b[0m" if use_color() else result.status
     lines = [
         textwrap.fill(
@@ -122,7 +124,7 @@ def format_verdict(head: str, result: Verdict, width: int) -> str:
             break_long_words=False,
             break_on_hyphens=False,
         )
-        for finding in result.findings
+        for finding in (*result.findings, *(f"also: {note}" for note in result.notes))
         for position, line in enumerate(finding.split("\n"))
     ]
     return "\n".join([head + status, *lines])
@@ -140,11 +142,6 @@ def _diagnose_outputs(
     for name, kink in kinks(inputs).items() if kinks else ():
         expected[name] = np.where(kink, by_definition[name], expected[name])
     diagnosis = diagnose(exercise.name, inputs, outputs, expected)
-    if diagnosis and diagnosis.kind == "not-float32":
-        problem = make_problem(forward.name, 0)
-        if run(forward.name, module, problem)["itemsize"] != problem["itemsize"]:
-            sentence = f"Check {forward.name} first: it returns float64 for float32 input already."
-            return diagnosis._replace(sentence=sentence, reasons=())
     # Differences of the forward are right to fewer digits than its definition.
     same = (np.allclose(expected[a], b, rtol=1e-5, atol=1e-7) for a, b in by_definition.items())
     if diagnosis is None or all(same):
@@ -160,11 +157,26 @@ def _diagnose_outputs(
     return Diagnosis("another-forward", sentence, "", diagnosis.worst)
 
 
-def _name_float64(diagnosis: Diagnosis, arrays: list[str]) -> Diagnosis:
-    """Say which arrays are float64, unless the forward is to be looked at first."""
-    if not arrays:
-        return diagnosis
-    return diagnosis._replace(sentence=diagnosis.sentence.replace(RETURNS, f"{join_names(arrays)}:", 1))
+def _find_notes(exercise: Exercise, module: Namespace, inputs: Inputs, outputs: Arrays) -> dict[str, str]:
+    """{kind: sentence} of `find_notes`, with the names of the arrays and arguments."""
+    name = exercise.name
+    notes = find_notes(name, inputs, outputs, answers.for_(name).expected(inputs, outputs))
+    if "not-float32" in notes and (arrays := arrays_in_float64(name, module, inputs)):
+        notes["not-float32"] = (
+            f"{join_names(arrays)} {'is' if len(arrays) == 1 else 'are'} {answers.NOT_FLOAT32}"
+        )
+        if (
+            exercise.forward
+            and run(exercise.forward, module, make_problem(exercise.forward, 0))["itemsize"] > 4
+        ):
+            notes["not-float32"] = f"{exercise.forward} returns float64 for float32 input; change that first."
+    if "writes-into-input" in notes and (arguments := written_arguments(name, module, inputs)):
+        names, first = " and ".join(arguments), arguments[0]
+        notes["writes-into-input"] = (
+            f"{name} writes into its argument {names}, which its caller still needs; "
+            f"try {first} = {first}.copy() as its first line."
+        )
+    return notes
 
 
 def _gradients_of_own_forward(

@@ -132,18 +132,46 @@ IN_FLOAT64 = function("batchnorm_forward", "x, *rest", "_batchnorm_forward(x.ast
 @pytest.mark.parametrize("title, source, kind, share", [
     ("FullyConnectedNet", NET_WITHOUT, "dropout-left-out", 33 / 40),
     ("softmax_loss", SOFTMAX.replace("SHIFT", "x.max(axis=1, keepdims=True)"), "right", 1),
-    ("softmax_loss", SOFTMAX.replace("SHIFT", "x.max()"), "overflow", 2 / 3),
-    ("relu_backward", RELU_FORWARD + RELU_BACKWARD, "passes-at-zero", 0),
+    ("softmax_loss", SOFTMAX.replace("SHIFT", "x.max()"), "right", 1),
+    ("relu_backward", RELU_FORWARD + RELU_BACKWARD, "right", 1),
     ("dropout_forward", ONE_SEED, "one-mask", 0),
     ("dropout_forward", DROPOUT.replace("MASK", ONE_MASK), "one-mask", 0),
     ("dropout_forward", DROPOUT.replace("MASK", "np.zeros(x.shape)"), "mask-by-line", 0),
     ("dropout_forward", REPEATS, "nothing-dropped", 0),
     ("batchnorm_forward", REPEATS, "not-stored", 0),
-    ("batchnorm_forward", IN_FLOAT64, "not-float32", 4 / 4.25),
+    ("batchnorm_forward", IN_FLOAT64, "right", 1),
 ])  # fmt: on
 def test_a_part_costs_its_share(title, source, kind, share):
     result = result_of(title, solved(source, NET if "Net" in title else LAYERS), **PATIENT)
     assert result.kind == kind and result.share == pytest.approx(share)
+
+
+IN_PLACE = """
+def relu_backward(dout, cache):
+    dout[cache <= 0] = 0
+    return FACTOR * dout
+"""
+
+
+# fmt: off
+@pytest.mark.parametrize("title, source, words", [
+    ("softmax_loss", SOFTMAX.replace("SHIFT", "x.max()"), "around 1000 and around -1000"),
+    ("relu_backward", RELU_FORWARD + RELU_BACKWARD, "dout passes where x is 0"),
+    ("batchnorm_forward", IN_FLOAT64, "is float64 for float32 input"),
+    ("relu_backward", RELU_FORWARD + IN_PLACE.replace("FACTOR", "1"), "It writes into"),
+])  # fmt: on
+@pytest.mark.parametrize("notes_weight", [0, 0.1])
+def test_a_note_costs_what_the_manifest_says(title, source, words, notes_weight, monkeypatch):
+    exercises = [exercise._replace(notes_weight=notes_weight) for exercise in grading.EXERCISES]
+    monkeypatch.setattr(grading, "EXERCISES", tuple(exercises))
+    result = result_of(title, solved(source), **PATIENT)
+    assert result.is_right and result.share == 1 - notes_weight and words in result.notes[0]
+    assert len(result.notes) == 1
+
+
+def test_wrong_values_are_not_hidden_behind_a_written_argument():
+    result = result_of("relu_backward", solved(RELU_FORWARD + IN_PLACE.replace("FACTOR", "-1")), **PATIENT)
+    assert (result.kind, result.share) == ("sign", 0) and "It writes into" in result.notes[0]
 
 
 # fmt: off

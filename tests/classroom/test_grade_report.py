@@ -81,3 +81,12 @@ def lab(rgb):
     t = xyz / [0.9505, 1, 1.089]
     x, y, z = np.where(t > 0.008856, np.cbrt(t), 7.787 * t + 16 / 116)
     return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+def test_a_note_stands_behind_right_and_passes_with_fewer_points():
+    result = ExerciseResult(0.9, notes=("it is slow.",))
+    results = {exercise.number: result for exercise in EXERCISES}
+    written = report.make_results(Submission({}, {}, []), results, EXERCISES, "limits", 0)
+    test = written["tests"][0]
+    assert (test["status"], test["output"], test["tags"]) == ("passed", "Right. Also: it is slow.", ["right"])
+    assert test["score"] == round(0.9 * test["max_score"], 2)

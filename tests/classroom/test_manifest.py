@@ -65,6 +65,7 @@ ENTRY = {"number": 1, "title": "f", "points": 2, "file": "m", "functions": ["m.f
         ([ENTRY, ENTRY | {"number": 2, "title": "g"}], "m.f belongs to two"),
         ([ENTRY | {"functions": []}], "one function"),
         ([ENTRY | {"task": "a\nb"}], "task must be one line"),
+        ([ENTRY | {"notes_weight": 1.5}], "entry 1: notes_weight must be from 0 to 1, got 1.5"),
         ([ENTRY | {"section": " "}], "section must be one line"),
         (["f"], "expected an object"),
     ],

@@ -63,13 +63,24 @@ def edited(exercise: str, style: str, old: str, new: str) -> str:
     return source.replace(function, function.replace(old, new))
 
 
-def labelled() -> Iterator[tuple[str, str, str, set[str]]]:
-    """(exercise, a readable name, source, the kinds that are right) of every bug in bugs.txt."""
+def labelled(noted: bool = False) -> Iterator[tuple[str, str, str, set[str]]]:
+    """(exercise, a readable name, source, the kinds that are right) of every bug in bugs.txt.
+
+    Args:
+        noted: whether to give what passes with a note, and not what is wrong.
+    """
     for line in (HERE / "bugs.txt").read_text(encoding="utf-8").splitlines():
         if heading := re.fullmatch(r"(\w+)/\w+\.py (\S+)", line):
             style, name = heading.groups()
         elif bug := BUG.fullmatch(line):
             kinds, old, new = (text.replace("\\n", "\n") for text in bug.groups())
+            if kinds.startswith("note:") != noted:
+                continue
             for exercise in SAME_SOLUTIONS.get(name, [name]):
                 source = edited(exercise, style, old, new)
-                yield exercise, f"{style}: {old.strip()} -> {new.strip()}", source, set(kinds.split("|"))
+                yield (
+                    exercise,
+                    f"{style}: {old.strip()} -> {new.strip()}",
+                    source,
+                    set(kinds.removeprefix("note:").split("|")),
+                )

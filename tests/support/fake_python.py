@@ -1,6 +1,7 @@
 """setup.sh run with a fake Python, which answers as a healthy one would or as a test wants."""
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -26,7 +27,7 @@ case "$*" in
 esac
 """
 HEALTHY = {
-    "real": sys.executable,
+    "real": shlex.quote(sys.executable),
     "version": "3.12",
     "ensurepip": 0,
     "pip": "echo Collecting one",

@@ -1,12 +1,11 @@
 """What is right for each exercise, and what each known misconception gives; a file for each family."""
 
-import numpy as np
-
 from cs231n.checking.answers import dropout, layers, nets, norms, update_rules
-from cs231n.checking.answers.primitives import Answers, Misconception
+from cs231n.checking.answers.primitives import Answers
 from cs231n.checking.exercises import require_exercise
+from cs231n.checking.learner_code import Arrays, Inputs
 
-__all__ = ["ANSWERS", "for_"]
+__all__ = ["ANSWERS", "NOT_FLOAT32", "for_"]
 
 ANSWERS: dict[str, Answers] = {
     **layers.ANSWERS,
@@ -15,27 +14,34 @@ ANSWERS: dict[str, Answers] = {
     **update_rules.ANSWERS,
     **nets.ANSWERS,
 }
-_ON_FLOAT32 = {"cs231n.classifiers.fc_net": "the docstring of FullyConnectedNet"}
+NOT_FLOAT32 = (
+    "float64 for float32 input: an array is cast on the way, or made without a dtype, as zeros, ones and "
+    "random numbers are; or a NumPy number is a factor."
+)
 
 
 def for_(name: str) -> Answers:
     """The answers for an exercise: its entry in ANSWERS, and what is the same for every exercise.
 
-    `expected` gives every array that problems.run does; the misconceptions include a result in float64.
+    `expected` gives every array that problems.run does; `notes` includes float64 and written arguments.
 
     Raises:
         ValueError: there is no such exercise.
     """
-    exercise = require_exercise(name)
-    own, file = ANSWERS[name], exercise.module.rpartition(".")[2]
-    not_float32 = Misconception(
-        "not-float32",
-        "float64 for float32 input: an array is cast on the way, or made without a dtype, "
-        "as zeros, ones and random numbers are; or a NumPy number is a factor.",
-        _ON_FLOAT32.get(exercise.module, f"the first lines of {file}.py"),
-        lambda i, e: {"itemsize": np.array(8)},
-    )
+    require_exercise(name)
+    own = ANSWERS[name]
+
+    def notes(inputs: Inputs, outputs: Arrays, expected: Arrays) -> dict[str, str]:
+        found = {}
+        if outputs.get("written", 0) > 0:
+            found["writes-into-input"] = "It writes into one of its arguments, which its caller still needs."
+        if outputs.get("itemsize", 4) > 4:
+            found["not-float32"] = f"What it returns is {NOT_FLOAT32}"
+        return found | own.notes(inputs, outputs, expected)
+
     return own._replace(
-        expected=lambda inputs, outputs: own.expected(inputs, outputs) | {"itemsize": inputs["itemsize"]},
-        misconceptions=[*own.misconceptions, not_float32],
+        expected=lambda inputs, outputs: (
+            own.expected(inputs, outputs) | {key: inputs[key] for key in ("itemsize", "written")}
+        ),
+        notes=notes,
     )

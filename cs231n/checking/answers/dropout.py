@@ -31,7 +31,7 @@ def backward_expected(i: Inputs, outputs: Arrays) -> Arrays:
 
 
 def adopt(expected_of: Callable[[Inputs, Arrays], Arrays]) -> Callable[[Inputs, Arrays, Arrays], Arrays]:
-    """Answers.adopt_masks: all arrays follow from the masks."""
+    """Answers.adopt_choices: all arrays follow from the masks."""
 
     def adopt_masks(i: Inputs, outputs: Arrays, expected: Arrays) -> Arrays:
         for name in MASKED:
@@ -145,9 +145,9 @@ DROPOUT_BACKWARD = [
 
 ANSWERS = {
     "dropout_forward": Answers(
-        forward_expected, DROPOUT_FORWARD, check_masks=check_masks, adopt_masks=adopt(forward_expected)
+        forward_expected, DROPOUT_FORWARD, check_masks=check_masks, adopt_choices=adopt(forward_expected)
     ),
     "dropout_backward": Answers(
-        backward_expected, DROPOUT_BACKWARD, check_masks=check_masks, adopt_masks=adopt(backward_expected)
+        backward_expected, DROPOUT_BACKWARD, check_masks=check_masks, adopt_choices=adopt(backward_expected)
     ),
 }

@@ -7,7 +7,6 @@ import numpy as np
 
 from cs231n.checking.answers.primitives import (
     Answers,
-    Explanation,
     Predict,
     gradients_of,
     relu,
@@ -15,6 +14,7 @@ from cs231n.checking.answers.primitives import (
     table,
     upstream_ignored,
 )
+from cs231n.checking.compare import allclose
 from cs231n.checking.exercises import large_offset
 from cs231n.checking.learner_code import Arrays, Inputs
 from cs231n.gradient_check import complex_step_gradient
@@ -126,12 +126,6 @@ RELU_BACKWARD = [
          lambda i, e: {"dx": relu(e["dx"])}),
     ),
     *table(
-        "the docstring of relu_backward",
-        ("passes-at-zero",
-         "dout passes where x is 0, in full or in part; relu has no slope there, and the kit takes 0 for it.",
-         *(lambda i, e, part=part: {"dx": e["dx"] + part * i["dout"] * (i["x"] == 0)} for part in (1, 0.5))),
-    ),
-    *table(
         CHAIN_RULE,
         ("value-for-slope", "dout is multiplied by the value of relu; the chain rule asks for its slope.",
          lambda i, e: {"dx": e["dx"] * i["x"]}),
@@ -139,6 +133,27 @@ RELU_BACKWARD = [
     *upstream_ignored(lambda i, e: {"dx": (i["x"] > 0) * 1.0}),
 ]
 # fmt: on
+
+
+def _passes_at_zero(i: Inputs, dx: np.ndarray) -> np.ndarray:
+    """Where x is 0 and dout passes, in part or in full: any slope from 0 to 1 is right there."""
+    if np.shape(dx) != i["x"].shape:
+        return np.zeros(i["x"].shape, bool)
+    return (i["x"] == 0) & (dx * np.sign(i["dout"]) > 0) & (np.abs(dx) <= np.abs(i["dout"]))
+
+
+def adopt_slope_at_zero(i: Inputs, outputs: Arrays, e: Arrays) -> Arrays:
+    dx = outputs.get("dx", np.array(np.nan))
+    return {**e, "dx": np.where(_passes_at_zero(i, dx), dx, e["dx"])}
+
+
+def relu_backward_notes(i: Inputs, outputs: Arrays, e: Arrays) -> dict[str, str]:
+    if not _passes_at_zero(i, outputs.get("dx", np.array(np.nan))).any():
+        return {}
+    return {
+        "passes-at-zero": "dout passes where x is 0, in full or in part; relu has no slope there, and the "
+        "kit takes 0 for it."
+    }
 
 
 def cross_entropy(scores: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -165,16 +180,17 @@ def softmax_expected(i: Inputs, outputs: Arrays) -> Arrays:
     return {**right, "loss_of_large": right["loss"]}
 
 
-def explain_softmax(i: Inputs, name: str, actual: np.ndarray, expected: np.ndarray) -> Explanation | None:
-    if name != "loss_of_large" or np.isfinite(actual):
-        return None
-    return (
-        "overflow",
-        "NaN or infinite for rows of scores around 1000 and around -1000: exp overflows, or gives 0 for a "
-        "whole row. A softmax stays the same when one number is subtracted from a whole row, for each row "
-        "its own.",
-        "the docstring of softmax_loss",
-    )
+def softmax_notes(i: Inputs, outputs: Arrays, e: Arrays) -> dict[str, str]:
+    large = outputs.get("loss_of_large", np.array(np.nan))
+    if np.isfinite(large).all():
+        if allclose(large, e["loss"]):
+            return {}
+        return {"large-scores": "The loss is off for rows of scores around 1000 and around -1000."}
+    return {
+        "overflow": "The loss is NaN or infinite for rows of scores around 1000 and around -1000: exp "
+        "overflows, or gives 0 for a whole row. A softmax stays the same when one number is subtracted from "
+        "a whole row, for each row its own."
+    }
 
 
 def _at_labels(i: Inputs) -> np.ndarray:
@@ -313,8 +329,10 @@ ANSWERS = {
     "relu_backward": Answers(
         lambda i, outputs: gradients_of(lambda x: relu(x), i["dout"], x=i["x"]),
         RELU_BACKWARD,
+        adopt_choices=adopt_slope_at_zero,
         kinks=lambda i: {"dx": i["x"] == 0},
+        notes=relu_backward_notes,
     ),
-    "softmax_loss": Answers(softmax_expected, SOFTMAX, explain_softmax),
+    "softmax_loss": Answers(softmax_expected, SOFTMAX, notes=softmax_notes),
     "svm_loss": Answers(_hinge(), SVM),
 }

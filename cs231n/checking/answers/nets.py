@@ -97,6 +97,11 @@ def net_outputs(
     return {"scores": scores(params, i["X"], kind, True, i, **altered), "loss": loss(params), **grads}
 
 
+def params_written(source: str) -> list[Misconception]:
+    sentence = "loss writes into them, so the next call gives another loss; try a new array for the gradient."
+    return table(source, ("writes-into-params", sentence, lambda i, e: {"params_written": np.array(1)}))
+
+
 def deep_nets(i: Inputs, **altered: Any) -> Arrays:
     return {
         f"{kind}.{name}": value for kind in NETS for name, value in net_outputs(i, kind, **altered).items()
@@ -115,7 +120,7 @@ def dropout_net(i: Inputs, outputs: Arrays, drop: Callable = masked) -> Arrays:
 
 
 def deep_expected(i: Inputs, outputs: Arrays) -> Arrays:
-    return deep_nets(i) | dropout_net(i, outputs)
+    return deep_nets(i) | dropout_net(i, outputs) | {"params_written": np.array(0)}
 
 
 def adopt_masks(i: Inputs, outputs: Arrays, expected: Arrays) -> Arrays:
@@ -234,6 +239,7 @@ DROPOUT = "notebook 3, section 5"
 # fmt: off
 DEEP = [
     *common_misconceptions(deep_nets, DEEP_DOC, depth=3),
+    *params_written(DEEP_DOC),
     *table(
         DEEP_DOC,
         *(
@@ -287,8 +293,11 @@ DEEP = [
 
 ANSWERS = {
     "TwoLayerNet.loss": Answers(
-        lambda i, outputs: net_outputs(i),
-        common_misconceptions(net_outputs, "the docstring of TwoLayerNet.loss", depth=2),
+        lambda i, outputs: net_outputs(i) | {"params_written": np.array(0)},
+        [
+            *common_misconceptions(net_outputs, "the docstring of TwoLayerNet.loss", depth=2),
+            *params_written("the docstring of TwoLayerNet.loss"),
+        ],
     ),
-    "FullyConnectedNet": Answers(deep_expected, DEEP, adopt_masks=adopt_masks),
+    "FullyConnectedNet": Answers(deep_expected, DEEP, adopt_choices=adopt_masks),
 }

@@ -55,10 +55,13 @@ class Answers(NamedTuple):
     explain: Callable[[Inputs, str, np.ndarray, np.ndarray], Explanation | None] | None = None
     # (inputs, outputs) -> what is wrong with the random masks that a learner's function drew, or None.
     check_masks: Callable[[Inputs, Arrays], Diagnosis | None] | None = None
-    # (inputs, outputs, expected) -> expected, with what follows from the learner's own random masks.
-    adopt_masks: Callable[[Inputs, Arrays, Arrays], Arrays] | None = None
+    # (inputs, outputs, expected) -> expected, with what follows from what the definition leaves free: random
+    # masks, the slope at a kink.
+    adopt_choices: Callable[[Inputs, Arrays, Arrays], Arrays] | None = None
     # inputs -> {gradient: where its input is at a kink}; differences there do not give the slope.
     kinks: Callable[[Inputs], Arrays] | None = None
+    # (inputs, outputs, expected) -> {kind: sentence} of what the kit asks besides and the outputs lack.
+    notes: Callable[[Inputs, Arrays, Arrays], dict[str, str]] = lambda i, outputs, e: {}
 
 
 def table(source: str, *rows: tuple) -> list[Misconception]:
