@@ -22,9 +22,7 @@ def adamw(w, dw, config=None):
     Source: Loshchilov and Hutter 2019, arXiv:1711.05101, algorithm 2; weight_decay is multiplied by the
     learning rate as well, which makes a schedule the same for both.
     """
-    step = getattr(
-        optim.adam, "__wrapped__", optim.adam
-    )  # without its check, which would refuse weight_decay
+    step = getattr(optim.adam, "__wrapped__", optim.adam)  # without its check, which refuses weight_decay
     decay = config["learning_rate"] * config["weight_decay"] * w  # before the step, which may write into w
     next_w, config = step(w, dw, config)
     return next_w - decay, config

@@ -87,9 +87,8 @@ class Solver(SolverOptions):
         self.X_val, self.y_val = data["X_val"], data["y_val"]
         self._rule = rules[self.update_rule]
         w = next(iter(model.params.values()))
-        _, config = self._rule(
-            w.copy(), np.zeros_like(w), dict(self.optim_config)
-        )  # a bad setting fails here
+        # A bad setting fails here. A rule of the course may write into w.
+        _, config = self._rule(w.copy(), np.zeros_like(w), dict(self.optim_config))
         self.optim_configs = {name: dict(self.optim_config) for name in model.params}
         if "weight_decay" in config:
             for name, own_config in self.optim_configs.items():

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from types import FunctionType, ModuleType
 from typing import Any
 
+from cs231n.checking.edition import entry_of
 from cs231n.common.files import REPOSITORY
 
 __all__ = [
@@ -85,7 +86,10 @@ def describe_missing_name(error: BaseException) -> str:
         found = re.search(r"cannot import name '(?=\w+' from 'cs231n\.([\w.]+)')(\w+)'", str(error))
     if found is None or not isinstance(error, (AttributeError, ImportError)):
         return ""
-    return f"{found[1].rpartition('.')[2]}.py has no {found[2]}: keep the names of the functions."
+    file, name = f"{found[1].rpartition('.')[2]}.py", found[2]
+    if entry := entry_of(name):
+        return f"{file} has no {name}, which is exercise {entry.number}: write it there, under this name."
+    return f"{file} has no {name}: keep the names of the functions."
 
 
 def end_sentence(sentence: str) -> str:

@@ -190,8 +190,8 @@ def build(described: dict[str, Any]) -> Model:
 def make_net(kind: str, *, rng: np.random.RandomState | None = None, **options: Any) -> Model:
     """A net of fc_net.py, which may be that of any year of the course.
 
-    Where its class does not take them, layers and label_smoothing=0 are left out, and dropout_keep_ratio and
-    normalization have the names of earlier years.
+    Where its class does not take them, layers and options that are off are left out, and dropout_keep_ratio
+    and normalization have the names of earlier years.
 
     Args:
         kind: the name of the class.
@@ -204,14 +204,20 @@ def make_net(kind: str, *, rng: np.random.RandomState | None = None, **options: 
     """
     net = getattr(importlib.import_module(NETS), kind)
     known = inspect.signature(net).parameters
-    if "dropout_keep_ratio" in options and "dropout_keep_ratio" not in known:
-        options["dropout"] = options.pop("dropout_keep_ratio")
-    if "normalization" not in known and options.get("normalization", "layernorm") != "layernorm":
-        options["use_batchnorm"] = options.pop("normalization") == "batchnorm"
     if "layers" not in known:
         options.pop("layers", None)
-    if "label_smoothing" not in known and not options.get("label_smoothing"):
-        options.pop("label_smoothing", None)
+    for name, off in {"dropout_keep_ratio": 1, "normalization": None, "label_smoothing": 0}.items():
+        if name not in known and options.get(name, off) == off:
+            options.pop(name, None)
+    if "dropout_keep_ratio" in options and "dropout_keep_ratio" not in known:
+        options["dropout"] = options.pop("dropout_keep_ratio")
+    if "normalization" in options and "normalization" not in known:
+        if options.pop("normalization") == "layernorm":
+            raise TypeError(
+                f"make_net: {kind} in fc_net.py takes no normalization, so it has no layernorm; "
+                "try the arguments that the exercise FullyConnectedNet asks for"
+            )
+        options["use_batchnorm"] = True
     if rng is None:
         return net(**options)
     if "rng" in known:

@@ -238,8 +238,8 @@ def test_settings_of_nets_outside_their_rule(net, name, rule, data):
 
 
 RULES = [*(getattr(optim, name) for name in optim.__all__), adamw, fast_layers.adam, fast_layers.adamw]
-SETTINGS = {rule.__name__: rule.settings for rule in RULES if hasattr(rule, "settings")}
-RULE_SETTINGS = [(rule, name) for rule in RULES for name in SETTINGS[rule.__name__]]
+SETTINGS_OF_RULES = {rule.__name__: rule.settings for rule in RULES if hasattr(rule, "settings")}
+RULE_SETTINGS = [(rule, name) for rule in RULES for name in SETTINGS_OF_RULES[rule.__name__]]
 every_rule = pytest.mark.parametrize(
     "rule", RULES, ids=lambda rule: f"{rule.__module__.removeprefix('cs231n.')}.{rule.__name__}"
 )
@@ -249,7 +249,7 @@ every_rule = pytest.mark.parametrize(
 @cases("optim, refused", data=st.data())
 def test_settings_of_rules(rule, name, data):
     wrong = [*NO_NUMBERS, 10**400, -0.5]
-    if getattr(optim, rule.__name__).settings[name] is ZEROS:
+    if SETTINGS_OF_RULES[rule.__name__][name] is ZEROS:
         kinds = [kind for kind in NO_FLOATS if kind not in ("int64", "uint8", "float16", "number")]
         wrong = [WRONG[kind](X) for kind in [*kinds, *MISFITS]] + [1.0]
     bad, w = data.draw(st.sampled_from(wrong)), X.copy()
