@@ -6,10 +6,13 @@ import shutil
 
 import pytest
 
+from classroom.manifest import load_exercises
 from cs231n.checking.edition import label_of
+from cs231n.checking.submission import NOTEBOOKS
 from tests.corpus import HERE
 from tests.support import ROOT
 from tests.support.python import run_python
+from tests.support.road import Walk, is_card_of, make_edition
 
 FILES = {"layers": "", "layer_utils": "", "optim": "", "fc_net": "classifiers"}
 EDITIONS = {"kit": "cs231n/fast_layers.py", "learner": "classroom/releasing/learner_fast_layers.py"}
@@ -27,6 +30,11 @@ def kit_with(folder, files, edition="kit", lacking=()):
     """A copy of the package in folder, with whole files of the corpus; the layers without those lacking."""
     shutil.copytree(ROOT / "cs231n", folder / "cs231n", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / EDITIONS[edition], folder / "cs231n" / "fast_layers.py")
+    return drop_in(folder, files, lacking)
+
+
+def drop_in(folder, files=FILES, lacking=()):
+    """Whole files of the corpus in the places of the kit's in folder."""
     for name in files:
         source = (HERE / "whole" / f"{name}.py").read_text()
         target = folder / "cs231n" / FILES[name] / f"{name}.py"
@@ -137,3 +145,58 @@ def test_nets_train_with_every_rule_and_are_loaded_again(files, tmp_path):
     assert [*learned] == ["sgd", "sgd_momentum", "rmsprop", "adam", "adamw", "recipe"]
     assert min(accuracy for accuracy, _ in learned.values()) > 0.9, learned
     assert max(difference for _, difference in learned.values()) < 1e-4, learned
+
+
+OLD_NET = """
+import json, numpy as np
+from cs231n.classifiers import fc_net
+from cs231n.training.checkpoint import build, describe, make_net
+
+class FullyConnectedNet(fc_net.FullyConnectedNet):
+    def __init__(self, hidden_dims, input_dim=8, num_classes=3, dropout=0, use_batchnorm=False, reg=0.0,
+                 weight_scale=1e-2, dtype=np.float32, seed=None):
+        super().__init__(hidden_dims, input_dim, num_classes, dropout or 1, "batchnorm" if use_batchnorm else
+                         None, reg, weight_scale, dtype, seed)
+        self.use_batchnorm = use_batchnorm
+        del self.normalization
+        self.arguments = dropout, use_batchnorm
+
+FullyConnectedNet.__module__ = fc_net.__name__
+fc_net.FullyConnectedNet, made = FullyConnectedNet, []
+size = {"hidden_dims": [5], "input_dim": 8, "num_classes": 3}
+for options in ({}, {"normalization": None}, {"normalization": "batchnorm"}, {"dropout_keep_ratio": 0.5}):
+    net = make_net("FullyConnectedNet", **size, **options)
+    made += [net.arguments, build(describe(net)).arguments]
+try:
+    make_net("FullyConnectedNet", **size, normalization="layernorm")
+except TypeError as error:
+    made.append(str(error))
+print(json.dumps(made))
+"""
+
+
+def test_a_net_of_2016_is_made_and_built_again_by_its_own_arguments(tmp_path):
+    *made, refused = run(kit_with(tmp_path, ["fc_net"]), OLD_NET)
+    assert made == [[0, False]] * 4 + [[0, True]] * 2 + [[0.5, False]] * 2
+    assert "fc_net.py takes no normalization, so it has no layernorm" in refused
+
+
+EXERCISES = load_exercises()
+
+
+def test_notebook_2_goes_on_to_the_first_card_that_a_file_of_2016_lacks(tmp_path):
+    folder = drop_in(make_edition(tmp_path / "edition", EXERCISES), ["layers"], OF_2018)
+    with Walk(folder, NOTEBOOKS[1]) as walk:
+        stop = walk.go_on()
+    (card,) = (exercise for exercise in EXERCISES if exercise.title == OF_2018[0])
+    assert is_card_of(stop, card), stop
+    assert f"layers.py has no {OF_2018[0]}, which is exercise {card.number}" in " ".join(stop.text.split())
+
+
+@pytest.mark.slow
+def test_notebooks_run_to_their_ends(tmp_path):
+    folder = drop_in(make_edition(tmp_path / "edition", EXERCISES))
+    for name in NOTEBOOKS:
+        with Walk(folder, name) as walk:
+            stop = walk.go_on()
+        assert stop is None, stop
