@@ -313,7 +313,8 @@ class Solver(SolverOptions):
 
 
 def _update_rules(model: Model) -> dict[str, Callable]:
-    """adamw and the rules of optim.py; the layers of a model may bring faster ones in their place."""
+    """The rules of optim.py, and adamw; the layers of a model may bring faster ones in their place."""
     functions = {name: f for name, f in vars(optim).items() if name[0] != "_" and isfunction(f)}
     rules = {name: f for name, f in functions.items() if [*signature(f).parameters][2:] == ["config"]}
-    return {"adamw": adamw} | rules | getattr(getattr(model, "layers", None), "UPDATE_RULES", {})
+    rules.setdefault("adamw", adamw)
+    return rules | getattr(getattr(model, "layers", None), "UPDATE_RULES", {})
