@@ -314,7 +314,9 @@ class Solver(SolverOptions):
 
 def _update_rules(model: Model) -> dict[str, Callable]:
     """The rules of optim.py, and adamw; the layers of a model may bring faster ones in their place."""
-    functions = {name: f for name, f in vars(optim).items() if name[0] != "_" and isfunction(f)}
+    functions: dict[str, Callable] = {
+        name: f for name, f in vars(optim).items() if name[0] != "_" and isfunction(f)
+    }
     rules = {name: f for name, f in functions.items() if [*signature(f).parameters][2:] == ["config"]}
     rules.setdefault("adamw", adamw)
     return rules | getattr(getattr(model, "layers", None), "UPDATE_RULES", {})
