@@ -27,13 +27,16 @@ ALLOWED = (
     "cs231n.optim",
     "cs231n.sandwiches",
     "cs231n.checking",
-    "cs231n.checking.exercises",
+    *(
+        "cs231n.checking.exercises" + name
+        for name in ("", ".dropout", ".exercise", ".layers", ".nets", ".norms", ".update_rules")
+    ),
     "cs231n.checking.learner_code",
     "cs231n.checking.problems",
 )
 # What could answer for an exercise.
 ANSWERS = re.compile(
-    r"cs231n\.(checks|commands\.check|gradient_check|checking\.(diagnosis|verdict|answers(\.\w+)?))"
+    r"cs231n\.(checks|commands\.check|gradient_check|checking\.(dependencies|diagnosis|verdict|answers(\.\w+)?))"
 )
 RULE = "An exercise may import numpy, the standard library and the other files with exercises"
 

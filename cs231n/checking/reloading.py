@@ -22,6 +22,7 @@ __all__ = [
     "describe_failure",
     "describe_missing_name",
     "end_sentence",
+    "message_of",
     "reload_edited",
     "remember_loaded",
 ]
@@ -79,12 +80,23 @@ def describe_failure(name: str, error: Exception) -> str:
     return f"{sentence} Until it is mended, cells run the code from before the edit."
 
 
+def message_of(error: BaseException) -> str:
+    """Its words, which a class of a learner's own may fail to give."""
+    try:
+        return str(error)
+    except Exception:
+        return "(its message cannot be shown)"
+
+
 def describe_missing_name(error: BaseException) -> str:
     """What to do if a file of the kit lacks a function that another file imports; "" for other errors."""
-    found = re.search(r"module 'cs231n\.([\w.]+)' has no attribute '(\w+)'", str(error))
+    if not isinstance(error, (AttributeError, ImportError)):
+        return ""
+    message = message_of(error)
+    found = re.search(r"module 'cs231n\.([\w.]+)' has no attribute '(\w+)'", message)
     if found is None:
-        found = re.search(r"cannot import name '(?=\w+' from 'cs231n\.([\w.]+)')(\w+)'", str(error))
-    if found is None or not isinstance(error, (AttributeError, ImportError)):
+        found = re.search(r"cannot import name '(?=\w+' from 'cs231n\.([\w.]+)')(\w+)'", message)
+    if found is None:
         return ""
     file, name = f"{found[1].rpartition('.')[2]}.py", found[2]
     if entry := entry_of(name):

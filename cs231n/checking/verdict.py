@@ -38,6 +38,7 @@ from cs231n.checking.problems import (
 from cs231n.checking.reloading import (
     describe_missing_name,
     end_sentence,
+    message_of,
     reload_edited,
     remember_loaded,
 )
@@ -88,6 +89,8 @@ def verdict(name: str, module: Namespace | None = None) -> Verdict:
     except KeyboardInterrupt as error:
         print(f"\n{name} was interrupted {find_user_line(error)}", file=sys.stderr)
         raise
+    except SystemExit as error:  # of exit() at the top of a file, or in a class
+        result = _describe_error(name, error)
     finally:
         slow.cancel()
     return result._replace(printed=printed.beginning())
@@ -126,7 +129,7 @@ def _try_problem(
         if diagnosis is None:
             return None
         if diagnosis.kind == "writes-into-x":
-            diagnosis = diagnosis._replace(sentence=_describe_late_write(name, module, inputs))
+            diagnosis = _describe_late_write(name, module, inputs, diagnosis)
         written = tuple(notes[kind] for kind in notes if kind == "writes-into-input")
         wrong = Verdict(name, WRONG, _describe_diagnosis(name, diagnosis), diagnosis.kind, written)
     if exercise.forward:
@@ -181,7 +184,7 @@ def _over_right_layers(
     return None
 
 
-def _describe_error(name: str, error: Exception) -> Verdict:
+def _describe_error(name: str, error: BaseException) -> Verdict:
     if isinstance(error, WrongReturn):
         return Verdict(name, WRONG, (end_sentence(str(error)),), "wrong-return")
     if missing := describe_missing_name(error):
@@ -242,14 +245,17 @@ def _name_arguments(
     return notes
 
 
-def _describe_late_write(name: str, module: Namespace, inputs: Inputs) -> str:
-    """Which array of an earlier call a function writes into."""
+def _describe_late_write(name: str, module: Namespace, inputs: Inputs, diagnosis: Diagnosis) -> Diagnosis:
+    """The diagnosis with the array of an earlier call that a function writes into."""
     earlier = find_writes(name, module, inputs)[1]
+    if not earlier:
+        return diagnosis
     places = " and ".join(f"{argument}, which {function} got" for function, argument in earlier)
-    return (
+    sentence = (
         f"{name} writes into {places} from its caller: the caller still needs it. Write into a new array, as "
         "with t = x - mean in place of x -= mean."
     )
+    return diagnosis._replace(sentence=sentence, reasons=())
 
 
 def _load(exercise: Exercise) -> ModuleType | Verdict:
@@ -323,7 +329,7 @@ def _check_scores(name: str, module: Namespace, error: NotImplementedError) -> V
 
 def _describe_missing(name: str, error: NotImplementedError) -> tuple[str, ...]:
     """Which exercise it waits for, or which function is left to write if it is not the exercise's own."""
-    label = re.fullmatch(r"Exercise \d+: (\S+)", str(error))
+    label = re.fullmatch(r"Exercise \d+: (\S+)", message_of(error))
     if label and label[1] != name:
         entry = entry_of(label[1])
         place = f"exercise {entry.number}, {label[1]} ({entry.section})" if entry else label[1]

@@ -27,8 +27,8 @@ OF_EVERY_EXERCISE = table(
     ),
     (
         "depends-on-earlier-calls",
-        "the same call gives something else when it is made again: the result depends on what an earlier "
-        "call left in a global, in a default argument or in the cache.",
+        "the same call gives something else when it is made again: the result depends on new random numbers, "
+        "or on what an earlier call left in a global, in a default argument or in the cache.",
         lambda i, e: {"not_repeated": np.array(1)},
     ),
 )
