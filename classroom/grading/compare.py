@@ -22,7 +22,7 @@ class Fault(NamedTuple):
     kind: str
     text: str
     trial: Trial
-    outputs: dict[str, np.ndarray]
+    outputs: dict[str, np.ndarray] | None  # None: it raised
     diagnosis: Diagnosis | None = None  # with the numbers that may be shown; None: nothing could be compared
 
 
@@ -41,6 +41,7 @@ class ArrayMarks:
         self.is_right: dict[str, bool] = {}  # by the name of the array, over the trials so far
         self.computed: set[str] = set()  # arrays that do more than repeat an input
         self.first_fault: Fault | None = None
+        self.earns_nothing = False  # it raised on a problem of the main situation
 
     def add(self, trial: Trial, outputs: dict[str, np.ndarray], public: bool) -> None:
         """Compare the outputs of one trial; `public` says whether a report may show its numbers."""
@@ -66,6 +67,19 @@ class ArrayMarks:
             self.is_right[name] = self.is_right.get(name, True) and is_right
             if not any(agrees(value, array) for array in trial.inputs.values()):
                 self.computed.add(name)
+
+    def add_error(self, trial: Trial, result: ExerciseResult) -> bool:
+        """Note that it raised on one trial, which costs all arrays of a situation, or the whole exercise.
+
+        Returns:
+            Whether the exercise can earn anything still.
+        """
+        if self.first_fault is None:
+            self.first_fault = Fault(result.kind, result.text, trial, None)
+            self.check_first = result.check_first
+        self.is_right |= dict.fromkeys(trial.expected, False)
+        self.earns_nothing |= not trial.situation
+        return not self.earns_nothing
 
     def blame_forward(self, forward: ForwardFault) -> None:
         """Say first what is wrong with the forward of the first fault, as `check` does."""
@@ -93,7 +107,8 @@ class ArrayMarks:
         }
         earned = sum(weight * self.is_right[name] for name, weight in counted.items())
         notes = tuple(self.notes[kind] for kind in self.notes if kind == "writes-into-input")
-        fault, share = self.first_fault, earned / sum(counted.values())
+        fault = self.first_fault
+        share = 0.0 if self.earns_nothing else earned / sum(counted.values())
         result = ExerciseResult(share, fault.kind, fault.text, notes=notes, check_first=self.check_first)
         return result.in_situation(fault.trial.situation)
 

@@ -133,7 +133,7 @@ def _try_with_reference(
 ) -> tuple[ExerciseResult, set[str]]:
     """Try an exercise with the reference's functions in the place of those that it needs.
 
-    The files are the student's, but for the functions it needs. A file that is unusable, and is not edited for
+    The files are the student's, but for the functions it needs. A file that is unusable, and not edited for
     this exercise, is the kit's.
 
     Returns:

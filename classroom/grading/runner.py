@@ -19,6 +19,8 @@ from cs231n.checking.learner_code import Arrays, Inputs
 
 __all__ = ["MarkingOptions", "Runner"]
 
+ENDED = ("timed-out", "crashed")
+
 
 class MarkingOptions(NamedTuple):
     """How submissions are marked."""
@@ -115,17 +117,20 @@ class Runner:
             try:
                 outputs = numeric_outputs(code.ask("run", exercise.title, trial.inputs), trial.expected)
             except _ExerciseFailed as failure:
-                forward = self._find_forward_fault(known, code, trial, {}, failure.result.kind)
-                if forward is None:
-                    raise _ExerciseFailed(failure.result.in_situation(trial.situation)) from None
-                if not (forward.is_error and trial.situation):
+                result = failure.result
+                if result.kind in ENDED:
+                    raise _ExerciseFailed(result.in_situation(trial.situation)) from None
+                forward = self._find_forward_fault(known, code, trial, {}, result.kind)
+                if forward:
                     text = sanitize(forward.sentence, 2000)
                     result = ExerciseResult(0.0, "another-forward", text, check_first=text)
-                    raise _ExerciseFailed(result.in_situation(trial.situation)) from None
-                marks.check_first = sanitize(forward.sentence, 2000)  # that exercise has lost points for it
+                if forward and forward.is_error and trial.situation:
+                    marks.check_first = result.check_first  # it cannot be tried, and that exercise says why
+                elif not marks.add_error(trial, result):
+                    break
             else:
                 marks.add(trial, outputs, public)
-        if (fault := marks.first_fault) and not fault.trial.is_large:
+        if (fault := marks.first_fault) and fault.outputs is not None and not fault.trial.is_large:
             public = fault.trial.is_public and not self._holds_reference
             code = _CodeInChild(self, exercise, known.module, deadline, public)
             forward = self._find_forward_fault(known, code, fault.trial, fault.outputs)
