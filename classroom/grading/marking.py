@@ -110,7 +110,7 @@ def _join_results(
         if better is not first and check_first:
             better = better._replace(text=f"{check_first} {better.text}")
         return better
-    check_first = describe_wrong_layers(titles)
+    check_first = first.text if first.kind == "waits" else describe_wrong_layers(titles)
     if second.is_right:
         note = f"{check_first} {OVER_RIGHT_LAYERS_RIGHT}"
         return better._replace(notes=(*better.notes, note), check_first=check_first)

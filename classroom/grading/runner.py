@@ -125,7 +125,8 @@ class Runner:
                     text = sanitize(forward.sentence, 2000)
                     result = ExerciseResult(0.0, "another-forward", text, check_first=text)
                 if forward and forward.is_error and trial.situation:
-                    marks.check_first = result.check_first  # it cannot be tried, and that exercise says why
+                    # It cannot be tried, and that exercise says why.
+                    marks.check_first = marks.check_first or result.check_first
                 elif not marks.add_error(trial, result):
                     break
             else:

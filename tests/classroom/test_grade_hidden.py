@@ -151,6 +151,33 @@ def test_of_an_error_on_a_hidden_problem_only_type_and_line_are_passed_on():
     assert "the first problem is public" in results["softmax_loss"].text
 
 
+FORWARD = """
+def layernorm_forward(x, gamma, beta, ln_param):
+    if len(x) != 7 and "eps" not in ln_param:
+        WHAT
+    return _layernorm_forward(x, gamma, beta, ln_param)
+
+def layernorm_backward(dout, cache):
+    if len(dout) != 7:
+        dout = dout * (1 + 1e-3 * cache.gamma)
+    return _layernorm_backward(dout, cache)
+"""
+
+
+# fmt: off
+@pytest.mark.parametrize("what, words", [
+    ("x = x * (1 + x[0])", "The entries of this problem are not shown."),
+    ("raise KeyError(repr(x))", "It raised KeyError on a problem that is not shown (layers.py, line "),
+])  # fmt: on
+def test_a_hidden_problem_of_a_situation_is_named_without_its_numbers(what, words):
+    files = solved(FORWARD.replace("WHAT", what))
+    results = marked(files, only=["layernorm_forward", "layernorm_backward"])
+    text = results["layernorm_forward"].text
+    assert text.startswith("With no settings given: ") and words in text
+    assert not results["layernorm_backward"].is_right
+    assert "are not shown" in results["layernorm_backward"].text
+
+
 READS_THE_REFERENCE = """
 def _source():
     import glob
