@@ -68,6 +68,7 @@ class Trial(NamedTuple):
     expected: dict[str, np.ndarray]  # what the reference makes of them
     is_public: bool  # every learner can see it
     is_large: bool
+    situation: str = ""  # of the exercise, or "" for the main one
 
 
 @functools.lru_cache(256)
@@ -89,5 +90,6 @@ def make_trials(title: str, seed: int) -> tuple[Trial, ...]:
     trials = []
     for problem in (*public, *hidden, *large):
         inputs = make_problem(title, *problem)
-        trials.append(Trial(inputs, run(title, module, inputs), problem in public, problem in large))
+        expected = run(title, module, inputs)
+        trials.append(Trial(inputs, expected, problem in public, problem in large, problem[2]))
     return tuple(trials)

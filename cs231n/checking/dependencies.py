@@ -3,9 +3,9 @@
 import contextlib
 import importlib
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType, SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -13,13 +13,59 @@ from cs231n.checking import answers
 from cs231n.checking.answers.right_layers import RIGHT_LAYERS
 from cs231n.checking.compare import allclose
 from cs231n.checking.diagnosis import Diagnosis, diagnose
-from cs231n.checking.exceptions import describe_exception
+from cs231n.checking.exceptions import RAISED, describe_exception
 from cs231n.checking.exercises import Exercise, require_exercise
-from cs231n.checking.learner_code import Arrays, Inputs, Namespace, record_writes
-from cs231n.checking.problems import BESIDES, list_public_problems, make_problem, run
+from cs231n.checking.learner_code import Arrays, Inputs, Namespace
+from cs231n.checking.problems import BESIDES, call_layer, list_public_problems, make_problem, run
 from cs231n.gradient_check import eval_numerical_gradient_array
 
-__all__ = ["ForwardFault", "NetOverRightLayers", "find_forward_fault", "try_over_right_layers"]
+__all__ = [
+    "OVER_RIGHT_LAYERS_RIGHT",
+    "OVER_RIGHT_LAYERS_WRONG",
+    "CodeHere",
+    "ForwardFault",
+    "LearnerCode",
+    "NetOverRightLayers",
+    "describe_wrong_layers",
+    "find_forward_fault",
+    "try_over_right_layers",
+]
+
+OVER_RIGHT_LAYERS_RIGHT = "Over right layers the net is right."
+OVER_RIGHT_LAYERS_WRONG = "Over right layers the net is wrong too:"
+
+
+class LearnerCode(Protocol):
+    """Where a learner's functions run: in this process, or in a child of the grader."""
+
+    def call(self, name: str, inputs: Inputs) -> Arrays:
+        """The arrays of an exercise, as Exercise.call gives them."""
+
+    def out(self, name: str, inputs: Inputs) -> np.ndarray:
+        """The out of the forward pass of an exercise."""
+
+    def describe(self, error: BaseException) -> str:
+        """What one of them raised: "It raises ..."."""
+
+
+class CodeHere(NamedTuple):
+    """LearnerCode of this process.
+
+    Args:
+        module: where the functions are.
+    """
+
+    module: Namespace
+
+    def call(self, name: str, inputs: Inputs) -> Arrays:
+        return require_exercise(name).call(self.module, inputs)
+
+    def out(self, name: str, inputs: Inputs) -> np.ndarray:
+        return call_layer(name, self.module, inputs)
+
+    def describe(self, error: BaseException) -> str:
+        raised, line = describe_exception(error)
+        return f"It raises {raised}\n{line}"
 
 
 class ForwardFault(NamedTuple):
@@ -27,66 +73,63 @@ class ForwardFault(NamedTuple):
 
     Args:
         sentence: which forward to check first, and why.
-        is_error: it raises, so that the backward cannot be tried.
+        about_backward: whether the backward is the gradient of that forward; "" if it cannot be tried.
+        is_error: the forward raises, so that the backward cannot be tried.
         is_own_gradient: the backward gives the gradient of that forward.
     """
 
     sentence: str
+    about_backward: str = ""
     is_error: bool = False
     is_own_gradient: bool = False
 
+    def explains(self, diagnosis: Diagnosis | None) -> bool:
+        """Whether nothing more can be said of a wrong backward; None: it raised."""
+        return diagnosis is None or self.is_own_gradient or not diagnosis.certain
+
+    def __str__(self) -> str:
+        return f"{self.sentence} {self.about_backward}".rstrip()
+
 
 def find_forward_fault(
-    exercise: Exercise, module: Namespace, inputs: Inputs, outputs: Arrays
+    exercise: Exercise, code: LearnerCode, inputs: Inputs, outputs: Arrays
 ) -> ForwardFault | None:
     """What is wrong with the forward that makes the cache of a wrong backward; None if nothing is.
 
     Args:
         exercise: with a forward.
-        module: where the functions are.
+        code: the learner's.
         inputs: of a problem of the backward.
         outputs: what the backward gave; {} if it raised.
     """
     assert exercise.forward is not None
-    forward, definition = require_exercise(exercise.forward), answers.for_(exercise.name).forward_out
-    assert forward.layer is not None
+    definition = answers.for_(exercise.name).forward_out
     try:
-        with record_writes() as writes:
-            out = np.asarray(forward.layer(module, inputs)[0])
-    except Exception as error:
-        raised, line = describe_exception(error)
-        return ForwardFault(f"Check {forward.name} first. It raises {raised}\n{line}", is_error=True)
-    if writes.later:
-        return ForwardFault(
-            f"Check {forward.name} first: it changes the shape of its argument.", is_error=True
-        )
+        out = code.out(exercise.forward, inputs)
+    except RAISED as error:
+        return ForwardFault(f"Check {exercise.forward} first. {code.describe(error)}", is_error=True)
     if definition is None or allclose(out, definition(inputs)):
         return None
-    sentence = f"Check {forward.name} first: its out is not that of the layer as defined."
+    sentence = f"Check {exercise.forward} first: its out is not that of the layer as defined."
     if not outputs:
         return ForwardFault(sentence)
-    if _is_gradient_of_own_forward(exercise, forward, module, inputs):
-        return ForwardFault(
-            f"{sentence} This backward is the gradient of that forward, so it has to change with it.",
-            is_own_gradient=True,
-        )
-    return ForwardFault(
-        f"{sentence} This backward is the gradient neither of that forward nor of the layer as defined."
-    )
+    if _is_gradient_of_own_forward(exercise, code, inputs):
+        about = "This backward is the gradient of that forward, so it has to change with it."
+        return ForwardFault(sentence, about, is_own_gradient=True)
+    about = "This backward is the gradient neither of that forward nor of the layer as defined."
+    return ForwardFault(sentence, about)
 
 
-def _is_gradient_of_own_forward(
-    exercise: Exercise, forward: Exercise, module: Namespace, inputs: Inputs
-) -> bool:
-    layer = forward.layer
-    assert layer is not None
+def _is_gradient_of_own_forward(exercise: Exercise, code: LearnerCode, inputs: Inputs) -> bool:
+    assert exercise.forward is not None
+    forward = exercise.forward
     inputs = {**inputs, "x": np.where(inputs["x"] == 0, 0.3, inputs["x"])}  # away from the kink of relu
     try:
-        outputs = exercise.call(module, inputs)
+        outputs = code.call(exercise.name, inputs)
         outputs.pop("not_repeated", None)
         differences = {
             name: eval_numerical_gradient_array(
-                lambda v, argument=name[1:]: layer(module, {**inputs, argument: v})[0],
+                lambda v, argument=name[1:]: code.out(forward, {**inputs, argument: v}),
                 inputs[name[1:]].copy(),
                 inputs["dout"],
             )
@@ -94,8 +137,15 @@ def _is_gradient_of_own_forward(
         }
         # Differences of a forward are right to fewer digits than its definition.
         return all(np.allclose(outputs[name], differences[name], rtol=1e-5, atol=1e-7) for name in outputs)
-    except Exception:
+    except RAISED:
         return False
+
+
+def describe_wrong_layers(names: Sequence[str]) -> str:
+    """Which layers of a learner's net to check before the net."""
+    if len(names) == 1:
+        return f"Check {names[0]} first: it is wrong, and this net calls it."
+    return f"Check {' and '.join(names)} first: they are wrong, and this net calls them."
 
 
 class NetOverRightLayers(NamedTuple):
@@ -109,20 +159,21 @@ class NetOverRightLayers(NamedTuple):
 
     wrong_layers: tuple[str, ...]
     diagnosis: Diagnosis | None = None
-    error: Exception | None = None
+    error: BaseException | None = None
 
 
 def try_over_right_layers(exercise: Exercise, module: Namespace, inputs: Inputs) -> NetOverRightLayers:
     """Try a wrong net again, with right layers in the place of the learner's."""
     called: set[str] = set()
-    diagnosis, error = None, None
+    diagnosis: Diagnosis | None = None
+    error: BaseException | None = None
     try:
         with _right_layers(module, exercise.layers, called):
             outputs = exercise.call(module, inputs)
         outputs |= {key: inputs[key] for key in BESIDES}
         expected = answers.for_(exercise.name).expected(inputs, outputs)
         diagnosis = diagnose(exercise.name, inputs, outputs, expected)
-    except Exception as raised:
+    except RAISED as raised:
         error = raised
     suspects = [name for name in exercise.layers if name in called or error]
     return NetOverRightLayers(
@@ -141,7 +192,7 @@ def _is_right(name: str, module: Namespace) -> bool:
             expected = answers.for_(name).expected(inputs, outputs)
             if diagnose(name, inputs, outputs, expected) is not None:
                 return False
-    except Exception:
+    except RAISED:
         return False
     return True
 

@@ -20,11 +20,12 @@ ALLOWED = (
     "cs231n.classifiers.fc_net",
     *(
         "cs231n.contracts" + name
-        for name in ("", ".require", ".shapes", ".takes", ".update_rule", ".variance")
+        for name in ("", ".names", ".require", ".shapes", ".takes", ".update_rule", ".variance")
     ),
     "cs231n.layer_utils",
     "cs231n.layers",
     "cs231n.optim",
+    "cs231n.sandwiches",
     "cs231n.checking",
     *(
         "cs231n.checking.exercises" + name

@@ -8,11 +8,12 @@ import numpy as np
 
 from cs231n.checking.exercises import require_exercise
 from cs231n.checking.exercises.exercise import SMALL, differ
-from cs231n.checking.learner_code import Arrays, Inputs, Namespace, record_writes
+from cs231n.checking.learner_code import Arrays, Inputs, Namespace, WrongReturn, array, record_writes
 
 __all__ = [
     "BESIDES",
     "arrays_in_float64",
+    "call_layer",
     "find_writes",
     "forbid_other_backwards",
     "list_public_problems",
@@ -104,6 +105,24 @@ def _call(name: str, module: Namespace, inputs: Inputs, dtype: type) -> Arrays:
         if name not in BESIDES
     }
     return require_exercise(name).call(module, arguments)
+
+
+def call_layer(name: str, module: Namespace, inputs: Inputs) -> np.ndarray:
+    """The out of a forward pass, of the inputs of any problem that it fits.
+
+    Raises:
+        WrongReturn: it changed the shape of an argument, which its caller still needs; or out is no array.
+        Exception: what the function raises.
+    """
+    layer = require_exercise(name).layer
+    assert layer is not None
+    with record_writes() as writes:
+        out = array(name, "out", layer(module, inputs)[0])
+    for function, _, argument in writes.later:
+        raise WrongReturn(
+            f"{function} changes the shape of its argument {argument}, which its caller still needs"
+        )
+    return out
 
 
 def find_writes(name: str, module: Namespace, inputs: Inputs) -> tuple[list[str], list[tuple[str, str]]]:

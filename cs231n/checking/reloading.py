@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from types import FunctionType, ModuleType
 from typing import Any
 
+from cs231n.checking.edition import entry_of
 from cs231n.common.files import REPOSITORY
 
 __all__ = [
@@ -26,16 +27,17 @@ __all__ = [
     "remember_loaded",
 ]
 
-# What learners edit, in the order in which one imports another; and fast_layers, which passes on their names.
+# What learners edit, and what passes on their names, in the order in which one imports another.
 _MODULES = (
     "cs231n.layers",
+    "cs231n.sandwiches",
     "cs231n.layer_utils",
     "cs231n.optim",
     "cs231n.classifiers.fc_net",
     "cs231n.fast_layers",
 )
 _FILES = {name: REPOSITORY / f"{name.replace('.', '/')}.py" for name in _MODULES}
-EDITED_FILES = list(_FILES.values())[:-1]
+EDITED_FILES = [_FILES[f"cs231n.{name}"] for name in ("layers", "layer_utils", "optim", "classifiers.fc_net")]
 
 _loaded: dict[str, bytes] = {}  # {module: the content of its file when it was run}
 _deleted: set[tuple[str, str]] = set()  # (module, name) of functions that a notebook lost with their file's
@@ -96,7 +98,10 @@ def describe_missing_name(error: BaseException) -> str:
         found = re.search(r"cannot import name '(?=\w+' from 'cs231n\.([\w.]+)')(\w+)'", message)
     if found is None:
         return ""
-    return f"{found[1].rpartition('.')[2]}.py has no {found[2]}: keep the names of the functions."
+    file, name = f"{found[1].rpartition('.')[2]}.py", found[2]
+    if entry := entry_of(name):
+        return f"{file} has no {name}, which is exercise {entry.number}: write it there, under this name."
+    return f"{file} has no {name}: keep the names of the functions."
 
 
 def end_sentence(sentence: str) -> str:

@@ -19,10 +19,24 @@ import numpy as np
 
 from cs231n.checking import answers
 from cs231n.checking.compare import join_names
-from cs231n.checking.dependencies import ForwardFault, find_forward_fault, try_over_right_layers
+from cs231n.checking.dependencies import (
+    OVER_RIGHT_LAYERS_RIGHT,
+    OVER_RIGHT_LAYERS_WRONG,
+    CodeHere,
+    ForwardFault,
+    describe_wrong_layers,
+    find_forward_fault,
+    try_over_right_layers,
+)
 from cs231n.checking.diagnosis import Diagnosis, diagnose, find_notes
 from cs231n.checking.edition import entry_of, files_of
-from cs231n.checking.exceptions import advise_on_arrays, describe_exception, find_user_line, is_edited
+from cs231n.checking.exceptions import (
+    RAISED,
+    advise_on_arrays,
+    describe_exception,
+    find_user_line,
+    is_edited,
+)
 from cs231n.checking.exercises import Exercise, require_exercise
 from cs231n.checking.imports import check_imports
 from cs231n.checking.learner_code import Arrays, Inputs, Namespace, WrongReturn
@@ -121,7 +135,7 @@ def _try_problem(
             outputs = run(name, module, inputs)
     except NotImplementedError as error:
         return _check_scores(name, module, error) or Verdict(name, MISSING, _describe_missing(name, error))
-    except Exception as error:
+    except RAISED as error:
         wrong = _describe_error(name, error)
     else:
         diagnosis = _diagnose_outputs(exercise, inputs, outputs)
@@ -133,7 +147,7 @@ def _try_problem(
         written = tuple(notes[kind] for kind in notes if kind == "writes-into-input")
         wrong = Verdict(name, WRONG, _describe_diagnosis(name, diagnosis), diagnosis.kind, written)
     if exercise.forward:
-        fault = find_forward_fault(exercise, module, inputs, outputs)
+        fault = find_forward_fault(exercise, CodeHere(module), inputs, outputs)
         if (
             fault and fault.is_error and situation
         ):  # it cannot be tried here, and the forward's check says why
@@ -158,9 +172,9 @@ def _diagnose_outputs(exercise: Exercise, inputs: Inputs, outputs: Arrays) -> Di
 
 def _after_forward(wrong: Verdict, diagnosis: Diagnosis | None, fault: ForwardFault) -> Verdict:
     """The verdict on a wrong backward, behind what is wrong with its forward."""
-    if diagnosis is None or fault.is_own_gradient or not diagnosis.certain:
-        return wrong._replace(findings=(fault.sentence, *wrong.findings[1:][-1:]), kind="another-forward")
-    return wrong._replace(findings=(fault.sentence, *wrong.findings))
+    if fault.explains(diagnosis):
+        return wrong._replace(findings=(str(fault), *wrong.findings[1:][-1:]), kind="another-forward")
+    return wrong._replace(findings=(str(fault), *wrong.findings))
 
 
 def _over_right_layers(
@@ -170,17 +184,14 @@ def _over_right_layers(
     net = try_over_right_layers(exercise, module, inputs)
     if not net.wrong_layers:
         return wrong
-    names = " and ".join(net.wrong_layers)
-    first = f"Check {names} first: it is wrong, and this net calls it."
-    if len(net.wrong_layers) > 1:
-        first = f"Check {names} first: they are wrong, and this net calls them."
+    first = describe_wrong_layers(net.wrong_layers)
     if net.error:
         return wrong._replace(findings=(first, *wrong.findings), kind="another-layer")
     if net.diagnosis:
         more = _describe_diagnosis(exercise.name, net.diagnosis)
-        first = f"{first} Over right layers the net is wrong too:"
+        first = f"{first} {OVER_RIGHT_LAYERS_WRONG}"
         return wrong._replace(findings=(first, *more), kind=net.diagnosis.kind)
-    notes["another-layer"] = f"{first} Over right layers the net is right."
+    notes["another-layer"] = f"{first} {OVER_RIGHT_LAYERS_RIGHT}"
     return None
 
 
@@ -271,7 +282,7 @@ def _load(exercise: Exercise) -> ModuleType | Verdict:
         return Verdict(name, WRONG, (messages[0],), "borrowed")
     try:
         return _read_module(exercise.module)
-    except Exception as error:
+    except RAISED as error:
         if missing := describe_missing_name(error):
             return Verdict(name, WRONG, (missing,), "no-import")
         sentence, place = describe_exception(error)

@@ -153,6 +153,10 @@ def other_defaults(rule: str) -> list[Misconception]:
     ]
 
 
+def _forget(memory: str) -> Callable[[Inputs], Inputs]:
+    return lambda i: {memory: 0 * i[memory]}
+
+
 def common_misconceptions(rule: str) -> list[Misconception]:
     memories = list(RULES[rule].memories)
     named = " and ".join(memories)
@@ -174,7 +178,7 @@ def common_misconceptions(rule: str) -> list[Misconception]:
         ("memory-ignored", f"what config remembers in {named} is not used: each step starts from zero.",
          _of_settings(rule, lambda i: {name: 0 * i[name] for name in memories}),
          _of_settings(rule, lambda i: {n: 0 * i[n] for n in ("t", *memories) if n in i}),
-         *(_of_settings(rule, lambda i, name=name: {name: 0 * i[name]}) for name in memories)),
+         *(_of_settings(rule, _forget(name)) for name in memories)),
         ("learning-rate-ignored", "the learning rate is not used.",
          step(lambda w, next_w, rate: w + (next_w - w) / rate)),
         ("learning-rate-twice", "the learning rate is used twice.",
