@@ -8,7 +8,8 @@ import numpy as np
 from classroom.grading.reference import Trial
 from classroom.grading.result import ExerciseResult, sanitize
 from cs231n.checking import answers
-from cs231n.checking.compare import allclose
+from cs231n.checking.compare import Diagnosis, allclose
+from cs231n.checking.dependencies import ForwardFault
 from cs231n.checking.diagnosis import diagnose, find_notes
 from cs231n.checking.exercises import EXERCISES
 
@@ -20,6 +21,9 @@ class Fault(NamedTuple):
 
     kind: str
     text: str
+    trial: Trial
+    outputs: dict[str, np.ndarray] | None  # None: it raised
+    diagnosis: Diagnosis | None = None  # with the numbers that may be shown; None: nothing could be compared
 
 
 class ArrayMarks:
@@ -33,9 +37,11 @@ class ArrayMarks:
     def __init__(self, title: str, notes_weight: float = 0.0):
         self.title, self.notes_weight = title, notes_weight
         self.notes: dict[str, str] = {}  # {kind: sentence} of what the kit asks besides
+        self.check_first = ""  # an exercise that made some trials impossible, which costs nothing here
         self.is_right: dict[str, bool] = {}  # by the name of the array, over the trials so far
-        self.trivial_outputs: set[str] = set()  # those that only repeat an input
+        self.computed: set[str] = set()  # arrays that do more than repeat an input
         self.first_fault: Fault | None = None
+        self.earns_nothing = False  # it raised on a problem of the main situation
 
     def add(self, trial: Trial, outputs: dict[str, np.ndarray], public: bool) -> None:
         """Compare the outputs of one trial; `public` says whether a report may show its numbers."""
@@ -59,8 +65,32 @@ class ArrayMarks:
                 not all_or_nothing and name in outputs and agrees(outputs[name], value)
             )
             self.is_right[name] = self.is_right.get(name, True) and is_right
-            if any(agrees(value, array) for array in trial.inputs.values()):
-                self.trivial_outputs.add(name)
+            if not any(agrees(value, array) for array in trial.inputs.values()):
+                self.computed.add(name)
+
+    def add_error(self, trial: Trial, result: ExerciseResult) -> bool:
+        """Note that it raised on one trial, which costs all arrays of a situation, or the whole exercise.
+
+        Returns:
+            Whether the exercise can earn anything still.
+        """
+        if self.first_fault is None:
+            self.first_fault = Fault(result.kind, result.text, trial, None)
+            self.check_first = result.check_first
+        self.is_right |= dict.fromkeys(trial.expected, False)
+        self.earns_nothing |= not trial.situation
+        return not self.earns_nothing
+
+    def blame_forward(self, forward: ForwardFault) -> None:
+        """Say first what is wrong with the forward of the first fault, as `check` does."""
+        fault = self.first_fault
+        assert fault is not None
+        diagnosis, self.check_first = fault.diagnosis, forward.sentence
+        if forward.explains(diagnosis):
+            text = f"{forward} {diagnosis.worst}." if diagnosis and diagnosis.worst else str(forward)
+            self.first_fault = fault._replace(kind="another-forward", text=sanitize(text, 2000))
+        else:
+            self.first_fault = fault._replace(text=sanitize(f"{forward} {fault.text}", 2000))
 
     def result(self) -> ExerciseResult:
         """The share of the points that the arrays earn, the first fault, and the notes.
@@ -69,15 +99,18 @@ class ArrayMarks:
         """
         if self.first_fault is None:
             share = 1 - self.notes_weight * bool(self.notes)
-            return ExerciseResult(share, notes=tuple(self.notes.values()))
+            return ExerciseResult(share, notes=(*self.notes.values(), *filter(None, [self.check_first])))
         counted = {
             name: EXERCISES[self.title].weight(name)
             for name, is_right in self.is_right.items()
-            if name not in self.trivial_outputs or not is_right
+            if name in self.computed or not is_right
         }
         earned = sum(weight * self.is_right[name] for name, weight in counted.items())
         notes = tuple(self.notes[kind] for kind in self.notes if kind == "writes-into-input")
-        return ExerciseResult(earned / sum(counted.values()), *self.first_fault, notes=notes)
+        fault = self.first_fault
+        share = 0.0 if self.earns_nothing else earned / sum(counted.values())
+        result = ExerciseResult(share, fault.kind, fault.text, notes=notes, check_first=self.check_first)
+        return result.in_situation(fault.trial.situation)
 
 
 def agrees(actual: Any, expected: Any) -> bool:
@@ -95,7 +128,8 @@ def _find_fault(title: str, trial: Trial, outputs: dict[str, np.ndarray], public
         with np.errstate(all="ignore"):
             diagnosis = diagnose(title, trial.inputs, outputs, trial.expected)
     except Exception as error:  # whatever a student sends, the others are still to be marked
-        return Fault("unknown", f"Wrong, and in a way that cannot be compared ({type(error).__name__}).")
+        text = f"Wrong, and in a way that cannot be compared ({type(error).__name__})."
+        return Fault("unknown", text, trial, outputs)
     if diagnosis is None:
         return None
     if not public:
@@ -103,7 +137,7 @@ def _find_fault(title: str, trial: Trial, outputs: dict[str, np.ndarray], public
             sentence=re.sub(r"\d[\d.e+-]{2,}", "(not shown)", diagnosis.sentence),
             worst="The entries of this problem are not shown",
         )
-    return Fault(diagnosis.kind, sanitize(str(diagnosis), 2000))
+    return Fault(diagnosis.kind, sanitize(str(diagnosis), 2000), trial, outputs, diagnosis)
 
 
 def _find_large_fault(title: str, trial: Trial, outputs: dict[str, np.ndarray]) -> Fault | None:
@@ -114,7 +148,7 @@ def _find_large_fault(title: str, trial: Trial, outputs: dict[str, np.ndarray]) 
         if not EXERCISES[title].is_note(name) and (name not in outputs or not agrees(outputs[name], value))
     ]
     text = f"{', '.join(wrong)}: right on small problems, wrong on one of shape {EXERCISES[title].large}."
-    return Fault("unknown", text) if wrong else None
+    return Fault("unknown", text, trial, outputs) if wrong else None
 
 
 def numeric_outputs(outputs: Any, expected: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

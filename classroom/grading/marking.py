@@ -10,6 +10,7 @@ the kit's docstrings and cache classes name.
 """
 
 import time
+from collections.abc import Collection
 
 from classroom.grading.reference import child_files
 from classroom.grading.result import ExerciseResult
@@ -18,8 +19,17 @@ from classroom.grading.submission import Submission
 from classroom.manifest import Exercise, files_of, functions_by_file, locate_function
 from classroom.releasing.blanks import is_blank
 from classroom.sandbox.process import best_level
+from cs231n.checking.dependencies import (
+    OVER_RIGHT_LAYERS_RIGHT,
+    OVER_RIGHT_LAYERS_WRONG,
+    describe_wrong_layers,
+)
+from cs231n.checking.exercises import EXERCISES
 
 __all__ = ["mark"]
+
+NOT_WRITTEN = ("not-implemented", "waits", "missing", "no-import")
+NOT_COMPARED = (*NOT_WRITTEN, "raised", "wrong-return", "timed-out", "crashed", "unmarkable")
 
 
 def mark(
@@ -63,29 +73,82 @@ def mark(
             continue  # the reference's help cannot make it right
         if exercise.file in unusable and exercise.file in {needed.file for needed in weak}:
             continue  # its own file is at fault, not one that it imports
-        second = _try_with_reference(exercise, submission, level, options, end)
-        if second.share > first.share:
-            titles = tuple(needed.title for needed in weak)
-            results[exercise.number] = second._replace(reference_used_for=titles)
+        second, called = _try_with_reference(exercise, submission, unusable, level, options, end)
+        blamed = weak
+        if EXERCISES[exercise.title].layers:  # a net is told of the layers that it calls
+            blamed = [needed for needed in weak if called.intersection(_names_of(needed))]
+        titles = tuple(needed.title for needed in blamed)
+        results[exercise.number] = _join_results(exercise, first, second, titles)
     return results, level
 
 
-def _try_with_reference(
-    exercise: Exercise, submission: Submission, level: str, options: MarkingOptions, end: float
+def _names_of(exercise: Exercise) -> set[str]:
+    return {locate_function(function)[1] for function in exercise.functions}
+
+
+def _join_results(
+    exercise: Exercise, first: ExerciseResult, second: ExerciseResult, titles: tuple[str, ...]
 ) -> ExerciseResult:
+    """The better result, in the words that `check` has for what is wrong.
+
+    Args:
+        exercise: that was tried.
+        first: its result with the student's own functions.
+        second: with the reference's in the place of those that it needs.
+        titles: of the exercises it needs that are wrong.
+    """
+    better = first
+    if second.share > first.share:
+        better = second._replace(reference_used_for=titles)
+    if not titles:
+        return better
+    is_compared = second.kind not in NOT_COMPARED
+    if not EXERCISES[exercise.title].layers:
+        check_first = first.check_first or first.text * (first.kind == "waits")
+        if better.is_right:
+            return better._replace(notes=(*better.notes, *filter(None, [check_first])))
+        if better is not first and check_first:
+            better = better._replace(text=f"{check_first} {better.text}")
+        return better
+    check_first = first.text if first.kind == "waits" else describe_wrong_layers(titles)
+    if second.is_right:
+        note = f"{check_first} {OVER_RIGHT_LAYERS_RIGHT}"
+        return better._replace(notes=(*better.notes, note), check_first=check_first)
+    if is_compared:
+        text = f"{check_first} {OVER_RIGHT_LAYERS_WRONG} {second.text}"
+        return better._replace(kind=second.kind, text=text, check_first=check_first)
+    if first.kind in NOT_WRITTEN:
+        return better
+    text = f"{check_first} {first.text}"
+    return better._replace(kind="another-layer", text=text, check_first=check_first)
+
+
+def _try_with_reference(
+    exercise: Exercise,
+    submission: Submission,
+    unusable: Collection[str],
+    level: str,
+    options: MarkingOptions,
+    end: float,
+) -> tuple[ExerciseResult, set[str]]:
     """Try an exercise with the reference's functions in the place of those that it needs.
 
-    The files edited for it are the student's, but for the functions it needs; other files are the kit's.
+    The files are the student's, but for the functions it needs. A file that is unusable, and not edited for
+    this exercise, is the kit's.
+
+    Returns:
+        The result, and which functions of the reference were called.
     """
-    own_files = files_of(exercise)
     needed = tuple(e for e in options.exercises if e.number in exercise.needs)
     files: dict[str, str | bytes] = {**child_files(options.exercises, needed)}
     reference: dict[str, dict[str, str]] = {}
     for file, functions in functions_by_file(needed).items():
-        if file in own_files:
-            copy = f"reference_{len(reference)}.py"
-            reference[file] = dict.fromkeys(functions, copy)
-            files[copy] = files[file]
-    files |= {file: source for file, source in submission.files.items() if file in own_files}
+        copy = f"reference_{len(reference)}.py"
+        reference[file] = dict.fromkeys(functions, copy)
+        files[copy] = files[file]
+    own_files = files_of(exercise)
+    files |= {
+        file: source for file, source in submission.files.items() if file in own_files or file not in unusable
+    }
     with Runner(files, level, options, end, holds_reference=True) as runner:
-        return runner.try_exercise(exercise, reference.get(exercise.file, {}))
+        return runner.try_exercise(exercise, reference), runner.called

@@ -11,19 +11,20 @@ import numpy as np
 from classroom.manifest import Exercise, files_of, functions_by_file
 from classroom.releasing.blanks import blank_functions
 from cs231n.checking.exercises import EXERCISES
-from cs231n.checking.problems import PUBLIC_SEEDS, make_problem, run
+from cs231n.checking.problems import list_public_problems, make_problem, run
 from cs231n.common.files import REPOSITORY
 
 __all__ = ["Trial", "child_files", "import_closure", "make_trials", "submitted_files"]
 
-NUM_HIDDEN = 3  # problems of other seeds and shapes
+NUM_HIDDEN = 3  # problems of other seeds and shapes, and one more for each situation of the exercise
+EXERCISE_FILES = REPOSITORY / "cs231n/checking/exercises"
 # Besides the files with exercises: nothing that could differentiate numerically, and no answers.
 CHILD_MODULES = (
     "cs231n/__init__.py",
     "cs231n/classifiers/__init__.py",
     *(f"cs231n/contracts/{path.name}" for path in sorted((REPOSITORY / "cs231n/contracts").glob("*.py"))),
     "cs231n/checking/__init__.py",
-    "cs231n/checking/exercises.py",
+    *(f"cs231n/checking/exercises/{path.name}" for path in sorted(EXERCISE_FILES.glob("*.py"))),
     "cs231n/checking/learner_code.py",
     "cs231n/checking/problems.py",
 )
@@ -67,6 +68,7 @@ class Trial(NamedTuple):
     expected: dict[str, np.ndarray]  # what the reference makes of them
     is_public: bool  # every learner can see it
     is_large: bool
+    situation: str = ""  # of the exercise, or "" for the main one
 
 
 @functools.lru_cache(256)
@@ -77,18 +79,17 @@ def make_trials(title: str, seed: int) -> tuple[Trial, ...]:
         title: of the exercise, a key of EXERCISES.
         seed: of the hidden problems.
     """
-    rng = np.random.RandomState(seed)
-    choices: list[tuple[int, tuple[int, int] | None]] = [(public, None) for public in PUBLIC_SEEDS]
-    for _ in range(NUM_HIDDEN):
+    exercise, rng = EXERCISES[title], np.random.RandomState(seed)
+    public = [(number, None, situation) for number, situation in list_public_problems(title)]
+    hidden: list[tuple[int, tuple[int, int] | None, str]] = []
+    for situation in (*[""] * NUM_HIDDEN, *exercise.situations):
         N, D = rng.choice(np.arange(3, 10), 2, replace=False)
-        choices.append((int(rng.randint(2**31)), (int(N), int(D))))
-    if EXERCISES[title].large:
-        choices.append((int(rng.randint(2**31)), EXERCISES[title].large))
-    module = importlib.import_module(EXERCISES[title].module)
+        hidden.append((int(rng.randint(2**31)), (int(N), int(D)), situation))
+    large = [(int(rng.randint(2**31)), exercise.large, "")] if exercise.large else []
+    module = importlib.import_module(exercise.module)
     trials = []
-    for i, (problem_seed, shape) in enumerate(choices):
-        inputs = make_problem(title, problem_seed, shape)
+    for problem in (*public, *hidden, *large):
+        inputs = make_problem(title, *problem)
         expected = run(title, module, inputs)
-        is_large = i >= len(PUBLIC_SEEDS) + NUM_HIDDEN
-        trials.append(Trial(inputs, expected, i < len(PUBLIC_SEEDS), is_large))
+        trials.append(Trial(inputs, expected, problem in public, problem in large, problem[2]))
     return tuple(trials)

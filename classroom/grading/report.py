@@ -40,6 +40,8 @@ KINDS = {
     "missing": "file missing or unreadable",
     "timed-out": "no answer in time",
     "crashed": "process ended",
+    "another-forward": "its forward is wrong",
+    "another-layer": "calls a wrong layer",
     "unknown": "wrong, not recognized",
     "unmarkable": "could not be marked",
 }

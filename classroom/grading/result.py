@@ -25,12 +25,18 @@ class ExerciseResult(NamedTuple):
     kind: str = "right"  # or "not-implemented", "timed-out", ..., or the kind of a misconception
     text: str = ""  # the same for a person
     reference_used_for: tuple[str, ...] = ()  # titles of the exercises it builds on that the reference solved
-    notes: tuple[str, ...] = ()  # what the kit asks and the course does not
+    notes: tuple[str, ...] = ()  # what the kit asks and the course does not; or what to check first
+    check_first: str = ""  # which exercise is at fault before this one, if one is
 
     @property
     def is_right(self) -> bool:
         """Whether it passes; notes may cost a part of the points all the same."""
         return self.kind == "right"
+
+    def in_situation(self, situation: str) -> "ExerciseResult":
+        """The same, with the name of the situation in which it went wrong; "": the main one."""
+        written = self.kind not in ("not-implemented", "waits")
+        return self._replace(text=f"{situation}: {self.text}") if situation and written else self
 
 
 def result_of_error(

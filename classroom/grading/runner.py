@@ -5,14 +5,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from classroom.grading.compare import ArrayMarks, numeric_outputs
-from classroom.grading.reference import make_trials, submitted_files
-from classroom.grading.result import ExerciseResult, result_of_error
+from classroom.grading.reference import Trial, make_trials, submitted_files
+from classroom.grading.result import ExerciseResult, result_of_error, sanitize
 from classroom.manifest import Exercise
 from classroom.sandbox.process import Child, ChildExitedError, ChildTimeoutError, Limits, child_folder
+from cs231n.checking.dependencies import ForwardFault, find_forward_fault
 from cs231n.checking.exercises import EXERCISES
+from cs231n.checking.exercises import Exercise as KnownExercise
+from cs231n.checking.learner_code import Arrays, Inputs
 
 __all__ = ["MarkingOptions", "Runner"]
+
+ENDED = ("timed-out", "crashed")
 
 
 class MarkingOptions(NamedTuple):
@@ -60,6 +67,7 @@ class Runner:
         self._child: Child | None = None
         self._loaded: dict[str, dict[str, Any]] = {}  # {module: the request that loaded it}
         self._failed: dict[str, ExerciseResult] = {}  # {module that cannot be imported: why}
+        self.called: set[str] = set()  # functions of the reference that the student's code called
         self._context = child_folder(files)
 
     def __enter__(self) -> "Runner":
@@ -74,12 +82,12 @@ class Runner:
         """Whether a file was tried and cannot be imported."""
         return file.removesuffix(".py").replace("/", ".") in self._failed
 
-    def try_exercise(self, exercise: Exercise, reference: Mapping[str, str]) -> ExerciseResult:
+    def try_exercise(self, exercise: Exercise, reference: Mapping[str, Mapping[str, str]]) -> ExerciseResult:
         """Try one exercise. What the grader cannot cope with costs this exercise alone.
 
         Args:
             exercise: to be tried.
-            reference: {function of its module: file of the child's folder that has the reference's}.
+            reference: {file: {function of it: file of the child's folder that has the reference's}}.
 
         Raises:
             OSError: no child could be started, which is not the student's fault.
@@ -95,28 +103,66 @@ class Runner:
             text = f"It could not be marked ({type(error).__name__}); ask for it to be looked at."
             return ExerciseResult(0.0, "unmarkable", text)
 
-    def _try(self, exercise: Exercise, reference: Mapping[str, str]) -> ExerciseResult:
+    def _try(self, exercise: Exercise, reference: Mapping[str, Mapping[str, str]]) -> ExerciseResult:
         self._start_child()
         deadline = self._deadline()
-        module = EXERCISES[exercise.title].module
-        self._load(module, exercise, reference, deadline)
+        known = EXERCISES[exercise.title]
+        for file, functions in reference.items():
+            self._load(file.removesuffix(".py").replace("/", "."), exercise, functions, deadline)
+        self._load(known.module, exercise, {}, deadline)
         marks = ArrayMarks(exercise.title, exercise.notes_weight)
         for trial in make_trials(exercise.title, self._options.seed):
             public = trial.is_public and not self._holds_reference
-            request = {"exercise": exercise.title, "module": module, "inputs": trial.inputs}
-            reply = self._reply(request, exercise, deadline, public)
-            marks.add(trial, numeric_outputs(reply.get("outputs"), trial.expected), public)
+            code = _CodeInChild(self, exercise, known.module, deadline, public)
+            try:
+                outputs = numeric_outputs(code.ask("run", exercise.title, trial.inputs), trial.expected)
+            except _ExerciseFailed as failure:
+                result = failure.result
+                if result.kind in ENDED:
+                    raise _ExerciseFailed(result.in_situation(trial.situation)) from None
+                forward = self._find_forward_fault(known, code, trial, {}, result.kind)
+                if forward:
+                    text = sanitize(forward.sentence, 2000)
+                    result = ExerciseResult(0.0, "another-forward", text, check_first=text)
+                if forward and forward.is_error and trial.situation:
+                    # It cannot be tried, and that exercise says why.
+                    marks.check_first = marks.check_first or result.check_first
+                elif not marks.add_error(trial, result):
+                    break
+            else:
+                marks.add(trial, outputs, public)
+        if (fault := marks.first_fault) and fault.outputs is not None and not fault.trial.is_large:
+            public = fault.trial.is_public and not self._holds_reference
+            code = _CodeInChild(self, exercise, known.module, deadline, public)
+            forward = self._find_forward_fault(known, code, fault.trial, fault.outputs)
+            if forward:
+                marks.blame_forward(forward)
         return marks.result()
+
+    def _find_forward_fault(
+        self,
+        known: KnownExercise,
+        code: "_CodeInChild",
+        trial: Trial,
+        outputs: dict[str, Any],
+        kind: str = "raised",
+    ) -> ForwardFault | None:
+        """What is wrong with the forward of a wrong backward; None too if the child came to its end."""
+        if known.forward is None or kind not in ("raised", "wrong-return"):
+            return None
+        with np.errstate(all="ignore"):
+            fault = find_forward_fault(known, code, trial.inputs, outputs)
+        return fault if self._child else None
 
     def _load(self, module: str, exercise: Exercise, reference: Mapping[str, str], deadline: float) -> None:
         if module not in self._loaded and module not in self._failed:
-            request = {"load": module, "reference": reference}
+            request = {"load": module, "reference": dict(reference)}
             try:
                 self._reply(request, exercise, deadline, not self._holds_reference)
                 self._loaded[module] = request
             except _ExerciseFailed as failure:
                 kind = "no-import" if failure.result.kind == "raised" else failure.result.kind
-                text = f"{exercise.file} cannot be imported. {failure.result.text}"
+                text = f"{module.replace('.', '/')}.py cannot be imported. {failure.result.text}"
                 self._failed[module] = ExerciseResult(0.0, kind, text)
         if module in self._failed:
             raise _ExerciseFailed(self._failed[module])
@@ -141,10 +187,14 @@ class Runner:
             exercises = self._options.exercises
             files = {Path(file).name for file in submitted_files(exercises)}
             raise _ExerciseFailed(result_of_error(reply["error"], exercise, exercises, public, files))
+        called = reply.get("called")
+        if isinstance(called, list):
+            self.called |= {name for name in called if isinstance(name, str)}
         return reply
 
     def _ask(self, request: dict[str, Any], deadline: float) -> dict[str, Any]:
-        assert self._child is not None
+        if self._child is None:  # it ended while the cause of a fault was looked for
+            raise _ExerciseFailed(ExerciseResult(0.0, "crashed", "Its process ended without an answer."))
         try:
             return self._child.ask(request, deadline)
         except ChildExitedError as error:
@@ -163,3 +213,36 @@ class Runner:
             total = self._options.limits.total
             text = f"The {total:g} seconds for all of the submission were used up."
             raise _ExerciseFailed(ExerciseResult(0.0, "timed-out", text))
+
+
+class _CodeInChild(NamedTuple):
+    """LearnerCode of the child of a Runner.
+
+    Args:
+        runner: with a child that has loaded the module.
+        exercise: that is tried.
+        module: where its function is.
+        deadline: of time.monotonic().
+        public: whether what an error says may be shown.
+    """
+
+    runner: Runner
+    exercise: Exercise
+    module: str
+    deadline: float
+    public: bool
+
+    def ask(self, ask: str, name: str, inputs: Inputs) -> Any:
+        """What the child gives; see child.answer_to."""
+        request = {"ask": ask, "exercise": name, "module": self.module, "inputs": inputs}
+        return self.runner._reply(request, self.exercise, self.deadline, self.public).get("outputs")
+
+    def call(self, name: str, inputs: Inputs) -> Arrays:
+        return self.ask("call", name, inputs)
+
+    def out(self, name: str, inputs: Inputs) -> np.ndarray:
+        out = self.ask("out", name, inputs)["out"]
+        return np.asarray(out, np.float64)
+
+    def describe(self, error: BaseException) -> str:
+        return error.result.text if isinstance(error, _ExerciseFailed) else "What it returns is no array."

@@ -10,6 +10,7 @@ answer to stdout, again and again, until stdin ends.
 """
 
 import contextlib
+import functools
 import importlib
 import importlib.util
 import json
@@ -18,7 +19,7 @@ import resource
 import sys
 import traceback
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 HERE = Path(__file__).parent
@@ -32,6 +33,8 @@ fractions functools graphlib hashlib heapq inspect io itertools json logging mat
 pickle pprint queue random re secrets statistics string struct tempfile textwrap threading time timeit
 traceback types typing unittest uuid warnings weakref
 """.split()
+
+called: set[str] = set()  # functions of the reference that ran so far
 
 
 def main() -> None:
@@ -87,15 +90,28 @@ def confine(settings: dict[str, Any]) -> None:
 
 
 def answer_to(request: dict[str, Any]) -> dict[str, Any]:
-    """Do what a request asks for: load a module, or run the function of an exercise."""
+    """Do what a request asks for.
+
+    "load": import a module. "run": the problem of an exercise. "call", "out": its arrays, or the out of a
+    forward pass, once and in float64, to find where a fault is.
+    """
     if "load" in request:
         load(request["load"], request["reference"])
         return {"loaded": True}
+    numpy = importlib.import_module("numpy")
     problems = importlib.import_module("cs231n.checking.problems")
     module = importlib.import_module(request["module"])
-    with problems.forbid_other_backwards(request["exercise"], module):
-        outputs = problems.run(request["exercise"], module, request["inputs"])
-    return {"outputs": {name: as_array(name, value) for name, value in outputs.items()}}
+    with numpy.errstate(all="ignore"):  # as in `check`
+        if request["ask"] == "run":
+            with problems.forbid_other_backwards(request["exercise"], module):
+                outputs = problems.run(request["exercise"], module, request["inputs"])
+        else:
+            if request["ask"] == "out":
+                outputs = {"out": problems.call_layer(request["exercise"], module, request["inputs"])}
+            else:
+                outputs = problems.require_exercise(request["exercise"]).call(module, request["inputs"])
+    arrays = {name: as_array(name, value) for name, value in outputs.items()}
+    return {"outputs": arrays, "called": sorted(called)}
 
 
 def load(module: str, reference: dict[str, str]) -> None:
@@ -112,7 +128,20 @@ def load(module: str, reference: dict[str, str]) -> None:
         *outer, name = path.split(".")
         for part in outer:
             target, source = getattr(target, part), getattr(source, part)
-        setattr(target, name, getattr(source, name))
+        setattr(target, name, recorded(name, getattr(source, name)))
+
+
+def recorded(name: str, function: Any) -> Any:
+    """A function of the reference that puts its name into `called`; anything else as it is."""
+    if not isinstance(function, FunctionType):
+        return function
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        called.add(name)
+        return function(*args, **kwargs)
+
+    return call
 
 
 def _import_file(name: str, path: Path) -> ModuleType:

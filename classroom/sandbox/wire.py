@@ -19,7 +19,7 @@ __all__ = ["LENGTHS", "MAX_BODY_BYTES", "MalformedMessageError", "decode", "enco
 MAX_BODY_BYTES = 16 << 20  # arrays in one message
 MAX_HEAD_BYTES = 64 << 10
 LENGTHS = struct.Struct(">QQ")
-DTYPE = re.compile(r"[<|]([biuf][1248]|c8|c16)")
+DTYPE = re.compile(r"[<|]([biuf][1248]|f16|c8|c16)")
 
 
 class MalformedMessageError(ValueError):

@@ -30,7 +30,11 @@ IN_WORDS = {
     "out_unseeded_again": ("out", " without a seed, second call"),
     "dx_in_test": ("dx", ' in mode "test"'),
     "params_written": ("params", ""),
-    "first_w": ("next_w", " of a first step, without config"),
+    "written_later": ("arguments", ""),
+    "not_repeated": ("all", ""),
+    "initial": ("params", " of __init__"),
+    "out_of_ones": ("out", " for x of ones"),
+    "first_w": ("next_w", " of the first step"),
 }
 RTOL, ATOL = 1e-6, 1e-8  # as in gradient_check, for float64
 
@@ -126,7 +130,8 @@ def _in_words(name: str) -> tuple[str, str]:
     if array.startswith("mask"):
         return f"mask {array[4:]}", " of dropout"
     word = f'grads["{array}"]' if re.fullmatch(r"(W|b|gamma|beta)\d+", array) else array
-    return word, net and (" of the plain net" if net == "plain" else f" of the net with {net}")
+    kind = net.replace("+", " and ")
+    return word, net and (" of the plain net" if net == "plain" else f" of the net with {kind}")
 
 
 def describe_worst_entry(name: str, actual: np.ndarray, expected: np.ndarray) -> str:

@@ -1,5 +1,6 @@
 """From wrong arrays to the wrong idea: compare outputs with what each known misconception gives."""
 
+import re
 from collections.abc import Iterable
 from functools import lru_cache
 
@@ -62,7 +63,11 @@ def diagnose(name: str, inputs: Inputs, outputs: Arrays, expected: Arrays) -> Di
     primary = [array for array in wrong if not exercise.is_secondary(array)]
     if not wrong:
         return None
-    return _compose_diagnosis(exercise, known, inputs, actual, expected, primary or wrong)
+    diagnosis = _compose_diagnosis(exercise, known, inputs, actual, expected, primary or wrong)
+    is_known = diagnosis.kind in {row.kind for row in known.misconceptions}
+    if "not_repeated" in wrong and not is_known:  # what an earlier call left explains the rest
+        return _compose_diagnosis(exercise, known, inputs, actual, expected, ["not_repeated"])
+    return diagnosis
 
 
 def find_notes(name: str, inputs: Inputs, outputs: Arrays, expected: Arrays) -> dict[str, str]:
@@ -114,7 +119,7 @@ def _compose_diagnosis(
         " ".join(sentence for sentence, _ in shown),
         "; ".join(sources),
         ""
-        if wrong == ["params_written"]
+        if wrong[0] in ("params_written", "written_later", "not_repeated")
         else describe_worst_entry(wrong[0], actual[wrong[0]], expected[wrong[0]]),
         certain={*kinds} <= {row.kind for row in known.misconceptions},
         reasons=tuple(shown),
@@ -124,32 +129,50 @@ def _compose_diagnosis(
 def _match_misconceptions(
     exercise: Exercise, known: Answers, inputs: Inputs, actual: Arrays, expected: Arrays, wrong: list[str]
 ) -> dict[str, Explanation]:
-    """{a wrong array: (kind, sentence, source)} from as few misconceptions as it takes."""
+    """{a wrong array: (kind, sentence, source)} from as few misconceptions as it takes.
+
+    A misconception counts only if each array that it would spoil is as it says, or right, of those that are
+    computed together: it may be in one line of two. Of two that fit, the one that spoils no other array
+    counts.
+    """
     content: list[object] = []
-    for name, value in [*inputs.items(), *expected.items()]:  # rounded: differences carry noise
-        content += name, np.shape(value), np.round(value, 6).tobytes()
+    for name, value in [*inputs.items(), *expected.items()]:
+        content += name, np.shape(value), np.round(np.asarray(value, float), 6).tobytes()
     predictions = _prediction_cache(exercise.name, *content)
-    matches: list[tuple[int, int, Misconception, list[str]]] = []
+    matches: list[tuple[Misconception, list[str], int]] = []  # with the number of arrays that it would spoil
     for number, row in enumerate(known.misconceptions):
         if number not in predictions:
             predictions[number] = _predict(row, inputs, expected)
-        predicted = predictions[number]
-        hits = [name for name in wrong if name in predicted and allclose(actual[name], predicted[name])]
-        # One that would also have spoiled an array which is right explains less well.
-        misses = [
-            name
-            for name in predicted.keys() - hits
-            if not (allclose(predicted[name], expected[name]) or allclose(predicted[name], actual[name]))
-        ]
+        spoiled = {
+            name: value
+            for name, value in predictions[number].items()
+            if not allclose(value, expected[name]) and name in actual
+        }
+        refuted = {
+            _group_of(n)
+            for n, value in spoiled.items()
+            if not allclose(actual[n], value) and not allclose(actual[n], expected[n])
+        }
+        hits = [name for name in wrong if name in spoiled and _group_of(name) not in refuted]
         if hits:
-            matches.append((len(hits), -len(misses), row, hits))
-        if len(hits) == len(wrong) and not misses:
+            matches.append((row, hits, len(spoiled)))
+        if len(hits) == len(wrong) == len(spoiled):
             break
     explanations: dict[str, Explanation] = {}
-    for *_, row, hits in sorted(matches, key=lambda match: match[:2], reverse=True):
+    for row, hits, _ in sorted(matches, key=lambda match: (-len(match[1]), match[2])):
         for name in hits:
             explanations.setdefault(name, (row.kind, row.sentence, row.source))
     return explanations
+
+
+def _group_of(name: str) -> tuple[str, str]:
+    """Which arrays come from the same lines of code: a mistake in one of them shows in the others."""
+    net, _, array = name.rpartition(".")
+    if re.fullmatch(r"(W|b|gamma|beta)\d+", array):
+        return net, "gradients"
+    if array in ("scores", *RETURNED) or array.endswith("_test"):
+        return net, array
+    return net, ""
 
 
 @lru_cache(64)  # a class is tried on the same problems, and what misconceptions give there stays the same
@@ -206,6 +229,7 @@ def _in_any_array(expected: np.ndarray) -> Iterable[tuple[str, str, np.ndarray]]
             "a sum, or one division is too many.",
             expected / n,
         )
+    yield "fraction-lost", "the fraction is cut off, as by int, // or an integer dtype.", np.trunc(expected)
     yield "twice", "twice what it should be: something is counted twice, or a half is missing.", 2 * expected
     half = "half of what it should be: a factor of 2 is lost, as from the slope of a square."
     yield "half", half, expected / 2

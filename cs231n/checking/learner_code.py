@@ -2,18 +2,53 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-__all__ = ["Arrays", "Inputs", "Namespace", "WrongReturn", "array", "call", "record_writes"]
+__all__ = ["Arrays", "Inputs", "Namespace", "Writes", "WrongReturn", "array", "call", "record_writes"]
 
 Namespace = ModuleType | SimpleNamespace  # where functions are found by name
 Inputs = dict[str, Any]  # of one problem: arrays of float64, labels and numbers
 Arrays = dict[str, np.ndarray]
-Writes = dict[tuple[str, str], None]  # (function, its argument that it wrote into), in order
-_writes: list[Writes] = []  # of each record_writes that is open
+
+
+@dataclass
+class Writes:
+    """Which functions wrote into which arrays that were not theirs, while `call` called them.
+
+    Args:
+        at_once: {(function, argument of its own): None}, in order.
+        later: {(function, another one that was called before, argument of that one): None}: the earlier one
+            kept the array, as in a cache. Also one whose argument has another shape afterwards.
+        arguments: [function, argument, its value, the copy that the function got] of each call.
+    """
+
+    at_once: dict[tuple[str, str], None] = field(default_factory=dict)
+    later: dict[tuple[str, str, str], None] = field(default_factory=dict)
+    arguments: list[tuple[str, str, np.ndarray, np.ndarray]] = field(default_factory=list)
+
+    def add_call(self, name: str, arguments: dict[str, Any], copies: dict[str, np.ndarray]) -> None:
+        """Compare the copies that the function of this name got, and those of the calls before."""
+        intact = []
+        for function, key, value, copy in self.arguments:
+            if np.array_equal(value, copy):
+                intact.append((function, key, value, copy))
+            else:
+                self.later[name, function, key] = None
+        for key, copy in copies.items():
+            if np.array_equal(arguments[key], copy):
+                intact.append((name, key, arguments[key], copy))
+            elif copy.shape != arguments[key].shape:
+                self.later[name, name, key] = None
+            else:
+                self.at_once[name, key] = None
+        self.arguments = intact
+
+
+_open_writes: list[Writes] = []  # of each record_writes that is open
 
 
 class WrongReturn(TypeError):
@@ -22,13 +57,13 @@ class WrongReturn(TypeError):
 
 @contextmanager
 def record_writes() -> Iterator[Writes]:
-    """Record which functions write into which of their arguments, while `call` calls them."""
-    writes: Writes = {}
-    _writes.append(writes)
+    """Record which functions write into which arrays, while `call` calls them."""
+    writes = Writes()
+    _open_writes.append(writes)
     try:
         yield writes
     finally:
-        _writes.pop()
+        _open_writes.pop()
 
 
 def call(owner: Any, name: str, returns: Sequence[str] | None, **arguments: Any) -> Any:
@@ -46,21 +81,30 @@ def call(owner: Any, name: str, returns: Sequence[str] | None, **arguments: Any)
 
     Raises:
         WrongReturn: another number of values came back.
+        RuntimeError: in place of SystemExit and its like, which would end the check.
     """
     copies = {k: v.copy() for k, v in arguments.items() if isinstance(v, np.ndarray) and k != "cache"}
-    value = getattr(owner, name)(*(arguments | copies).values())
-    for key, copy in copies.items():
-        if not np.array_equal(arguments[key], copy):
-            for writes in _writes:
-                writes[name, key] = None
+    try:
+        value = getattr(owner, name)(*(arguments | copies).values())
+    except (Exception, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        ended = f"{name} raises {type(error).__name__}, as exit() does: it must return {_join(returns)}"
+        raise RuntimeError(ended).with_traceback(error.__traceback__) from None
+    for writes in _open_writes:
+        writes.add_call(name, arguments, copies)
     if returns is None or len(returns) == 1:
         return value
     if not isinstance(value, (tuple, list)) or len(value) != len(returns):
         got = f"{len(value)} values" if isinstance(value, (tuple, list)) else type(value).__name__
         if value is None:
             got = "None. Is `return` missing?"
-        raise WrongReturn(f"{name} must return {', '.join(returns)}; got {got}")
+        raise WrongReturn(f"{name} must return {_join(returns)}; got {got}")
     return tuple(value)
+
+
+def _join(returns: Sequence[str] | None) -> str:
+    return ", ".join(returns or ["a value"])
 
 
 def array(where: str, name: str, value: object) -> np.ndarray:

@@ -1,8 +1,10 @@
 """One exercise checked: passed, not written yet, or wrong and why.
 
-A forward is compared with its definition, a backward with differences of the learner's own forward.
+What comes back is compared with a definition (answers/). Before a function is called wrong, what it rests on
+is tried (dependencies.py): a net that is right over right layers passes, with a note.
 """
 
+import contextlib
 import importlib
 import re
 import sys
@@ -17,30 +19,46 @@ import numpy as np
 
 from cs231n.checking import answers
 from cs231n.checking.compare import join_names
+from cs231n.checking.dependencies import (
+    OVER_RIGHT_LAYERS_RIGHT,
+    OVER_RIGHT_LAYERS_WRONG,
+    CodeHere,
+    ForwardFault,
+    describe_wrong_layers,
+    find_forward_fault,
+    try_over_right_layers,
+)
 from cs231n.checking.diagnosis import Diagnosis, diagnose, find_notes
 from cs231n.checking.edition import entry_of, files_of
+from cs231n.checking.exceptions import (
+    RAISED,
+    advise_on_arrays,
+    describe_exception,
+    find_user_line,
+    is_edited,
+)
 from cs231n.checking.exercises import Exercise, require_exercise
 from cs231n.checking.imports import check_imports
 from cs231n.checking.learner_code import Arrays, Inputs, Namespace, WrongReturn
+from cs231n.checking.printed import Printed
 from cs231n.checking.problems import (
-    PUBLIC_SEEDS,
     arrays_in_float64,
+    find_writes,
     forbid_other_backwards,
+    list_public_problems,
     make_problem,
     run,
-    written_arguments,
 )
 from cs231n.checking.reloading import (
-    EDITED_FILES,
     describe_missing_name,
     end_sentence,
+    message_of,
     reload_edited,
     remember_loaded,
 )
 from cs231n.checking.sections import add_section
 from cs231n.common.files import REPOSITORY
 from cs231n.common.terminal import log, use_color
-from cs231n.gradient_check import eval_numerical_gradient_array
 
 __all__ = ["MISSING", "PASSED", "WRONG", "Verdict", "format_verdict", "verdict"]
 
@@ -59,10 +77,11 @@ class Verdict(NamedTuple):
     findings: tuple[str, ...]  # each of one line or more
     kind: str = ""  # of the misconception, if there is one
     notes: tuple[str, ...] = ()  # what this kit asks and the course does not; no reason to fail
+    printed: str = ""  # the beginning of what the learner's code printed
 
 
 def verdict(name: str, module: Namespace | None = None) -> Verdict:
-    """Check one exercise on two problems, without printing.
+    """Check one exercise on all of its public problems, without printing.
 
     Args:
         name: of the exercise.
@@ -73,43 +92,116 @@ def verdict(name: str, module: Namespace | None = None) -> Verdict:
         ValueError: there is no such exercise.
         KeyboardInterrupt: with a line on standard error that says where it came.
     """
-    exercise = require_exercise(name)
-    if module is None:
-        loaded = _load(exercise)
-        if isinstance(loaded, Verdict):
-            return loaded
-        module = loaded
+    exercise, printed = require_exercise(name), Printed()
     slow = threading.Timer(SLOW_SECONDS, log, [SLOW.format(name=name)])
     slow.daemon = True
     slow.start()
-    notes = dict[str, str]()
     try:
-        for seed in PUBLIC_SEEDS:
-            inputs = make_problem(name, seed)
-            with np.errstate(all="ignore"):
-                with forbid_other_backwards(name, module):
-                    outputs = run(name, module, inputs)
-                diagnosis = _diagnose_outputs(exercise, module, inputs, outputs)
-                notes |= _find_notes(exercise, module, inputs, outputs)
-            if diagnosis:
-                written = tuple(notes[kind] for kind in notes if kind == "writes-into-input")
-                findings = _describe_diagnosis(name, diagnosis)
-                return Verdict(name, WRONG, findings, diagnosis.kind, written)
-    except NotImplementedError as error:
-        return _check_scores(name, module, error) or Verdict(name, MISSING, _describe_missing(name, error))
-    except WrongReturn as error:
-        return Verdict(name, WRONG, (end_sentence(str(error)),), "wrong-return")
+        with contextlib.redirect_stdout(printed):
+            loaded = _load(exercise) if module is None else module
+            result = loaded if isinstance(loaded, Verdict) else _try_problems(exercise, loaded)
     except KeyboardInterrupt as error:
-        print(f"\n{name} was interrupted {_user_frame(error)}", file=sys.stderr)
+        print(f"\n{name} was interrupted {find_user_line(error)}", file=sys.stderr)
         raise
-    except Exception as error:
-        if missing := describe_missing_name(error):
-            return Verdict(name, WRONG, (missing,), "no-import")
-        lines = [*_describe_exception(error), _advise_on_arrays(error)]
-        return Verdict(name, WRONG, ("\n".join(filter(None, lines)),), "error")
+    except SystemExit as error:  # of exit() at the top of a file, or in a class
+        result = _describe_error(name, error)
     finally:
         slow.cancel()
-    return Verdict(name, PASSED, (), notes=tuple(notes.values()))
+    return result._replace(printed=printed.beginning())
+
+
+def _try_problems(exercise: Exercise, module: Namespace) -> Verdict:
+    """The verdict on the first problem that goes wrong, or one of PASSED with the notes of all problems."""
+    notes = dict[str, str]()
+    for seed, situation in list_public_problems(exercise.name):
+        inputs = make_problem(exercise.name, seed, situation=situation)
+        with np.errstate(all="ignore"):
+            result = _try_problem(exercise, module, inputs, situation, notes)
+        if result and situation and result.status == WRONG:
+            first, *rest = result.findings
+            return result._replace(findings=(f"{situation}: {first}", *rest))
+        if result:
+            return result
+    return Verdict(exercise.name, PASSED, (), notes=tuple(notes.values()))
+
+
+def _try_problem(
+    exercise: Exercise, module: Namespace, inputs: Inputs, situation: str, notes: dict[str, str]
+) -> Verdict | None:
+    """The verdict on one problem if something is wrong; else None, and what is to be noted is in `notes`."""
+    name, outputs, diagnosis = exercise.name, Arrays(), None
+    try:
+        with forbid_other_backwards(name, module):
+            outputs = run(name, module, inputs)
+    except NotImplementedError as error:
+        return _check_scores(name, module, error) or Verdict(name, MISSING, _describe_missing(name, error))
+    except RAISED as error:
+        wrong = _describe_error(name, error)
+    else:
+        diagnosis = _diagnose_outputs(exercise, inputs, outputs)
+        notes |= _find_notes(exercise, module, inputs, outputs)
+        if diagnosis is None:
+            return None
+        if diagnosis.kind == "writes-into-x":
+            diagnosis = _describe_late_write(name, module, inputs, diagnosis)
+        written = tuple(notes[kind] for kind in notes if kind == "writes-into-input")
+        wrong = Verdict(name, WRONG, _describe_diagnosis(name, diagnosis), diagnosis.kind, written)
+    if exercise.forward:
+        fault = find_forward_fault(exercise, CodeHere(module), inputs, outputs)
+        if (
+            fault and fault.is_error and situation
+        ):  # it cannot be tried here, and the forward's check says why
+            notes["another-forward"] = fault.sentence
+            return None
+        return _after_forward(wrong, diagnosis, fault) if fault else wrong
+    return _over_right_layers(wrong, exercise, module, inputs, notes) if exercise.layers else wrong
+
+
+def _diagnose_outputs(exercise: Exercise, inputs: Inputs, outputs: Arrays) -> Diagnosis | None:
+    """`diagnose` by the definition. An error in it is no error of the learner's, so it has a sentence."""
+    try:
+        expected = answers.for_(exercise.name).expected(inputs, outputs)
+        return diagnose(exercise.name, inputs, outputs, expected)
+    except Exception as error:
+        sentence = (
+            "what comes back is wrong, and in a way that check cannot describe "
+            f"({type(error).__name__} in its own code): print it, with its shape and dtype."
+        )
+        return Diagnosis("unknown", sentence, "", "")
+
+
+def _after_forward(wrong: Verdict, diagnosis: Diagnosis | None, fault: ForwardFault) -> Verdict:
+    """The verdict on a wrong backward, behind what is wrong with its forward."""
+    if fault.explains(diagnosis):
+        return wrong._replace(findings=(str(fault), *wrong.findings[1:][-1:]), kind="another-forward")
+    return wrong._replace(findings=(str(fault), *wrong.findings))
+
+
+def _over_right_layers(
+    wrong: Verdict, exercise: Exercise, module: Namespace, inputs: Inputs, notes: dict[str, str]
+) -> Verdict | None:
+    """The verdict on a wrong net: on what is wrong over right layers; None, and a note, if nothing is."""
+    net = try_over_right_layers(exercise, module, inputs)
+    if not net.wrong_layers:
+        return wrong
+    first = describe_wrong_layers(net.wrong_layers)
+    if net.error:
+        return wrong._replace(findings=(first, *wrong.findings), kind="another-layer")
+    if net.diagnosis:
+        more = _describe_diagnosis(exercise.name, net.diagnosis)
+        first = f"{first} {OVER_RIGHT_LAYERS_WRONG}"
+        return wrong._replace(findings=(first, *more), kind=net.diagnosis.kind)
+    notes["another-layer"] = f"{first} {OVER_RIGHT_LAYERS_RIGHT}"
+    return None
+
+
+def _describe_error(name: str, error: BaseException) -> Verdict:
+    if isinstance(error, WrongReturn):
+        return Verdict(name, WRONG, (end_sentence(str(error)),), "wrong-return")
+    if missing := describe_missing_name(error):
+        return Verdict(name, WRONG, (missing,), "no-import")
+    lines = [*describe_exception(error), advise_on_arrays(error)]
+    return Verdict(name, WRONG, ("\n".join(filter(None, lines)),), "error")
 
 
 def format_verdict(head: str, result: Verdict, width: int) -> str:
@@ -127,40 +219,25 @@ def format_verdict(head: str, result: Verdict, width: int) -> str:
         for finding in (*result.findings, *(f"also: {note}" for note in result.notes))
         for position, line in enumerate(finding.split("\n"))
     ]
+    if result.printed:
+        lines += ["  - Your code printed:", textwrap.indent(result.printed, "      ")]
     return "\n".join([head + status, *lines])
-
-
-def _diagnose_outputs(
-    exercise: Exercise, module: Namespace, inputs: Inputs, outputs: Arrays
-) -> Diagnosis | None:
-    by_definition = answers.for_(exercise.name).expected(inputs, outputs)
-    if exercise.forward is None:
-        return diagnose(exercise.name, inputs, outputs, by_definition)
-    forward = require_exercise(exercise.forward)
-    expected = by_definition | _gradients_of_own_forward(exercise, forward, module, inputs)
-    kinks = answers.for_(exercise.name).kinks
-    for name, kink in kinks(inputs).items() if kinks else ():
-        expected[name] = np.where(kink, by_definition[name], expected[name])
-    diagnosis = diagnose(exercise.name, inputs, outputs, expected)
-    # Differences of the forward are right to fewer digits than its definition.
-    same = (np.allclose(expected[a], b, rtol=1e-5, atol=1e-7) for a, b in by_definition.items())
-    if diagnosis is None or all(same):
-        return diagnosis
-    differs = f"Check {forward.name} first: yours differs from its definition"
-    if diagnose(exercise.name, inputs, outputs, by_definition) is None:
-        sentence = f"{differs}, and this is the gradient of the layer as defined."
-    elif not diagnosis.certain:
-        sentence = f"{differs}, and this is the gradient of neither."
-    else:
-        (first, source), *rest = diagnosis.reasons or ((diagnosis.sentence, diagnosis.source),)
-        return diagnosis._replace(reasons=((f"{differs}. {first}", source), *rest))
-    return Diagnosis("another-forward", sentence, "", diagnosis.worst)
 
 
 def _find_notes(exercise: Exercise, module: Namespace, inputs: Inputs, outputs: Arrays) -> dict[str, str]:
     """{kind: sentence} of `find_notes`, with the names of the arrays and arguments."""
     name = exercise.name
     notes = find_notes(name, inputs, outputs, answers.for_(name).expected(inputs, outputs))
+    with contextlib.suppress(Exception):  # of a learner's code that another call does not suit
+        notes |= _name_arguments(exercise, module, inputs, notes)
+    return notes
+
+
+def _name_arguments(
+    exercise: Exercise, module: Namespace, inputs: Inputs, notes: dict[str, str]
+) -> dict[str, str]:
+    """Those of the notes that another call can make clearer: which arrays, which arguments."""
+    name, notes = exercise.name, dict(notes)
     if "not-float32" in notes and (arrays := arrays_in_float64(name, module, inputs)):
         notes["not-float32"] = (
             f"{join_names(arrays)} {'is' if len(arrays) == 1 else 'are'} {answers.NOT_FLOAT32}"
@@ -170,7 +247,7 @@ def _find_notes(exercise: Exercise, module: Namespace, inputs: Inputs, outputs: 
             and run(exercise.forward, module, make_problem(exercise.forward, 0))["itemsize"] > 4
         ):
             notes["not-float32"] = f"{exercise.forward} returns float64 for float32 input; change that first."
-    if "writes-into-input" in notes and (arguments := written_arguments(name, module, inputs)):
+    if "writes-into-input" in notes and (arguments := find_writes(name, module, inputs)[0]):
         names, first = " and ".join(arguments), arguments[0]
         notes["writes-into-input"] = (
             f"{name} writes into its argument {names}, which its caller still needs; "
@@ -179,21 +256,17 @@ def _find_notes(exercise: Exercise, module: Namespace, inputs: Inputs, outputs: 
     return notes
 
 
-def _gradients_of_own_forward(
-    exercise: Exercise, forward: Exercise, module: Namespace, inputs: Inputs
-) -> Arrays:
-    """Differences of the learner's own forward: the cache may therefore be whatever the learner likes."""
-    layer = forward.layer
-    if layer is None:
-        return {}
-    return {
-        f"d{argument}": eval_numerical_gradient_array(
-            lambda v, argument=argument: layer(module, {**inputs, argument: v})[0],
-            inputs[argument].copy(),
-            inputs["dout"],
-        )
-        for argument in exercise.arguments
-    }
+def _describe_late_write(name: str, module: Namespace, inputs: Inputs, diagnosis: Diagnosis) -> Diagnosis:
+    """The diagnosis with the array of an earlier call that a function writes into."""
+    earlier = find_writes(name, module, inputs)[1]
+    if not earlier:
+        return diagnosis
+    places = " and ".join(f"{argument}, which {function} got" for function, argument in earlier)
+    sentence = (
+        f"{name} writes into {places} from its caller: the caller still needs it. Write into a new array, as "
+        "with t = x - mean in place of x -= mean."
+    )
+    return diagnosis._replace(sentence=sentence, reasons=())
 
 
 def _load(exercise: Exercise) -> ModuleType | Verdict:
@@ -209,10 +282,10 @@ def _load(exercise: Exercise) -> ModuleType | Verdict:
         return Verdict(name, WRONG, (messages[0],), "borrowed")
     try:
         return _read_module(exercise.module)
-    except Exception as error:
+    except RAISED as error:
         if missing := describe_missing_name(error):
             return Verdict(name, WRONG, (missing,), "no-import")
-        sentence, place = _describe_exception(error)
+        sentence, place = describe_exception(error)
         if place.startswith("in <frozen "):  # Python could not compile it
             place = f"in {exercise.module.rpartition('.')[2]}.py"
         return Verdict(name, WRONG, (f"{sentence}\n{place}",), "no-import")
@@ -250,13 +323,13 @@ def _check_scores(name: str, module: Namespace, error: NotImplementedError) -> V
         def _loss(self, scores: np.ndarray, caches: object, y: object) -> tuple[float, Arrays]:
             return 0.0, {key: np.zeros_like(value) for key, value in self.params.items()}
 
-    inputs = make_problem(name, PUBLIC_SEEDS[0])
+    inputs = make_problem(name, 0)
     left = "_loss in fc_net.py is left to write."
     try:
         outputs = run(name, SimpleNamespace(**{**vars(module), "FullyConnectedNet": ScoresAlone}), inputs)
         by_definition = answers.for_(name).expected(inputs, outputs)
         scores = {array: value for array, value in by_definition.items() if array.endswith(".scores")}
-        masks = {array: value for array, value in outputs.items() if array.startswith("dropout.mask")}
+        masks = {array: value for array, value in outputs.items() if array.startswith("mask")}
         diagnosis = diagnose(name, inputs, outputs, scores | masks)
     except Exception:
         return None
@@ -267,57 +340,12 @@ def _check_scores(name: str, module: Namespace, error: NotImplementedError) -> V
 
 def _describe_missing(name: str, error: NotImplementedError) -> tuple[str, ...]:
     """Which exercise it waits for, or which function is left to write if it is not the exercise's own."""
-    label = re.fullmatch(r"Exercise \d+: (\S+)", str(error))
+    label = re.fullmatch(r"Exercise \d+: (\S+)", message_of(error))
     if label and label[1] != name:
         entry = entry_of(label[1])
         place = f"exercise {entry.number}, {label[1]} ({entry.section})" if entry else label[1]
         return (f"It waits for {place}.",)
     frame, function = traceback.extract_tb(error.__traceback__)[-1], name.rpartition(".")[2]
-    if _is_edited(frame) and frame.name not in (function, "<lambda>"):
+    if is_edited(frame) and frame.name not in (function, "<lambda>"):
         return (f"{frame.name} in {Path(frame.filename).name} is left to write.",)
     return ()
-
-
-def _is_edited(frame: traceback.FrameSummary) -> bool:
-    return Path(frame.filename).resolve() in EDITED_FILES
-
-
-def _describe_exception(error: BaseException) -> tuple[str, str]:
-    return f"{type(error).__name__}: {error}", _user_frame(error)
-
-
-def _advise_on_arrays(error: BaseException) -> str:
-    """What to do about an error of NumPy's own in a learner's line, with the shapes on that line; or ""."""
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    places = zip(traceback.extract_tb(error.__traceback__), frames)
-    line, names = next(
-        ((place.line or "", frame.f_locals) for place, frame in [*places][::-1] if _is_edited(place)),
-        ("", {}),
-    )
-    if re.search(r"\bmax\(", line) and re.search("integer|truth value", str(error)):
-        return "np.maximum compares entry by entry; max and np.max look for the largest entry."
-    if not isinstance(error, ValueError) or not re.search("core dimension|broadcast|not aligned", str(error)):
-        return ""
-    words = dict.fromkeys(re.findall(r"[A-Za-z_]\w*", line.partition(" = ")[2] or line))
-    arrays = {word: names[word] for word in words if isinstance(names.get(word), np.ndarray)}
-    if len({array.shape for array in arrays.values()}) < 2:
-        return "The shapes do not fit; print the shape of each array on this line."
-    advice = "print them" + ", and read each example as one row" * any(a.ndim > 2 for a in arrays.values())
-    shapes = ", ".join(f"{word} {array.shape}" for word, array in arrays.items())
-    return f"The shapes on this line are {shapes}. Two of them do not fit; {advice}."
-
-
-def _user_frame(error: BaseException) -> str:
-    """Where in the learner's files an error came from: the last of their lines that ran.
-
-    Where a contract refused the arguments of a function, it is the line that called the function.
-    """
-    if isinstance(error, SyntaxError) and error.filename:
-        return f"in {Path(error.filename).name}, line {error.lineno}: {(error.text or '').strip()}"
-    frames = traceback.extract_tb(error.__traceback__)
-    edited = [frame for frame in frames if _is_edited(frame)]
-    if not edited:
-        outside = [frame for frame in frames if Path(frame.filename).parent.name != "contracts"]
-        return f"in {Path(outside[-1].filename).name}, line {outside[-1].lineno}"
-    frame = edited[-1]
-    return f"in {Path(frame.filename).name}, line {frame.lineno}, {frame.name}: {frame.line}"

@@ -69,7 +69,8 @@ def probing(level, hidden=(), limits=BRIEF):
     with child_folder(PROBE_FILES) as folder, Child(folder, level, limits, hidden) as child:
 
         def probe(code):
-            reply = child.ask({"exercise": "", "module": "cs231n.layers", "inputs": {"code": code}})
+            request = {"ask": "run", "exercise": "", "module": "cs231n.layers", "inputs": {"code": code}}
+            reply = child.ask(request)
             return reply["error"]["type"] if "error" in reply else reply["outputs"]["repr"].tobytes().decode()
 
         yield probe

@@ -1,9 +1,12 @@
 """What is right for each exercise, and what each known misconception gives; a file for each family."""
 
+import numpy as np
+
 from cs231n.checking.answers import dropout, layers, nets, norms, update_rules
-from cs231n.checking.answers.primitives import Answers
+from cs231n.checking.answers.primitives import Answers, table
 from cs231n.checking.exercises import require_exercise
 from cs231n.checking.learner_code import Arrays, Inputs
+from cs231n.checking.problems import BESIDES
 
 __all__ = ["ANSWERS", "NOT_FLOAT32", "for_"]
 
@@ -14,6 +17,21 @@ ANSWERS: dict[str, Answers] = {
     **update_rules.ANSWERS,
     **nets.ANSWERS,
 }
+OF_EVERY_EXERCISE = table(
+    "",
+    (
+        "writes-into-x",
+        "it writes into an array that an earlier function got from its caller, as x in a cache, or gives an "
+        "argument another shape; the caller still needs it.",
+        lambda i, e: {"written_later": np.array(1)},
+    ),
+    (
+        "depends-on-earlier-calls",
+        "the same call gives something else when it is made again: the result depends on new random numbers, "
+        "or on what an earlier call left in a global, in a default argument or in the cache.",
+        lambda i, e: {"not_repeated": np.array(1)},
+    ),
+)
 NOT_FLOAT32 = (
     "float64 for float32 input: an array is cast on the way, or made without a dtype, as zeros, ones and "
     "random numbers are; or a NumPy number is a factor."
@@ -23,7 +41,8 @@ NOT_FLOAT32 = (
 def for_(name: str) -> Answers:
     """The answers for an exercise: its entry in ANSWERS, and what is the same for every exercise.
 
-    `expected` gives every array that problems.run does; `notes` includes float64 and written arguments.
+    `expected` gives every array that problems.run does; `misconceptions` and `notes` include what may happen
+    to every exercise.
 
     Raises:
         ValueError: there is no such exercise.
@@ -41,7 +60,8 @@ def for_(name: str) -> Answers:
 
     return own._replace(
         expected=lambda inputs, outputs: (
-            own.expected(inputs, outputs) | {key: inputs[key] for key in ("itemsize", "written")}
+            own.expected(inputs, outputs) | {key: np.array(value) for key, value in BESIDES.items()}
         ),
+        misconceptions=[*own.misconceptions, *OF_EVERY_EXERCISE],
         notes=notes,
     )

@@ -1,10 +1,11 @@
 """Dropout: its definition, what makes a mask plausible, and what goes wrong."""
 
 from collections.abc import Callable
+from math import erf
 
 import numpy as np
 
-from cs231n.checking.answers.primitives import Answers, Predict, table, upstream_ignored
+from cs231n.checking.answers.primitives import Answers, Explanation, Predict, table, upstream_ignored
 from cs231n.checking.compare import Diagnosis, check_shape_and_dtype, join_names
 from cs231n.checking.learner_code import Arrays, Inputs
 
@@ -20,26 +21,54 @@ def dropout_mask_of(out: np.ndarray) -> np.ndarray:
     return np.asarray(out) != 0
 
 
+def _of_shape(x: np.ndarray, outputs: Arrays, name: str) -> np.ndarray:
+    """An array that dropout gave, or ones where it has another shape than x, which is said elsewhere."""
+    return outputs[name] if np.shape(outputs[name]) == x.shape else np.ones_like(x)
+
+
 def forward_expected(i: Inputs, outputs: Arrays) -> Arrays:
-    drawn = {name: dropout_mask_of(outputs[name]) * i["x"] / i["p"] for name in MASKED}
-    return {**drawn, "out_again": np.asarray(outputs["out"]), "out_in_test": i["x"]}
+    drawn = {name: dropout_mask_of(_of_shape(i["x"], outputs, name)) * i["x"] / i["p"] for name in MASKED}
+    return {**drawn, "out_again": _of_shape(i["x"], outputs, "out"), "out_in_test": i["x"]}
 
 
 def backward_expected(i: Inputs, outputs: Arrays) -> Arrays:
-    slope = outputs["out"] / i["x"]  # linear, entry by entry, so one point knows the slope
-    return {"dx": np.prod([slope, i["dout"]], axis=0), "dx_in_test": i["dout"]}
+    """The gradient by the mask of the learner's own forward, whatever it is."""
+    x, (out, out_of_ones) = i["x"], (_of_shape(i["x"], outputs, name) for name in ("out", "out_of_ones"))
+    slope = np.where(x != 0, out / np.where(x != 0, x, 1), out_of_ones)  # linear, entry by entry
+    dx = np.prod([slope, i["dout"]], axis=0)
+    return {"dx": dx, "dx_in_test": i["dout"], "out": out, "out_of_ones": out_of_ones}
 
 
 def adopt(expected_of: Callable[[Inputs, Arrays], Arrays]) -> Callable[[Inputs, Arrays, Arrays], Arrays]:
     """Answers.adopt_choices: all arrays follow from the masks."""
 
     def adopt_masks(i: Inputs, outputs: Arrays, expected: Arrays) -> Arrays:
-        for name in MASKED:
-            if (name in expected or name == "out") and np.shape(outputs.get(name, 0)) != i["x"].shape:
-                return expected
+        drawn = [name for name in expected if name.startswith("out") and name != "out_in_test"]
+        if any(np.shape(outputs.get(name, 0)) != i["x"].shape for name in drawn):
+            return expected
         return {**expected, "out": np.asarray(outputs["out"]), **expected_of(i, outputs)}
 
     return adopt_masks
+
+
+def check_forward(i: Inputs, outputs: Arrays) -> Diagnosis | None:
+    """Check that the forward's mask lets something be said of the backward: it keeps some and drops some."""
+    for name in ("out", "out_of_ones"):
+        if np.shape(outputs[name]) != i["x"].shape:
+            return check_shape_and_dtype(name, outputs[name], i["x"])
+    if not np.array_equal(outputs["out"] != 0, (outputs["out_of_ones"] != 0) & (i["x"] != 0)):
+        sentence = (
+            "Check dropout_forward first: one seed gives two masks, so nothing can be said of this backward."
+        )
+        return Diagnosis("another-forward", sentence, FORWARD, "")
+    share = dropout_mask_of(outputs["out_of_ones"]).mean()
+    if 0.05 < share < 0.95:
+        return None
+    sentence = (
+        f"Check dropout_forward first: it keeps {share:.0%} of the entries, so nothing can be said of this "
+        "backward."
+    )
+    return Diagnosis("another-forward", sentence, SCALE, "")
 
 
 def check_masks(i: Inputs, outputs: Arrays) -> Diagnosis | None:
@@ -51,8 +80,22 @@ def check_masks(i: Inputs, outputs: Arrays) -> Diagnosis | None:
     if out.shape != x.shape:
         return check_shape_and_dtype("out", out, x)
     mask = dropout_mask_of(out)
+    factors = np.asarray(out, float)[mask] / x[mask]
+    if factors.size and np.ptp(factors) > 1e-6 * np.abs(factors).max():
+        worst = f"out / x lies between {factors.min():.3g} and {factors.max():.3g} where it is not 0"
+        return Diagnosis(
+            "mask-of-many-values",
+            "what is kept is multiplied by different numbers: a mask is 0 or one number, and the random "
+            "numbers only decide which.",
+            SCALE,
+            worst,
+        )
     share, tolerance = mask.mean(), 6 * np.sqrt(p * (1 - p) / mask.size)  # 6 deviations: one seed in 10^8
-    lines = {"row": (mask.all(axis=1) | ~mask.any(axis=1)).all(), "column": (mask == mask[0]).all()}
+    lines = (
+        {}
+        if x.ndim == 1
+        else {"row": (mask.all(axis=1) | ~mask.any(axis=1)).all(), "column": (mask == mask[0]).all()}
+    )
     source = SCALE
     if mask.all():
         kind, sentence = "nothing-dropped", "no entry is dropped in mode 'train'."
@@ -63,6 +106,12 @@ def check_masks(i: Inputs, outputs: Arrays) -> Diagnosis | None:
     elif abs(share - (1 - p)) <= tolerance:
         kind = "p-is-kept"
         sentence = "p is taken for the probability to drop; here it is that to keep."
+    elif abs(share - 0.5 * (1 + erf(p / 2**0.5))) <= tolerance < abs(share - p):
+        kind = "normal-for-uniform"
+        sentence = (
+            "the mask compares normal random numbers with p, as randn gives them; uniform ones, from 0 to 1, "
+            "are meant."
+        )
     elif abs(share - p) > tolerance:
         kind, sentence = "share-kept", "the share of entries that is kept is not p."
     elif "out_again" in outputs and not np.array_equal(mask, dropout_mask_of(outputs["out_again"])):
@@ -91,11 +140,7 @@ def _check_mask_independence(p: float, outputs: Arrays) -> Diagnosis | None:
 
 
 def _rescaled(factor: Callable[[float], float]) -> Predict:
-    return lambda i, e: {
-        name: factor(i["p"]) * value
-        for name, value in e.items()
-        if name.startswith("out") and name != "out_in_test"
-    }
+    return lambda i, e: {name: factor(i["p"]) * value for name, value in e.items() if name in MASKED}
 
 
 # fmt: off
@@ -125,6 +170,9 @@ DROPOUT_BACKWARD = [
         ("mask-inverted", "the gradient passes where the forward dropped, and stops where it kept.",
          lambda i, e: {"dx": i["dout"] / i["p"] - e["dx"]},
          lambda i, e: {"dx": i["dout"] - e["dx"] * i["p"]}),
+        ("mask-from-the-output",
+         "where x is exactly 0 the gradient is lost: the mask is read off the output, which is 0 there too.",
+         lambda i, e: {"dx": e["dx"] * (i["x"] != 0)}),
         ("rescaled-twice", "rescaled twice: the mask may hold the scale already.",
          lambda i, e: {"dx": e["dx"] / i["p"]}),
         ("rescaled-the-wrong-way", "made smaller where the forward made it larger.",
@@ -143,11 +191,30 @@ DROPOUT_BACKWARD = [
 ]
 # fmt: on
 
+
+def explain_dx(i: Inputs, name: str, actual: np.ndarray, expected: np.ndarray) -> Explanation | None:
+    """Answers.explain of the backward: whether dx has a mask of its own."""
+    scale = np.max(np.abs(expected / i["dout"]))
+    kept = actual != 0
+    if name != "dx" or not np.allclose(actual[kept], (scale * i["dout"])[kept]):
+        return None
+    return (
+        "another-mask",
+        "the gradient passes another mask than the forward's: the mask is drawn once, in the forward, and "
+        "kept in the cache.",
+        SCALE,
+    )
+
+
 ANSWERS = {
     "dropout_forward": Answers(
         forward_expected, DROPOUT_FORWARD, check_masks=check_masks, adopt_choices=adopt(forward_expected)
     ),
     "dropout_backward": Answers(
-        backward_expected, DROPOUT_BACKWARD, check_masks=check_masks, adopt_choices=adopt(backward_expected)
+        backward_expected,
+        DROPOUT_BACKWARD,
+        explain_dx,
+        check_masks=check_forward,
+        adopt_choices=adopt(backward_expected),
     ),
 }

@@ -15,11 +15,11 @@ from cs231n.checking.answers.primitives import (
     upstream_ignored,
 )
 from cs231n.checking.compare import allclose
-from cs231n.checking.exercises import large_offset
+from cs231n.checking.exercises.layers import large_offset
 from cs231n.checking.learner_code import Arrays, Inputs
 from cs231n.gradient_check import complex_step_gradient
 
-__all__ = ["ANSWERS", "cross_entropy", "softmax"]
+__all__ = ["ANSWERS", "affine", "cross_entropy", "hinge", "softmax", "softmax_gradient"]
 
 CHAIN_RULE = "notebook 1, section 1"
 OWN_LAYERS = "notebook 1, section 9"
@@ -52,6 +52,8 @@ AFFINE_FORWARD = table(
      "w is reshaped where it should be used as it is, or transposed: a reshape keeps the order of the "
      "entries, a transpose swaps the axes.",
      lambda i, e: {"out": affine(i["x"], i["w"].T.reshape(i["w"].shape), i["b"])}),
+    ("bias-left-out", "the bias is not added to every row.",
+     lambda i, e: {"out": e["out"] - i["b"] * (np.arange(len(i["x"])) > 0)[:, None]}),
     ("mean-for-sum", "the product is averaged over the features: a product of matrices is a sum.",
      lambda i, e: {"out": affine(i["x"], i["w"] / len(i["w"]), i["b"])}),
 )
@@ -93,7 +95,14 @@ AFFINE_BACKWARD = [
              "dw": np.einsum("nd,nm->dm", _columns_first(i["x"]), i["dout"]),
          }),
     ),
+    *table(
+        OWN_LAYERS,
+        ("sum-of-everything",
+         "db holds the sum of all of dout in every entry: each bias serves its own column.",
+         lambda i, e: {"db": np.full_like(i["b"], i["dout"].sum())}),
+    ),
     *upstream_ignored(lambda i, e: affine_gradients(i, np.ones_like(i["dout"]))),
+    *upstream_ignored(lambda i, e: {"db": np.ones_like(i["b"])}),
 ]
 
 RELU_FORWARD = table(
@@ -105,8 +114,8 @@ RELU_FORWARD = table(
      lambda i, e: {"out": 2 * e["out"] - i["x"]}),
     ("slope-for-value", "these are the ones and zeros of its slope, not its values.",
      lambda i, e: {"out": np.sign(e["out"])}),
-    ("clipped-above", "large entries are cut off at 1: relu bounds from below only.",
-     lambda i, e: {"out": np.clip(e["out"], 0, 1)}),
+    ("clipped-above", "large entries are cut off, as in relu6: relu has a bound from below, and none above.",
+     *(lambda i, e, bound=bound: {"out": np.clip(e["out"], 0, bound)} for bound in (1, 6, 10, 20))),
     ("leaky", "negative entries are made small; they should become zero.",
      *(lambda i, e, a=a: {"out": e["out"] + a * (i["x"] - e["out"])} for a in (0.01, 0.1, 0.2))),
 )
@@ -122,6 +131,11 @@ RELU_BACKWARD = [
         ("mask-inverted",
          "the gradient passes where the forward stopped the values, and stops where it let them by.",
          lambda i, e: {"dx": i["dout"] * (i["x"] < 0)}, lambda i, e: {"dx": i["dout"] * (i["x"] <= 0)}),
+        ("leaky", "part of dout passes where x is negative; there relu is flat, and nothing passes.",
+         *(
+             lambda i, e, a=a: {"dx": e["dx"] + a * i["dout"] * (i["x"] < 0)}
+             for a in (0.01, 0.1, 0.2, 0.001)
+         )),
         ("both-masks", "the mask is taken from x and from dout: the sign of the gradient plays no part.",
          lambda i, e: {"dx": relu(e["dx"])}),
     ),
@@ -158,7 +172,9 @@ def relu_backward_notes(i: Inputs, outputs: Arrays, e: Arrays) -> dict[str, str]
 
 def cross_entropy(scores: np.ndarray, y: np.ndarray) -> np.ndarray:
     """For each row: -log of the softmax at the label, from differences of scores alone."""
-    return np.log(np.exp(scores - scores[np.arange(len(y)), y][:, None]).sum(axis=1))
+    largest = scores.real.max(axis=1)
+    of_label = scores[np.arange(len(y)), y]
+    return np.log(np.exp(scores - largest[:, None]).sum(axis=1)) + largest - of_label
 
 
 def softmax(x: np.ndarray) -> np.ndarray:
@@ -175,8 +191,12 @@ def _loss_and_gradient(loss: Callable[[np.ndarray], np.ndarray], x: np.ndarray) 
     return {"loss": mean(x), "dx": complex_step_gradient(mean, x)}
 
 
+def softmax_gradient(x: np.ndarray, y: np.ndarray) -> Arrays:
+    return _loss_and_gradient(lambda v: cross_entropy(v, y), x)
+
+
 def softmax_expected(i: Inputs, outputs: Arrays) -> Arrays:
-    right = _loss_and_gradient(lambda v: cross_entropy(v, i["y"]), i["x"])
+    right = softmax_gradient(i["x"], i["y"])
     return {**right, "loss_of_large": right["loss"]}
 
 
@@ -205,6 +225,18 @@ def _with_labels_of_all_rows(i: Inputs, power: int) -> Arrays:
     return {**_losses(loss), "dx": (p - (counts > 0)) / N}
 
 
+def _with_probabilities(i: Inputs, p: np.ndarray) -> Arrays:
+    """softmax_loss with other probabilities."""
+    loss = -np.log(p[_at_labels(i) == 1]).sum() / len(p)
+    return {**_losses(loss), "dx": (p - _at_labels(i)) / len(p)}
+
+
+def _with_log_of_base(i: Inputs, base: float) -> np.ndarray:
+    """The mean cross entropy, were only the log of the sum to another base."""
+    z = i["x"] - i["x"].max(axis=1)[:, None]
+    return (np.log(np.exp(z).sum(axis=1)) / np.log(base) - z[_at_labels(i) == 1]).sum() / len(z)
+
+
 def _losses(loss: np.ndarray) -> Arrays:
     return {"loss": loss, "loss_of_large": loss}
 
@@ -225,7 +257,8 @@ SOFTMAX = table(
     ("log-missing", "the loss is minus the mean probability of the label; its logarithm is missing.",
      lambda i, e: _losses(-(softmax(i["x"]) * _at_labels(i)).sum() / len(i["x"]))),
     ("other-logarithm", "the logarithm is not the natural one.",
-     *(lambda i, e, base=base: _losses(e["loss"] / np.log(base)) for base in (2, 10))),
+     *(lambda i, e, base=base: _losses(e["loss"] / np.log(base)) for base in (2, 10)),
+     *(lambda i, e, base=base: _losses(_with_log_of_base(i, base)) for base in (2, 10))),
     ("every-class", "the loss adds up -log p of every class; only the label's counts.",
      lambda i, e: _losses(-np.log(softmax(i["x"])).sum() / len(i["x"]))),
     ("labels-of-all-rows",
@@ -240,8 +273,36 @@ SOFTMAX = table(
          "loss_of_large": e["loss"] - (i["x"].max(axis=1) + large_offset(len(i["x"]))).sum() / len(i["x"]),
      }),
     ("softmax-over-the-batch",
-     "the probabilities add up to 1 down the columns: softmax runs over the classes of one example.",
-     lambda i, e: _losses(-(np.log(softmax(i["x"].T).T) * _at_labels(i)).sum() / len(i["x"]))),
+     "the probabilities add up to 1 down each column, over the batch: softmax runs along each row, over the "
+     "classes of one example.",
+     lambda i, e: _with_probabilities(i, softmax(i["x"].T).T)),
+    ("softmax-over-everything",
+     "the probabilities add up to 1 over the whole array: softmax runs along each row, over the classes of "
+     "one example.",
+     lambda i, e: _with_probabilities(i, softmax(i["x"].reshape(1, -1)).reshape(i["x"].shape))),
+    ("log-of-zero",
+     "the loss is infinite: the probability of the label is so small that it underflows to 0, and its log is "
+     "infinite. The log of a quotient is a difference of logs, and a difference does not underflow.",
+     lambda i, e: {"loss": np.array(np.inf)}),
+    ("scores-clipped", "the scores are clipped: where they lie far apart, the loss is too small.",
+     *(
+         lambda i, e, bound=bound, shift=shift: {
+             "loss": cross_entropy(np.clip(shift(i["x"]), -bound, bound), i["y"]).sum() / len(i["x"])
+         }
+         for bound in (5, 10, 15, 20, 30, 50, 80, 88, 100, 200, 500, 700, 709)
+         for shift in (lambda x: x, lambda x: x - x.max(axis=1)[:, None])
+     )),
+    ("small-number-in-the-log",
+     "a small number is added in the log, or p is cut off there: where p is smaller than that number, the "
+     "loss is too small. The log of a quotient is a difference of logs, and needs no such number.",
+     *(
+         lambda i, e, floor=floor, cut=cut: {
+             "loss": -np.log(cut(softmax(i["x"])[_at_labels(i) == 1], floor)).sum() / len(i["x"])
+         }
+         for floor in (1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-11, 1e-12, 1e-13, 1e-14, 1e-15, 1e-16,
+                       1e-20, 1e-30, 1e-50, 1e-100, 1e-300)
+         for cut in (np.add, np.maximum)
+     )),
 ) + table(
     OWN_LAYERS,
     ("label-left-out",
@@ -249,12 +310,24 @@ SOFTMAX = table(
      lambda i, e: {"dx": softmax(i["x"]) / len(i["x"])}),
     ("label-left-out", "the gradient forgets the label, and the mean over the batch.",
      lambda i, e: {"dx": softmax(i["x"])}),
+    ("slope-of-the-probability",
+     "p (1 - p) is the slope of a probability by its own score; the loss is the log of the label's "
+     "probability, and it depends on every score of the row.",
+     *(
+         lambda i, e, sign=sign, at=at, mean=mean: {
+             "dx": sign * softmax(i["x"]) * (1 - softmax(i["x"])) * (_at_labels(i) if at else 1)
+             / (len(i["x"]) if mean else 1)
+         }
+         for sign in (1, -1) for at in (False, True) for mean in (True, False)
+     )),
     ("label-only",
      "the gradient reaches the right class alone: its probability depends on every score of the row.",
      lambda i, e: {"dx": e["dx"] * _at_labels(i)}),
     ("mean-in-half",
      "the label's part is divided by N and the other is not, or the other way round: the mean is over the "
      "whole difference.", lambda i, e: {"dx": softmax(i["x"]) - _at_labels(i) / len(i["x"])}),
+    ("label-added", "the label is added; the score of the right class should rise when the loss falls.",
+     lambda i, e: {"dx": e["dx"] + 2 * _at_labels(i) / len(i["x"])}),
     ("mean-in-half",
      "the label's part is not divided by N and the other is: the mean is over the whole difference.",
      lambda i, e: {"dx": softmax(i["x"]) / len(i["x"]) - _at_labels(i)}),
@@ -322,15 +395,22 @@ SVM = table(
 )
 # fmt: on
 
+
+def affine_out(i: Inputs) -> np.ndarray:
+    return affine(i["x"], i["w"], i["b"])
+
+
 ANSWERS = {
-    "affine_forward": Answers(lambda i, outputs: {"out": affine(i["x"], i["w"], i["b"])}, AFFINE_FORWARD),
-    "affine_backward": Answers(lambda i, outputs: affine_gradients(i, i["dout"]), AFFINE_BACKWARD),
+    "affine_forward": Answers(lambda i, outputs: {"out": affine_out(i)}, AFFINE_FORWARD),
+    "affine_backward": Answers(
+        lambda i, outputs: affine_gradients(i, i["dout"]), AFFINE_BACKWARD, forward_out=affine_out
+    ),
     "relu_forward": Answers(lambda i, outputs: {"out": relu(i["x"])}, RELU_FORWARD),
     "relu_backward": Answers(
         lambda i, outputs: gradients_of(lambda x: relu(x), i["dout"], x=i["x"]),
         RELU_BACKWARD,
         adopt_choices=adopt_slope_at_zero,
-        kinks=lambda i: {"dx": i["x"] == 0},
+        forward_out=lambda i: relu(i["x"]),
         notes=relu_backward_notes,
     ),
     "softmax_loss": Answers(softmax_expected, SOFTMAX, notes=softmax_notes),

@@ -5,10 +5,18 @@ from typing import Any
 
 import numpy as np
 
-from cs231n.checking.answers.layers import cross_entropy, softmax
-from cs231n.checking.answers.norms import norm
-from cs231n.checking.answers.primitives import Answers, Misconception, Predict, relu, rows_of, table
-from cs231n.checking.exercises import NETS
+from cs231n.checking.answers.layers import cross_entropy, hinge, softmax
+from cs231n.checking.answers.norm_definition import norm
+from cs231n.checking.answers.primitives import (
+    Answers,
+    Explanation,
+    Misconception,
+    Predict,
+    relu,
+    rows_of,
+    table,
+)
+from cs231n.checking.exercises.nets import kinds_of
 from cs231n.checking.learner_code import Arrays, Inputs
 from cs231n.gradient_check import complex_step_gradient
 
@@ -34,7 +42,7 @@ def net_scores(
     Args:
         params: {"W1": ..., "b1": ..., "gamma1": ..., ...}.
         X: (N, d1, ..., dk).
-        kind: one of NETS.
+        kind: one of kinds_of(i); of dropout it knows only `drop`.
         testing: whether batchnorm uses the running statistics of `i`.
         i: inputs of the problem.
         activate: replaces relu.
@@ -43,17 +51,20 @@ def net_scores(
         activate_first: relu comes before the normalization.
     """
     t, L = rows_of(X), sum(name[0] == "W" for name in params)
+    normalization = kind.partition("+")[0]
     for k in range(1, L):
         t = np.einsum("nd,dm->nm", t, params[f"W{k}"]) + params[f"b{k}"]
-        if kind == "plain":
+        if normalization in ("plain", "dropout"):
             t = activate(t)
         else:
             held: dict[str, Any] = {}
-            if kind == "batchnorm" and testing:
+            if normalization == "batchnorm" and testing:
                 mean, var = i[f"running_mean{k}"], i[f"running_var{k}"]
                 held = {"mean": lambda t, mean=mean: mean, "var": lambda t, m, var=var: var}
             t = activate(t) if activate_first else t
-            t = norm(t, params[f"gamma{k}"], params[f"beta{k}"], 1e-5, rows=kind == "layernorm", **held)
+            t = norm(
+                t, params[f"gamma{k}"], params[f"beta{k}"], 1e-5, rows=normalization == "layernorm", **held
+            )
             t = t if activate_first else activate(t)
         t = drop(t, k, testing)
     return last(np.einsum("nd,dm->nm", t, params[f"W{L}"]) + params[f"b{L}"])
@@ -81,7 +92,7 @@ def net_outputs(
     penalty(params, reg) and data_loss(scores, y) replace the two terms of the loss, scores and altered
     (pieces of) net_scores.
     """
-    kinds = ("W", "b") if kind == "plain" else ("W", "b", "gamma", "beta")
+    kinds = ("W", "b") if kind in ("plain", "dropout") else ("W", "b", "gamma", "beta")
     params = {name: value for name, value in i.items() if name.rstrip(DIGITS) in kinds and name[-1] in DIGITS}
 
     def loss(params: Arrays) -> np.ndarray:
@@ -102,34 +113,58 @@ def params_written(source: str) -> list[Misconception]:
     return table(source, ("writes-into-params", sentence, lambda i, e: {"params_written": np.array(1)}))
 
 
-def deep_nets(i: Inputs, **altered: Any) -> Arrays:
-    return {
-        f"{kind}.{name}": value for kind in NETS for name, value in net_outputs(i, kind, **altered).items()
-    }
-
-
 def masked(t: np.ndarray, mask: np.ndarray, testing: bool) -> np.ndarray:
     return t if testing else t * mask
 
 
-def dropout_net(i: Inputs, outputs: Arrays, drop: Callable = masked) -> Arrays:
-    """The plain net with dropout. Its masks are those of `outputs`, since the definition leaves them free."""
-    masks = {name: np.asarray(value) for name, value in outputs.items() if name.startswith("dropout.mask")}
-    net = net_outputs(i, drop=lambda t, k, testing: drop(t, masks[f"dropout.mask{k}"], testing))
-    return {f"dropout.{name}": value for name, value in net.items()} | masks
+def masks_of(arrays: Arrays) -> Arrays:
+    """The masks that the learner's dropout drew: the definition leaves them free."""
+    return {name: np.asarray(value) for name, value in arrays.items() if name.startswith("mask")}
+
+
+def deep_nets(i: Inputs, e: Arrays, drop: Callable = masked, **altered: Any) -> Arrays:
+    """The nets of a problem, with pieces of net_outputs replaced; e holds the masks of dropout."""
+    masks, outputs = masks_of(e), Arrays()
+    for kind in kinds_of(i):
+        pieces = dict(altered)
+        if "dropout" in kind:
+            pieces["drop"] = lambda t, k, testing: drop(t, masks[f"mask{k}"], testing)
+        outputs |= {f"{kind}.{name}": value for name, value in net_outputs(i, kind, **pieces).items()}
+    return outputs
+
+
+INITIAL = (  # of the array `initial`: what is wrong where its entry is not 0
+    "names and shapes: W, b of every layer, and gamma, beta of every hidden one that is normalized.",
+    "the weights: normal numbers times weight_scale.",
+    "gamma, which begins with ones.",
+    "a bias or a beta, which begins with zeros.",
+)
+
+
+def explain_initial(i: Inputs, name: str, actual: np.ndarray, expected: np.ndarray) -> Explanation | None:
+    """Answers.explain of the parameters that a net begins with."""
+    if not name.endswith("initial"):
+        return None
+    words = next(text for text, is_off in zip(INITIAL, actual) if is_off)
+    return "initial-parameters", f"__init__ gives other parameters than asked; look at {words}", DEEP_DOC
 
 
 def deep_expected(i: Inputs, outputs: Arrays) -> Arrays:
-    return deep_nets(i) | dropout_net(i, outputs) | {"params_written": np.array(0)}
+    masks = masks_of(outputs)
+    for name, mask in masks.items():
+        shape = len(i["X"]), i[f"b{name[4:]}"].size
+        masks[name] = mask if mask.shape == shape else np.ones(shape)  # another shape is said elsewhere
+    initial = {f"{kind}.initial": np.zeros(len(INITIAL)) for kind in kinds_of(i)}
+    return deep_nets(i, masks) | initial | masks | {"params_written": np.array(0)}
 
 
 def adopt_masks(i: Inputs, outputs: Arrays, expected: Arrays) -> Arrays:
-    masks = [name for name in expected if name.startswith("dropout.mask")]
-    if any(n not in outputs or np.shape(outputs[n]) != np.shape(expected[n]) for n in masks):
+    masks = masks_of(expected)
+    if any(n not in outputs or np.shape(outputs[n]) != np.shape(mask) for n, mask in masks.items()):
         return expected
-    if all(np.array_equal(outputs[name], expected[name]) for name in masks):
+    if all(np.array_equal(outputs[name], mask) for name, mask in masks.items()):
         return expected
-    return expected | dropout_net(i, outputs)
+    return expected | deep_expected(i, {name: outputs[name] for name in masks})
 
 
 def _squares_of(*kinds: str, half: float = 0.5) -> Callable:
@@ -141,15 +176,32 @@ def _squares_of(*kinds: str, half: float = 0.5) -> Callable:
     )
 
 
+def _mean_squares(half: float) -> Callable:
+    return lambda params, reg: (
+        half * reg * sum((v**2).sum() / v.size for name, v in params.items() if name[0] == "W")
+    )
+
+
+def _squares_of_last(params: Arrays, reg: float) -> np.ndarray:
+    return _squares_of(f"W{sum(name[0] == 'W' for name in params)}")(params, reg)
+
+
+def _squares_without(k: int) -> Callable:
+    """The L2 penalty over all weights but W{k}."""
+    return lambda params, reg: (
+        0.5 * reg * sum((v**2).sum() for name, v in params.items() if name[0] == "W" and name != f"W{k}")
+    )
+
+
 def _with_reg_not_squared(i: Inputs, loss: np.ndarray) -> np.ndarray:
     return loss + 0.5 * i["reg"] * sum((v - v**2).sum() for name, v in i.items() if name[0] == "W")
 
 
-def common_misconceptions(nets: Callable, doc: str, depth: int) -> list[Misconception]:
-    """Of nets(inputs, **altered), whose weights are W1 to W{depth}."""
+def common_misconceptions(nets: Callable, doc: str) -> list[Misconception]:
+    """Of nets(inputs, expected arrays, **altered)."""
 
     def altered(**pieces: Any) -> Predict:
-        return lambda i, e: nets(i, **pieces)
+        return lambda i, e: nets(i, e, **pieces)
 
     def only(ending: str, change: Callable) -> Predict:
         """change(inputs, right array) for the names that end so: scores, or the loss."""
@@ -170,9 +222,14 @@ def common_misconceptions(nets: Callable, doc: str, depth: int) -> list[Misconce
             ("reg-on-biases", "the biases are regularized; only the weights are.",
              altered(penalty=_squares_of("W", "b"))),
             ("reg-on-one-layer", "the regularization reaches the last layer alone.",
-             altered(penalty=_squares_of(f"W{depth}"))),
+             altered(penalty=_squares_of_last)),
             ("reg-on-one-layer", "the regularization reaches the first layer alone.",
              altered(penalty=_squares_of("W1"))),
+            ("reg-as-a-mean", "the penalty is a mean over the weights; it is half the sum of their squares.",
+             altered(penalty=_mean_squares(0.5)), altered(penalty=_mean_squares(1))),
+            ("reg-fixed", "the regularization strength is a number in the code; it is reg that was given.",
+             *(altered(penalty=lambda params, reg, fixed=fixed: half_squares(params, fixed))
+               for fixed in (1.0, 0.5, 0.1, 0.05, 0.01, 0.005, 0.001, 1e-4))),
             ("reg-not-squared", "the weights are not squared in the penalty.",
              only("loss", _with_reg_not_squared)),
             ("reg-has-the-wrong-sign", "the regularization is subtracted.",
@@ -182,9 +239,14 @@ def common_misconceptions(nets: Callable, doc: str, depth: int) -> list[Misconce
             "the docstring of softmax_loss",
             ("sum-for-mean", "the loss, or its gradient, is added up over the batch; it is a mean.",
              altered(data_loss=lambda s, y: cross_entropy(s, y).sum())),
+            ("mean-for-sum",
+             "the loss, or its gradient, is divided by the batch size once more: softmax_loss gives a mean.",
+             altered(data_loss=lambda s, y: cross_entropy(s, y).sum() / len(y) ** 2)),
         ),
         *table(
             doc,
+            ("svm-for-softmax", "the loss is the hinge of svm_loss; the net ends in softmax_loss.",
+             altered(data_loss=lambda s, y: hinge(s, y).sum() / len(y))),
             ("relu-missing", "there is no relu: two affine layers in a row are one affine layer.",
              altered(activate=lambda t: t)),
             ("relu-on-scores", "the scores pass through relu; the last layer is affine alone.",
@@ -207,15 +269,19 @@ def common_misconceptions(nets: Callable, doc: str, depth: int) -> list[Misconce
 
 
 def _some_nets(*kinds: str, **pieces: Any) -> Predict:
-    """Altered in the nets of these kinds alone."""
-    return lambda i, e: {name: v for name, v in deep_nets(i, **pieces).items() if name.startswith(kinds)}
+    """Altered in the nets alone whose kind holds one of these words."""
+    return lambda i, e: {
+        name: v
+        for name, v in deep_nets(i, e, **pieces).items()
+        if any(kind in name.partition(".")[0] for kind in kinds)
+    }
 
 
 def _as_kind(kind: str, other: str) -> Predict:
-    """The net of a kind, computed as if it were of another."""
+    """The nets with a normalization, computed as if it were another; as if there were none: "plain"."""
 
     def scores(params: Arrays, X: np.ndarray, k: str, testing: bool, i: Inputs, **rest: Any) -> np.ndarray:
-        return net_scores(params, X, other if k == kind else k, testing, i, **rest)
+        return net_scores(params, X, other if kind in k else k, testing, i, **rest)
 
     return _some_nets(kind, scores=scores)
 
@@ -226,34 +292,31 @@ def _in_mode(testing: bool) -> Predict:
     )
 
 
-def _without_dropout(i: Inputs, e: Arrays) -> Arrays:
-    return {f"dropout.{name[6:]}": value for name, value in e.items() if name.startswith("plain.")}
-
-
 def _dropped(drop: Callable) -> Predict:
-    return lambda i, e: {name: v for name, v in dropout_net(i, e, drop).items() if "mask" not in name}
+    return _some_nets("dropout", drop=drop)
 
 
 DEEP_DOC = "the docstring of FullyConnectedNet.loss"
 DROPOUT = "notebook 3, section 5"
 # fmt: off
 DEEP = [
-    *common_misconceptions(deep_nets, DEEP_DOC, depth=3),
+    *common_misconceptions(deep_nets, DEEP_DOC),
     *params_written(DEEP_DOC),
     *table(
         DEEP_DOC,
         *(
             (
                 "reg-missing-in-one-layer",
-                f"the regularization does not reach W{missing}; it adds up over all layers.",
-                lambda i, e, rest=rest: deep_nets(i, penalty=_squares_of(*rest)),
+                f"the regularization does not reach W{k}; it adds up over all layers.",
+                lambda i, e, k=k: deep_nets(i, e, penalty=_squares_without(k)) if f"W{k}" in i else {},
             )
-            for missing, rest in [(1, ("W2", "W3")), (2, ("W1", "W3")), (3, ("W1", "W2"))]
+            for k in (1, 2, 3, 4)
         ),
     ),
     *table(
         DROPOUT,
-        ("dropout-left-out", "dropout is not applied: the net is the plain one.", _without_dropout),
+        ("dropout-left-out", "dropout is not applied: the net is the one without it.",
+         _dropped(lambda t, mask, testing: t)),
         ("dropout-skipped-on-the-way-back", "the gradient goes past dropout as if it were not there.",
          _dropped(lambda t, *mask: masked(t.real, *mask) + t - t.real)),
     ),
@@ -262,7 +325,7 @@ DEEP = [
         ("dropped-at-test", "without labels dropout still drops; then it is in mode 'test'.",
          _dropped(lambda t, mask, testing: t * mask)),
         *(
-            ("reg-on-gamma", words, lambda i, e, kinds=kinds: deep_nets(i, penalty=_squares_of(*kinds)))
+            ("reg-on-gamma", words, lambda i, e, kinds=kinds: deep_nets(i, e, penalty=_squares_of(*kinds)))
             for words, kinds in [
                 ("gamma and beta are regularized; only the weights are.", ("W", "gamma", "beta")),
                 ("gamma is regularized; only the weights are.", ("W", "gamma")),
@@ -281,6 +344,12 @@ DEEP = [
         ),
         ("other-normalization", "batchnorm where layernorm is meant.", _as_kind("layernorm", "batchnorm")),
         ("other-normalization", "layernorm where batchnorm is meant.", _as_kind("batchnorm", "layernorm")),
+        ("dgamma-and-dbeta-swapped", "the gradients of gamma and beta have changed places.",
+         lambda i, e: {
+             name: e[name.replace("gamma", "#").replace("beta", "gamma").replace("#", "beta")]
+             for name in e
+             if "gamma" in name or ".beta" in name
+         }),
         ("batch-statistics-at-test",
          "without labels batchnorm still uses the statistics of the batch; then it is in mode 'test'.",
          _in_mode(testing=False)),
@@ -291,13 +360,18 @@ DEEP = [
 ]
 # fmt: on
 
+
+def two_layer_net(i: Inputs, e: Arrays, **altered: Any) -> Arrays:
+    return net_outputs(i, **altered)
+
+
 ANSWERS = {
     "TwoLayerNet.loss": Answers(
         lambda i, outputs: net_outputs(i) | {"params_written": np.array(0)},
         [
-            *common_misconceptions(net_outputs, "the docstring of TwoLayerNet.loss", depth=2),
+            *common_misconceptions(two_layer_net, "the docstring of TwoLayerNet.loss"),
             *params_written("the docstring of TwoLayerNet.loss"),
         ],
     ),
-    "FullyConnectedNet": Answers(deep_expected, DEEP, adopt_choices=adopt_masks),
+    "FullyConnectedNet": Answers(deep_expected, DEEP, explain_initial, adopt_choices=adopt_masks),
 }

@@ -58,8 +58,8 @@ class Answers(NamedTuple):
     # (inputs, outputs, expected) -> expected, with what follows from what the definition leaves free: random
     # masks, the slope at a kink.
     adopt_choices: Callable[[Inputs, Arrays, Arrays], Arrays] | None = None
-    # inputs -> {gradient: where its input is at a kink}; differences there do not give the slope.
-    kinks: Callable[[Inputs], Arrays] | None = None
+    # inputs -> out of the forward pass that a backward differentiates; None for all but backward passes.
+    forward_out: Callable[[Inputs], np.ndarray] | None = None
     # (inputs, outputs, expected) -> {kind: sentence} of what the kit asks besides and the outputs lack.
     notes: Callable[[Inputs, Arrays, Arrays], dict[str, str]] = lambda i, outputs, e: {}
 

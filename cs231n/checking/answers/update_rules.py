@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cs231n.checking.answers.primitives import Answers, Misconception, Predict, table, weighted_sum
+from cs231n.checking.exercises.update_rules import DEFAULTS
 from cs231n.checking.learner_code import Arrays, Inputs
 
 __all__ = ["ANSWERS"]
@@ -18,12 +19,10 @@ class Rule(NamedTuple):
 
     Args:
         memories: {memory: (the setting that weighs its past, the power of dw that it gathers)}.
-        defaults: {setting: value}; t, the number of the step, is one where the rule counts.
         residual: residual(after, i, altered, weights) of next_w; see rule_residuals.
     """
 
     memories: dict[str, tuple[str, int]]
-    defaults: dict[str, float]
     residual: Callable[[Arrays, Inputs, dict[str, Any], dict[str, float]], np.ndarray]
 
 
@@ -49,19 +48,9 @@ def _root(v: np.ndarray, eps: float) -> np.ndarray:
 
 
 RULES = {
-    "sgd_momentum": Rule(
-        {"velocity": ("momentum", 1)}, {"learning_rate": 1e-2, "momentum": 0.9}, _of_momentum
-    ),
-    "rmsprop": Rule(
-        {"cache": ("decay_rate", 2)},
-        {"learning_rate": 1e-2, "decay_rate": 0.99, "epsilon": 1e-8},
-        _of_rmsprop,
-    ),
-    "adam": Rule(
-        {"m": ("beta1", 1), "v": ("beta2", 2)},
-        {"learning_rate": 1e-3, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "t": 0},
-        _of_adam,
-    ),
+    "sgd_momentum": Rule({"velocity": ("momentum", 1)}, _of_momentum),
+    "rmsprop": Rule({"cache": ("decay_rate", 2)}, _of_rmsprop),
+    "adam": Rule({"m": ("beta1", 1), "v": ("beta2", 2)}, _of_adam),
 }
 
 
@@ -101,42 +90,95 @@ def rule_step(rule: str, i: Inputs, **altered: Any) -> Arrays:
     return after
 
 
-def two_steps(rule: str, i: Inputs, **altered: Any) -> Arrays:
-    """One step from a memory, and a first step with every default."""
-    fresh = {**i, **RULES[rule].defaults, **{name: np.zeros_like(i["w"]) for name in RULES[rule].memories}}
-    first = rule_step(rule, fresh, **altered)
-    return {**rule_step(rule, i, **altered), "first_w": first["next_w"]}
+def steps(step: Callable[[Inputs], Arrays]) -> Predict:
+    """Do step(inputs of one step) -> next_w and memory: once, or twice where the defaults are tried."""
+
+    def predict(i: Inputs, e: Arrays) -> Arrays:
+        after = step(i)
+        if not i.get("by_default"):
+            return after
+        memory = {name: value for name, value in after.items() if name != "next_w"}
+        second = step({**i, **memory, "w": after["next_w"], "dw": i["dw_next"]})
+        return {"first_w": after["next_w"], **second}
+
+    return predict
 
 
 def _altered(rule: str, **pieces: Any) -> Predict:
-    return lambda i, e: two_steps(rule, i, **pieces)
+    return steps(lambda i: rule_step(rule, i, **pieces))
 
 
-def _first_step(rule: str, i: Inputs, **pieces: Any) -> np.ndarray:
-    return two_steps(rule, i, **pieces)["first_w"]
+def _of_settings(rule: str, change: Callable[[Inputs], Inputs]) -> Predict:
+    """A right step with other inputs: change(i) are those that differ."""
+    return steps(lambda i: rule_step(rule, {**i, **change(i)}))
+
+
+def _of_step(rule: str, change: Callable[[Inputs, Arrays], Arrays]) -> Predict:
+    """change(inputs of one step, right arrays) are those that differ."""
+
+    def step(i: Inputs) -> Arrays:
+        right = rule_step(rule, i)
+        return {**right, **change(i, right)}
+
+    return steps(step)
+
+
+OTHER_DEFAULTS = {
+    "learning_rate": (1.0, 1e-1, 1e-2, 5e-3, 1e-3, 1e-4),
+    "momentum": (0.999, 0.99, 0.95, 0.9, 0.8, 0.5, 0.0),
+    "decay_rate": (0.999, 0.99, 0.95, 0.9, 0.5),
+    "beta1": (0.999, 0.99, 0.95, 0.9, 0.8, 0.5),
+    "beta2": (0.9999, 0.999, 0.995, 0.99, 0.95, 0.9),
+    "epsilon": (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-10, 1e-12, 0.0),
+}
+
+
+def other_defaults(rule: str) -> list[Misconception]:
+    """For each setting: it is not given, and then has another value than the course's."""
+
+    def predict(setting: str, value: float) -> Predict:
+        otherwise = _of_settings(rule, lambda i: {setting: value})
+        return lambda i, e: otherwise(i, e) if i.get("by_default") else {}
+
+    return [
+        Misconception(
+            "other-default",
+            f"{setting}, where config does not hold it, is not the default {default:g}.",
+            f"the docstring of {rule}",
+            predict(setting, value),
+        )
+        for setting, default in DEFAULTS[rule].items()
+        for value in OTHER_DEFAULTS.get(setting, ())
+        if value != default
+    ]
+
+
+def _forget(memory: str) -> Callable[[Inputs], Inputs]:
+    return lambda i: {memory: 0 * i[memory]}
 
 
 def common_misconceptions(rule: str) -> list[Misconception]:
-    memories, first_rate = list(RULES[rule].memories), RULES[rule].defaults["learning_rate"]
+    memories = list(RULES[rule].memories)
     named = " and ".join(memories)
 
     def step(change: Callable) -> Predict:
-        """change(w, next_w, learning rate) for the step from a memory and for the first."""
-        return lambda i, e: {
-            "next_w": change(i["w"], e["next_w"], i["learning_rate"]),
-            "first_w": change(i["w"], e["first_w"], first_rate),
-        }
+        """change(w, next_w, learning rate)."""
+        return _of_step(rule, lambda i, e: {"next_w": change(i["w"], e["next_w"], i["learning_rate"])})
 
     # fmt: off
-    return table(
+    return other_defaults(rule) + table(
         f"the docstring of {rule}",
         ("uphill", "the step goes up the gradient: a loss falls against it.",
          step(lambda w, n, a: 2 * w - n)),
         ("memory-not-stored",
          f"config still holds the old {named}: what the rule remembers is written back into it.",
-         lambda i, e: {name: i[name] for name in memories}),
+         _of_step(rule, lambda i, e: {name: i[name] for name in memories})),
+        ("config-ignored", "the settings and the memory in config are not used: each step is a first one.",
+         _of_settings(rule, lambda i: {**DEFAULTS[rule], **{name: 0 * i[name] for name in memories}})),
         ("memory-ignored", f"what config remembers in {named} is not used: each step starts from zero.",
-         lambda i, e: two_steps(rule, {**i, **{name: 0 * i[name] for name in memories}})),
+         _of_settings(rule, lambda i: {name: 0 * i[name] for name in memories}),
+         _of_settings(rule, lambda i: {n: 0 * i[n] for n in ("t", *memories) if n in i}),
+         *(_of_settings(rule, _forget(name)) for name in memories)),
         ("learning-rate-ignored", "the learning rate is not used.",
          step(lambda w, next_w, rate: w + (next_w - w) / rate)),
         ("learning-rate-twice", "the learning rate is used twice.",
@@ -149,14 +191,23 @@ def common_misconceptions(rule: str) -> list[Misconception]:
 
 
 def _velocity(make: Callable, step: Callable = lambda w, v: w + v) -> Predict:
-    """From the velocity that make(dw, old velocity, momentum, rate) gives."""
+    """From the velocity that make(dw, old velocity, momentum, rate) gives, and next_w = step(w, velocity)."""
 
-    def predict(i: Inputs, e: Arrays) -> Arrays:
+    def one_step(i: Inputs) -> Arrays:
         v = make(i["dw"], i["velocity"], i["momentum"], i["learning_rate"])
-        first = make(i["dw"], 0 * i["velocity"], 0.9, 1e-2)
-        return {"velocity": v, "next_w": step(i["w"], v), "first_w": step(i["w"], first)}
+        return {"velocity": v, "next_w": step(i["w"], v)}
 
-    return predict
+    return steps(one_step)
+
+
+def _rate_outside(make: Callable) -> Predict:
+    """A velocity of gradients, make(dw, old velocity, momentum), which the learning rate multiplies."""
+
+    def one_step(i: Inputs) -> Arrays:
+        v = make(i["dw"], i["velocity"], i["momentum"])
+        return {"velocity": v, "next_w": i["w"] - i["learning_rate"] * v}
+
+    return steps(one_step)
 
 
 # fmt: off
@@ -169,6 +220,10 @@ SGD_MOMENTUM = common_misconceptions("sgd_momentum") + table(
     ("weighted-average", "the gradient is weighted by 1 - momentum: the velocity is a sum, not an average.",
      _velocity(lambda dw, v, m, rate: m * v - (1 - m) * rate * dw),
      _velocity(lambda dw, v, m, rate: m * v - (1 - m) * dw)),
+    ("weighted-average",
+     "the velocity is an average of gradients, which the learning rate multiplies afterwards: here it is a "
+     "sum of steps, and the learning rate multiplies each gradient as it enters.",
+     _rate_outside(lambda dw, v, m: m * v + (1 - m) * dw)),
     ("velocity-uphill", "the velocity has the wrong sign: it points down, against the gradient.",
      _velocity(lambda dw, v, m, rate: m * v + rate * dw)),
     ("velocity-uphill", "the velocity has the wrong sign: it points down, and w moves along it.",
@@ -176,23 +231,22 @@ SGD_MOMENTUM = common_misconceptions("sgd_momentum") + table(
     ("learning-rate-outside",
      "the learning rate multiplies the whole velocity: here it multiplies the gradient as it enters, so that "
      "the velocity holds steps.",
-     lambda i, e: {
-         "velocity": i["momentum"] * i["velocity"] + i["dw"],
-         "next_w": i["w"] - i["learning_rate"] * (i["momentum"] * i["velocity"] + i["dw"]),
-     }),
+     _rate_outside(lambda dw, v, m: m * v + dw)),
     ("learning-rate-ignored", "the learning rate is not used in the velocity.",
      _velocity(lambda dw, v, m, rate: m * v - dw)),
     ("past-not-weighted", "momentum is not used: the old velocity keeps its whole weight.",
      _velocity(lambda dw, v, m, rate: v - rate * dw)),
     ("old-velocity", "w moves by the old velocity: it is updated first, then used.",
-     lambda i, e: {"next_w": i["w"] + i["velocity"], "first_w": i["w"]}),
+     _of_step("sgd_momentum", lambda i, e: {"next_w": i["w"] + i["velocity"]})),
     ("nesterov", "this is Nesterov's step, a look ahead; the exercise is the plain one.",
-     lambda i, e: {
-         "next_w": i["w"] - i["learning_rate"] * i["dw"] + i["momentum"] * e["velocity"],
-         "first_w": i["w"] + 1.9 * (e["first_w"] - i["w"]),
+     _of_step("sgd_momentum", lambda i, e: {
+         "next_w": i["w"] - i["learning_rate"] * i["dw"] + i["momentum"] * e["velocity"]
      }),
+     _of_step("sgd_momentum", lambda i, e: {
+         "next_w": i["w"] - i["momentum"] * i["velocity"] + (1 + i["momentum"]) * e["velocity"]
+     })),
     ("velocity-left-out", "w moves by the gradient alone, without the velocity's past.",
-     lambda i, e: {"next_w": i["w"] - i["learning_rate"] * i["dw"]}),
+     _of_step("sgd_momentum", lambda i, e: {"next_w": i["w"] - i["learning_rate"] * i["dw"]})),
 )
 # fmt: on
 
@@ -204,7 +258,8 @@ def scaling_misconceptions(rule: str) -> list[Misconception]:
         f"the docstring of {rule}",
         ("epsilon-inside-the-root", "epsilon is under the root; here it is added to the root.",
          _altered(rule, root=lambda v, eps: (v + eps) ** 0.5)),
-        ("epsilon-left-out", "epsilon is not used.", _altered(rule, root=lambda v, eps: v**0.5)),
+        ("epsilon-left-out", "epsilon is not used, or it is another one than that of config.",
+         *(_altered(rule, root=lambda v, eps, other=other: v**0.5 + other) for other in (0, 1e-6, 1e-5))),
         ("root-missing", "the step is divided by the mean square; its root is missing.",
          _altered(rule, root=lambda v, eps: v + eps)),
         ("square-missing", "the memory of squares gathers the gradient itself.",
@@ -218,41 +273,45 @@ def scaling_misconceptions(rule: str) -> list[Misconception]:
 RMSPROP = scaling_misconceptions("rmsprop") + table(
     "the docstring of rmsprop",
     ("decay-reversed", "decay_rate weighs the new square; it weighs the past.",
-     lambda i, e: {
-         **two_steps("rmsprop", i, past=1 - i["decay_rate"]),
-         "first_w": _first_step("rmsprop", i, past=1 - 0.99),
-     }),
+     steps(lambda i: rule_step("rmsprop", i, past=1 - i["decay_rate"]))),
     ("new-not-weighted", "the new square enters with its whole weight: the two weights add up to 1.",
      _altered("rmsprop", new=1)),
+    ("past-not-weighted",
+     "all squares are added up, as in AdaGrad: decay_rate weighs the past, and what is left of 1 the new.",
+     _altered("rmsprop", past=1, new=1)),
     ("past-not-weighted", "the old cache keeps its whole weight: the two weights add up to 1.",
-     lambda i, e: {**two_steps("rmsprop", i, past=1, new=1 - i["decay_rate"]), "first_w": e["first_w"]}),
+     steps(lambda i: rule_step("rmsprop", i, past=1, new=1 - i["decay_rate"]))),
     ("old-cache", "the step uses the old cache: it is updated first, then used.",
-     lambda i, e: {
-         "next_w": two_steps("rmsprop", i, used=i["cache"])["next_w"],
-         "first_w": i["w"] - 1e-2 * i["dw"] / 1e-8,
-     }),
+     steps(lambda i: rule_step("rmsprop", i, used=i["cache"]))),
 )
 # fmt: on
 
 
-def _half_corrected(i: Inputs, only: str) -> Arrays:
-    """Adam with the bias correction of one memory alone."""
+def _corrected(correct: Callable[..., tuple]) -> Predict:
+    """Adam with another bias correction: correct(m, v, beta1, beta2, t) -> what the step uses."""
 
-    def correct(b1: float, b2: float, t: int) -> Callable:
-        return lambda m, v: (m / (1 - b1**t), v) if only == "m" else (m, v / (1 - b2**t))
+    def step(i: Inputs) -> Arrays:
+        settings = i["beta1"], i["beta2"], i["t"] + 1
+        return rule_step("adam", i, correct=lambda m, v: correct(m, v, *settings))
 
-    return {
-        "next_w": two_steps("adam", i, correct=correct(i["beta1"], i["beta2"], i["t"] + 1))["next_w"],
-        "first_w": _first_step("adam", i, correct=correct(0.9, 0.999, 1)),
-    }
+    return steps(step)
 
 
 def _other_betas(of_settings: Callable) -> Predict:
     """Adam with the two weights that of_settings(beta1, beta2) gives."""
-    return lambda i, e: {
-        **two_steps("adam", i, betas=of_settings(i["beta1"], i["beta2"])),
-        "first_w": _first_step("adam", i, betas=of_settings(0.9, 0.999)),
-    }
+    return steps(lambda i: rule_step("adam", i, betas=of_settings(i["beta1"], i["beta2"])))
+
+
+def _epsilon_hat(i: Inputs) -> Arrays:
+    """The order of computation that section 2 of the paper of Adam describes as more efficient."""
+    scale = (1 - i["beta2"] ** (i["t"] + 1)) ** 0.5
+    return rule_step("adam", i, root=lambda v, eps: v**0.5 + eps / scale)
+
+
+def _counted_from(first: float) -> Predict:
+    """Two steps by default, where t starts at another number than 0."""
+    otherwise = _of_settings("adam", lambda i: {"t": i["t"] + first if i["t"] == 0 else i["t"]})
+    return lambda i, e: otherwise(i, e) if i.get("by_default") else {}
 
 
 # fmt: off
@@ -261,37 +320,46 @@ ADAM = scaling_misconceptions("adam") + table(
     ("correction-missing",
      "the bias correction is missing: both memories start at zero, and are too small at first.",
      _altered("adam", correct=lambda m, v: (m, v))),
-    ("correction-missing", "the bias correction of m is missing.", lambda i, e: _half_corrected(i, "v")),
-    ("correction-missing", "the bias correction of v is missing.", lambda i, e: _half_corrected(i, "m")),
+    ("correction-missing", "the bias correction of m is missing.",
+     _corrected(lambda m, v, b1, b2, t: (m, v / (1 - b2**t)))),
+    ("correction-missing", "the bias correction of v is missing.",
+     _corrected(lambda m, v, b1, b2, t: (m / (1 - b1**t), v))),
+    ("correction-multiplied",
+     "the bias correction multiplies: both memories are too small at first, so it has to divide.",
+     _corrected(lambda m, v, b1, b2, t: (m * (1 - b1**t), v * (1 - b2**t)))),
+    ("correction-multiplied", "the bias correction of m multiplies; it has to divide.",
+     _corrected(lambda m, v, b1, b2, t: (m * (1 - b1**t), v / (1 - b2**t)))),
+    ("correction-multiplied", "the bias correction of v multiplies; it has to divide.",
+     _corrected(lambda m, v, b1, b2, t: (m / (1 - b1**t), v * (1 - b2**t)))),
     ("corrected-memory-stored", "the corrected memory is stored: the correction is for this step's use only.",
-     lambda i, e: {"m": e["m"] / (1 - i["beta1"] ** e["t"]), "v": e["v"] / (1 - i["beta2"] ** e["t"])}),
+     _of_step("adam", lambda i, e: {
+         "m": e["m"] / (1 - i["beta1"] ** e["t"]), "v": e["v"] / (1 - i["beta2"] ** e["t"])
+     })),
     ("t-too-late", "t is used before it is counted up: the first step has t = 1.",
-     lambda i, e: {
-         "next_w": two_steps("adam", i, count=i["t"])["next_w"],
-         "first_w": np.full_like(i["w"], np.nan),
-     }),
-    ("t-not-counted", "t is not counted up in config.", lambda i, e: {"t": np.asarray(i["t"])}),
+     steps(lambda i: rule_step("adam", i, count=i["t"]))),
+    ("t-starts-at-one",
+     "where config holds no t, the first step already has t = 2: the default of t is 0, and it is counted up "
+     "before its use.", _counted_from(1)),
+    ("t-not-counted", "t is not counted up in config.",
+     _of_step("adam", lambda i, e: {"t": np.asarray(i["t"])})),
     ("t-not-counted", "the correction does not grow with t: it is always that of the first step.",
-     lambda i, e: {"next_w": two_steps("adam", i, count=1)["next_w"]}),
+     steps(lambda i: rule_step("adam", i, count=1))),
     ("t-twice", "t is counted up twice.",
-     lambda i, e: {
-         "t": np.asarray(i["t"] + 2.0),
-         "next_w": two_steps("adam", i, count=i["t"] + 2)["next_w"],
-         "first_w": _first_step("adam", i, count=2),
-     }),
+     steps(lambda i: rule_step("adam", i, count=i["t"] + 2) | {"t": np.asarray(i["t"] + 2.0)})),
     ("t-multiplied", "the power in the bias correction is a product: beta to the power of t, not times t.",
-     lambda i, e: {
-         "next_w": two_steps(
-             "adam",
-             i,
-             correct=lambda m, v: (m / (1 - i["beta1"] * e["t"]), v / (1 - i["beta2"] * e["t"])),
-         )["next_w"]
-     }),
+     _corrected(lambda m, v, b1, b2, t: (m / (1 - b1 * t), v / (1 - b2 * t))),
+     _corrected(lambda m, v, b1, b2, t: (m / (1 - b1 * t), v / np.abs(1 - b2 * t))),
+     _corrected(lambda m, v, b1, b2, t: (m / ((1 - b1) * t), v / ((1 - b2) * t)))),
+    ("square-of-m", "the memory v gathers the square of m; it gathers the square of dw.",
+     steps(lambda i: rule_step("adam", i, square=lambda dw: rule_step("adam", i)["m"] ** 2))),
     ("one-beta", "beta1 weighs both memories; each has its own.", _other_betas(lambda b1, b2: (b1, b1))),
     ("one-beta", "beta2 weighs both memories; each has its own.", _other_betas(lambda b1, b2: (b2, b2))),
     ("betas-swapped", "beta1 and beta2 have changed places.", _other_betas(lambda b1, b2: (b2, b1))),
     ("beta-reversed", "beta weighs what is new; it weighs the past.",
      _other_betas(lambda b1, b2: (1 - b1, 1 - b2))),
+    ("epsilon-hat",
+     "epsilon is added to the root of v before its bias correction, as in the paper's shorter form; the "
+     "exercise adds it to the root of the corrected v.", steps(_epsilon_hat)),
 )
 # fmt: on
 

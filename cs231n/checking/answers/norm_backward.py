@@ -1,0 +1,316 @@
+"""The backward of batch and layer normalization: what goes wrong in it."""
+
+import re
+from collections.abc import Callable
+
+import numpy as np
+
+from cs231n.checking.answers.norm_definition import dx_of, eq, gradients, norm, norm_paths
+from cs231n.checking.answers.norm_forward import ALTERED, forward_source
+from cs231n.checking.answers.primitives import (
+    Misconception,
+    Predict,
+    column_mean,
+    table,
+    upstream_ignored,
+    variance,
+)
+from cs231n.checking.learner_code import Arrays, Inputs
+
+__all__ = [
+    "FEATURES_FOR_BATCH_SIZE",
+    "LAYERNORM_ROWS",
+    "backward_misconceptions",
+    "by_nodes",
+    "in_closed_form",
+]
+
+LAYERNORM_BACKWARD = "notebook 2, section 8"
+
+# dx as direct, mean and variance, the three paths, with n the size that the statistics are taken over.
+# fmt: off
+PATHS: list[tuple[str, str, str, Callable]] = [
+    ("mean-held-fixed",
+     "the mean is held fixed: moving one entry moves the mean, and the mean moves every entry of its {line}.",
+     eq(13, 16), lambda direct, mean, variance, n: direct + variance),
+    ("variance-held-fixed",
+     "the variance is held fixed: moving one entry moves the variance, and so every entry of its {line}.",
+     eq(11, 16), lambda direct, mean, variance, n: direct + mean),
+    ("statistics-held-fixed",
+     "mean and variance are held fixed, as in test mode: in training both are functions of x.", eq(16),
+     lambda direct, mean, variance, n: direct),
+    ("direct-path-missing",
+     "the direct way from x to x_hat is missing: only what passes through the statistics is there.", eq(16),
+     lambda direct, mean, variance, n: mean + variance),
+    ("sum-for-mean", "the 1/N of the mean is missing on the way back through it.", eq(14),
+     lambda direct, mean, variance, n: direct + n * mean + variance),
+    ("sum-for-mean", "the 1/N of the variance is missing on the way back through it.", eq(15),
+     lambda direct, mean, variance, n: direct + mean + n * variance),
+    ("sum-for-mean", "both 1/N, of mean and variance, are missing on the way back.", eq(14, 15),
+     lambda direct, mean, variance, n: direct + n * mean + n * variance),
+    ("mean-for-sum", "the way through the mean is divided by N twice.", eq(13, 14),
+     lambda direct, mean, variance, n: direct + mean / n + variance),
+    ("mean-for-sum", "the way through the variance is divided by N twice.", eq(11, 15),
+     lambda direct, mean, variance, n: direct + mean + variance / n),
+    ("n-minus-1", "the way through the variance divides by N - 1: the forward divides by N.", eq(15),
+     lambda direct, mean, variance, n: direct + mean + variance * n / (n - 1)),
+    ("slope-of-the-square", "the 2 of the square's slope is missing in the way through the variance.", eq(15),
+     lambda direct, mean, variance, n: direct + mean + variance / 2),
+    ("slope-of-the-root", "the 1/2 of the root's slope is missing in the way through the variance.", eq(10),
+     lambda direct, mean, variance, n: direct + mean + 2 * variance),
+    ("slope-of-the-square", "the 2 of the square and the 1/2 of the root are both left in, or counted twice.",
+     eq(10, 15), lambda direct, mean, variance, n: direct + mean + variance / 4),
+    ("sign-of-the-mean", "the way through the mean has the wrong sign: the mean is subtracted.", eq(9),
+     lambda direct, mean, variance, n: direct - mean + variance),
+    ("sign-of-the-variance",
+     "the way through the variance has the wrong sign: a larger variance makes x_hat smaller.", eq(10),
+     lambda direct, mean, variance, n: direct + mean - variance),
+    ("sign-of-both", "the ways through mean and variance both have the wrong sign.", eq(9, 10),
+     lambda direct, mean, variance, n: direct - mean - variance),
+]
+# fmt: on
+
+
+TERMS = ("g", "dbeta", "dgamma")  # of equation (20): what the direct, mean and variance path become
+
+
+def in_closed_form(*off: bool) -> str:
+    """Which terms of equation (20) to look at, where the direct, mean or variance path is off."""
+    terms = [term for term, is_off in zip(TERMS, off) if is_off]
+    *first, last = terms
+    words = f"terms with {', '.join(first)} and {last}" if first else f"term with {last}"
+    return f" In equation (20), look at the {words}."
+
+
+def backward_misconceptions(rows: bool, closed_form: bool = False) -> list[Misconception]:
+    """dx by its paths, and by altered forwards; dgamma and dbeta by what may stand in their sums.
+
+    With closed_form a sentence on a path names its term of equation (20).
+    """
+    line = "row" if rows else "column"
+    in_variance = in_closed_form(False, False, True) if closed_form else ""
+
+    def size(i: Inputs) -> int:
+        return i["x"].shape[1 if rows else 0]
+
+    def by_paths(combine: Callable) -> Predict:
+        return lambda i, e: {"dx": combine(*norm_paths(i, rows), size(i))}
+
+    def terms_of(combine: Callable) -> str:
+        return in_closed_form(*(combine(*path, 7) != 1 for path in np.eye(3))) if closed_form else ""
+
+    def altered(steps: dict[str, Callable]) -> Predict:
+        return lambda i, e: gradients(i, rows=rows, **steps)
+
+    def x_hat(i: Inputs) -> np.ndarray:
+        return norm(i["x"], 1, 0, i["eps"], rows=rows)
+
+    def deviation(i: Inputs) -> np.ndarray:
+        t = i["x"].T if rows else i["x"]
+        s = (variance(t, column_mean(t)) + i["eps"]) ** 0.5
+        return s.T if rows else s
+
+    def direct(i: Inputs) -> np.ndarray:
+        return norm_paths(i, rows)[0]
+
+    def with_variance_term(i: Inputs, term: Callable) -> np.ndarray:
+        """dx whose way through the variance is -term(g, x_hat, mean) / s, with g = gamma dout."""
+        direct, mean, _ = norm_paths(i, rows)
+
+        def average(t: np.ndarray) -> np.ndarray:
+            return column_mean(t.T).T if rows else column_mean(t)
+
+        return direct + mean - term(i["gamma"] * i["dout"], x_hat(i), average) / deviation(i)
+
+    def scaled_variance_path(factor: Callable) -> Predict:
+        def predict(i: Inputs, e: Arrays) -> Arrays:
+            direct, mean, variance = norm_paths(i, rows)
+            return {"dx": direct + mean + variance * factor(i)}
+
+        return predict
+
+    def dgamma(what: Callable) -> Predict:
+        return lambda i, e: {"dgamma": np.einsum("nd->d", i["dout"] * what(i))}
+
+    wrong_axis = "layernorm takes them along each row." if rows else "batchnorm takes them down each column."
+    # fmt: off
+    return [
+        *(
+            Misconception(kind, text.format(line=line) + terms_of(f), at, by_paths(f))
+            for kind, text, at, f in PATHS
+        ),
+        *table(
+            eq(10),
+            ("power-of-the-root",
+             "the slope of (variance + eps)^(-1/2) has the wrong power: lower the exponent by one."
+             + in_variance,
+             *(scaled_variance_path(lambda i, k=k: deviation(i) ** k) for k in (1, 2, 3, -1, -3))),
+        ),
+        *table(
+            eq(20),
+            ("x-for-x-hat",
+             "x stands where the normalized x_hat is meant, in the way through the variance." + in_variance,
+             scaled_variance_path(lambda i: i["x"] / x_hat(i))),
+        ),
+        *table(
+            eq(16),
+            ("diagonal-only",
+             "this is only the diagonal of the Jacobian: what an entry of x does to its own output. Through "
+             f"mean and variance it moves every output of its {line}.",
+             *(
+                 lambda i, e, by_mean=by_mean, by_variance=by_variance: {
+                     "dx": direct(i) * (1 - by_mean / size(i) - by_variance * x_hat(i) ** 2 / size(i))
+                 }
+                 for by_mean, by_variance in [(1, 1), (1, 0), (0, 1)]
+             )),
+        ),
+        *table(
+            eq(20),
+            ("x-hat-in-the-sum",
+             "in the way through the variance x_hat stands before the sum and not in it: each entry of the "
+             "sum has an x_hat of its own." + in_variance,
+             lambda i, e: {"dx": with_variance_term(i, lambda g, h, mean: h**2 * mean(g))}),
+            ("x-hat-in-the-sum",
+             "in the way through the variance the x_hat in the sum is missing." + in_variance,
+             lambda i, e: {"dx": with_variance_term(i, lambda g, h, mean: h * mean(g))}),
+            ("x-hat-in-the-sum",
+             "in the way through the variance the x_hat before the sum is missing." + in_variance,
+             lambda i, e: {"dx": with_variance_term(i, lambda g, h, mean: mean(g * h))}),
+        ),
+        *table(
+            eq(8),
+            ("normalization-left-out",
+             "this is the gradient of gamma x + beta: it does not go through the normalization.",
+             lambda i, e: {"dx": i["gamma"] * i["dout"]}),
+            ("deviation-left-out", "the division by the standard deviation is missing.",
+             lambda i, e: {"dx": e["dx"] * deviation(i)}),
+            ("deviation-twice", "divided by the standard deviation twice.",
+             lambda i, e: {"dx": e["dx"] / deviation(i)}),
+            ("variance-for-deviation", "multiplied by the standard deviation where a division is meant.",
+             lambda i, e: {"dx": e["dx"] * deviation(i) ** 2}),
+        ),
+        *table(
+            eq(5),
+            ("gamma-left-out", "gamma is left out: x_hat reaches the loss through it.",
+             lambda i, e: {"dx": dx_of(i, np.ones_like(i["gamma"]), rows=rows)}),
+            ("gamma-twice", "gamma is used twice.",
+             lambda i, e: {"dx": dx_of(i, i["gamma"] ** 2, rows=rows)}),
+        ),
+        *table(
+            LAYERNORM_BACKWARD if rows else eq(1, 2),
+            ("along-the-wrong-axis", f"this is the gradient of statistics along the other axis: {wrong_axis}",
+             lambda i, e: {"dx": dx_of(i, i["gamma"], rows=not rows)}),
+        ),
+        *upstream_ignored(
+            lambda i, e: {
+                "dbeta": np.full_like(i["beta"], len(i["x"])),
+                "dgamma": np.einsum("nd->d", x_hat(i)),
+            }
+        ),
+        *table(
+            eq(6),
+            ("x-for-x-hat", "dgamma is summed with x; gamma multiplies x_hat.", dgamma(lambda i: i["x"])),
+            ("deviation-left-out",
+             "dgamma is summed with x - mean; gamma multiplies x_hat, which is divided by the standard "
+             "deviation.", dgamma(lambda i: x_hat(i) * deviation(i))),
+            ("output-for-x-hat", "dgamma is summed with the output; gamma multiplies x_hat.",
+             dgamma(lambda i: i["gamma"] * x_hat(i) + i["beta"])),
+            ("gamma-in-dgamma",
+             "dgamma has gamma in it: the output is linear in gamma, so its slope is free of it.",
+             lambda i, e: {"dgamma": e["dgamma"] * i["gamma"]}),
+            ("x-hat-left-out", "dgamma is the plain sum of dout: that is dbeta; gamma multiplies x_hat.",
+             lambda i, e: {"dgamma": e["dbeta"]}),
+        ),
+        *table(
+            eq(7),
+            ("gamma-in-dbeta", "dbeta has gamma in it: beta is added after gamma has done its work.",
+             lambda i, e: {"dbeta": e["dbeta"] * i["gamma"]}),
+        ),
+        *table(
+            eq(6, 7),
+            ("mean-for-sum",
+             "averaged over the batch: gamma and beta serve every example, so their gradients add up.",
+             lambda i, e: {name: e[name] / len(i["x"]) for name in ("dgamma", "dbeta")}),
+            ("dgamma-and-dbeta-swapped", "dgamma and dbeta have changed places.",
+             lambda i, e: {"dgamma": e["dbeta"], "dbeta": e["dgamma"]}),
+        ),
+        *(
+            Misconception(kind, f"as if in the forward: {text}", forward_source(rows, at), altered(steps))
+            for kind, text, at, steps in ALTERED
+        ),
+    ]
+    # fmt: on
+
+
+def _down_columns(i: Inputs, through_mean: bool, through_variance: bool) -> np.ndarray:
+    """layernorm's dx if its ways through mean and variance are averaged over the batch; False for a row's."""
+    direct, mean, variance_path = norm_paths(i, rows=True)
+    h = norm(i["x"], 1, 0, i["eps"], rows=True)
+    s = (variance(i["x"].T, column_mean(i["x"].T)) + i["eps"]).T ** 0.5
+    pairs = np.stack([np.ones((len(h),) * 2 + h.shape[1:]), np.einsum("nd,kd->nkd", h, h)]) / len(h)
+    ways = [-np.einsum("nkd,kd->nd", pair, direct * s) / s for pair in pairs]
+    return direct + (ways[0] if through_mean else mean) + (ways[1] if through_variance else variance_path)
+
+
+def _statistics_times(i: Inputs, rows: bool, factor: float) -> Arrays:
+    direct, mean, variance_path = norm_paths(i, rows)
+    return {"dx": direct + (mean + variance_path) * factor}
+
+
+FEATURES_FOR_BATCH_SIZE = table(
+    eq(14, 15),
+    (
+        "features-for-batch-size",
+        "divided by the number of features: a mean down a column divides by the number of examples.",
+        lambda i, e: _statistics_times(i, False, len(i["x"]) / i["x"].shape[1]),
+    ),
+)
+# The nodes of notebook 2, section 4, that say what an equation of its section 5 says.
+NODES = {
+    5: ["scaled = gamma times x_hat"],
+    6: ["scaled = gamma times x_hat"],
+    7: ["y = scaled + beta"],
+    8: ["x_hat = centered times inv_std"],
+    9: ["centered = x - mu"],
+    10: ["std = root of var + eps", "inv_std = 1 / std"],
+    11: ["var = mean(squared)"],
+    13: ["mu = mean(x)"],
+    14: ["mu = mean(x)"],
+    15: ["squared = centered^2", "var = mean(squared)"],
+    16: ["centered = x - mu"],
+    20: ["squared = centered^2"],
+}
+
+
+def by_nodes(source: str) -> str:
+    """A source for batchnorm_backward: its card stands below section 4, before the equations from (5) on."""
+    numbers = [int(number) for number in re.findall(r"\((\d+)\)", source)]
+    if not numbers or min(numbers) not in NODES:
+        return source
+    nodes = list(dict.fromkeys(node for number in numbers for node in NODES[number]))
+    *first, last = nodes
+    words = f"nodes {', '.join(first)} and {last}" if first else f"node {last}"
+    return f"notebook 2, section 4, the {words}"
+
+
+BACK_THROUGH = (
+    "the way back through {} averages over the batch, down each column: the statistics of layernorm belong "
+    "to a row, and so does what comes back through them."
+)
+# fmt: off
+LAYERNORM_ROWS = backward_misconceptions(rows=True) + table(
+    LAYERNORM_BACKWARD,
+    ("gamma-outside-the-means",
+     "gamma is taken out of the means, as batchnorm may: along a row it differs from entry to entry, so it "
+     "stays inside.", lambda i, e: {"dx": i["gamma"] * dx_of(i, np.ones_like(i["gamma"]), rows=True)}),
+    ("means-down-the-columns", BACK_THROUGH.format("mean and variance"),
+     lambda i, e: {"dx": _down_columns(i, True, True)}),
+    ("means-down-the-columns", BACK_THROUGH.format("the mean"),
+     lambda i, e: {"dx": _down_columns(i, True, False)}),
+    ("means-down-the-columns", BACK_THROUGH.format("the variance"),
+     lambda i, e: {"dx": _down_columns(i, False, True)}),
+    ("batch-size-for-features",
+     "divided by the number of examples: a mean along a row divides by the number of features.",
+     lambda i, e: _statistics_times(i, True, i["x"].shape[1] / len(i["x"]))),
+)
+# fmt: on

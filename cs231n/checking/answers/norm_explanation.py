@@ -1,0 +1,94 @@
+"""A gradient of a normalization that no misconception gives: which of its three paths is off, and by what."""
+
+from collections.abc import Callable
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from cs231n.checking.answers.norm_backward import by_nodes, in_closed_form
+from cs231n.checking.answers.norm_definition import norm_paths, variance_of
+from cs231n.checking.answers.primitives import Explanation
+from cs231n.checking.compare import allclose
+from cs231n.checking.learner_code import Inputs
+
+__all__ = ["explain_by_nodes", "explain_dx"]
+
+WAYS = (  # of x to the output, with the equation of notebook 2
+    ("direct", "the direct way", 8),
+    ("mean", "the way through the mean", 13),
+    ("variance", "the way through the variance", 11),
+)
+
+
+def explain_dx(
+    rows: bool, closed_form: bool = False
+) -> Callable[[Inputs, str, np.ndarray, np.ndarray], Explanation | None]:
+    """Answers.explain: dx as a sum of its three paths, each with a factor for every column (or row)."""
+
+    def explain(i: Inputs, name: str, actual: np.ndarray, expected: np.ndarray) -> Explanation | None:
+        if name != "dx" or not np.isfinite(actual).all():
+            return None
+        turn = np.transpose if rows else np.asarray
+        yours, paths = turn(actual), [turn(path) for path in norm_paths(i, rows)]
+        columns = zip(*(path.T for path in paths), yours.T)
+        solved = [np.linalg.lstsq(np.stack(path, axis=1), y, rcond=None)[0] for *path, y in columns]
+        factors = np.stack(solved, axis=1)
+        if not allclose(sum(factor * path for factor, path in zip(factors, paths)), yours):
+            return None
+        t = turn(i["x"])
+        deviation = (variance_of(t) + i["eps"]) ** 0.5
+        parts, off = [], {}
+        for (way, words, equation), factor in zip(WAYS, factors):
+            factor_name = _name_factor(factor, len(t), deviation, 1.0 if rows else i["gamma"])
+            parts.append(f"{words} is {factor_name}")
+            if factor_name != "right":
+                off[way] = f"({equation})"
+        if not off:  # the layer's gradient as defined, behind a forward that is not
+            return None
+        kind = "several-paths" if len(off) > 1 else f"{next(iter(off))}-path"
+        terms = in_closed_form(*(way in off for way, *_ in WAYS)) if closed_form else ""
+        return kind, "; ".join(parts) + "." + terms, f"notebook 2, equation {', '.join(off.values())}"
+
+    return explain
+
+
+def explain_by_nodes(i: Inputs, name: str, actual: np.ndarray, expected: np.ndarray) -> Explanation | None:
+    """Answers.explain of batchnorm_backward."""
+    explanation = explain_dx(rows=False)(i, name, actual, expected)
+    if explanation is None:
+        return None
+    kind, sentence, source = explanation
+    return kind, sentence, by_nodes(source)
+
+
+def _name_factor(factor: np.ndarray, n: int, deviation: np.ndarray, gamma: Any) -> str:
+    """A factor on a path in words: a product of as few of the usual slips as it takes."""
+    if np.abs(factor).max() < 1e-6:
+        return "missing"
+    slips: list[dict[int, tuple[Any, str]]] = [
+        {0: (1, ""), 1: (-1, "of the wrong sign")},
+        {0: (1, ""), -1: (1 / gamma, "without gamma"), 1: (gamma, "with gamma twice")},
+        {
+            0: (1, ""),
+            1: (n, "without its 1/N"),
+            -1: (1 / n, "with 1/N twice"),
+            2: (n / (n - 1), "divided by N - 1 in place of N"),
+        },
+        {
+            0: (1, ""),
+            1: (deviation, "without a 1/s"),
+            2: (deviation**2, "without 1/s^2"),
+            3: (deviation**3, "without 1/s^3"),
+            -1: (1 / deviation, "with a 1/s too many"),
+            -2: (deviation**-2, "with 1/s^2 too many"),
+        },
+        {0: (1, ""), 1: (2, "twice too large"), -1: (0.5, "half of what it should be")},
+    ]
+    for choice in sorted(product(*slips), key=lambda choice: sum(k != 0 for k in choice)):
+        value = np.prod(np.broadcast_arrays(*(slip[k][0] for slip, k in zip(slips, choice))), axis=0)
+        if np.allclose(factor, value, rtol=1e-5, atol=1e-6):
+            return ", ".join(slip[k][1] for slip, k in zip(slips, choice) if k) or "right"
+    if np.ptp(factor) < 1e-5:
+        return f"off by a factor of {factor[0]:.4g}"
+    return "off by a factor that differs from line to line"

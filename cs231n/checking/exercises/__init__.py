@@ -1,0 +1,31 @@
+"""The exercises: what each is tried on and how its functions are called. What is right is in answers/.
+
+A file for each family. To add an exercise, add an Exercise to EXERCISES of its family here, and an Answers of
+the same name to its family in answers/. The sandbox of the grader holds this folder and no answers.
+"""
+
+from cs231n.checking.exercises import dropout, layers, nets, norms, update_rules
+from cs231n.checking.exercises.exercise import Exercise
+
+__all__ = ["EXERCISES", "Exercise", "require_exercise"]
+
+_ALL = (
+    *layers.EXERCISES,
+    *norms.EXERCISES,
+    nets.EXERCISES[0],
+    *update_rules.EXERCISES,
+    *dropout.EXERCISES,
+    nets.EXERCISES[1],
+)
+EXERCISES: dict[str, Exercise] = {exercise.name: exercise for exercise in _ALL}  # in teaching order
+
+
+def require_exercise(name: str) -> Exercise:
+    """The exercise of that name.
+
+    Raises:
+        ValueError: there is none; the message lists the names.
+    """
+    if name not in EXERCISES:
+        raise ValueError(f"no exercise {name!r}; there are {', '.join(EXERCISES)}")
+    return EXERCISES[name]

@@ -1,0 +1,170 @@
+"""Whole nets: what they are tried on, and how they are called."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.random import RandomState
+
+from cs231n.checking.exercises.dropout import dropout
+from cs231n.checking.exercises.exercise import Exercise
+from cs231n.checking.learner_code import Arrays, Inputs, WrongReturn, array, call
+
+__all__ = ["EXERCISES", "kinds_of"]
+
+WEIGHT_SCALE = 0.05
+KINDS = ("plain", "batchnorm", "layernorm", "dropout")
+KINDS_WITH_BOTH = ("batchnorm+dropout", "layernorm+dropout")
+
+
+def kinds_of(i: Inputs) -> tuple[str, ...]:
+    """What the nets of a problem have between affine layer and relu, and behind relu."""
+    return KINDS_WITH_BOTH if i.get("has_both") else KINDS
+
+
+def _layer_inputs(rng: RandomState, sizes: list[int]) -> Inputs:
+    """W1, b1, ... of a net with these sizes; and what the normalization of each hidden layer needs."""
+    inputs: Inputs = {}
+    for k, (fan_in, fan_out) in enumerate(zip(sizes, sizes[1:]), start=1):
+        inputs[f"W{k}"] = 0.6 * rng.normal(size=(fan_in, fan_out))
+        inputs[f"b{k}"] = rng.normal(size=fan_out)
+        if k < len(sizes) - 1:
+            inputs[f"gamma{k}"], inputs[f"beta{k}"] = rng.uniform(0.4, 2, fan_out), rng.normal(size=fan_out)
+            inputs[f"running_mean{k}"] = rng.normal(size=fan_out)
+            inputs[f"running_var{k}"] = rng.uniform(0.5, 2, fan_out)
+    return inputs
+
+
+def two_layer_inputs(rng: RandomState, N: int, D: int, M: int) -> Inputs:
+    layers = _layer_inputs(rng, [2 * D, M + 1, M])
+    weights = {name: layers[name] for name in ("W1", "b1", "W2", "b2")}
+    return {"X": rng.normal(size=(N, 2, D)), "y": rng.randint(M, size=N), "reg": 0.3, **weights}
+
+
+def _net_inputs(rng: RandomState, N: int, D: int, M: int, hidden: list[int]) -> Inputs:
+    inputs = {"X": rng.normal(size=(N, 2, D)), "y": rng.randint(M, size=N), "reg": 0.3, "p": 0.6}
+    return inputs | {"seed": rng.randint(1000)} | _layer_inputs(rng, [2 * D, *hidden, M])
+
+
+def net_inputs(rng: RandomState, N: int, D: int, M: int) -> Inputs:
+    return _net_inputs(rng, N, D, M, [M + 1, M + 2])
+
+
+def net_inputs_with_both(rng: RandomState, N: int, D: int, M: int) -> Inputs:
+    return _net_inputs(rng, N, D, M, [M + 2, M + 1, M + 3]) | {"has_both": True}
+
+
+def _initial_faults(net: Any, i: Inputs, kinds: tuple[str, ...]) -> np.ndarray:
+    """Whether shapes, size of W, gamma or others are wrong in the parameters that a net begins with.  (4,)"""
+    shapes = {name: np.shape(value) for name, value in net.params.items()}
+    if shapes != {name: v.shape for name, v in i.items() if name[-1:].isdigit() and name[:-1] in kinds}:
+        return np.array([1, 0, 0, 0], i["X"].dtype)
+    weights = np.concatenate([np.ravel(v) for name, v in net.params.items() if name[0] == "W"])
+    others = {name: v for name, v in net.params.items() if name[0] == "b"}
+    gammas = {name: v for name, v in net.params.items() if name[0] == "g"}
+    error = abs(np.std(weights) / WEIGHT_SCALE - 1) * np.sqrt(
+        2 * weights.size
+    )  # in deviations of a deviation
+    faults = error > 8, any(np.any(v != 1) for v in gammas.values()), any(np.any(v) for v in others.values())
+    return np.array([0, *faults], i["X"].dtype)
+
+
+def _net_outputs(name: str, net: Any, i: Inputs, running: Mapping[int, Inputs]) -> Arrays:
+    """The scores, the loss and the gradients of a net whose parameters are those of the problem.
+
+    `running` holds the bn_param of each hidden layer that has one.
+    """
+    call(net, "loss", ("loss", "grads"), X=0.5 * i["X"], y=0 * i["y"])  # with the parameters it begins with
+    for k, bn_param in running.items():
+        bn_param |= {n: i[f"{n}{k}"].copy() for n in ("running_mean", "running_var")}
+    params, written = {param: i[param] for param in net.params}, False
+
+    def loss_of(returns: tuple[str, ...] | None, **arguments: np.ndarray) -> Any:
+        nonlocal written
+        net.params.update({param: value.copy() for param, value in params.items()})
+        value = call(net, "loss", returns, **arguments)
+        written |= not all(np.array_equal(net.params[param], right) for param, right in params.items())
+        return value
+
+    scores = loss_of(None, X=i["X"])
+    loss, grads = loss_of(("loss", "grads"), X=i["X"], y=i["y"])
+    if not isinstance(grads, dict):
+        raise WrongReturn(
+            f"{name}.loss must return loss, grads, and grads must be a dict keyed as params; "
+            f"got {type(grads).__name__}"
+        )
+    where = f"{name}.loss"
+    outputs = {"scores": array(where, "scores", scores), "loss": array(where, "loss", loss)}
+    outputs |= {param: array(where, f"grads[{param!r}]", grads.get(param)) for param in params}
+    return outputs | {"params_written": np.array(int(written))}
+
+
+def call_two_layer_net(module: Any, i: Inputs) -> Arrays:
+    net = module.TwoLayerNet(i["W1"].shape[0], *i["W2"].shape, reg=i["reg"])
+    return _net_outputs("TwoLayerNet", net, i, {})
+
+
+def call_net(module: Any, i: Inputs) -> Arrays:
+    depth = sum(name[0] == "W" for name in i)
+    hidden = [i[f"W{k}"].shape[1] for k in range(1, depth)]
+    sizes = i["W1"].shape[0], i[f"W{depth}"].shape[1]
+    nets: dict[str, Arrays] = {}
+    for kind in kinds_of(i):
+        options: Inputs = {"reg": i["reg"], "dtype": i["X"].dtype.type, "weight_scale": WEIGHT_SCALE}
+        if "dropout" in kind:
+            options |= {"dropout_keep_ratio": i["p"], "seed": i["seed"]}
+        normalization = kind.partition("+")[0]
+        if normalization in ("batchnorm", "layernorm"):
+            options["normalization"] = normalization
+        net = module.FullyConnectedNet(hidden, *sizes, **options)
+        kinds = ("W", "b", "gamma", "beta") if "normalization" in options else ("W", "b")
+        initial = _initial_faults(net, i, kinds)
+        running = dict(enumerate(net.bn_params, start=1)) if normalization == "batchnorm" else {}
+        nets[kind] = _net_outputs("FullyConnectedNet", net, i, running) | {"initial": initial}
+    written = max(net.pop("params_written") for net in nets.values())
+    outputs = {f"{kind}.{name}": value for kind, net in nets.items() for name, value in net.items()}
+    outputs["params_written"] = written
+    param = {"mode": "train", "p": i["p"], "seed": i["seed"]}
+    for k, units in enumerate(hidden, start=1):  # the masks that every net drew from this seed
+        out, _ = dropout(module, np.ones((len(i["X"]), units), i["X"].dtype), param)
+        outputs[f"mask{k}"] = array("dropout_forward", "out", out)
+    return outputs
+
+
+NET = "cs231n.classifiers.fc_net"
+LAYERS_OF_TWO_LAYER_NET = (
+    "affine_forward",
+    "affine_backward",
+    "relu_forward",
+    "relu_backward",
+    "softmax_loss",
+)
+EXERCISES = (
+    Exercise(
+        "TwoLayerNet.loss",
+        NET,
+        two_layer_inputs,
+        call_two_layer_net,
+        layers=LAYERS_OF_TWO_LAYER_NET,
+        secondary=("params_written",),
+    ),
+    Exercise(
+        "FullyConnectedNet",
+        NET,
+        net_inputs,
+        call_net,
+        {"With three hidden layers, a normalization and dropout": net_inputs_with_both},
+        layers=(
+            *LAYERS_OF_TWO_LAYER_NET,
+            "batchnorm_forward",
+            "batchnorm_backward",
+            "batchnorm_backward_alt",
+            "layernorm_forward",
+            "layernorm_backward",
+            "dropout_forward",
+            "dropout_backward",
+        ),
+        weights={"mask1": 0, "mask2": 0, "mask3": 0},  # a choice, not a result
+        secondary=("dropout.*", "params_written"),
+    ),
+)
