@@ -16,6 +16,22 @@ sys.path[:0] = [str(Path(__file__).parents[1])]
 
 from cs231n.checking.verdict import verdict  # noqa: E402
 from tests.corpus import SOLUTIONS, built, labelled  # noqa: E402
+from tests.corpus.genuine import CASES, words_of  # noqa: E402
+from tests.corpus.harness import (  # noqa: E402
+    ALARM,
+    CRASHED,
+    MISNAMED,
+    MISS,
+    NAMED,
+    OUTCOMES,
+    POINTED,
+    STYLES,
+    UNNAMED,
+    UNPOINTED,
+    outcome,
+    results,
+    used,
+)
 from tests.corpus.mutants import by_machine, same_elsewhere  # noqa: E402
 
 START, END = "<!-- measured: begin -->", "<!-- measured: end -->"
@@ -48,7 +64,42 @@ def by_exercise():
     return table
 
 
+def genuine():
+    """Counter of the outcomes of the genuine set, and (case, exercise, outcome) of what should not be.
+
+    A verdict counts if a case has changed what its exercise runs.
+    """
+    table, faults = Counter(), []
+    for name, case in CASES.items():
+        solution, style = case.solution, STYLES[case.style]
+        for result in results(solution):
+            if used(result.exercise, solution) != used(result.exercise, style):
+                kind = outcome(result, words_of(case, result.exercise))
+                table[kind] += 1
+                if kind in (MISNAMED, ALARM, UNPOINTED, CRASHED, MISS):
+                    faults.append((name, result.exercise, kind))
+    return table, faults
+
+
+def genuine_lines():
+    table, faults = genuine()
+    named = table[NAMED] + table[POINTED]
+    wrong_names = table[MISNAMED] + table[ALARM] + table[UNPOINTED]
+    wrong = named + table[UNNAMED] + table[MISNAMED] + table[UNPOINTED] + table[CRASHED] + table[MISS]
+    yield (
+        f"{len(CASES)} cases of genuine mistakes, {table.total()} verdicts: precision "
+        f"{named / (named + wrong_names):.1%}, recall {named / wrong:.1%}.\n"
+    )
+    yield "| verdict | number |\n|---|---|"
+    yield from (f"| {kind} | {table[kind]} |" for kind in OUTCOMES)
+    if faults:
+        yield "\nOf these, the faults of the check:\n"
+        yield from (f"- {name}, `{exercise}`: {kind}" for name, exercise, kind in faults)
+    yield ""
+
+
 def lines():
+    yield from genuine_lines()
     table, misnamed = by_kind()
     total = sum(table.values(), Counter())
     yield (

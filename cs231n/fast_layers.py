@@ -1,10 +1,10 @@
-"""The layers again, with the names and contracts of layers and layer_utils, for speed.
+"""The layers again, with the names and contracts of layers and sandwiches, for speed.
 
     net = FullyConnectedNet([100] * 5, normalization="batchnorm", layers=fast_layers)
 
 The time of batch normalization goes into carrying arrays to the processor and back, so this module carries
 less: batchnorm and relu as one loop over memory, compiled by numba where it is installed (the extra [fast]),
-and else NumPy that works in arrays it already has. What is not here comes from layers and layer_utils as it
+and else NumPy that works in arrays it already has. What is not here comes from layers and sandwiches as it
 is, and so does whatever a kernel is not made for: test mode, complex numbers, mixed dtypes.
 """
 # mypy: disable-error-code="no-redef"
@@ -14,27 +14,30 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cs231n import layer_utils, layers, optim
+from cs231n import layers, optim, sandwiches
+from cs231n.adamw import ADAM, ADAMW
+from cs231n.adamw import adamw as adamw_by_definition
 from cs231n.contracts import (
     DROPOUT,
     FUSED_BATCHNORM,
     OneOf,
     Optional,
     init_config,
+    public_names,
     require_finite_squares,
     require_scale,
     takes,
 )
-from cs231n.layer_utils import *
-from cs231n.layer_utils import then_dropout
 from cs231n.layers import *
+from cs231n.sandwiches import *
+from cs231n.sandwiches import then_dropout
 
 try:
     from cs231n import kernels
 except (ImportError, RuntimeError, UnicodeError):  # no numba, or no folder for what it compiles
     kernels = None  # type: ignore[assignment]
 
-__all__ = [*layers.__all__, *layer_utils.__all__, "adam", "adamw"]
+__all__ = [*public_names(layers, sandwiches), "adam", "adamw"]
 
 
 Array = np.ndarray
@@ -98,7 +101,7 @@ def batchnorm_backward_alt(dout: Array, cache: Any) -> Grads:
 def affine_norm_relu_forward(
     x: Array, w: Array, b: Array, gamma: Array, beta: Array, norm_param: dict, normalization: str
 ) -> tuple[Array, tuple]:
-    """As layer_utils.affine_norm_relu_forward; batchnorm and relu are one, and the cache keeps out itself.
+    """As sandwiches.affine_norm_relu_forward; batchnorm and relu are one, and the cache keeps out itself.
 
     Batchnorm takes a bias out again, so b is added to the running mean alone, and db is zero.
     """
@@ -107,9 +110,9 @@ def affine_norm_relu_forward(
         or normalization != "batchnorm"
         or not _is_fused(norm_param, x, w, b, gamma, beta)
     ):
-        return layer_utils.affine_norm_relu_forward(x, w, b, gamma, beta, norm_param, normalization)
+        return sandwiches.affine_norm_relu_forward(x, w, b, gamma, beta, norm_param, normalization)
     out, norm_cache = _forward(_product(x, w, b), gamma, beta, norm_param, True, b)
-    return out, ((x, w, b), norm_cache, None, normalization)
+    return out, (x, (w, b), norm_cache, None, normalization)
 
 
 @takes("x (N, D...), w (D, M), b (M,)", where="affine_forward")
@@ -118,11 +121,11 @@ def _product(x: Array, w: Array, b: Array) -> Array:
 
 
 def affine_norm_relu_backward(dout: Array, cache: tuple, needs_dx: bool = True) -> Grads:
-    """As layer_utils.affine_norm_relu_backward."""
-    affine_cache, norm_cache, _, _ = cache
+    """As sandwiches.affine_norm_relu_backward."""
+    x, affine_cache, norm_cache, _, _ = cache
     if not hasattr(norm_cache, "with_relu"):
-        return layer_utils.affine_norm_relu_backward(dout, cache, needs_dx)
-    x, w, b = affine_cache
+        return sandwiches.affine_norm_relu_backward(dout, cache, needs_dx)
+    w, b = affine_cache
     da, dgamma, dbeta = batchnorm_backward(dout, norm_cache)
     dx = (da @ w.T).reshape(x.shape) if needs_dx else None
     return dx, x.reshape(len(x), -1).T @ da, np.zeros(b.shape, b.dtype), dgamma, dbeta
@@ -139,9 +142,9 @@ def affine_norm_relu_dropout_forward(
     normalization: str | None,
     dropout_param: dict | None,
 ) -> tuple[Array, tuple]:
-    """As layer_utils.affine_norm_relu_dropout_forward."""
+    """As sandwiches.affine_norm_relu_dropout_forward."""
     if normalization is None:
-        return layer_utils.affine_norm_relu_dropout_forward(
+        return sandwiches.affine_norm_relu_dropout_forward(
             x, w, b, gamma, beta, norm_param, normalization, dropout_param
         )
     out, cache = affine_norm_relu_forward(x, w, b, gamma, beta, norm_param, normalization)
@@ -149,9 +152,9 @@ def affine_norm_relu_dropout_forward(
 
 
 def affine_norm_relu_dropout_backward(dout: Array, cache: tuple, needs_dx: bool = True) -> Grads:
-    """As layer_utils.affine_norm_relu_dropout_backward."""
+    """As sandwiches.affine_norm_relu_dropout_backward."""
     if cache[2] is None:
-        return layer_utils.affine_norm_relu_dropout_backward(dout, cache, needs_dx)
+        return sandwiches.affine_norm_relu_dropout_backward(dout, cache, needs_dx)
     cache, dropout_cache, _ = cache
     if dropout_cache is not None:
         dout = dropout_backward(dout, dropout_cache)
@@ -164,17 +167,19 @@ def adam(w: Array, dw: Array, config: dict | None = None) -> tuple[Array, dict]:
     Settings are checked when config is first filled, not at each step. Where a square overflows, config
     starts anew, since its memory was in place.
     """
-    return _one_pass(optim.adam, w, dw, config)
+    return _one_pass("adam", optim.adam, ADAM, w, dw, config)
 
 
 def adamw(w: Array, dw: Array, config: dict | None = None) -> tuple[Array, dict]:
-    """As optim.adamw, in the way of adam."""
-    return _one_pass(optim.adamw, w, dw, config)
+    """As adamw.adamw, in the way of adam."""
+    return _one_pass("adamw", adamw_by_definition, ADAMW, w, dw, config)
 
 
-def _one_pass(rule: Any, w: Array, dw: Array, config: dict | None) -> tuple[Array, dict]:
-    if not isinstance(config, dict) or not rule.settings.keys() <= config.keys():
-        config = init_config(rule.__name__, w, dw, config, rule.settings)
+def _one_pass(
+    name: str, rule: Any, settings: dict, w: Array, dw: Array, config: dict | None
+) -> tuple[Array, dict]:
+    if not isinstance(config, dict) or not settings.keys() <= config.keys():
+        config = init_config(name, w, dw, config, settings)
     m, v = config["m"], config["v"]
     if not (
         _is_one_dtype(w, dw, m, v)
@@ -186,10 +191,10 @@ def _one_pass(rule: Any, w: Array, dw: Array, config: dict | None) -> tuple[Arra
     ):  # which are written to as well
         return rule(w, dw, config)
     if kernels is None:
-        require_finite_squares(rule.__name__, dw)
+        require_finite_squares(name, dw)
     t = config["t"] = config["t"] + 1
     beta1, beta2, rate = config["beta1"], config["beta2"], config["learning_rate"]
-    settings = (
+    numbers = (
         beta1,
         beta2,
         rate / (1 - beta1**t),
@@ -200,17 +205,17 @@ def _one_pass(rule: Any, w: Array, dw: Array, config: dict | None) -> tuple[Arra
     next_w = np.empty(w.shape, w.dtype)
     flat = [a.reshape(-1) for a in (w, dw, m, v, next_w)]
     if kernels is not None:  # compiled once, for all shapes
-        if kernels.adam(*flat[:4], *settings, flat[4]):  # type: ignore[call-arg]
+        if kernels.adam(*flat[:4], *numbers, flat[4]):  # type: ignore[call-arg]
             try:
-                require_finite_squares(rule.__name__, dw)
+                require_finite_squares(name, dw)
             except OverflowError:
                 m[...] = v[...] = config["t"] = 0
                 raise
     elif w.size <= _BLOCK:
-        _adam_block(*flat, *settings)
+        _adam_block(*flat, *numbers)
     else:
         for i in range(0, w.size, _BLOCK):
-            _adam_block(*(a[i : i + _BLOCK] for a in flat), *settings)
+            _adam_block(*(a[i : i + _BLOCK] for a in flat), *numbers)
     return next_w, config
 
 

@@ -98,7 +98,7 @@ def batchnorm_backward(dout, out, x, shift, inv_std, gamma, with_relu, dx, dgamm
 
 @compiled
 def adam(w, dw, m, v, beta1, beta2, rate, bias_correction, epsilon, decay, next_w):
-    """One pass over arrays (n,); m and v are updated in place. As optim.adamw, with
+    """One pass over arrays (n,); m and v are updated in place. As adamw.adamw, with
 
         rate = learning_rate / (1 - beta1^t)        bias_correction = 1 / sqrt(1 - beta2^t)
         decay = 1 - learning_rate * weight_decay, which is 1 for adam

@@ -11,7 +11,7 @@ import numpy as np
 
 from cs231n.contracts import ZEROS, update_rule
 
-__all__ = ["sgd", "sgd_momentum", "rmsprop", "adam", "adamw"]
+__all__ = ["sgd", "sgd_momentum", "rmsprop", "adam"]
 
 
 @update_rule(learning_rate=1e-2)
@@ -59,10 +59,7 @@ def rmsprop(w, dw, config=None):
     return w - config["learning_rate"] * dw / (np.sqrt(config["cache"]) + config["epsilon"]), config
 
 
-ADAM = {"learning_rate": 1e-3, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "m": ZEROS, "v": ZEROS, "t": 0}
-
-
-@update_rule(**ADAM)
+@update_rule(learning_rate=1e-3, beta1=0.9, beta2=0.999, epsilon=1e-8, m=ZEROS, v=ZEROS, t=0)
 def adam(w, dw, config=None):
     """Momentum over rmsprop, with both memories corrected for their start at zero.
 
@@ -85,21 +82,3 @@ def adam(w, dw, config=None):
     m_hat = config["m"] / (1 - beta1 ** config["t"])
     v_hat = config["v"] / (1 - beta2 ** config["t"])
     return w - config["learning_rate"] * m_hat / (np.sqrt(v_hat) + config["epsilon"]), config
-
-
-@update_rule(**ADAM, weight_decay=1e-2)
-def adamw(w, dw, config=None):
-    """adam with decoupled weight decay, which shrinks the weights without passing through m or v.
-
-        next_w = w - learning_rate (m_hat / (sqrt(v_hat) + epsilon) + weight_decay w)
-
-    Args:
-        w, dw: as in rmsprop.
-        config: dict of what adam takes, and weight_decay 1e-2.
-    Returns: next_w, config.
-    Source: Loshchilov and Hutter 2019, arXiv:1711.05101, algorithm 2; weight_decay is multiplied by the
-    learning rate as well, which makes a schedule the same for both.
-    """
-    step = getattr(adam, "__wrapped__", adam)  # without its check, which would refuse weight_decay
-    next_w, config = step(w, dw, config)
-    return next_w - config["learning_rate"] * config["weight_decay"] * w, config

@@ -17,13 +17,12 @@ from typing import NamedTuple
 import numpy as np
 
 from cs231n import fast_layers
-from cs231n.classifiers.fc_net import FullyConnectedNet
 from cs231n.contracts import require_choice, require_count
 from cs231n.data.augment import flip_and_shift, views
 from cs231n.data.whitening import Whitening, fit_whitening, whiten
 from cs231n.data_utils import get_CIFAR10_data
 from cs231n.solver import Solver
-from cs231n.training.checkpoint import Model
+from cs231n.training.checkpoint import Model, make_net
 
 __all__ = [
     "RECIPES",
@@ -99,8 +98,13 @@ def solver_for(
     require_choice("solver_for", "name", name, tuple(RECIPES))
     require_count("solver_for", "seed", seed, 0)
     recipe, rng = RECIPES[name], np.random.RandomState(seed)
-    net = FullyConnectedNet(
-        recipe.hidden_dims, normalization="batchnorm", weight_scale=0.03, rng=rng, layers=fast_layers
+    net = make_net(
+        "FullyConnectedNet",
+        hidden_dims=recipe.hidden_dims,
+        normalization="batchnorm",
+        weight_scale=0.03,
+        rng=rng,
+        layers=fast_layers,
     )
     return Solver(
         net,

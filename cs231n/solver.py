@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from cs231n import optim
+from cs231n.adamw import adamw
 from cs231n.common.terminal import Progress
 from cs231n.contracts import require_choice, require_count, require_labels
 from cs231n.training import checkpoint, diagnostics, run_folder, run_state
@@ -86,7 +87,8 @@ class Solver(SolverOptions):
         self.X_val, self.y_val = data["X_val"], data["y_val"]
         self._rule = rules[self.update_rule]
         w = next(iter(model.params.values()))
-        _, config = self._rule(w, np.zeros_like(w), dict(self.optim_config))  # a bad setting fails here
+        # A bad setting fails here. A rule of the course may write into w.
+        _, config = self._rule(w.copy(), np.zeros_like(w), dict(self.optim_config))
         self.optim_configs = {name: dict(self.optim_config) for name in model.params}
         if "weight_decay" in config:
             for name, own_config in self.optim_configs.items():
@@ -311,7 +313,10 @@ class Solver(SolverOptions):
 
 
 def _update_rules(model: Model) -> dict[str, Callable]:
-    """The rules of optim.py by name; the layers of a model may bring faster ones in their place."""
-    functions = {name: f for name, f in vars(optim).items() if name[0] != "_" and isfunction(f)}
-    rules = {name: f for name, f in functions.items() if [*signature(f).parameters] == ["w", "dw", "config"]}
+    """The rules of optim.py, and adamw; the layers of a model may bring faster ones in their place."""
+    functions: dict[str, Callable] = {
+        name: f for name, f in vars(optim).items() if name[0] != "_" and isfunction(f)
+    }
+    rules = {name: f for name, f in functions.items() if [*signature(f).parameters][2:] == ["config"]}
+    rules.setdefault("adamw", adamw)
     return rules | getattr(getattr(model, "layers", None), "UPDATE_RULES", {})

@@ -63,7 +63,11 @@ def diagnose(name: str, inputs: Inputs, outputs: Arrays, expected: Arrays) -> Di
     primary = [array for array in wrong if not exercise.is_secondary(array)]
     if not wrong:
         return None
-    return _compose_diagnosis(exercise, known, inputs, actual, expected, primary or wrong)
+    diagnosis = _compose_diagnosis(exercise, known, inputs, actual, expected, primary or wrong)
+    is_known = diagnosis.kind in {row.kind for row in known.misconceptions}
+    if "not_repeated" in wrong and not is_known:  # what an earlier call left explains the rest
+        return _compose_diagnosis(exercise, known, inputs, actual, expected, ["not_repeated"])
+    return diagnosis
 
 
 def find_notes(name: str, inputs: Inputs, outputs: Arrays, expected: Arrays) -> dict[str, str]:
@@ -115,7 +119,7 @@ def _compose_diagnosis(
         " ".join(sentence for sentence, _ in shown),
         "; ".join(sources),
         ""
-        if wrong[0] in ("params_written", "written_later")
+        if wrong[0] in ("params_written", "written_later", "not_repeated")
         else describe_worst_entry(wrong[0], actual[wrong[0]], expected[wrong[0]]),
         certain={*kinds} <= {row.kind for row in known.misconceptions},
         reasons=tuple(shown),
@@ -127,14 +131,15 @@ def _match_misconceptions(
 ) -> dict[str, Explanation]:
     """{a wrong array: (kind, sentence, source)} from as few misconceptions as it takes.
 
-    A misconception counts only if it gives every array that it would spoil, of those that are computed
-    together.
+    A misconception counts only if each array that it would spoil is as it says, or right, of those that are
+    computed together: it may be in one line of two. Of two that fit, the one that spoils no other array
+    counts.
     """
     content: list[object] = []
     for name, value in [*inputs.items(), *expected.items()]:
         content += name, np.shape(value), np.round(np.asarray(value, float), 6).tobytes()
     predictions = _prediction_cache(exercise.name, *content)
-    matches: list[tuple[Misconception, list[str]]] = []
+    matches: list[tuple[Misconception, list[str], int]] = []  # with the number of arrays that it would spoil
     for number, row in enumerate(known.misconceptions):
         if number not in predictions:
             predictions[number] = _predict(row, inputs, expected)
@@ -143,14 +148,18 @@ def _match_misconceptions(
             for name, value in predictions[number].items()
             if not allclose(value, expected[name]) and name in actual
         }
-        refuted = {_group_of(n) for n, value in spoiled.items() if not allclose(actual[n], value)}
+        refuted = {
+            _group_of(n)
+            for n, value in spoiled.items()
+            if not allclose(actual[n], value) and not allclose(actual[n], expected[n])
+        }
         hits = [name for name in wrong if name in spoiled and _group_of(name) not in refuted]
         if hits:
-            matches.append((row, hits))
-        if len(hits) == len(wrong):
+            matches.append((row, hits, len(spoiled)))
+        if len(hits) == len(wrong) == len(spoiled):
             break
     explanations: dict[str, Explanation] = {}
-    for row, hits in sorted(matches, key=lambda match: len(match[1]), reverse=True):
+    for row, hits, _ in sorted(matches, key=lambda match: (-len(match[1]), match[2])):
         for name in hits:
             explanations.setdefault(name, (row.kind, row.sentence, row.source))
     return explanations
@@ -220,6 +229,7 @@ def _in_any_array(expected: np.ndarray) -> Iterable[tuple[str, str, np.ndarray]]
             "a sum, or one division is too many.",
             expected / n,
         )
+    yield "fraction-lost", "the fraction is cut off, as by int, // or an integer dtype.", np.trunc(expected)
     yield "twice", "twice what it should be: something is counted twice, or a half is missing.", 2 * expected
     half = "half of what it should be: a factor of 2 is lost, as from the slope of a square."
     yield "half", half, expected / 2

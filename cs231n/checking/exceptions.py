@@ -6,15 +6,21 @@ from pathlib import Path
 
 import numpy as np
 
-from cs231n.checking.reloading import EDITED_FILES
+from cs231n.checking.reloading import EDITED_FILES, message_of
 
 __all__ = ["RAISED", "advise_on_arrays", "describe_exception", "find_user_line", "is_edited"]
 
 RAISED = (Exception, SystemExit)  # what a learner's function may raise: exit() must not end the check
 
 
+SHOWN_LINES, SHOWN_CHARACTERS = 5, 500
+
+
 def describe_exception(error: BaseException) -> tuple[str, str]:
-    return f"{type(error).__name__}: {error}", find_user_line(error)
+    """Its name with the beginning of its words, and the line that it came from."""
+    text = message_of(error)
+    shown = "\n".join(text[:SHOWN_CHARACTERS].split("\n")[:SHOWN_LINES])
+    return f"{type(error).__name__}: {shown}{' ...' * (shown != text)}", find_user_line(error)
 
 
 def find_user_line(error: BaseException) -> str:
@@ -41,9 +47,14 @@ def advise_on_arrays(error: BaseException) -> str:
         ((place.line or "", frame.f_locals) for place, frame in [*places][::-1] if is_edited(place)),
         ("", {}),
     )
-    if re.search(r"\bmax\(", line) and re.search("integer|truth value", str(error)):
+    message = message_of(error)
+    if re.search(r"\bmax\(", line) and re.search("integer|truth value", message):
         return "np.maximum compares entry by entry; max and np.max look for the largest entry."
-    if not isinstance(error, ValueError) or not re.search("core dimension|broadcast|not aligned", str(error)):
+    if "NoneType" in message:
+        empty = [word for word in re.findall(r"[A-Za-z_]\w*", line) if word in names and names[word] is None]
+        reason = ": the forward made none, as in mode 'test'" if "cache" in empty else ""
+        return f"{', '.join(empty)} on this line is None{reason}." if empty else ""
+    if not isinstance(error, ValueError) or not re.search("core dimension|broadcast|not aligned", message):
         return ""
     words = dict.fromkeys(re.findall(r"[A-Za-z_]\w*", line.partition(" = ")[2] or line))
     arrays = {word: names[word] for word in words if isinstance(names.get(word), np.ndarray)}

@@ -324,7 +324,7 @@ holes.
         """
 It is TwoLayerNet with any number of layers, so the chain becomes a loop. All hidden layers are built alike:
 affine, then a normalization if there is one, relu, then dropout if there is any. One function of
-layer_utils does all this for one layer, and another one does its backward pass.
+sandwiches.py does all this for one layer, and another one does its backward pass.
 """,
         """
 Read notebook 3, section 6. The loss is the softmax loss plus 0.5 reg times the sum of the squares of all W;

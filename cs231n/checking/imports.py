@@ -20,19 +20,23 @@ ALLOWED = (
     "cs231n.classifiers.fc_net",
     *(
         "cs231n.contracts" + name
-        for name in ("", ".require", ".shapes", ".takes", ".update_rule", ".variance")
+        for name in ("", ".names", ".require", ".shapes", ".takes", ".update_rule", ".variance")
     ),
     "cs231n.layer_utils",
     "cs231n.layers",
     "cs231n.optim",
+    "cs231n.sandwiches",
     "cs231n.checking",
-    "cs231n.checking.exercises",
+    *(
+        "cs231n.checking.exercises" + name
+        for name in ("", ".dropout", ".exercise", ".layers", ".nets", ".norms", ".update_rules")
+    ),
     "cs231n.checking.learner_code",
     "cs231n.checking.problems",
 )
 # What could answer for an exercise.
 ANSWERS = re.compile(
-    r"cs231n\.(checks|commands\.check|gradient_check|checking\.(diagnosis|verdict|answers(\.\w+)?))"
+    r"cs231n\.(checks|commands\.check|gradient_check|checking\.(dependencies|diagnosis|verdict|answers(\.\w+)?))"
 )
 RULE = "An exercise may import numpy, the standard library and the other files with exercises"
 

@@ -22,7 +22,7 @@ class Writes:
     Args:
         at_once: {(function, argument of its own): None}, in order.
         later: {(function, another one that was called before, argument of that one): None}: the earlier one
-            kept the array, as in a cache.
+            kept the array, as in a cache. Also one whose argument has another shape afterwards.
         arguments: [function, argument, its value, the copy that the function got] of each call.
     """
 
@@ -41,6 +41,8 @@ class Writes:
         for key, copy in copies.items():
             if np.array_equal(arguments[key], copy):
                 intact.append((name, key, arguments[key], copy))
+            elif copy.shape != arguments[key].shape:
+                self.later[name, name, key] = None
             else:
                 self.at_once[name, key] = None
         self.arguments = intact
@@ -79,9 +81,16 @@ def call(owner: Any, name: str, returns: Sequence[str] | None, **arguments: Any)
 
     Raises:
         WrongReturn: another number of values came back.
+        RuntimeError: in place of SystemExit and its like, which would end the check.
     """
     copies = {k: v.copy() for k, v in arguments.items() if isinstance(v, np.ndarray) and k != "cache"}
-    value = getattr(owner, name)(*(arguments | copies).values())
+    try:
+        value = getattr(owner, name)(*(arguments | copies).values())
+    except (Exception, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        ended = f"{name} raises {type(error).__name__}, as exit() does: it must return {_join(returns)}"
+        raise RuntimeError(ended).with_traceback(error.__traceback__) from None
     for writes in _open_writes:
         writes.add_call(name, arguments, copies)
     if returns is None or len(returns) == 1:
@@ -90,8 +99,12 @@ def call(owner: Any, name: str, returns: Sequence[str] | None, **arguments: Any)
         got = f"{len(value)} values" if isinstance(value, (tuple, list)) else type(value).__name__
         if value is None:
             got = "None. Is `return` missing?"
-        raise WrongReturn(f"{name} must return {', '.join(returns)}; got {got}")
+        raise WrongReturn(f"{name} must return {_join(returns)}; got {got}")
     return tuple(value)
+
+
+def _join(returns: Sequence[str] | None) -> str:
+    return ", ".join(returns or ["a value"])
 
 
 def array(where: str, name: str, value: object) -> np.ndarray:

@@ -7,10 +7,13 @@ from typing import NoReturn
 import numpy as np
 
 from cs231n.checking.exercises import require_exercise
-from cs231n.checking.learner_code import Arrays, Inputs, Namespace, record_writes
+from cs231n.checking.exercises.exercise import SMALL, differ
+from cs231n.checking.learner_code import Arrays, Inputs, Namespace, WrongReturn, array, record_writes
 
 __all__ = [
+    "BESIDES",
     "arrays_in_float64",
+    "call_layer",
     "find_writes",
     "forbid_other_backwards",
     "list_public_problems",
@@ -18,7 +21,8 @@ __all__ = [
     "run",
 ]
 
-SMALL = 50_000  # entries of an array up to which a problem is tried in float32 too
+# What every problem has besides, and every run: what it is if all is well.
+BESIDES = {"itemsize": 4, "written": 0, "written_later": 0, "not_repeated": 0}
 
 
 def list_public_problems(name: str) -> list[tuple[int, str]]:
@@ -30,8 +34,7 @@ def list_public_problems(name: str) -> list[tuple[int, str]]:
 def make_problem(name: str, seed: int, shape: tuple[int, int] | None = None, situation: str = "") -> Inputs:
     """The inputs of one problem: float64 arrays, labels and numbers, the same for the same seed.
 
-    Among them are itemsize, 4: the bytes of a number in the float32 that `run` tries as well; written and
-    written_later, 0: the number of arrays of others that a function may write into.
+    Among them are those of BESIDES: what `run` tells besides the arrays.
 
     Args:
         name: of an exercise.
@@ -48,11 +51,11 @@ def make_problem(name: str, seed: int, shape: tuple[int, int] | None = None, sit
     M = next(m for m in (3, 5, 4, 6) if m not in (N, D))
     make_inputs = exercise.situations[situation] if situation else exercise.inputs
     inputs = make_inputs(np.random.RandomState(seed), N, D, M)
-    return {**inputs, "itemsize": np.array(4), "written": np.array(0), "written_later": np.array(0)}
+    return inputs | {key: np.array(value) for key, value in BESIDES.items()}
 
 
 def run(name: str, module: Namespace, inputs: Inputs) -> Arrays:
-    """Run a learner's code, once in float64 and once in float32.
+    """Run a learner's code: in float64, in float32, and once more in float64.
 
     Args:
         name: of an exercise.
@@ -60,9 +63,11 @@ def run(name: str, module: Namespace, inputs: Inputs) -> Arrays:
         inputs: of `make_problem`; not modified, whatever the function does.
 
     Returns:
-        The arrays of the float64 call by name; itemsize: the bytes of the widest number in an array of the
-        float32 call; written: the number of arguments that the exercise's own function wrote into; and
-        written_later: 1 if it wrote into an array that another function got before, else 0.
+        The arrays of the first call by name; itemsize: the bytes of the widest number in an array of the
+        float32 call; written: the number of arguments that the exercise's own function wrote into;
+        written_later: 1 if it wrote into an array that another function got before, or changed the shape of
+        an argument, else 0; not_repeated: 1 if the last call gave something else than the first, else 0. A
+        large problem is tried once alone.
 
     Raises:
         WrongReturn: of learner_code.
@@ -70,8 +75,11 @@ def run(name: str, module: Namespace, inputs: Inputs) -> Arrays:
     """
     with record_writes() as writes:
         arrays, single = _call(name, module, inputs, np.float64), {}
+        differs = bool(arrays.pop("not_repeated", 0))
         if max(map(np.size, inputs.values())) <= SMALL:  # a large problem has the time of one call
             single = _call(name, module, inputs, np.float32)
+            free = require_exercise(name).free
+            differs |= differ(arrays, lambda: _call(name, module, inputs, np.float64), free)
     sizes = [array.itemsize for array in single.values() if array.ndim and array.dtype.kind == "f"]
     written = sum(function in ("loss", name) for function, _ in writes.at_once)
     later = any(function in ("loss", name) for function, *_ in writes.later)
@@ -80,6 +88,7 @@ def run(name: str, module: Namespace, inputs: Inputs) -> Arrays:
         "itemsize": np.array(max(sizes, default=4)),
         "written": np.array(written),
         "written_later": np.array(int(later)),
+        "not_repeated": np.array(int(differs)),
     }
 
 
@@ -93,9 +102,27 @@ def _call(name: str, module: Namespace, inputs: Inputs, dtype: type) -> Arrays:
     arguments = {
         name: np.array(v, dtype if v.dtype.kind == "f" else None) if isinstance(v, np.ndarray) else v
         for name, v in inputs.items()
-        if name not in ("itemsize", "written", "written_later")
+        if name not in BESIDES
     }
     return require_exercise(name).call(module, arguments)
+
+
+def call_layer(name: str, module: Namespace, inputs: Inputs) -> np.ndarray:
+    """The out of a forward pass, of the inputs of any problem that it fits.
+
+    Raises:
+        WrongReturn: it changed the shape of an argument, which its caller still needs; or out is no array.
+        Exception: what the function raises.
+    """
+    layer = require_exercise(name).layer
+    assert layer is not None
+    with record_writes() as writes:
+        out = array(name, "out", layer(module, inputs)[0])
+    for function, _, argument in writes.later:
+        raise WrongReturn(
+            f"{function} changes the shape of its argument {argument}, which its caller still needs"
+        )
+    return out
 
 
 def find_writes(name: str, module: Namespace, inputs: Inputs) -> tuple[list[str], list[tuple[str, str]]]:

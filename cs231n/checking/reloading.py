@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from types import FunctionType, ModuleType
 from typing import Any
 
+from cs231n.checking.edition import entry_of
 from cs231n.common.files import REPOSITORY
 
 __all__ = [
@@ -21,20 +22,22 @@ __all__ = [
     "describe_failure",
     "describe_missing_name",
     "end_sentence",
+    "message_of",
     "reload_edited",
     "remember_loaded",
 ]
 
-# What learners edit, in the order in which one imports another; and fast_layers, which passes on their names.
+# What learners edit, and what passes on their names, in the order in which one imports another.
 _MODULES = (
     "cs231n.layers",
+    "cs231n.sandwiches",
     "cs231n.layer_utils",
     "cs231n.optim",
     "cs231n.classifiers.fc_net",
     "cs231n.fast_layers",
 )
 _FILES = {name: REPOSITORY / f"{name.replace('.', '/')}.py" for name in _MODULES}
-EDITED_FILES = list(_FILES.values())[:-1]
+EDITED_FILES = [_FILES[f"cs231n.{name}"] for name in ("layers", "layer_utils", "optim", "classifiers.fc_net")]
 
 _loaded: dict[str, bytes] = {}  # {module: the content of its file when it was run}
 _deleted: set[tuple[str, str]] = set()  # (module, name) of functions that a notebook lost with their file's
@@ -77,14 +80,28 @@ def describe_failure(name: str, error: Exception) -> str:
     return f"{sentence} Until it is mended, cells run the code from before the edit."
 
 
+def message_of(error: BaseException) -> str:
+    """Its words, which a class of a learner's own may fail to give."""
+    try:
+        return str(error)
+    except Exception:
+        return "(its message cannot be shown)"
+
+
 def describe_missing_name(error: BaseException) -> str:
     """What to do if a file of the kit lacks a function that another file imports; "" for other errors."""
-    found = re.search(r"module 'cs231n\.([\w.]+)' has no attribute '(\w+)'", str(error))
-    if found is None:
-        found = re.search(r"cannot import name '(?=\w+' from 'cs231n\.([\w.]+)')(\w+)'", str(error))
-    if found is None or not isinstance(error, (AttributeError, ImportError)):
+    if not isinstance(error, (AttributeError, ImportError)):
         return ""
-    return f"{found[1].rpartition('.')[2]}.py has no {found[2]}: keep the names of the functions."
+    message = message_of(error)
+    found = re.search(r"module 'cs231n\.([\w.]+)' has no attribute '(\w+)'", message)
+    if found is None:
+        found = re.search(r"cannot import name '(?=\w+' from 'cs231n\.([\w.]+)')(\w+)'", message)
+    if found is None:
+        return ""
+    file, name = f"{found[1].rpartition('.')[2]}.py", found[2]
+    if entry := entry_of(name):
+        return f"{file} has no {name}, which is exercise {entry.number}: write it there, under this name."
+    return f"{file} has no {name}: keep the names of the functions."
 
 
 def end_sentence(sentence: str) -> str:

@@ -52,6 +52,7 @@ from cs231n.checking.problems import (
 from cs231n.checking.reloading import (
     describe_missing_name,
     end_sentence,
+    message_of,
     reload_edited,
     remember_loaded,
 )
@@ -102,6 +103,8 @@ def verdict(name: str, module: Namespace | None = None) -> Verdict:
     except KeyboardInterrupt as error:
         print(f"\n{name} was interrupted {find_user_line(error)}", file=sys.stderr)
         raise
+    except SystemExit as error:  # of exit() at the top of a file, or in a class
+        result = _describe_error(name, error)
     finally:
         slow.cancel()
     return result._replace(printed=printed.beginning())
@@ -140,7 +143,7 @@ def _try_problem(
         if diagnosis is None:
             return None
         if diagnosis.kind == "writes-into-x":
-            diagnosis = diagnosis._replace(sentence=_describe_late_write(name, module, inputs))
+            diagnosis = _describe_late_write(name, module, inputs, diagnosis)
         written = tuple(notes[kind] for kind in notes if kind == "writes-into-input")
         wrong = Verdict(name, WRONG, _describe_diagnosis(name, diagnosis), diagnosis.kind, written)
     if exercise.forward:
@@ -225,6 +228,16 @@ def _find_notes(exercise: Exercise, module: Namespace, inputs: Inputs, outputs: 
     """{kind: sentence} of `find_notes`, with the names of the arrays and arguments."""
     name = exercise.name
     notes = find_notes(name, inputs, outputs, answers.for_(name).expected(inputs, outputs))
+    with contextlib.suppress(Exception):  # of a learner's code that another call does not suit
+        notes |= _name_arguments(exercise, module, inputs, notes)
+    return notes
+
+
+def _name_arguments(
+    exercise: Exercise, module: Namespace, inputs: Inputs, notes: dict[str, str]
+) -> dict[str, str]:
+    """Those of the notes that another call can make clearer: which arrays, which arguments."""
+    name, notes = exercise.name, dict(notes)
     if "not-float32" in notes and (arrays := arrays_in_float64(name, module, inputs)):
         notes["not-float32"] = (
             f"{join_names(arrays)} {'is' if len(arrays) == 1 else 'are'} {answers.NOT_FLOAT32}"
@@ -243,14 +256,17 @@ def _find_notes(exercise: Exercise, module: Namespace, inputs: Inputs, outputs: 
     return notes
 
 
-def _describe_late_write(name: str, module: Namespace, inputs: Inputs) -> str:
-    """Which array of an earlier call a function writes into."""
+def _describe_late_write(name: str, module: Namespace, inputs: Inputs, diagnosis: Diagnosis) -> Diagnosis:
+    """The diagnosis with the array of an earlier call that a function writes into."""
     earlier = find_writes(name, module, inputs)[1]
+    if not earlier:
+        return diagnosis
     places = " and ".join(f"{argument}, which {function} got" for function, argument in earlier)
-    return (
+    sentence = (
         f"{name} writes into {places} from its caller: the caller still needs it. Write into a new array, as "
         "with t = x - mean in place of x -= mean."
     )
+    return diagnosis._replace(sentence=sentence, reasons=())
 
 
 def _load(exercise: Exercise) -> ModuleType | Verdict:
@@ -324,7 +340,7 @@ def _check_scores(name: str, module: Namespace, error: NotImplementedError) -> V
 
 def _describe_missing(name: str, error: NotImplementedError) -> tuple[str, ...]:
     """Which exercise it waits for, or which function is left to write if it is not the exercise's own."""
-    label = re.fullmatch(r"Exercise \d+: (\S+)", str(error))
+    label = re.fullmatch(r"Exercise \d+: (\S+)", message_of(error))
     if label and label[1] != name:
         entry = entry_of(label[1])
         place = f"exercise {entry.number}, {label[1]} ({entry.section})" if entry else label[1]

@@ -5,13 +5,14 @@ import importlib
 
 import numpy as np
 
-from cs231n import layer_utils, layers
+from cs231n import layer_utils, layers, sandwiches
 from cs231n.contracts import (
     RNG,
     Check,
     Number,
     OneOf,
     Optional,
+    public_names,
     require_bool,
     require_count,
     require_float_dtype,
@@ -24,7 +25,7 @@ from cs231n.contracts import (
 from cs231n.layer_utils import *
 from cs231n.layers import *
 
-__all__ = ["TwoLayerNet", "FullyConnectedNet", *layers.__all__, *layer_utils.__all__]
+__all__ = ["TwoLayerNet", "FullyConnectedNet", *public_names(layers, layer_utils)]
 
 SIZE, AT_LEAST_0 = Check(require_count), Number(0)
 
@@ -99,7 +100,7 @@ class FullyConnectedNet:
         dropout: the name of dropout_keep_ratio until 2020, with the same meaning.
         use_batchnorm: True is the older word for normalization="batchnorm".
         rng: where weights and dropout masks come from (default: the global numpy stream).
-        layers: module whose layers the net is made of: layer_utils, or fast_layers for speed.
+        layers: module whose layers the net is made of: sandwiches, or fast_layers for speed.
         label_smoothing: share of each target that is spread over all classes; see softmax_loss below.
 
     Raises:
@@ -138,7 +139,7 @@ class FullyConnectedNet:
         dropout=None,
         use_batchnorm=None,
         rng=None,
-        layers=layer_utils,
+        layers=sandwiches,
         label_smoothing=0.0,
     ):
         if dropout is not None:

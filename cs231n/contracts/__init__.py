@@ -7,6 +7,7 @@ A call that does not fit raises TypeError or ValueError with one sentence that s
 stands outside the body, so it stays whatever is written there.
 """
 
+from cs231n.contracts.names import public_names, stand_ins
 from cs231n.contracts.require import (
     describe_with_fix,
     is_plain_array,
@@ -52,6 +53,7 @@ __all__ = [
     "describe_with_fix",
     "init_config",
     "is_plain_array",
+    "public_names",
     "require",
     "require_bool",
     "require_choice",
@@ -66,6 +68,7 @@ __all__ = [
     "require_scale",
     "require_seed",
     "require_sizes",
+    "stand_ins",
     "takes",
     "update_rule",
 ]

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from cs231n import fast_layers
-from cs231n.classifiers.fc_net import FullyConnectedNet
 from cs231n.data.errors import DataError
 from cs231n.data.sources import locate
 from cs231n.data_utils import data_source, get_CIFAR10_data
 from cs231n.search.space import Space, choice, integer, log_uniform
 from cs231n.solver import Solver
+from cs231n.training.checkpoint import make_net
 
 __all__ = ["SPACE", "TrainOnCIFAR10"]
 
@@ -48,8 +48,12 @@ class TrainOnCIFAR10:
             FloatingPointError: the loss diverged.
         """
         rng = np.random.RandomState(seed)
-        net = FullyConnectedNet(
-            [config["width"]] * config["depth"], normalization="batchnorm", rng=rng, layers=fast_layers
+        net = make_net(
+            "FullyConnectedNet",
+            hidden_dims=[config["width"]] * config["depth"],
+            normalization="batchnorm",
+            rng=rng,
+            layers=fast_layers,
         )
         solver = Solver(
             net,

@@ -1,6 +1,7 @@
 """Parameters and their running statistics, saved and loaded together: a model needs both at test time."""
 
 import importlib
+import inspect
 import json
 import os
 import tempfile
@@ -14,10 +15,12 @@ from cs231n.common.files import atomic_write
 __all__ = [
     "Model",
     "Snapshot",
+    "bn_params_of",
     "build",
     "describe",
     "load_checkpoint",
     "load_model",
+    "make_net",
     "read_arrays",
     "require_folder",
     "restore",
@@ -30,7 +33,9 @@ STATISTICS = ("running_mean", "running_var")
 
 NETS = "cs231n.classifiers.fc_net"  # by name, since it is a learner's file: it may change, or not import
 KINDS = ("TwoLayerNet", "FullyConnectedNet")
-LAYERS = ("cs231n.layer_utils", "cs231n.fast_layers")  # what a file may name: no other module is imported
+# What a file may name, and what is imported for it: the hidden layers were in layer_utils, a learner's file.
+LAYERS = {f"cs231n.{name}": f"cs231n.{name}" for name in ("sandwiches", "fast_layers")}
+LAYERS["cs231n.layer_utils"] = "cs231n.sandwiches"
 
 
 class Model(Protocol):
@@ -50,7 +55,7 @@ def snapshot(model: Model) -> Snapshot:
     params = {name: w.copy() for name, w in model.params.items()}
     return params, [
         {name: bn_param[name].copy() for name in STATISTICS if name in bn_param}
-        for bn_param in _bn_params_of(model)
+        for bn_param in bn_params_of(model)
     ]
 
 
@@ -60,14 +65,16 @@ def restore(model: Model, saved: Snapshot) -> None:
     for name, w in params.items():  # into the same dict: a model may read it under another name as well
         model.params[name] = w.astype(model.params[name].dtype if name in model.params else w.dtype)
     dtype = next(iter(model.params.values())).dtype
-    for bn_param, stored in zip(_bn_params_of(model), statistics):
+    for bn_param, stored in zip(bn_params_of(model), statistics):
         for name in STATISTICS:
             bn_param.pop(name, None)
         bn_param.update({name: a.astype(dtype) for name, a in stored.items()})
 
 
-def _bn_params_of(model: Model) -> list[dict[str, Any]]:
-    return getattr(model, "bn_params", [])
+def bn_params_of(model: Model) -> list[dict[str, Any]]:
+    """The dicts of running statistics; some nets of the course have a dict of them in place of the list."""
+    bn_params = getattr(model, "bn_params", [])
+    return [*bn_params.values()] if isinstance(bn_params, dict) else bn_params
 
 
 def save_checkpoint(path: str | os.PathLike, model: Model, saved: Snapshot | None = None) -> None:
@@ -128,21 +135,23 @@ def read_arrays(where: str, path: str | os.PathLike) -> dict[str, np.ndarray]:
 def describe(model: Model) -> dict[str, Any] | None:
     """The arguments that build a net of fc_net.py again, as JSON has them; None for any other model."""
     net: Any = model
-    kind, weights = type(net).__name__, [w.shape for name, w in net.params.items() if name[0] == "W"]
+    kind, names = type(net).__name__, sorted(net.params, key=lambda name: (len(name), name))
+    weights = [net.params[name].shape for name in names if name[0] == "W"]
     if type(net).__module__ != NETS or kind not in KINDS:  # a class is another object after a reload
         return None
     described = {"kind": kind, "input_dim": weights[0][0], "num_classes": weights[-1][1], "reg": net.reg}
     if kind == "TwoLayerNet":
         return {**described, "hidden_dim": weights[0][1]}
+    older_batchnorm = getattr(net, "use_batchnorm", False)  # of 2016 and 2017
     described |= {
         "hidden_dims": [size for _, size in weights[:-1]],
-        "normalization": net.normalization,
+        "normalization": getattr(net, "normalization", "batchnorm" if older_batchnorm else None),
         "dtype": np.dtype(net.dtype).name,
         "dropout_keep_ratio": net.dropout_param.get("p", 1),
         "seed": net.dropout_param.get("seed"),
         "bn_params": [
             {name: value for name, value in p.items() if name not in ("mode", *STATISTICS)}
-            for p in net.bn_params
+            for p in bn_params_of(net)
         ],
     }
     if hasattr(net, "layers"):  # which a net of the public course has not
@@ -160,22 +169,65 @@ def build(described: dict[str, Any]) -> Model:
     """
     arguments = dict(described)
     kind, bn_params = arguments.pop("kind"), arguments.pop("bn_params", [])
-    if kind not in KINDS or arguments.get("layers", LAYERS[0]) not in LAYERS:
+    if kind not in KINDS or arguments.get("layers", "cs231n.sandwiches") not in LAYERS:
         raise ValueError(f"a net of kind {kind!r}, layers {arguments.get('layers')!r}, is not of this kit")
     if "layers" in arguments:
-        arguments["layers"] = importlib.import_module(arguments["layers"])
+        arguments["layers"] = importlib.import_module(LAYERS[arguments["layers"]])
     if "dtype" in arguments:
         arguments["dtype"] = np.dtype(arguments["dtype"]).type
     stream = np.random.get_state()
     try:
-        model = getattr(importlib.import_module(NETS), kind)(**arguments)
+        model = make_net(kind, **arguments)
     except TypeError as error:  # of another year, or of the learner's own
         raise ValueError(f"fc_net.py cannot build the {kind} again ({error}); try with model=...") from None
     finally:
         np.random.set_state(stream)
-    for bn_param, settings in zip(_bn_params_of(model), bn_params):
+    for bn_param, settings in zip(bn_params_of(model), bn_params):
         bn_param.update(settings)
     return model
+
+
+def make_net(kind: str, *, rng: np.random.RandomState | None = None, **options: Any) -> Model:
+    """A net of fc_net.py, which may be that of any year of the course.
+
+    Where its class does not take them, layers and options that are off are left out, and dropout_keep_ratio
+    and normalization have the names of earlier years.
+
+    Args:
+        kind: the name of the class.
+        rng: where the weights come from, by way of the global stream if the class knows no other; the global
+            stream stays where it is (None: the global stream).
+        **options: further arguments.
+
+    Raises:
+        TypeError: the class does not take an argument.
+    """
+    net = getattr(importlib.import_module(NETS), kind)
+    known = inspect.signature(net).parameters
+    if "layers" not in known:
+        options.pop("layers", None)
+    for name, off in {"dropout_keep_ratio": 1, "normalization": None, "label_smoothing": 0}.items():
+        if name not in known and options.get(name, off) == off:
+            options.pop(name, None)
+    if "dropout_keep_ratio" in options and "dropout_keep_ratio" not in known:
+        options["dropout"] = options.pop("dropout_keep_ratio")
+    if "normalization" in options and "normalization" not in known:
+        if options.pop("normalization") == "layernorm":
+            raise TypeError(
+                f"make_net: {kind} in fc_net.py takes no normalization, so it has no layernorm; "
+                "try the arguments that the exercise FullyConnectedNet asks for"
+            )
+        options["use_batchnorm"] = True
+    if rng is None:
+        return net(**options)
+    if "rng" in known:
+        return net(**options, rng=rng)
+    stream = np.random.get_state()
+    np.random.seed(rng.randint(2**31))
+    try:
+        return net(**options)
+    finally:
+        np.random.set_state(stream)
 
 
 def load_model(path: str | os.PathLike) -> Model:
@@ -220,7 +272,7 @@ def load_checkpoint(path: str | os.PathLike, model: Model) -> None:
     in_file["normalization"] = normalization
     in_model: dict[str, Any] = {f"params/{name}": w.shape for name, w in model.params.items()}
     in_model["normalization"] = str(getattr(model, "normalization", None))
-    norms = [f"bn_params/{i}/" for i in range(len(_bn_params_of(model)))]
+    norms = [f"bn_params/{i}/" for i in range(len(bn_params_of(model)))]
     for i, norm in enumerate(norms, start=1):
         gamma = model.params.get(f"gamma{i}") if normalization == "batchnorm" else None
         for key in (norm + name for name in STATISTICS):

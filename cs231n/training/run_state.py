@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from cs231n.training.checkpoint import Model, Snapshot, build, describe
+from cs231n.training.checkpoint import Model, Snapshot, bn_params_of, build, describe
 from cs231n.training.options import options_to_json, qualified_name
 from cs231n.training.random_state import load_random_state, save_random_state
 
@@ -74,7 +74,7 @@ def capture(solver: Trainer, rows: list[list], digest: str) -> dict[str, Any]:
         "counters": {name: getattr(solver, attribute) for name, attribute in COUNTERS.items()},
         "histories": {name: np.array(getattr(solver, name)) for name in HISTORIES},
         "params": model.params,
-        "bn_params": getattr(model, "bn_params", []),
+        "bn_params": bn_params_of(model),
         "optim_configs": solver.optim_configs,
         "best": solver._best_snapshot,
         "streams": save_random_state(solver=solver.rng, model=dropout_rng),
@@ -93,7 +93,7 @@ def restore_state(solver: Trainer, state: dict[str, Any]) -> None:
             f"Solver.resume: the run was trained on other data (sha256 {state['data'][:12]}..., "
             f"here {digest[:12]}...); try the arrays that it began with"
         )
-    bn_params: list[dict] = getattr(model, "bn_params", [])
+    bn_params = bn_params_of(model)
     shapes = {name: np.shape(w) for name, w in model.params.items()}
     saved_shapes = {name: w.shape for name, w in state["params"].items()}
     if shapes != saved_shapes or len(bn_params) != len(state["bn_params"]):

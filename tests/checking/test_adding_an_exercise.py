@@ -8,16 +8,25 @@ from cs231n.checking import answers
 from cs231n.checking.answers.primitives import Answers, table
 from cs231n.checking.exercises import EXERCISES, Exercise
 from cs231n.checking.learner_code import array, call
-from cs231n.checking.problems import make_problem, run
+from cs231n.checking.problems import BESIDES, make_problem, run
 from cs231n.checks import check
 from tests.support.python import ROOT, run_python
 
-NEEDED = ["__init__", *(f"checking/{n}" for n in ("__init__", "exercises", "learner_code", "problems"))]
+FAMILIES = ("dropout", "exercise", "layers", "nets", "norms", "update_rules")
+NEEDED = [
+    "__init__",
+    *(f"checking/{name}" for name in ("__init__", "learner_code", "problems", "exercises/__init__")),
+    *(f"checking/exercises/{name}" for name in FAMILIES),
+]
 
 
-# Step 1, for cs231n/checking/exercises.py: what it is tried on, and how it is called.
+# Step 1, for a family in cs231n/checking/exercises/: what it is tried on, and how it is called.
 def tanh_inputs(rng, N, D, M):
     return {"x": rng.normal(size=(N, D))}
+
+
+def tanh_inputs_far_from_zero(rng, N, D, M):
+    return {"x": rng.choice([-800.0, 800.0], (N, D))}
 
 
 def call_tanh(module, i):
@@ -25,11 +34,17 @@ def call_tanh(module, i):
     return {"out": array("tanh_forward", "out", out)}
 
 
-EXERCISE = Exercise("tanh_forward", "cs231n.layers", tanh_inputs, call_tanh)
+EXERCISE = Exercise(
+    "tanh_forward",
+    "cs231n.layers",
+    tanh_inputs,
+    call_tanh,
+    {"For entries far from zero": tanh_inputs_far_from_zero},
+)
 
 # Step 2, for a family in cs231n/checking/answers/: what is right, and what each misconception gives.
 ANSWERS = Answers(
-    lambda i, outputs: {"out": (np.exp(2 * i["x"]) - 1) / (np.exp(2 * i["x"]) + 1)},
+    lambda i, outputs: {"out": np.sign(i["x"]) * (2 / (1 + np.exp(-2 * np.abs(i["x"]))) - 1)},
     table(
         "the docstring of tanh_forward",
         ("sigmoid", "this is the sigmoid, which runs from 0 to 1.", lambda i, e: {"out": (1 + e["out"]) / 2}),
@@ -43,6 +58,10 @@ def tanh(monkeypatch):
     monkeypatch.setitem(EXERCISES, "tanh_forward", EXERCISE)
     monkeypatch.setitem(answers.ANSWERS, "tanh_forward", ANSWERS)
     return lambda function: monkeypatch.setattr(layers, "tanh_forward", function, raising=False)
+
+
+def overflowing(x):
+    return (np.exp(2 * x) - 1) / (np.exp(2 * x) + 1), x
 
 
 def casting(x):
@@ -61,10 +80,11 @@ def writing(x):
         (lambda x: (-np.tanh(x), x), "wrong", "out: right up to the sign."),  # what every exercise knows
         (lambda x: (np.tanh(2 * x), x), "wrong", "out: no known mistake fits"),
         (lambda x: np.tanh(x), "wrong", "tanh_forward must return out, cache"),
+        (overflowing, "wrong", "For entries far from zero: out: NaN or infinite"),
         (casting, "passed", "- also: out is float64 for float32 input: an array is cast"),
         (writing, "passed", "- also: tanh_forward writes into its argument x"),
     ],
-    ids="right sigmoid sign unknown return float64 input".split(),
+    ids="right sigmoid sign unknown return overflow float64 input".split(),
 )
 def test_check_knows_the_exercise(tanh, capsys, function, verdict, words):
     tanh(function)
@@ -79,7 +99,7 @@ def test_the_definition_agrees_with_a_solution(tanh, shape):
     inputs = make_problem("tanh_forward", 1, shape)
     outputs = run("tanh_forward", layers, inputs)
     expected = answers.for_("tanh_forward").expected(inputs, outputs)
-    assert expected.keys() == outputs.keys() == {"out", "itemsize", "written"}
+    assert expected.keys() == outputs.keys() == {"out", *BESIDES}
     np.testing.assert_allclose(outputs["out"], expected["out"], rtol=1e-13)  # rounding of exp and a division
 
 
@@ -103,6 +123,6 @@ outputs = run("relu_forward", layers, make_problem("relu_forward", 0))
 print(*outputs, *sorted(name for name in sys.modules if name.startswith("cs231n")))
 """
     done = run_python(code, cwd=tmp_path, env={"PYTHONPATH": None})
-    names = "cs231n .checking .checking.exercises .checking.learner_code .checking.problems .layers"
-    modules = names.replace(" .", " cs231n.").split()
-    assert done.stdout.split() == ["out", "itemsize", "written", *modules], done.stderr
+    files = sorted({name.removesuffix("/__init__").replace("/", ".") for name in (*NEEDED, "layers")})
+    modules = ["cs231n", *(f"cs231n.{name}" for name in files if name != "__init__")]
+    assert done.stdout.split() == ["out", *BESIDES, *modules], done.stderr

@@ -111,7 +111,9 @@ def test_what_is_wrong_with_a_file_is_said_once(kit):
 
 def test_a_function_with_another_name_is_said_once_and_plainly(kit):
     kit.edit("layers.py", "def batchnorm_backward_alt(", "def batchnorm_alt(")
-    sentence = "layers.py has no batchnorm_backward_alt: keep the names of the functions."
+    sentence = (
+        "layers.py has no batchnorm_backward_alt, which is exercise 8: write it there, under this name."
+    )
     assert kit.check(1, 8, 17) == (
         f"affine_forward: passed batchnorm_backward_alt: wrong {sentence} FullyConnectedNet: wrong {sentence}"
     )

@@ -1,6 +1,8 @@
 """Problems follow from their seed, functions are called as learners may write them, definitions agree."""
 
 import importlib
+import re
+from fnmatch import fnmatch
 
 import numpy as np
 import pytest
@@ -8,17 +10,20 @@ import pytest
 from cs231n.checking import answers
 from cs231n.checking.exercises import EXERCISES
 from cs231n.checking.learner_code import WrongReturn, array, call, record_writes
-from cs231n.checking.problems import forbid_other_backwards, make_problem, run
+from cs231n.checking.problems import BESIDES, forbid_other_backwards, make_problem, run
 from tests.corpus import built, solved
 
 every_exercise = pytest.mark.parametrize("name", EXERCISES)
+every_situation = pytest.mark.parametrize(
+    "name, situation", [(name, s) for name in EXERCISES for s in ("", *EXERCISES[name].situations)], ids=str
+)
 
 
 @pytest.mark.parametrize("shape", [None, (5, 4), (4, 9), (3, 6)], ids=str)
-@every_exercise
-def test_definitions_agree_with_the_kit(name, shape):
+@every_situation
+def test_definitions_agree_with_the_kit(name, situation, shape):
     for seed in (0, 5):
-        inputs, outputs = solved(name, seed, shape)
+        inputs, outputs = solved(name, seed, shape, situation)
         expected = answers.for_(name).expected(inputs, outputs)
         assert expected.keys() <= outputs.keys() <= {*expected, "out"}
         for key, right in expected.items():
@@ -26,9 +31,9 @@ def test_definitions_agree_with_the_kit(name, shape):
             np.testing.assert_allclose(outputs[key], right, rtol=1e-10, atol=1e-12, err_msg=key)
 
 
-@every_exercise
-def test_a_problem_follows_from_its_seed_and_is_left_alone(name):
-    inputs, again, different = (make_problem(name, seed) for seed in (3, 3, 4))
+@every_situation
+def test_a_problem_follows_from_its_seed_and_is_left_alone(name, situation):
+    inputs, again, different = (make_problem(name, seed, None, situation) for seed in (3, 3, 4))
     run(name, importlib.import_module(EXERCISES[name].module), inputs)
     assert inputs.keys() == again.keys()
     assert all(np.array_equal(inputs[key], again[key]) for key in inputs)
@@ -39,19 +44,23 @@ def test_a_problem_follows_from_its_seed_and_is_left_alone(name):
 def test_a_registry_entry_names_arrays_that_there_are(name):
     exercise, (inputs, outputs) = EXERCISES[name], solved(name)
     assert exercise.name == name and hasattr(importlib.import_module(exercise.module), name.partition(".")[0])
-    assert {*exercise.weights} <= outputs.keys()
-    assert {f"d{argument}" for argument in exercise.arguments} <= outputs.keys()
-    assert {*exercise.arguments} <= inputs.keys()
+    names = {array for s in ("", *exercise.situations) for array in solved(name, 0, None, s)[1]}
+    assert {*exercise.weights} <= names
     assert exercise.forward is None or EXERCISES[exercise.forward].module == exercise.module
-    assert not exercise.arguments or EXERCISES[exercise.forward].layer
-    assert all(any(map(exercise.is_secondary, outputs)) for pattern in exercise.secondary)
-    assert {"itemsize", "written", *exercise.notes} <= outputs.keys()
+    assert (answers.for_(name).forward_out is None) == (exercise.forward in (None, "dropout_forward"))
+    assert exercise.forward is None or EXERCISES[exercise.forward].layer
+    assert exercise.forward is None or {f"d{i}" for i in inputs if f"d{i}" in names} == {
+        array for array in names if re.fullmatch("d[a-z]+", array)
+    }
+    assert {*exercise.layers} < EXERCISES.keys()
+    assert all(any(fnmatch(array, pattern) for array in names) for pattern in exercise.secondary)
+    assert {*BESIDES, *exercise.notes} <= outputs.keys()
 
 
 @every_exercise
 def test_dx_of_a_normalization_is_worth_half_of_its_points(name):
     _, outputs = solved(name)
-    weights = {key: EXERCISES[name].weight(key) for key in outputs}
+    weights = {key: EXERCISES[name].weight(key) for key in outputs if key not in BESIDES}
     if EXERCISES[name].forward in ("batchnorm_forward", "layernorm_forward"):
         assert weights["dx"] == sum(weights.values()) / 2
     else:
@@ -91,10 +100,21 @@ def test_a_changed_argument_is_recorded_and_the_callers_array_stays():
     x, cache, y = np.ones(3), np.ones(3), np.full(3, 2.0)
     with record_writes() as writes:
         assert call(module, "f", ("x", "cache"), x=x, cache=cache)[1].sum() == 0
-        assert not writes and not cache.any()
+        assert not writes.at_once and not cache.any()
         assert not call(module, "f", ("x", "cache"), x=x, y=y)[1].any()
-    assert list(writes) == [("f", "y")] and np.array_equal(y, [2, 2, 2])
+    assert list(writes.at_once) == [("f", "y")] and not writes.later and np.array_equal(y, [2, 2, 2])
     assert array("f", "x", [1, 2]).shape == (2,)
+
+
+def test_an_array_that_an_earlier_call_got_is_recorded_when_a_later_one_writes_into_it():
+    module = built(
+        "relu_forward", "def f(x):\n    return x\n\n\ndef g(cache):\n    cache *= 2\n    return cache\n"
+    )
+    x = np.ones(3)
+    with record_writes() as writes:
+        cache = call(module, "f", None, x=x)
+        call(module, "g", None, cache=cache)
+    assert list(writes.later) == [("g", "f", "x")] and not writes.at_once and np.array_equal(x, [1, 1, 1])
 
 
 def test_the_closed_form_cannot_call_the_staged_one():

@@ -11,7 +11,7 @@ from cs231n.checking.exercises import EXERCISES
 from tests.support import ROOT
 
 MODULES = {exercise.module for exercise in EXERCISES.values()}
-SOURCES = sorted({row.source for name in EXERCISES for row in answers.for_(name).misconceptions})
+SOURCES = sorted({row.source for name in EXERCISES for row in answers.for_(name).misconceptions} - {""})
 TITLES = {
     "notebook 1, section 1": "chain rule",
     "notebook 1, section 9": "layers of your own",

@@ -19,7 +19,7 @@ from tests.corpus import SOLUTIONS, STYLES, built
 
 @pytest.mark.parametrize("exercise, style", STYLES)
 def test_right_solutions_of_every_style_pass(exercise, style):
-    assert verdict(exercise, built(exercise, SOLUTIONS[exercise][style])) == (exercise, "passed", (), "", ())
+    assert verdict(exercise, built(exercise, SOLUTIONS[exercise][style])) == Verdict(exercise, "passed", ())
 
 
 @pytest.mark.parametrize("exercise", EXERCISES)
@@ -40,48 +40,93 @@ def twice_forward(x, gamma, beta, bn_param):
     return 2 * out, cache
 
 
-def test_the_oracle_of_a_backward_is_the_learners_own_forward():
+OWN, NEITHER = "is the gradient of that forward", "neither of that forward nor of the layer as defined"
+
+
+@pytest.mark.parametrize("divisor, words", [("N", NEITHER), ("(N - 1)", OWN)], ids=["neither", "own"])
+def test_a_backward_of_a_wrong_forward_is_wrong_and_the_forward_is_named_first(divisor, words):
     unbiased = SOLUTIONS["batchnorm_backward"]["plain"].replace(
         "np.var(x, axis=0)", "np.var(x, axis=0, ddof=1)"
     )
-    result = verdict("batchnorm_backward", built("batchnorm_backward", unbiased))
-    assert result.status == "wrong" and "Check batchnorm_forward first: yours differs" in result.findings[0]
-    matching = unbiased.replace("(x - mu) / N +", "(x - mu) / (N - 1) +")
-    assert verdict("batchnorm_backward", built("batchnorm_backward", matching)).status == "passed"
+    source = unbiased.replace("(x - mu) / N +", f"(x - mu) / {divisor} +")
+    result = verdict("batchnorm_backward", built("batchnorm_backward", source))
+    assert (result.status, result.kind) == ("wrong", "another-forward")
+    assert result.findings[0].startswith("Check batchnorm_forward first: ") and words in result.findings[0]
+    assert len(result.findings) == 2 and result.findings[1].startswith("dx: 35 of 35 entries off")
 
 
 @pytest.mark.parametrize(
-    "scale, spoil, kinds, words",
+    "scale, spoil, kinds",
     [
-        (1, lambda dx: dx, "another-forward", "this is the gradient of the layer as defined"),
-        (2, lambda dx: dx + np.arange(35).reshape(7, 5) ** 2, "another-forward", "the gradient of neither"),
-        (2, lambda dx: -dx, "sign-of-both|sign|another-forward", ""),
-        (2, lambda dx: dx.T, "transposed", "dx has the wrong shape"),
+        (1, lambda dx: dx, ""),
+        (1, lambda dx: -dx, "another-forward"),
+        (2, lambda dx: dx, "another-forward"),
+        (2, lambda dx: dx + np.arange(35).reshape(7, 5) ** 2, "another-forward"),
+        (2, lambda dx: -dx, "another-forward"),
+        (2, lambda dx: dx.T, "transposed"),
     ],
-    ids=["right", "unknown", "sign", "shape"],
+    ids="right sign own unknown sign-of-own shape".split(),
 )
-def test_behind_another_forward_only_what_is_certain_is_said(scale, spoil, kinds, words):
+def test_behind_another_forward_only_what_is_certain_is_said(scale, spoil, kinds):
+    """A backward that gives the gradient of the layer as defined passes, whatever its forward returns."""
+
     def backward(dout, cache):
         dx, *rest = layers.batchnorm_backward(scale * dout, cache)
         return spoil(dx), *rest
 
     module = layers_with(batchnorm_forward=twice_forward, batchnorm_backward=backward)
     result = verdict("batchnorm_backward", module)
-    assert result.kind in kinds.split("|") and words in result.findings[0]
-    assert result.findings[0].startswith("Check batchnorm_forward first")
+    assert (result.kind, result.status) == (kinds, "wrong" if kinds else "passed")
+    assert not kinds or result.findings[0].startswith("Check batchnorm_forward first")
+    assert kinds != "transposed" or "dx has the wrong shape" in result.findings[1]
     assert "factor that differs" not in " ".join(result.findings)
 
 
-def test_a_right_backward_behind_a_forward_with_another_variance_is_told_so():
-    def forward(x, gamma, beta, bn_param):
-        _, cache = layers.batchnorm_forward(x, gamma, beta, bn_param)
-        return gamma * (x - x.mean(axis=0)) / np.std(x, axis=0, ddof=1) + beta, cache
+BACKWARDS = [name for name, exercise in EXERCISES.items() if exercise.forward]
 
-    result = verdict("batchnorm_backward", layers_with(batchnorm_forward=forward))
-    assert result.kind == "another-forward"
-    assert (
-        "and this is the gradient of the layer as defined.\nRead notebook 2, section " in result.findings[0]
-    )
+
+@pytest.mark.parametrize("name", BACKWARDS)
+@pytest.mark.parametrize(
+    "error", [ZeroDivisionError("no"), StopIteration(), KeyError("running_var")], ids=repr
+)
+def test_a_backward_whose_forward_raises_waits_for_it(name, error):
+    forward = EXERCISES[name].forward
+    result = verdict(name, layers_with(**{forward: raising(error)}))
+    (finding,) = result.findings
+    assert result.status == "wrong" and finding.startswith(f"Check {forward} first")
+    assert type(error).__name__ in finding and finding.count("\n") == 1 and "in test_verdict.py" in finding
+
+
+@pytest.mark.parametrize("name", [name for name in BACKWARDS if name != "dropout_backward"])
+def test_a_backward_that_fits_its_own_wrong_forward_alone_is_wrong(name):
+    """Both are those of twice the layer."""
+    forward = EXERCISES[name].forward
+
+    def doubled(dout, cache):
+        gradients = getattr(layers, name)(2 * dout, cache)
+        return gradients
+
+    def forward_doubled(*arguments):
+        out, cache = getattr(layers, forward)(*arguments)
+        return 2 * out, cache
+
+    result = verdict(name, layers_with(**{name: doubled, forward: forward_doubled}))
+    assert (result.status, result.kind) == ("wrong", "another-forward")
+    assert result.findings[0].startswith(f"Check {forward} first") and OWN in result.findings[0]
+    assert verdict(name, layers_with(**{forward: forward_doubled})).status == "passed"
+
+
+def test_a_backward_of_dropout_is_judged_by_the_mask_of_its_own_forward():
+    def never_rescaled(x, dropout_param):
+        mask = np.random.RandomState(dropout_param.get("seed")).rand(*x.shape) < dropout_param["p"]
+        return (x * mask, mask) if dropout_param["mode"] == "train" else (x, np.ones_like(x))
+
+    functions = {"dropout_forward": never_rescaled, "dropout_backward": lambda dout, mask: dout * mask}
+    assert verdict("dropout_backward", layers_with(**functions)).status == "passed"
+    assert verdict("dropout_forward", layers_with(**functions)).kind == "not-rescaled"
+    nothing = {**functions, "dropout_forward": lambda x, dropout_param: (x, np.ones_like(x))}
+    result = verdict("dropout_backward", layers_with(**nothing))
+    assert result.findings[0].startswith("Check dropout_forward first: it keeps 100% of the entries")
 
 
 def casting_forward(x, gamma, beta, bn_param):
@@ -120,7 +165,7 @@ def raising(error):
 )
 def test_what_is_not_implemented_is_told_from_what_is_wrong(blank, findings):
     module = layers_with(**{blank: raising(NotImplementedError(f"Exercise 0: {blank}"))})
-    expected = ("batchnorm_backward", "not written yet", findings, "", ())
+    expected = Verdict("batchnorm_backward", "not written yet", findings)
     assert verdict("batchnorm_backward", module) == expected
 
 
@@ -134,7 +179,7 @@ def dropout_forward(x, dropout_param):
     raise NotImplementedError("Exercise 11: dropout_forward")
 """
     module = built("FullyConnectedNet", source)
-    assert verdict("FullyConnectedNet", module) == ("FullyConnectedNet", "not written yet", (), "", ())
+    assert verdict("FullyConnectedNet", module) == Verdict("FullyConnectedNet", "not written yet", ())
 
 
 @pytest.mark.parametrize("factor, status", [(1, "passed"), (2, "wrong")])
@@ -265,7 +310,8 @@ check("TwoLayerNet.loss")
     first, relu, net = done.stdout.split("Exercise ")[1:]
     assert first == "4 of 17, relu_backward, 3 points: passed\n", done.stderr
     assert relu.startswith("4 of 17, relu_backward, 3 points: wrong\n")
-    assert net.startswith("11 of 17, TwoLayerNet.loss, 5 points: wrong\n") and "relu" in net
+    assert net.startswith("11 of 17, TwoLayerNet.loss, 5 points: passed\n")
+    assert "also: Check relu_backward first: it is wrong, and this net calls it." in net
 
 
 def test_scores_are_checked_while_the_loss_is_left_to_write(kit):

@@ -2,10 +2,12 @@
 
 import ast
 import time
+from pathlib import Path
 
 import pytest
 
 from classroom.grading import compare, runner
+from tests.corpus import HERE
 from tests.support import grading
 from tests.support.grading import (
     LAYER_UTILS,
@@ -39,6 +41,11 @@ def test_a_backward_without_its_forward_is_marked_with_the_references(name):
     results = marked(blank(ast.get_source_segment(source, node) + "\n"))
     assert shares(results) == {name: 1.0}
     assert results[name].reference_used_for == (name.removesuffix("_alt").replace("backward", "forward"),)
+
+
+def test_whole_files_of_a_public_solution_have_full_marks():
+    files = {file: (HERE / "whole" / Path(file).name).read_text() for file in grading.FILES}
+    assert not wrong(marked(files, **PATIENT))
 
 
 def test_a_net_over_blank_layers_is_marked_with_the_references():

@@ -40,9 +40,11 @@ STYLES = [(name, style) for name, styles in SOLUTIONS.items() for style in style
 
 
 @cache
-def solved(exercise: str, seed: int = 0, shape: tuple[int, int] | None = None) -> tuple[Inputs, Arrays]:
+def solved(
+    exercise: str, seed: int = 0, shape: tuple[int, int] | None = None, situation: str = ""
+) -> tuple[Inputs, Arrays]:
     """The inputs of a problem, and what the kit's own functions make of them."""
-    inputs = make_problem(exercise, seed, shape)
+    inputs = make_problem(exercise, seed, shape, situation)
     return inputs, run(exercise, importlib.import_module(EXERCISES[exercise].module), inputs)
 
 

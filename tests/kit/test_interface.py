@@ -30,7 +30,9 @@ NAMES = {  # what a star import brings, at least
     "vis_utils": "visualize_grid vis_grid vis_nn",
 }
 MODULES = ["contracts", *NAMES]
-LEARNERS = {f"cs231n.{name}" for name in ("layers", "layer_utils", "optim", "classifiers.fc_net")}
+LEARNERS = {
+    f"cs231n.{name}" for name in ("layers", "sandwiches", "layer_utils", "optim", "classifiers.fc_net")
+}
 
 SIGNATURES = {  # the arguments that callers give by place, with the defaults they rely on: whose they are
     "x, w, b": "layers.affine_forward layer_utils.affine_relu_forward",

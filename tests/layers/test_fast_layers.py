@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 
 from cs231n import fast_layers, layer_utils, layers, optim
+from cs231n.adamw import adamw
 from cs231n.classifiers.fc_net import FullyConnectedNet
 from cs231n.solver import Solver
 from tests.support import problem, relative
 from tests.support.python import run_python
+
+RULES = {"adam": optim.adam, "adamw": adamw}
 
 
 @pytest.fixture(params=["numba", "NumPy"], autouse=True)
@@ -68,7 +71,7 @@ def test_adam_is_adam(settings, dtype, tolerance, rule):
     config, fast_config = dict(settings), dict(settings)
     for _ in range(50):
         dw = rng.randn(30, 7).astype(dtype)
-        w, config = getattr(optim, rule)(w, dw, config)
+        w, config = RULES[rule](w, dw, config)
         fast_w, fast_config = getattr(fast_layers, rule)(fast_w, dw, fast_config)
     assert fast_w.dtype == dtype and np.abs(w - fast_w).max() < tolerance
 
@@ -77,7 +80,7 @@ def test_adam_is_adam(settings, dtype, tolerance, rule):
 @pytest.mark.parametrize("layout", [np.ascontiguousarray, np.asfortranarray])
 def test_adam_of_more_entries_than_a_block_and_in_any_order_of_memory(rule, layout):
     w, dw = (layout(np.random.RandomState(seed).randn(300, 300)) for seed in range(2))
-    next_w, config = getattr(optim, rule)(w, dw)
+    next_w, config = RULES[rule](w, dw)
     fast_w, fast_config = getattr(fast_layers, rule)(w, dw)
     for value, fast_value in zip((next_w, *config.values()), (fast_w, *fast_config.values()), strict=True):
         np.testing.assert_allclose(fast_value, value, rtol=1e-13)

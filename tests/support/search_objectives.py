@@ -108,11 +108,11 @@ def tiny_images(on_load=lambda: None):
         X.reshape(300, 12)[np.arange(300), y] += 4
         return {"X_train": X[:200], "y_train": y[:200], "X_val": X[200:], "y_val": y[200:]}
 
-    replaced = ("get_CIFAR10_data", "locate", "FullyConnectedNet")
+    replaced = ("get_CIFAR10_data", "locate", "make_net")
     real = {name: getattr(cifar10, name) for name in replaced}
     cifar10.get_CIFAR10_data = load
     cifar10.locate = lambda: SimpleNamespace(digest="tiny")
-    cifar10.FullyConnectedNet = partial(real["FullyConnectedNet"], input_dim=12)
+    cifar10.make_net = partial(real["make_net"], input_dim=12)
     cifar10.images.cache_clear()
     try:
         yield

@@ -95,7 +95,7 @@ def test_options_are_stored_as_json_has_them(tmp_path):
 
 
 def test_the_update_rules_are_those_of_a_public_solution(monkeypatch):
-    """Its optim.py has four functions, and perhaps a rule of the learner's own, but no helper of ours."""
+    """Its optim.py has four functions, and perhaps a rule of the learner's own; adamw is the kit's."""
 
     def signed(w, dw, config=None):
         config = {"learning_rate": 1.0} if not config else config
@@ -105,7 +105,8 @@ def test_the_update_rules_are_those_of_a_public_solution(monkeypatch):
         if name not in ("sgd", "sgd_momentum", "rmsprop", "adam"):
             monkeypatch.delattr(optim, name)
     monkeypatch.setattr(optim, "signed", signed, raising=False)
-    with refused(ValueError, "update_rule", "'sgd', 'sgd_momentum', 'rmsprop', 'adam', 'signed'; got 'np'"):
+    rules = "'sgd', 'sgd_momentum', 'rmsprop', 'adam', 'signed', 'adamw'"
+    with refused(ValueError, "update_rule", f"one of {rules}; got 'np'"):
         solver_of(Scripted([0.5]), update_rule="np")
     solver = run(Scripted([0.1, 0.2, 0.3]), num_epochs=3, update_rule="signed", clip_norm=0.1)
     assert np.array_equal(solver.model.params["W"], [3, 3, 3])

@@ -6,6 +6,7 @@ from cs231n.checking.answers import dropout, layers, nets, norms, update_rules
 from cs231n.checking.answers.primitives import Answers, table
 from cs231n.checking.exercises import require_exercise
 from cs231n.checking.learner_code import Arrays, Inputs
+from cs231n.checking.problems import BESIDES
 
 __all__ = ["ANSWERS", "NOT_FLOAT32", "for_"]
 
@@ -16,13 +17,19 @@ ANSWERS: dict[str, Answers] = {
     **update_rules.ANSWERS,
     **nets.ANSWERS,
 }
-WRITES_LATER = table(
+OF_EVERY_EXERCISE = table(
     "",
     (
         "writes-into-x",
-        "it writes into an array that an earlier function got from its caller, as x in a cache; the caller "
-        "still needs it.",
+        "it writes into an array that an earlier function got from its caller, as x in a cache, or gives an "
+        "argument another shape; the caller still needs it.",
         lambda i, e: {"written_later": np.array(1)},
+    ),
+    (
+        "depends-on-earlier-calls",
+        "the same call gives something else when it is made again: the result depends on new random numbers, "
+        "or on what an earlier call left in a global, in a default argument or in the cache.",
+        lambda i, e: {"not_repeated": np.array(1)},
     ),
 )
 NOT_FLOAT32 = (
@@ -53,9 +60,8 @@ def for_(name: str) -> Answers:
 
     return own._replace(
         expected=lambda inputs, outputs: (
-            own.expected(inputs, outputs)
-            | {key: inputs[key] for key in ("itemsize", "written", "written_later")}
+            own.expected(inputs, outputs) | {key: np.array(value) for key, value in BESIDES.items()}
         ),
-        misconceptions=[*own.misconceptions, *WRITES_LATER],
+        misconceptions=[*own.misconceptions, *OF_EVERY_EXERCISE],
         notes=notes,
     )

@@ -5,7 +5,7 @@ from math import erf
 
 import numpy as np
 
-from cs231n.checking.answers.primitives import Answers, Predict, table, upstream_ignored
+from cs231n.checking.answers.primitives import Answers, Explanation, Predict, table, upstream_ignored
 from cs231n.checking.compare import Diagnosis, check_shape_and_dtype, join_names
 from cs231n.checking.learner_code import Arrays, Inputs
 
@@ -56,6 +56,11 @@ def check_forward(i: Inputs, outputs: Arrays) -> Diagnosis | None:
     for name in ("out", "out_of_ones"):
         if np.shape(outputs[name]) != i["x"].shape:
             return check_shape_and_dtype(name, outputs[name], i["x"])
+    if not np.array_equal(outputs["out"] != 0, (outputs["out_of_ones"] != 0) & (i["x"] != 0)):
+        sentence = (
+            "Check dropout_forward first: one seed gives two masks, so nothing can be said of this backward."
+        )
+        return Diagnosis("another-forward", sentence, FORWARD, "")
     share = dropout_mask_of(outputs["out_of_ones"]).mean()
     if 0.05 < share < 0.95:
         return None
@@ -86,7 +91,11 @@ def check_masks(i: Inputs, outputs: Arrays) -> Diagnosis | None:
             worst,
         )
     share, tolerance = mask.mean(), 6 * np.sqrt(p * (1 - p) / mask.size)  # 6 deviations: one seed in 10^8
-    lines = {"row": (mask.all(axis=1) | ~mask.any(axis=1)).all(), "column": (mask == mask[0]).all()}
+    lines = (
+        {}
+        if x.ndim == 1
+        else {"row": (mask.all(axis=1) | ~mask.any(axis=1)).all(), "column": (mask == mask[0]).all()}
+    )
     source = SCALE
     if mask.all():
         kind, sentence = "nothing-dropped", "no entry is dropped in mode 'train'."
@@ -161,6 +170,9 @@ DROPOUT_BACKWARD = [
         ("mask-inverted", "the gradient passes where the forward dropped, and stops where it kept.",
          lambda i, e: {"dx": i["dout"] / i["p"] - e["dx"]},
          lambda i, e: {"dx": i["dout"] - e["dx"] * i["p"]}),
+        ("mask-from-the-output",
+         "where x is exactly 0 the gradient is lost: the mask is read off the output, which is 0 there too.",
+         lambda i, e: {"dx": e["dx"] * (i["x"] != 0)}),
         ("rescaled-twice", "rescaled twice: the mask may hold the scale already.",
          lambda i, e: {"dx": e["dx"] / i["p"]}),
         ("rescaled-the-wrong-way", "made smaller where the forward made it larger.",
@@ -179,11 +191,30 @@ DROPOUT_BACKWARD = [
 ]
 # fmt: on
 
+
+def explain_dx(i: Inputs, name: str, actual: np.ndarray, expected: np.ndarray) -> Explanation | None:
+    """Answers.explain of the backward: whether dx has a mask of its own."""
+    scale = np.max(np.abs(expected / i["dout"]))
+    kept = actual != 0
+    if name != "dx" or not np.allclose(actual[kept], (scale * i["dout"])[kept]):
+        return None
+    return (
+        "another-mask",
+        "the gradient passes another mask than the forward's: the mask is drawn once, in the forward, and "
+        "kept in the cache.",
+        SCALE,
+    )
+
+
 ANSWERS = {
     "dropout_forward": Answers(
         forward_expected, DROPOUT_FORWARD, check_masks=check_masks, adopt_choices=adopt(forward_expected)
     ),
     "dropout_backward": Answers(
-        backward_expected, DROPOUT_BACKWARD, check_masks=check_forward, adopt_choices=adopt(backward_expected)
+        backward_expected,
+        DROPOUT_BACKWARD,
+        explain_dx,
+        check_masks=check_forward,
+        adopt_choices=adopt(backward_expected),
     ),
 }

@@ -19,7 +19,7 @@ from cs231n.checking.exercises.layers import large_offset
 from cs231n.checking.learner_code import Arrays, Inputs
 from cs231n.gradient_check import complex_step_gradient
 
-__all__ = ["ANSWERS", "affine", "cross_entropy", "softmax", "softmax_gradient"]
+__all__ = ["ANSWERS", "affine", "cross_entropy", "hinge", "softmax", "softmax_gradient"]
 
 CHAIN_RULE = "notebook 1, section 1"
 OWN_LAYERS = "notebook 1, section 9"
@@ -114,8 +114,8 @@ RELU_FORWARD = table(
      lambda i, e: {"out": 2 * e["out"] - i["x"]}),
     ("slope-for-value", "these are the ones and zeros of its slope, not its values.",
      lambda i, e: {"out": np.sign(e["out"])}),
-    ("clipped-above", "large entries are cut off at 1: relu bounds from below only.",
-     lambda i, e: {"out": np.clip(e["out"], 0, 1)}),
+    ("clipped-above", "large entries are cut off, as in relu6: relu has a bound from below, and none above.",
+     *(lambda i, e, bound=bound: {"out": np.clip(e["out"], 0, bound)} for bound in (1, 6, 10, 20))),
     ("leaky", "negative entries are made small; they should become zero.",
      *(lambda i, e, a=a: {"out": e["out"] + a * (i["x"] - e["out"])} for a in (0.01, 0.1, 0.2))),
 )
@@ -231,6 +231,12 @@ def _with_probabilities(i: Inputs, p: np.ndarray) -> Arrays:
     return {**_losses(loss), "dx": (p - _at_labels(i)) / len(p)}
 
 
+def _with_log_of_base(i: Inputs, base: float) -> np.ndarray:
+    """The mean cross entropy, were only the log of the sum to another base."""
+    z = i["x"] - i["x"].max(axis=1)[:, None]
+    return (np.log(np.exp(z).sum(axis=1)) / np.log(base) - z[_at_labels(i) == 1]).sum() / len(z)
+
+
 def _losses(loss: np.ndarray) -> Arrays:
     return {"loss": loss, "loss_of_large": loss}
 
@@ -251,7 +257,8 @@ SOFTMAX = table(
     ("log-missing", "the loss is minus the mean probability of the label; its logarithm is missing.",
      lambda i, e: _losses(-(softmax(i["x"]) * _at_labels(i)).sum() / len(i["x"]))),
     ("other-logarithm", "the logarithm is not the natural one.",
-     *(lambda i, e, base=base: _losses(e["loss"] / np.log(base)) for base in (2, 10))),
+     *(lambda i, e, base=base: _losses(e["loss"] / np.log(base)) for base in (2, 10)),
+     *(lambda i, e, base=base: _losses(_with_log_of_base(i, base)) for base in (2, 10))),
     ("every-class", "the loss adds up -log p of every class; only the label's counts.",
      lambda i, e: _losses(-np.log(softmax(i["x"])).sum() / len(i["x"]))),
     ("labels-of-all-rows",
@@ -277,6 +284,14 @@ SOFTMAX = table(
      "the loss is infinite: the probability of the label is so small that it underflows to 0, and its log is "
      "infinite. The log of a quotient is a difference of logs, and a difference does not underflow.",
      lambda i, e: {"loss": np.array(np.inf)}),
+    ("scores-clipped", "the scores are clipped: where they lie far apart, the loss is too small.",
+     *(
+         lambda i, e, bound=bound, shift=shift: {
+             "loss": cross_entropy(np.clip(shift(i["x"]), -bound, bound), i["y"]).sum() / len(i["x"])
+         }
+         for bound in (5, 10, 15, 20, 30, 50, 80, 88, 100, 200, 500, 700, 709)
+         for shift in (lambda x: x, lambda x: x - x.max(axis=1)[:, None])
+     )),
     ("small-number-in-the-log",
      "a small number is added in the log, or p is cut off there: where p is smaller than that number, the "
      "loss is too small. The log of a quotient is a difference of logs, and needs no such number.",

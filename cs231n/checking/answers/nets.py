@@ -5,9 +5,17 @@ from typing import Any
 
 import numpy as np
 
-from cs231n.checking.answers.layers import cross_entropy, softmax
+from cs231n.checking.answers.layers import cross_entropy, hinge, softmax
 from cs231n.checking.answers.norm_definition import norm
-from cs231n.checking.answers.primitives import Answers, Misconception, Predict, relu, rows_of, table
+from cs231n.checking.answers.primitives import (
+    Answers,
+    Explanation,
+    Misconception,
+    Predict,
+    relu,
+    rows_of,
+    table,
+)
 from cs231n.checking.exercises.nets import kinds_of
 from cs231n.checking.learner_code import Arrays, Inputs
 from cs231n.gradient_check import complex_step_gradient
@@ -125,12 +133,29 @@ def deep_nets(i: Inputs, e: Arrays, drop: Callable = masked, **altered: Any) -> 
     return outputs
 
 
+INITIAL = (  # of the array `initial`: what is wrong where its entry is not 0
+    "names and shapes: W, b of every layer, and gamma, beta of every hidden one that is normalized.",
+    "the weights: normal numbers times weight_scale.",
+    "gamma, which begins with ones.",
+    "a bias or a beta, which begins with zeros.",
+)
+
+
+def explain_initial(i: Inputs, name: str, actual: np.ndarray, expected: np.ndarray) -> Explanation | None:
+    """Answers.explain of the parameters that a net begins with."""
+    if not name.endswith("initial"):
+        return None
+    words = next(text for text, is_off in zip(INITIAL, actual) if is_off)
+    return "initial-parameters", f"__init__ gives other parameters than asked; look at {words}", DEEP_DOC
+
+
 def deep_expected(i: Inputs, outputs: Arrays) -> Arrays:
     masks = masks_of(outputs)
     for name, mask in masks.items():
         shape = len(i["X"]), i[f"b{name[4:]}"].size
         masks[name] = mask if mask.shape == shape else np.ones(shape)  # another shape is said elsewhere
-    return deep_nets(i, masks) | masks | {"params_written": np.array(0)}
+    initial = {f"{kind}.initial": np.zeros(len(INITIAL)) for kind in kinds_of(i)}
+    return deep_nets(i, masks) | initial | masks | {"params_written": np.array(0)}
 
 
 def adopt_masks(i: Inputs, outputs: Arrays, expected: Arrays) -> Arrays:
@@ -202,6 +227,9 @@ def common_misconceptions(nets: Callable, doc: str) -> list[Misconception]:
              altered(penalty=_squares_of("W1"))),
             ("reg-as-a-mean", "the penalty is a mean over the weights; it is half the sum of their squares.",
              altered(penalty=_mean_squares(0.5)), altered(penalty=_mean_squares(1))),
+            ("reg-fixed", "the regularization strength is a number in the code; it is reg that was given.",
+             *(altered(penalty=lambda params, reg, fixed=fixed: half_squares(params, fixed))
+               for fixed in (1.0, 0.5, 0.1, 0.05, 0.01, 0.005, 0.001, 1e-4))),
             ("reg-not-squared", "the weights are not squared in the penalty.",
              only("loss", _with_reg_not_squared)),
             ("reg-has-the-wrong-sign", "the regularization is subtracted.",
@@ -217,6 +245,8 @@ def common_misconceptions(nets: Callable, doc: str) -> list[Misconception]:
         ),
         *table(
             doc,
+            ("svm-for-softmax", "the loss is the hinge of svm_loss; the net ends in softmax_loss.",
+             altered(data_loss=lambda s, y: hinge(s, y).sum() / len(y))),
             ("relu-missing", "there is no relu: two affine layers in a row are one affine layer.",
              altered(activate=lambda t: t)),
             ("relu-on-scores", "the scores pass through relu; the last layer is affine alone.",
@@ -343,5 +373,5 @@ ANSWERS = {
             *params_written("the docstring of TwoLayerNet.loss"),
         ],
     ),
-    "FullyConnectedNet": Answers(deep_expected, DEEP, adopt_choices=adopt_masks),
+    "FullyConnectedNet": Answers(deep_expected, DEEP, explain_initial, adopt_choices=adopt_masks),
 }

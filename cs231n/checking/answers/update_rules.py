@@ -153,6 +153,10 @@ def other_defaults(rule: str) -> list[Misconception]:
     ]
 
 
+def _forget(memory: str) -> Callable[[Inputs], Inputs]:
+    return lambda i: {memory: 0 * i[memory]}
+
+
 def common_misconceptions(rule: str) -> list[Misconception]:
     memories = list(RULES[rule].memories)
     named = " and ".join(memories)
@@ -169,8 +173,12 @@ def common_misconceptions(rule: str) -> list[Misconception]:
         ("memory-not-stored",
          f"config still holds the old {named}: what the rule remembers is written back into it.",
          _of_step(rule, lambda i, e: {name: i[name] for name in memories})),
+        ("config-ignored", "the settings and the memory in config are not used: each step is a first one.",
+         _of_settings(rule, lambda i: {**DEFAULTS[rule], **{name: 0 * i[name] for name in memories}})),
         ("memory-ignored", f"what config remembers in {named} is not used: each step starts from zero.",
-         _of_settings(rule, lambda i: {name: 0 * i[name] for name in memories})),
+         _of_settings(rule, lambda i: {name: 0 * i[name] for name in memories}),
+         _of_settings(rule, lambda i: {n: 0 * i[n] for n in ("t", *memories) if n in i}),
+         *(_of_settings(rule, _forget(name)) for name in memories)),
         ("learning-rate-ignored", "the learning rate is not used.",
          step(lambda w, next_w, rate: w + (next_w - w) / rate)),
         ("learning-rate-twice", "the learning rate is used twice.",
@@ -268,6 +276,9 @@ RMSPROP = scaling_misconceptions("rmsprop") + table(
      steps(lambda i: rule_step("rmsprop", i, past=1 - i["decay_rate"]))),
     ("new-not-weighted", "the new square enters with its whole weight: the two weights add up to 1.",
      _altered("rmsprop", new=1)),
+    ("past-not-weighted",
+     "all squares are added up, as in AdaGrad: decay_rate weighs the past, and what is left of 1 the new.",
+     _altered("rmsprop", past=1, new=1)),
     ("past-not-weighted", "the old cache keeps its whole weight: the two weights add up to 1.",
      steps(lambda i: rule_step("rmsprop", i, past=1, new=1 - i["decay_rate"]))),
     ("old-cache", "the step uses the old cache: it is updated first, then used.",
@@ -336,7 +347,11 @@ ADAM = scaling_misconceptions("adam") + table(
     ("t-twice", "t is counted up twice.",
      steps(lambda i: rule_step("adam", i, count=i["t"] + 2) | {"t": np.asarray(i["t"] + 2.0)})),
     ("t-multiplied", "the power in the bias correction is a product: beta to the power of t, not times t.",
-     _corrected(lambda m, v, b1, b2, t: (m / (1 - b1 * t), v / (1 - b2 * t)))),
+     _corrected(lambda m, v, b1, b2, t: (m / (1 - b1 * t), v / (1 - b2 * t))),
+     _corrected(lambda m, v, b1, b2, t: (m / (1 - b1 * t), v / np.abs(1 - b2 * t))),
+     _corrected(lambda m, v, b1, b2, t: (m / ((1 - b1) * t), v / ((1 - b2) * t)))),
+    ("square-of-m", "the memory v gathers the square of m; it gathers the square of dw.",
+     steps(lambda i: rule_step("adam", i, square=lambda dw: rule_step("adam", i)["m"] ** 2))),
     ("one-beta", "beta1 weighs both memories; each has its own.", _other_betas(lambda b1, b2: (b1, b1))),
     ("one-beta", "beta2 weighs both memories; each has its own.", _other_betas(lambda b1, b2: (b2, b2))),
     ("betas-swapped", "beta1 and beta2 have changed places.", _other_betas(lambda b1, b2: (b2, b1))),

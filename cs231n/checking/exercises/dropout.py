@@ -6,7 +6,7 @@ import numpy as np
 from numpy.random import RandomState
 
 from cs231n.checking.exercises.exercise import Exercise, MakeInputs, call_gradients, features
-from cs231n.checking.learner_code import Arrays, Inputs, Namespace, array, call
+from cs231n.checking.learner_code import Arrays, Inputs, Namespace, WrongReturn, array, call
 
 __all__ = ["EXERCISES", "dropout"]
 
@@ -24,6 +24,11 @@ def dropout_inputs(*axes: int, zeros: bool = False) -> MakeInputs:
         return {"x": x, "p": 0.7, "seed": rng.randint(1000), "dout": rng.normal(size=x.shape)}
 
     return inputs
+
+
+def dropout_inputs_of_one_axis(rng: RandomState, N: int, D: int, M: int) -> Inputs:
+    i = dropout_inputs()(rng, N, D, M)
+    return {**i, "x": i["x"].ravel(), "dout": i["dout"].ravel()}
 
 
 def dropout(module: Namespace, x: np.ndarray, param: Inputs) -> tuple[Any, Any]:
@@ -46,8 +51,11 @@ def call_dropout_forward(module: Namespace, i: Inputs) -> Arrays:
     }
     outputs = {}
     for name, (mode, seed) in calls.items():
-        out, _ = dropout(module, i["x"], {"mode": mode, "p": i["p"], **seed})
+        param = {"mode": mode, "p": i["p"], **seed}
+        out, _ = dropout(module, i["x"], param)
         outputs[name] = array("dropout_forward", "out", out)
+        if any(param.get(key) != value for key, value in {"mode": mode, "p": i["p"], **seed}.items()):
+            raise WrongReturn("dropout_forward changes a setting in dropout_param, which the next call reads")
     return outputs
 
 
@@ -72,8 +80,9 @@ EXERCISES = (
         "cs231n.layers",
         dropout_inputs(),
         call_dropout_forward,
-        {"For x of 4 axes": dropout_inputs(2, 3)},
+        {"For x of 4 axes": dropout_inputs(2, 3), "For x of 1 axis": dropout_inputs_of_one_axis},
         layer=dropout_in_training,
+        free=("out_unseeded", "out_unseeded_again"),
         all_or_nothing=True,
     ),
     Exercise(
@@ -81,7 +90,10 @@ EXERCISES = (
         "cs231n.layers",
         dropout_inputs(zeros=True),
         call_dropout_backward,
-        {"For x of 4 axes": dropout_inputs(2, 3, zeros=True)},
+        {
+            "For x of 4 axes": dropout_inputs(2, 3, zeros=True),
+            "For x of 1 axis": dropout_inputs_of_one_axis,
+        },
         forward="dropout_forward",
         all_or_nothing=True,
     ),

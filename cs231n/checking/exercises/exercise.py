@@ -10,8 +10,9 @@ from numpy.random import RandomState
 
 from cs231n.checking.learner_code import Arrays, Inputs, Namespace, array, call
 
-__all__ = ["Exercise", "MakeInputs", "call_gradients", "call_out", "features"]
+__all__ = ["Exercise", "MakeInputs", "SMALL", "call_gradients", "call_out", "differ", "features"]
 
+SMALL = 50_000  # entries of an array up to which a problem is tried more than once
 MakeInputs = Callable[[RandomState, int, int, int], Inputs]
 
 
@@ -36,10 +37,11 @@ class Exercise:
             once does not help.
         weights: {array: its share of the points}, if not 1.
         secondary: arrays that are reported once all others are right; a * stands for any letters. For every
-            exercise: written_later.
+            exercise: written_later and not_repeated.
         notes: arrays that the kit asks for and the course does not: an exercise passes without them, with a
             note. For every exercise: itemsize and written.
         forbidden: functions that this one may not call.
+        free: arrays that differ from call to call, as without a seed.
         all_or_nothing: no points for a part of the arrays, since they all follow from one random mask.
     """
 
@@ -56,6 +58,7 @@ class Exercise:
     secondary: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     forbidden: tuple[str, ...] = ()
+    free: tuple[str, ...] = ()
     all_or_nothing: bool = False
 
     def weight(self, name: str) -> float:
@@ -64,7 +67,9 @@ class Exercise:
 
     def is_secondary(self, name: str) -> bool:
         """Whether a mistake elsewhere spoils this array as well, so that the others are reported first."""
-        return any(fnmatchcase(name, pattern) for pattern in ("written_later", *self.secondary))
+        return any(
+            fnmatchcase(name, pattern) for pattern in ("written_later", "not_repeated", *self.secondary)
+        )
 
     def is_note(self, name: str) -> bool:
         """Whether a mistake in this array is only a note."""
@@ -85,7 +90,33 @@ def call_out(name: str, layer: Callable[[Namespace, Inputs], tuple[Any, Any]]) -
 def call_gradients(
     module: Namespace, name: str, arguments: tuple[str, ...], dout: np.ndarray, cache: Any
 ) -> Arrays:
-    """What a backward pass gives, by the names of the arguments that it differentiates by."""
+    """What a backward pass gives, by the names of the arguments that it differentiates by.
+
+    It is called twice with one cache, as a comparison of two backward passes does.
+    """
     names = tuple(f"d{argument}" for argument in arguments)
-    values = call(module, name, names, dout=dout, cache=cache)
-    return {n: array(name, n, v) for n, v in zip(names, values if len(names) > 1 else [values])}
+
+    def gradients() -> Arrays:
+        values = call(module, name, names, dout=dout, cache=cache)
+        return {n: array(name, n, v).copy() for n, v in zip(names, values if len(names) > 1 else [values])}
+
+    first = gradients()
+    if max(map(np.size, first.values())) > SMALL:
+        return first
+    return {**first, "not_repeated": np.array(int(differ(first, gradients)))}
+
+
+def differ(first: Arrays, repeat: Callable[[], Arrays], free: tuple[str, ...] = ()) -> bool:
+    """Whether repeat() gives something else for an array that is not `free`, or raises.
+
+    The same up to rounding: a product of matrices may depend on where its factors lie in memory.
+    """
+    try:
+        second = repeat()
+        return any(
+            not np.allclose(value, second[name], rtol=1e-9, atol=1e-12, equal_nan=True)
+            for name, value in first.items()
+            if name not in free
+        )
+    except Exception:
+        return True

@@ -52,12 +52,17 @@ def relu_inputs(*axes: int) -> MakeInputs:
     def inputs(rng: RandomState, N: int, D: int, M: int) -> Inputs:
         x = features(rng, N, D * int(np.prod(axes))).reshape(N, D, *axes)
         x.flat[::6] = 0  # where nothing passes
+        x.flat[1], x.flat[2] = 30, -30  # far beyond where a relu with an upper bound ends
         return {"x": x, "dout": rng.normal(size=x.shape)}
 
     return inputs
 
 
-RELU_SITUATIONS = {"For x of 4 axes": relu_inputs(2, 3)}
+def relu_inputs_of_one_axis(rng: RandomState, N: int, D: int, M: int) -> Inputs:
+    return {name: value.ravel() for name, value in relu_inputs()(rng, N, D, M).items()}
+
+
+RELU_SITUATIONS = {"For x of 4 axes": relu_inputs(2, 3), "For x of 1 axis": relu_inputs_of_one_axis}
 
 
 def relu(module: Namespace, i: Inputs) -> tuple[Any, Any]:

@@ -1,5 +1,6 @@
 """Whole nets: what they are tried on, and how they are called."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from cs231n.checking.learner_code import Arrays, Inputs, WrongReturn, array, cal
 
 __all__ = ["EXERCISES", "kinds_of"]
 
+WEIGHT_SCALE = 0.05
 KINDS = ("plain", "batchnorm", "layernorm", "dropout")
 KINDS_WITH_BOTH = ("batchnorm+dropout", "layernorm+dropout")
 
@@ -52,8 +54,29 @@ def net_inputs_with_both(rng: RandomState, N: int, D: int, M: int) -> Inputs:
     return _net_inputs(rng, N, D, M, [M + 2, M + 1, M + 3]) | {"has_both": True}
 
 
-def _net_outputs(name: str, net: Any, i: Inputs) -> Arrays:
-    """The scores, the loss and the gradients of a net whose parameters are those of the problem."""
+def _initial_faults(net: Any, i: Inputs, kinds: tuple[str, ...]) -> np.ndarray:
+    """Whether shapes, size of W, gamma or others are wrong in the parameters that a net begins with.  (4,)"""
+    shapes = {name: np.shape(value) for name, value in net.params.items()}
+    if shapes != {name: v.shape for name, v in i.items() if name[-1:].isdigit() and name[:-1] in kinds}:
+        return np.array([1, 0, 0, 0], i["X"].dtype)
+    weights = np.concatenate([np.ravel(v) for name, v in net.params.items() if name[0] == "W"])
+    others = {name: v for name, v in net.params.items() if name[0] == "b"}
+    gammas = {name: v for name, v in net.params.items() if name[0] == "g"}
+    error = abs(np.std(weights) / WEIGHT_SCALE - 1) * np.sqrt(
+        2 * weights.size
+    )  # in deviations of a deviation
+    faults = error > 8, any(np.any(v != 1) for v in gammas.values()), any(np.any(v) for v in others.values())
+    return np.array([0, *faults], i["X"].dtype)
+
+
+def _net_outputs(name: str, net: Any, i: Inputs, running: Mapping[int, Inputs]) -> Arrays:
+    """The scores, the loss and the gradients of a net whose parameters are those of the problem.
+
+    `running` holds the bn_param of each hidden layer that has one.
+    """
+    call(net, "loss", ("loss", "grads"), X=0.5 * i["X"], y=0 * i["y"])  # with the parameters it begins with
+    for k, bn_param in running.items():
+        bn_param |= {n: i[f"{n}{k}"].copy() for n in ("running_mean", "running_var")}
     params, written = {param: i[param] for param in net.params}, False
 
     def loss_of(returns: tuple[str, ...] | None, **arguments: np.ndarray) -> Any:
@@ -78,7 +101,7 @@ def _net_outputs(name: str, net: Any, i: Inputs) -> Arrays:
 
 def call_two_layer_net(module: Any, i: Inputs) -> Arrays:
     net = module.TwoLayerNet(i["W1"].shape[0], *i["W2"].shape, reg=i["reg"])
-    return _net_outputs("TwoLayerNet", net, i)
+    return _net_outputs("TwoLayerNet", net, i, {})
 
 
 def call_net(module: Any, i: Inputs) -> Arrays:
@@ -87,17 +110,17 @@ def call_net(module: Any, i: Inputs) -> Arrays:
     sizes = i["W1"].shape[0], i[f"W{depth}"].shape[1]
     nets: dict[str, Arrays] = {}
     for kind in kinds_of(i):
-        options: Inputs = {"reg": i["reg"], "dtype": i["X"].dtype.type}
+        options: Inputs = {"reg": i["reg"], "dtype": i["X"].dtype.type, "weight_scale": WEIGHT_SCALE}
         if "dropout" in kind:
             options |= {"dropout_keep_ratio": i["p"], "seed": i["seed"]}
         normalization = kind.partition("+")[0]
         if normalization in ("batchnorm", "layernorm"):
             options["normalization"] = normalization
         net = module.FullyConnectedNet(hidden, *sizes, **options)
-        if normalization == "batchnorm":
-            for k, bn_param in enumerate(net.bn_params, start=1):
-                bn_param |= {n: i[f"{n}{k}"].copy() for n in ("running_mean", "running_var")}
-        nets[kind] = _net_outputs("FullyConnectedNet", net, i)
+        kinds = ("W", "b", "gamma", "beta") if "normalization" in options else ("W", "b")
+        initial = _initial_faults(net, i, kinds)
+        running = dict(enumerate(net.bn_params, start=1)) if normalization == "batchnorm" else {}
+        nets[kind] = _net_outputs("FullyConnectedNet", net, i, running) | {"initial": initial}
     written = max(net.pop("params_written") for net in nets.values())
     outputs = {f"{kind}.{name}": value for kind, net in nets.items() for name, value in net.items()}
     outputs["params_written"] = written

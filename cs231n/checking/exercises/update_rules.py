@@ -23,13 +23,15 @@ def rule_inputs(memories: tuple[str, ...], settings: dict[str, float]) -> MakeIn
 
     def inputs(rng: RandomState, N: int, D: int, M: int) -> Inputs:
         arrays = {name: rng.uniform(0.2, 2, (N, D)) for name in memories}
-        return {"w": rng.normal(size=(N, D)), "dw": rng.normal(size=(N, D)), **arrays, **settings}
+        w, dw = rng.normal(size=(2, N, D))
+        dw.flat[::6] = 0  # where the memory alone moves w
+        return {"w": w, "dw": dw, **arrays, **settings}
 
     return inputs
 
 
 def rule_inputs_by_default(memories: tuple[str, ...], settings: dict[str, float]) -> MakeInputs:
-    """Exercise.inputs of two steps from config=None: with the defaults, and gradients so small that epsilon
+    """Exercise.inputs of two steps without a config: with the defaults, and gradients so small that epsilon
     matters; w has one axis, as a bias has."""
 
     def inputs(rng: RandomState, N: int, D: int, M: int) -> Inputs:
@@ -42,11 +44,11 @@ def rule_inputs_by_default(memories: tuple[str, ...], settings: dict[str, float]
 
 
 def call_rule(name: str, memories: tuple[str, ...]) -> Callable[[Namespace, Inputs], Arrays]:
-    """Exercise.call of an update rule: one step from a config, or two from None."""
+    """Exercise.call of an update rule: one step from a config, or two without one."""
     returns = ("next_w", "config")
 
-    def step(module: Namespace, w: np.ndarray, dw: np.ndarray, config: Inputs | None) -> tuple:
-        next_w, config = call(module, name, returns, w=w, dw=dw, config=config)
+    def step(module: Namespace, w: np.ndarray, dw: np.ndarray, **config_or_none: Inputs) -> tuple:
+        next_w, config = call(module, name, returns, w=w, dw=dw, **config_or_none)
         if not isinstance(config, dict):
             raise WrongReturn(f"{name} must return next_w, config, and config must be a dict")
         return array(name, "next_w", next_w), config
@@ -54,11 +56,11 @@ def call_rule(name: str, memories: tuple[str, ...]) -> Callable[[Namespace, Inpu
     def outputs(module: Namespace, i: Inputs) -> Arrays:
         arrays = {}
         if i.get("by_default"):
-            arrays["first_w"], config = step(module, i["w"], i["dw"], None)
-            arrays["next_w"], config = step(module, arrays["first_w"], i["dw_next"], config)
+            arrays["first_w"], config = step(module, i["w"], i["dw"])
+            arrays["next_w"], config = step(module, arrays["first_w"], i["dw_next"], config=config)
         else:
             config = {key: np.copy(v) if np.ndim(v) else v for key, v in i.items() if key not in STATE}
-            arrays["next_w"], config = step(module, i["w"], i["dw"], config)
+            arrays["next_w"], config = step(module, i["w"], i["dw"], config=config)
         return arrays | {key: array(name, f"config[{key!r}]", config.get(key)) for key in memories}
 
     return outputs
@@ -71,7 +73,7 @@ def _exercise(name: str, *memories: str, **settings: float) -> Exercise:
         "cs231n.optim",
         rule_inputs(arrays, settings),
         call_rule(name, memories),
-        {"From config=None, two steps": rule_inputs_by_default(arrays, DEFAULTS[name])},
+        {"Called without config, two steps": rule_inputs_by_default(arrays, DEFAULTS[name])},
     )
 
 

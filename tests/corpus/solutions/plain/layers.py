@@ -35,8 +35,9 @@ def softmax_loss(x, y):
     N = x.shape[0]
     shifted = x - np.max(x, axis=1, keepdims=True)
     e = np.exp(shifted)
-    p = e / np.sum(e, axis=1, keepdims=True)
-    loss = -np.sum(np.log(p[np.arange(N), y])) / N
+    total = np.sum(e, axis=1, keepdims=True)
+    p, logp = e / total, shifted - np.log(total)
+    loss = -np.sum(logp[np.arange(N), y]) / N
     dx = p.copy()
     dx[np.arange(N), y] -= 1
     dx /= N
@@ -59,8 +60,8 @@ def svm_loss(x, y):
 def batchnorm_forward(x, gamma, beta, bn_param):
     mode, eps, momentum = bn_param["mode"], bn_param.get("eps", 1e-5), bn_param.get("momentum", 0.9)
     N, D = x.shape
-    running_mean = bn_param.get("running_mean", np.zeros(D))
-    running_var = bn_param.get("running_var", np.zeros(D))
+    running_mean = bn_param.get("running_mean", np.zeros(D, x.dtype))
+    running_var = bn_param.get("running_var", np.zeros(D, x.dtype))
     if mode == "train":
         mu = np.mean(x, axis=0)
         var = np.var(x, axis=0)
