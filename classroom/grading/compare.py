@@ -22,7 +22,6 @@ class Fault(NamedTuple):
     kind: str
     text: str
     trial: Trial
-    outputs: dict[str, np.ndarray] | None  # None: it raised
     diagnosis: Diagnosis | None = None  # with the numbers that may be shown; None: nothing could be compared
 
 
@@ -75,11 +74,20 @@ class ArrayMarks:
             Whether the exercise can earn anything still.
         """
         if self.first_fault is None:
-            self.first_fault = Fault(result.kind, result.text, trial, None)
+            self.first_fault = Fault(result.kind, result.text, trial)
             self.check_first = result.check_first
         self.is_right |= dict.fromkeys(trial.expected, False)
         self.earns_nothing |= not trial.situation
         return not self.earns_nothing
+
+    def add_end(self, trial: Trial, result: ExerciseResult) -> None:
+        """Note that the child came to its end on one trial: the exercise earns nothing."""
+        fault = self.first_fault
+        self.first_fault = Fault(result.kind, result.text, trial)
+        if fault:  # what was wrong before says more
+            self.first_fault = fault._replace(text=f"{fault.text} {result.text}")
+        self.is_right |= dict.fromkeys(trial.expected, False)
+        self.earns_nothing = True
 
     def blame_forward(self, forward: ForwardFault) -> None:
         """Say first what is wrong with the forward of the first fault, as `check` does."""
@@ -129,7 +137,7 @@ def _find_fault(title: str, trial: Trial, outputs: dict[str, np.ndarray], public
             diagnosis = diagnose(title, trial.inputs, outputs, trial.expected)
     except Exception as error:  # whatever a student sends, the others are still to be marked
         text = f"Wrong, and in a way that cannot be compared ({type(error).__name__})."
-        return Fault("unknown", text, trial, outputs)
+        return Fault("unknown", text, trial)
     if diagnosis is None:
         return None
     if not public:
@@ -137,7 +145,7 @@ def _find_fault(title: str, trial: Trial, outputs: dict[str, np.ndarray], public
             sentence=re.sub(r"\d[\d.e+-]{2,}", "(not shown)", diagnosis.sentence),
             worst="The entries of this problem are not shown",
         )
-    return Fault(diagnosis.kind, sanitize(str(diagnosis), 2000), trial, outputs, diagnosis)
+    return Fault(diagnosis.kind, sanitize(str(diagnosis), 2000), trial, diagnosis)
 
 
 def _find_large_fault(title: str, trial: Trial, outputs: dict[str, np.ndarray]) -> Fault | None:
@@ -148,7 +156,7 @@ def _find_large_fault(title: str, trial: Trial, outputs: dict[str, np.ndarray]) 
         if not EXERCISES[title].is_note(name) and (name not in outputs or not agrees(outputs[name], value))
     ]
     text = f"{', '.join(wrong)}: right on small problems, wrong on one of shape {EXERCISES[title].large}."
-    return Fault("unknown", text, trial, outputs) if wrong else None
+    return Fault("unknown", text, trial) if wrong else None
 
 
 def numeric_outputs(outputs: Any, expected: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -117,27 +117,37 @@ class Runner:
             try:
                 outputs = numeric_outputs(code.ask("run", exercise.title, trial.inputs), trial.expected)
             except _ExerciseFailed as failure:
-                result = failure.result
-                if result.kind in ENDED:
-                    raise _ExerciseFailed(result.in_situation(trial.situation)) from None
-                forward = self._find_forward_fault(known, code, trial, {}, result.kind)
-                if forward:
-                    text = sanitize(forward.sentence, 2000)
-                    result = ExerciseResult(0.0, "another-forward", text, check_first=text)
-                if forward and forward.is_error and trial.situation:
-                    # It cannot be tried, and that exercise says why.
-                    marks.check_first = marks.check_first or result.check_first
-                elif not marks.add_error(trial, result):
+                if not self._add_error(marks, known, code, trial, failure.result):
                     break
-            else:
-                marks.add(trial, outputs, public)
-        if (fault := marks.first_fault) and fault.outputs is not None and not fault.trial.is_large:
-            public = fault.trial.is_public and not self._holds_reference
-            code = _CodeInChild(self, exercise, known.module, deadline, public)
-            forward = self._find_forward_fault(known, code, fault.trial, fault.outputs)
-            if forward:
-                marks.blame_forward(forward)
+                continue
+            is_first = marks.first_fault is None
+            marks.add(trial, outputs, public)
+            if is_first and marks.first_fault and not trial.is_large:
+                if forward := self._find_forward_fault(known, code, trial, outputs):
+                    marks.blame_forward(forward)
+                self._start_child()  # if it has come to its end since
         return marks.result()
+
+    def _add_error(
+        self,
+        marks: ArrayMarks,
+        known: KnownExercise,
+        code: "_CodeInChild",
+        trial: Trial,
+        result: ExerciseResult,
+    ) -> bool:
+        """Note that a trial ended in an error; returns whether the others are to be tried."""
+        if result.kind in ENDED:
+            marks.add_end(trial, result)
+            return False
+        forward = self._find_forward_fault(known, code, trial, {}, result.kind)
+        if forward:
+            text = sanitize(forward.sentence, 2000)
+            result = ExerciseResult(0.0, "another-forward", text, check_first=text)
+            if forward.is_error and trial.situation:  # it cannot be tried, and that exercise says why
+                marks.check_first = marks.check_first or text
+                return True
+        return marks.add_error(trial, result)
 
     def _find_forward_fault(
         self,

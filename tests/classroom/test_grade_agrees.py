@@ -29,6 +29,8 @@ NEEDED_BY = {
     for exercise in grading.EXERCISES
 }
 KINDS = {"error": {"raised"}, MISSING: {"not-implemented", "waits"}}  # names that differ
+# Right, but a loop over the batch for each entry takes longer than the large problem has.
+TOO_SLOW = [("batchnorm_backward", "loops"), ("batchnorm_backward_alt", "loops")]
 BORROWED = re.compile(r"from tests.corpus.solutions.plain.layers import (\w+(?:, \w+)*).*")
 FIRST = re.compile(r"Check (\w+)")
 
@@ -102,7 +104,9 @@ def sample(cases, num_cases):
     ]
 
 
-@pytest.mark.parametrize("title, style", sample([s for s in STYLES if s[0] in TITLES], 8))
+@pytest.mark.parametrize(
+    "title, style", sample([s for s in STYLES if s[0] in TITLES and s not in TOO_SLOW], 8)
+)
 def test_on_right_solutions(title, style, monkeypatch):
     files = handed_in(title, SOLUTIONS[title][style])
     assert disagreements(files, [title], monkeypatch) == {}
