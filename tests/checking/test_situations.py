@@ -80,6 +80,16 @@ def default_of(function, **settings):
     return wrong
 
 
+def divided_by_gamma(function):
+    """A backward that takes gamma out and divides by it again, which is no number where gamma is 0."""
+
+    def wrong(dout, cache):
+        dx, *rest = function(dout, cache)
+        return dx * (cache.gamma / cache.gamma), *rest
+
+    return wrong
+
+
 PLANTED = [
     ("affine_forward", "For x of 2 axes", spoilt_if(layers.affine_forward, lambda x, *_: x.ndim == 2)),
     ("affine_forward", "For x of 4 axes", spoilt_if(layers.affine_forward, lambda x, *_: x.ndim == 4)),
@@ -111,6 +121,10 @@ PLANTED = [
         default_of(layers.batchnorm_forward, running_var=lambda x: np.ones_like(x[0])),
     ),
     ("layernorm_forward", "With no eps given", default_of(layers.layernorm_forward, eps=1e-8)),
+    *(
+        (name, "Where an entry of gamma is 0", divided_by_gamma(getattr(layers, name)))
+        for name in ("batchnorm_backward", "batchnorm_backward_alt", "layernorm_backward")
+    ),
     ("sgd_momentum", "Called without config", rule_with("sgd_momentum", momentum=0.5)),
     ("rmsprop", "Called without config", rule_with("rmsprop", decay_rate=0.9)),
     ("adam", "Called without config", rule_with("adam", t=1)),

@@ -32,7 +32,7 @@ def forward_expected(i: Inputs, outputs: Arrays) -> Arrays:
 
 
 def backward_expected(i: Inputs, outputs: Arrays) -> Arrays:
-    """The gradient by the mask of the learner's own forward, whatever it is; in mode "test" also dout itself."""
+    """The gradient by the mask of the learner's own forward; in mode "test" dout itself is right too."""
     x, names = i["x"], ("out", "out_in_test", "out_of_ones")
     own = {name: _of_shape(x, outputs, name) for name in names}
 

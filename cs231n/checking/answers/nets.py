@@ -180,6 +180,14 @@ def _sum_over_weights(f: Callable, half: float) -> Callable:
     return lambda params, reg: half * reg * sum(f(v).sum() for name, v in params.items() if name[0] == "W")
 
 
+def _mean_square(v: np.ndarray) -> np.ndarray:
+    return (v**2).sum() / v.size
+
+
+def _length(v: np.ndarray) -> np.ndarray:
+    return (v**2).sum() ** 0.5
+
+
 def _squares_of_last(params: Arrays, reg: float) -> np.ndarray:
     return _squares_of(f"W{sum(name[0] == 'W' for name in params)}")(params, reg)
 
@@ -224,9 +232,7 @@ def common_misconceptions(nets: Callable, doc: str) -> list[Misconception]:
             ("reg-on-one-layer", "the regularization reaches the first layer alone.",
              altered(penalty=_squares_of("W1"))),
             ("reg-as-a-mean", "the penalty is a mean over the weights; it is half the sum of their squares.",
-             *(
-                 altered(penalty=_sum_over_weights(lambda v: (v**2).sum() / v.size, half)) for half in (0.5, 1)
-             )),
+             *(altered(penalty=_sum_over_weights(_mean_square, half)) for half in (0.5, 1))),
             ("reg-fixed", "the regularization strength is a number in the code; it is reg that was given.",
              *(altered(penalty=lambda params, reg, fixed=fixed: half_squares(params, fixed))
                for fixed in (1.0, 0.5, 0.1, 0.05, 0.01, 0.005, 0.001, 1e-4))),
@@ -236,9 +242,7 @@ def common_misconceptions(nets: Callable, doc: str) -> list[Misconception]:
              *(altered(penalty=_sum_over_weights(lambda v: v * np.sign(v.real), half)) for half in (0.5, 1))),
             ("reg-not-squared",
              "the penalty holds the norm of each weight matrix, which is a root; its square is meant.",
-             *(
-                 altered(penalty=_sum_over_weights(lambda v: np.sqrt((v**2).sum()), half)) for half in (0.5, 1)
-             )),
+             *(altered(penalty=_sum_over_weights(_length, half)) for half in (0.5, 1))),
             ("reg-has-the-wrong-sign", "the regularization is subtracted.",
              altered(penalty=_squares_of("W", half=-0.5))),
         ),
