@@ -281,11 +281,13 @@ def _try_dropout_backward(kit: SimpleNamespace, failed: list[str]) -> Trial:
         except Exception as error:
             failed.append(f"dropout_forward: {type(error).__name__}: {error}")
             continue
-        (mask, _), (again, _), (_, cache) = results
+        (mask, _), (again, _), (out, cache) = results
         if mode == "train" and np.ptp(mask) == 0:
             failed.append("dropout_forward drops nothing, or everything")
         elif not same(again, mask):
             failed.append("dropout_forward ignores its seed")
+        elif not same(out, x * mask):
+            failed.append("dropout_forward is no product with a mask")
         dx = backward(dout.copy(), cache)
         # A forward that is wrong in mode test leaves two gradients that are right.
         yield f"dx in mode {mode}", dx, dout if mode == "test" and same(dx, dout) else dout * mask

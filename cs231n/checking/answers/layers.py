@@ -261,6 +261,12 @@ SOFTMAX = table(
      *(lambda i, e, base=base: _losses(_with_log_of_base(i, base)) for base in (2, 10))),
     ("every-class", "the loss adds up -log p of every class; only the label's counts.",
      lambda i, e: _losses(-np.log(softmax(i["x"])).sum() / len(i["x"]))),
+    ("binary-cross-entropy",
+     "-log(1 - p) of the other classes is added, as for two classes; only -log p of the label counts.",
+     lambda i, e: _losses(
+         -(np.log(softmax(i["x"])) * _at_labels(i) + np.log(1 - softmax(i["x"])) * (1 - _at_labels(i))).sum()
+         / len(i["x"])
+     )),
     ("labels-of-all-rows",
      "every row is read at the labels of all rows, as with [:, y]: each row has one label of its own, so the "
      "index needs the row numbers and the labels together.",
@@ -319,6 +325,12 @@ SOFTMAX = table(
              / (len(i["x"]) if mean else 1)
          }
          for sign in (1, -1) for at in (False, True) for mean in (True, False)
+     ),
+     *(
+         lambda i, e, sign=sign: {
+             "dx": sign * (softmax(i["x"]) * _at_labels(i)).sum(axis=1)[:, None] * e["dx"]
+         }
+         for sign in (1, -1)
      )),
     ("label-only",
      "the gradient reaches the right class alone: its probability depends on every score of the row.",

@@ -176,10 +176,8 @@ def _squares_of(*kinds: str, half: float = 0.5) -> Callable:
     )
 
 
-def _mean_squares(half: float) -> Callable:
-    return lambda params, reg: (
-        half * reg * sum((v**2).sum() / v.size for name, v in params.items() if name[0] == "W")
-    )
+def _sum_over_weights(f: Callable, half: float) -> Callable:
+    return lambda params, reg: half * reg * sum(f(v).sum() for name, v in params.items() if name[0] == "W")
 
 
 def _squares_of_last(params: Arrays, reg: float) -> np.ndarray:
@@ -226,12 +224,21 @@ def common_misconceptions(nets: Callable, doc: str) -> list[Misconception]:
             ("reg-on-one-layer", "the regularization reaches the first layer alone.",
              altered(penalty=_squares_of("W1"))),
             ("reg-as-a-mean", "the penalty is a mean over the weights; it is half the sum of their squares.",
-             altered(penalty=_mean_squares(0.5)), altered(penalty=_mean_squares(1))),
+             *(
+                 altered(penalty=_sum_over_weights(lambda v: (v**2).sum() / v.size, half)) for half in (0.5, 1)
+             )),
             ("reg-fixed", "the regularization strength is a number in the code; it is reg that was given.",
              *(altered(penalty=lambda params, reg, fixed=fixed: half_squares(params, fixed))
                for fixed in (1.0, 0.5, 0.1, 0.05, 0.01, 0.005, 0.001, 1e-4))),
             ("reg-not-squared", "the weights are not squared in the penalty.",
              only("loss", _with_reg_not_squared)),
+            ("reg-not-squared", "the penalty holds absolute values; it is half the sum of the squares.",
+             *(altered(penalty=_sum_over_weights(lambda v: v * np.sign(v.real), half)) for half in (0.5, 1))),
+            ("reg-not-squared",
+             "the penalty holds the norm of each weight matrix, which is a root; its square is meant.",
+             *(
+                 altered(penalty=_sum_over_weights(lambda v: np.sqrt((v**2).sum()), half)) for half in (0.5, 1)
+             )),
             ("reg-has-the-wrong-sign", "the regularization is subtracted.",
              altered(penalty=_squares_of("W", half=-0.5))),
         ),

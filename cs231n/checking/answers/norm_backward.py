@@ -176,6 +176,10 @@ def backward_misconceptions(rows: bool, closed_form: bool = False) -> list[Misco
             ("x-hat-in-the-sum",
              "in the way through the variance the x_hat before the sum is missing." + in_variance,
              lambda i, e: {"dx": with_variance_term(i, lambda g, h, mean: mean(g * h))}),
+            ("x-hat-in-the-sum",
+             "in the way through the variance x_hat is squared in the sum: one x_hat stands in the sum, and "
+             "the other before it." + in_variance,
+             lambda i, e: {"dx": with_variance_term(i, lambda g, h, mean: mean(g * h**2))}),
         ),
         *table(
             eq(8),
@@ -184,6 +188,8 @@ def backward_misconceptions(rows: bool, closed_form: bool = False) -> list[Misco
              lambda i, e: {"dx": i["gamma"] * i["dout"]}),
             ("deviation-left-out", "the division by the standard deviation is missing.",
              lambda i, e: {"dx": e["dx"] * deviation(i)}),
+            ("eps-left-out", "eps is left out of the root that dx is divided by.",
+             lambda i, e: {"dx": e["dx"] * deviation(i) / (deviation(i) ** 2 - i["eps"]) ** 0.5}),
             ("deviation-twice", "divided by the standard deviation twice.",
              lambda i, e: {"dx": e["dx"] / deviation(i)}),
             ("variance-for-deviation", "multiplied by the standard deviation where a division is meant.",
@@ -231,6 +237,10 @@ def backward_misconceptions(rows: bool, closed_form: bool = False) -> list[Misco
             ("mean-for-sum",
              "averaged over the batch: gamma and beta serve every example, so their gradients add up.",
              lambda i, e: {name: e[name] / len(i["x"]) for name in ("dgamma", "dbeta")}),
+            ("sum-of-everything",
+             "every entry holds the sum of the whole array: gamma and beta have an entry for each column, "
+             "which gathers that column alone.",
+             lambda i, e: {name: np.full_like(e[name], e[name].sum()) for name in ("dgamma", "dbeta")}),
             ("dgamma-and-dbeta-swapped", "dgamma and dbeta have changed places.",
              lambda i, e: {"dgamma": e["dbeta"], "dbeta": e["dgamma"]}),
         ),
@@ -250,6 +260,18 @@ def _down_columns(i: Inputs, through_mean: bool, through_variance: bool) -> np.n
     pairs = np.stack([np.ones((len(h),) * 2 + h.shape[1:]), np.einsum("nd,kd->nkd", h, h)]) / len(h)
     ways = [-np.einsum("nkd,kd->nd", pair, direct * s) / s for pair in pairs]
     return direct + (ways[0] if through_mean else mean) + (ways[1] if through_variance else variance_path)
+
+
+def _gamma_outside(i: Inputs, term: Callable) -> np.ndarray:
+    """layernorm's dx with gamma before it all; through the variance goes term(dout, x_hat, mean)."""
+    t = i["x"].T
+    s = (variance(t, column_mean(t)) + i["eps"]).T ** 0.5
+
+    def average(t: np.ndarray) -> np.ndarray:
+        return column_mean(t.T).T
+
+    x_hat = norm(i["x"], 1, 0, i["eps"], rows=True)
+    return i["gamma"] / s * (i["dout"] - average(i["dout"]) - term(i["dout"], x_hat, average))
 
 
 def _statistics_times(i: Inputs, rows: bool, factor: float) -> Arrays:
@@ -303,6 +325,12 @@ LAYERNORM_ROWS = backward_misconceptions(rows=True) + table(
     ("gamma-outside-the-means",
      "gamma is taken out of the means, as batchnorm may: along a row it differs from entry to entry, so it "
      "stays inside.", lambda i, e: {"dx": i["gamma"] * dx_of(i, np.ones_like(i["gamma"]), rows=True)}),
+    ("gamma-outside-the-means",
+     "gamma is taken out of the means, where it differs from entry to entry, and x_hat does not stand once "
+     "in the sum of the variance and once before it.",
+     *(lambda i, e, term=term: {"dx": _gamma_outside(i, term)}
+       for term in (lambda g, h, mean: h**2 * mean(g), lambda g, h, mean: mean(g * h**2),
+                    lambda g, h, mean: h * mean(g), lambda g, h, mean: mean(g * h)))),
     ("means-down-the-columns", BACK_THROUGH.format("mean and variance"),
      lambda i, e: {"dx": _down_columns(i, True, True)}),
     ("means-down-the-columns", BACK_THROUGH.format("the mean"),

@@ -64,13 +64,14 @@ def call_dropout_backward(module: Namespace, i: Inputs) -> Arrays:
     out_of_ones, _ = dropout(module, np.ones_like(i["x"]), param)  # says what becomes of a zero in x
     out, cache = dropout_in_training(module, i)
     dx = call_gradients(module, "dropout_backward", ("x",), i["dout"], cache)["dx"]
-    _, cache = dropout(module, i["x"], {**param, "mode": "test"})
+    out_in_test, cache = dropout(module, i["x"], {**param, "mode": "test"})
     dx_in_test = call_gradients(module, "dropout_backward", ("x",), i["dout"], cache)["dx"]
     return {
         "dx": dx,
         "out": array("dropout_forward", "out", out),
         "out_of_ones": array("dropout_forward", "out", out_of_ones),
         "dx_in_test": dx_in_test,
+        "out_in_test": array("dropout_forward", "out", out_in_test),
     }
 
 

@@ -21,6 +21,12 @@ def norm_inputs(rng: RandomState, N: int, D: int, M: int) -> Inputs:
     return {"x": x, "gamma": gamma, "beta": beta, "eps": 0.2, "dout": rng.normal(size=(N, D))}
 
 
+def norm_inputs_with_zero(rng: RandomState, N: int, D: int, M: int) -> Inputs:
+    i = norm_inputs(rng, N, D, M)
+    i["gamma"][1] = 0
+    return i
+
+
 def layernorm_inputs_by_default(rng: RandomState, N: int, D: int, M: int) -> Inputs:
     """eps is not given; x is so small that 1e-5 matters."""
     i = norm_inputs(rng, N, D, M)
@@ -77,7 +83,10 @@ def call_layernorm_backward(module: Namespace, i: Inputs) -> Arrays:
     return call_gradients(module, "layernorm_backward", ("x", "gamma", "beta"), i["dout"], cache)
 
 
-BACKWARD: dict[str, Any] = {"weights": {"dx": 2}}
+BACKWARD: dict[str, Any] = {
+    "weights": {"dx": 2},
+    "situations": {"Where an entry of gamma is 0": norm_inputs_with_zero},
+}
 EXERCISES = (
     Exercise(
         "batchnorm_forward",
