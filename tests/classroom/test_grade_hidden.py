@@ -40,8 +40,9 @@ def test_problems_are_public_hidden_and_large(exercise):
 def test_hidden_problems_differ_with_the_seed_and_no_shape_is_square():
     trials = [reference.make_trials("relu_forward", seed) for seed in range(9)]
     hidden = [[t.inputs["x"] for t in each if not t.is_public] for each in trials]
-    assert len({array.tobytes() for arrays in hidden for array in arrays}) == 9 * 4
-    assert all(min(array.shape[:2]) >= 3 and array.shape[0] != array.shape[1] for array in sum(hidden, []))
+    assert len({array.tobytes() for arrays in hidden for array in arrays}) == sum(map(len, hidden))
+    for shape in [array.shape for arrays in hidden for array in arrays if array.ndim > 1]:
+        assert min(shape[:2]) >= 3 and shape[0] != shape[1]
 
 
 @pytest.mark.parametrize("sign", ["in", "not in"], ids=["public", "hidden"])
@@ -107,7 +108,7 @@ def test_one_evaluation_for_all_rows_takes_too_long(monkeypatch):
 
 @pytest.mark.parametrize("title", LARGE)
 def test_the_time_of_a_large_problem_goes_to_one_call(title, monkeypatch):
-    """One in float32 besides would leave a slow but right backward half of it."""
+    """Others besides, as in float32, would leave a slow but right backward half of it."""
     dtypes, module = [], importlib.import_module(REGISTRY[title].module)
     real = getattr(module, title)
     monkeypatch.setattr(module, title, lambda *a, **k: dtypes.append(a[0].dtype) or real(*a, **k))
@@ -115,7 +116,7 @@ def test_the_time_of_a_large_problem_goes_to_one_call(title, monkeypatch):
     run(title, module, make_problem(title, 0, LARGE[title]))
     assert dtypes == [np.float64] * once
     run(title, module, make_problem(title, 0))
-    assert dtypes == [np.float64] * 2 * once + [np.float32] * once
+    assert set(dtypes[once:]) == {np.dtype(np.float64), np.dtype(np.float32)}
 
 
 def test_a_large_problem_says_that_it_is_one():
@@ -127,8 +128,8 @@ def test_a_large_problem_says_that_it_is_one():
 
 ERRORS = """
 def relu_forward(x):
-    if x.shape[:2] != (7, 5):
-        raise type("K" + repr(x[0, 0]), (ValueError,), {})(repr(x))
+    if x.shape[:2] not in ((7, 5), (35,)):
+        raise type("K" + repr(x.flat[0]), (ValueError,), {})(repr(x))
     return np.maximum(x, 0), x
 
 def affine_forward(x, w, b):
@@ -173,7 +174,8 @@ def test_a_hidden_problem_of_a_situation_is_named_without_its_numbers(what, word
     files = solved(FORWARD.replace("WHAT", what))
     results = marked(files, only=["layernorm_forward", "layernorm_backward"])
     text = results["layernorm_forward"].text
-    assert text.startswith("With no settings given: ") and words in text
+    [situation] = REGISTRY["layernorm_forward"].situations
+    assert text.startswith(f"{situation}: ") and words in text
     assert not results["layernorm_backward"].is_right
     assert "are not shown" in results["layernorm_backward"].text
 

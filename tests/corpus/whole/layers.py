@@ -36,7 +36,8 @@ def softmax_loss(x, y):
     shifted = x - np.max(x, axis=1, keepdims=True)
     e = np.exp(shifted)
     p = e / np.sum(e, axis=1, keepdims=True)
-    loss = -np.sum(np.log(p[np.arange(N), y])) / N
+    log_p = shifted - np.log(np.sum(e, axis=1, keepdims=True))
+    loss = -np.sum(log_p[np.arange(N), y]) / N
     dx = p.copy()
     dx[np.arange(N), y] -= 1
     dx /= N
