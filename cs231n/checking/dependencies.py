@@ -142,7 +142,8 @@ def _is_gradient_of_own_forward(exercise: Exercise, code: LearnerCode, inputs: I
 
 
 def describe_wrong_layers(names: Sequence[str]) -> str:
-    """Which layers of a learner's net to check before the net."""
+    """Which layers of a learner's net to check before the net: a backward only if its forward is right."""
+    names = [name for name in names if require_exercise(name).forward not in names]
     if len(names) == 1:
         return f"Check {names[0]} first: it is wrong, and this net calls it."
     return f"Check {' and '.join(names)} first: they are wrong, and this net calls them."

@@ -18,7 +18,6 @@ from typing import NamedTuple
 import numpy as np
 
 from cs231n.checking import answers
-from cs231n.checking.compare import join_names
 from cs231n.checking.dependencies import (
     OVER_RIGHT_LAYERS_RIGHT,
     OVER_RIGHT_LAYERS_WRONG,
@@ -28,7 +27,7 @@ from cs231n.checking.dependencies import (
     find_forward_fault,
     try_over_right_layers,
 )
-from cs231n.checking.diagnosis import Diagnosis, diagnose, find_notes
+from cs231n.checking.diagnosis import Diagnosis, diagnose
 from cs231n.checking.edition import entry_of, files_of
 from cs231n.checking.exceptions import (
     RAISED,
@@ -40,10 +39,9 @@ from cs231n.checking.exceptions import (
 from cs231n.checking.exercises import Exercise, require_exercise
 from cs231n.checking.imports import check_imports
 from cs231n.checking.learner_code import Arrays, Inputs, Namespace, WrongReturn
+from cs231n.checking.notes import describe_late_write, describe_notes
 from cs231n.checking.printed import Printed
 from cs231n.checking.problems import (
-    arrays_in_float64,
-    find_writes,
     forbid_other_backwards,
     list_public_problems,
     make_problem,
@@ -122,7 +120,8 @@ def _try_problems(exercise: Exercise, module: Namespace) -> Verdict:
             return result._replace(findings=(f"{situation}: {first}", *rest))
         if result:
             return result
-    return Verdict(exercise.name, PASSED, (), notes=tuple(notes.values()))
+    kinds = sorted(notes, key=lambda kind: not kind.startswith("another-"))
+    return Verdict(exercise.name, PASSED, (), notes=tuple(notes[kind] for kind in kinds))
 
 
 def _try_problem(
@@ -139,18 +138,16 @@ def _try_problem(
         wrong = _describe_error(name, error)
     else:
         diagnosis = _diagnose_outputs(exercise, inputs, outputs)
-        notes |= _find_notes(exercise, module, inputs, outputs)
+        notes |= describe_notes(exercise, module, inputs, outputs)
         if diagnosis is None:
             return None
         if diagnosis.kind == "writes-into-x":
-            diagnosis = _describe_late_write(name, module, inputs, diagnosis)
+            diagnosis = describe_late_write(name, module, inputs, diagnosis)
         written = tuple(notes[kind] for kind in notes if kind == "writes-into-input")
         wrong = Verdict(name, WRONG, _describe_diagnosis(name, diagnosis), diagnosis.kind, written)
     if exercise.forward:
         fault = find_forward_fault(exercise, CodeHere(module), inputs, outputs)
-        if (
-            fault and fault.is_error and situation
-        ):  # it cannot be tried here, and the forward's check says why
+        if fault and fault.is_error and situation:  # it cannot be tried here; the forward's verdict says why
             notes["another-forward"] = fault.sentence
             return None
         return _after_forward(wrong, diagnosis, fault) if fault else wrong
@@ -222,51 +219,6 @@ def format_verdict(head: str, result: Verdict, width: int) -> str:
     if result.printed:
         lines += ["  - Your code printed:", textwrap.indent(result.printed, "      ")]
     return "\n".join([head + status, *lines])
-
-
-def _find_notes(exercise: Exercise, module: Namespace, inputs: Inputs, outputs: Arrays) -> dict[str, str]:
-    """{kind: sentence} of `find_notes`, with the names of the arrays and arguments."""
-    name = exercise.name
-    notes = find_notes(name, inputs, outputs, answers.for_(name).expected(inputs, outputs))
-    with contextlib.suppress(Exception):  # of a learner's code that another call does not suit
-        notes |= _name_arguments(exercise, module, inputs, notes)
-    return notes
-
-
-def _name_arguments(
-    exercise: Exercise, module: Namespace, inputs: Inputs, notes: dict[str, str]
-) -> dict[str, str]:
-    """Those of the notes that another call can make clearer: which arrays, which arguments."""
-    name, notes = exercise.name, dict(notes)
-    if "not-float32" in notes and (arrays := arrays_in_float64(name, module, inputs)):
-        notes["not-float32"] = (
-            f"{join_names(arrays)} {'is' if len(arrays) == 1 else 'are'} {answers.NOT_FLOAT32}"
-        )
-        if (
-            exercise.forward
-            and run(exercise.forward, module, make_problem(exercise.forward, 0))["itemsize"] > 4
-        ):
-            notes["not-float32"] = f"{exercise.forward} returns float64 for float32 input; change that first."
-    if "writes-into-input" in notes and (arguments := find_writes(name, module, inputs)[0]):
-        names, first = " and ".join(arguments), arguments[0]
-        notes["writes-into-input"] = (
-            f"{name} writes into its argument {names}, which its caller still needs; "
-            f"try {first} = {first}.copy() as its first line."
-        )
-    return notes
-
-
-def _describe_late_write(name: str, module: Namespace, inputs: Inputs, diagnosis: Diagnosis) -> Diagnosis:
-    """The diagnosis with the array of an earlier call that a function writes into."""
-    earlier = find_writes(name, module, inputs)[1]
-    if not earlier:
-        return diagnosis
-    places = " and ".join(f"{argument}, which {function} got" for function, argument in earlier)
-    sentence = (
-        f"{name} writes into {places} from its caller: the caller still needs it. Write into a new array, as "
-        "with t = x - mean in place of x -= mean."
-    )
-    return diagnosis._replace(sentence=sentence, reasons=())
 
 
 def _load(exercise: Exercise) -> ModuleType | Verdict:
