@@ -340,3 +340,28 @@ def test_a_misconception_may_be_in_one_line_of_two(written):
     both = {**changed, "b1": 1.7 * right["b1"] + 0.1}
     named = diagnose("TwoLayerNet.loss", inputs, both, right)
     assert "no known mistake fits" in named.sentence or "constant" in named.sentence
+
+
+NET_OF_2019 = """
+kit_net = FullyConnectedNet
+
+
+class FullyConnectedNet(kit_net):
+    def __init__(self, hidden_dims, input_dim=3072, num_classes=10, dropout=1, NORMALIZATION, reg=0.0,
+                 weight_scale=1e-2, dtype=np.float32, seed=None):
+        super().__init__(hidden_dims, input_dim, num_classes, dropout_keep_ratio=dropout, reg=reg,
+                         weight_scale=weight_scale, dtype=dtype, seed=seed, normalization=normalization)
+"""
+
+
+@pytest.mark.parametrize(
+    "argument, status, words",
+    [
+        ("normalization=None", "passed", ""),
+        ("use_batchnorm=False", WRONG, "FullyConnectedNet.__init__ in fc_net.py must take normalization"),
+    ],
+)
+def test_a_net_may_have_the_argument_names_of_2019_and_not_of_2016(argument, status, words):
+    module = built("FullyConnectedNet", NET_OF_2019.replace("NORMALIZATION", argument))
+    result = verdict("FullyConnectedNet", module)
+    assert result.status == status and words in " ".join(result.findings)

@@ -1,6 +1,7 @@
 """Whole nets: what they are tried on, and how they are called."""
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -104,6 +105,17 @@ def call_two_layer_net(module: Any, i: Inputs) -> Arrays:
     return _net_outputs("TwoLayerNet", net, i, {})
 
 
+def _make_net(net: Callable, *sizes: Any, **options: Any) -> Any:
+    """A net of any year of the course: until 2020 dropout_keep_ratio was called dropout."""
+    known = inspect.signature(net).parameters
+    if "dropout_keep_ratio" in options and "dropout_keep_ratio" not in known:
+        options["dropout"] = options.pop("dropout_keep_ratio")
+    for name in options:
+        if name not in known and not any(p.kind is p.VAR_KEYWORD for p in known.values()):
+            raise WrongReturn(f"FullyConnectedNet.__init__ in fc_net.py must take {name}, which it does not")
+    return net(*sizes, **options)
+
+
 def call_net(module: Any, i: Inputs) -> Arrays:
     depth = sum(name[0] == "W" for name in i)
     hidden = [i[f"W{k}"].shape[1] for k in range(1, depth)]
@@ -116,7 +128,7 @@ def call_net(module: Any, i: Inputs) -> Arrays:
         normalization = kind.partition("+")[0]
         if normalization in ("batchnorm", "layernorm"):
             options["normalization"] = normalization
-        net = module.FullyConnectedNet(hidden, *sizes, **options)
+        net = _make_net(module.FullyConnectedNet, hidden, *sizes, **options)
         kinds = ("W", "b", "gamma", "beta") if "normalization" in options else ("W", "b")
         initial = _initial_faults(net, i, kinds)
         running = dict(enumerate(net.bn_params, start=1)) if normalization == "batchnorm" else {}
