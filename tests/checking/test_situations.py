@@ -350,7 +350,8 @@ class FullyConnectedNet(kit_net):
     def __init__(self, hidden_dims, input_dim=3072, num_classes=10, dropout=1, NORMALIZATION, reg=0.0,
                  weight_scale=1e-2, dtype=np.float32, seed=None):
         super().__init__(hidden_dims, input_dim, num_classes, dropout_keep_ratio=dropout, reg=reg,
-                         weight_scale=weight_scale, dtype=dtype, seed=seed, normalization=normalization)
+                         weight_scale=weight_scale, dtype=dtype, seed=seed,
+                         normalization=locals().get("normalization"))
 """
 
 
