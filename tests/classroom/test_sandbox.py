@@ -326,6 +326,16 @@ def test_a_child_that_may_not_read_numpy_any_more_has_all_of_it(closed_folder, m
         assert probe("open(np.__file__)") == "PermissionError"
 
 
+@pytest.mark.parametrize("umask", [0o027, 0o077], ids=oct)
+def test_the_umask_of_the_grader_takes_no_points(umask, level):
+    """The files in a child's folder had the rights that it left: as root, every right submission got 0."""
+    before = os.umask(umask)
+    try:
+        assert wrong(marked(solved(), level, only=["relu_forward", "affine_forward"])) == {}
+    finally:
+        os.umask(before)
+
+
 @as_root
 def test_a_child_that_may_not_read_its_own_folder_does_not_start(closed_folder, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(closed_folder))
