@@ -82,8 +82,8 @@ def child_folder(files: Mapping[str, str | bytes]) -> Iterator[Path]:
             (folder / path).write_bytes(source if isinstance(source, bytes) else source.encode())
         (folder / "home").mkdir()
         (folder / "packages").mkdir()
-        for path in folder.rglob("*"):  # whatever the umask of the grader is
-            path.chmod(0o755 if path.is_dir() else 0o644)
+        for entry in folder.rglob("*"):  # whatever the umask of the grader is
+            entry.chmod(0o755 if entry.is_dir() else 0o644)
         user = _child_user()
         if user is not None:  # no other child may read it, should nothing else hide it
             os.chown(folder, -1, user)
