@@ -14,31 +14,30 @@ what is new: a submission, a manifest or a grader that has changed.
 """
 
 import argparse
-import hashlib
 import json
 import os
 import secrets
 import sys
 import time
-from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from pathlib import Path
 from typing import Any
 
 from classroom.grading import report
+from classroom.grading.canary import CANARY, CanaryError, check_worker, digest_of, grader_digest
 from classroom.grading.marking import mark
-from classroom.grading.reference import import_closure, submitted_files
+from classroom.grading.reference import submitted_files
 from classroom.grading.result import sanitize
 from classroom.grading.runner import MarkingOptions
 from classroom.grading.submission import Submission, find_submissions, read_submission
 from classroom.grading.words import StudentWords, load_questions, read_words
-from classroom.manifest import MANIFEST, Exercise, ManifestError, load_exercises
+from classroom.manifest import MANIFEST, ManifestError, load_exercises
 from classroom.sandbox import seccomp
 from classroom.sandbox.levels import LEVELS
 from classroom.sandbox.process import best_level
 from cs231n.checking.exercises import EXERCISES
-from cs231n.common.executors import executor_for
-from cs231n.common.files import REPOSITORY, atomic_write
+from cs231n.common.executors import executor_for, run_on_each_worker
+from cs231n.common.files import atomic_write
 from cs231n.common.terminal import Progress
 
 __all__ = ["add_arguments", "grade", "main"]
@@ -139,12 +138,22 @@ def grade(
             f"grade: {out} is within {submissions}, where every folder is a student's; "
             "try: -o a folder beside it"
         )
-    out.mkdir(parents=True, exist_ok=True)
     hidden = (str(submissions), str(out.resolve()))
     options = MarkingOptions(
         exercises, _choose_seed(out, seed), weakest_level=weakest_level, hidden_folders=hidden
     )
-    version = _digest(exercises, options.seed, _grader_digest(exercises))
+    grader = grader_digest(exercises)
+    environments = set(run_on_each_worker(executor, check_worker, options, grader))
+    used_levels = sorted({environment.level for environment in environments})
+    if len(used_levels) > 1:
+        raise CanaryError(
+            f"the workers would mark at several levels ({', '.join(used_levels)}); "
+            "try: --require-sandbox, or --executor serial"
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    with atomic_write(out / "grading.json") as file:
+        file.write(json.dumps({"seed": options.seed}).encode() + b"\n")
+    version = digest_of(exercises, options.seed, grader)
     rows: dict[str, report.Row] = {}
     pending: dict[Future, tuple[str, str]] = {}  # {future: (student, digest)}
     num_unchanged = 0
@@ -172,14 +181,14 @@ def grade(
                 if questions:
                     words[student] = read_words(path, questions)
                 submission = read_submission(path, submitted_files(exercises))
-                digest = _digest(submission.digest(), version)
+                digest = digest_of(submission.digest(), version)
                 old_results = report.read_student(out / "students" / student, digest)
                 if old_results is not None:
                     num_unchanged += 1
                     rows[student] = report.Row(student, old_results, None)
                     bar.advance()
                     continue
-                pending[executor.submit(mark_submission, submission, options)] = student, digest
+                pending[executor.submit(mark_submission, submission, options, grader)] = student, digest
                 while len(pending) >= MAX_PENDING:
                     collect_next()
             while pending:
@@ -196,34 +205,31 @@ def grade(
     return ordered
 
 
-def mark_submission(submission: Submission, options: MarkingOptions) -> dict[str, Any]:
-    """The content of a student's results.json. Runs where the executor wants it."""
+def mark_submission(submission: Submission, options: MarkingOptions, grader: str) -> dict[str, Any]:
+    """The content of a student's results.json. Runs where the executor wants it.
+
+    Args:
+        submission: of `read_submission`.
+        options: of the class.
+        grader: the digest of the grader that hands out.
+
+    Raises:
+        OSError: this worker, which may have started late, does not mark as it should.
+    """
+    level = check_worker(options, grader).level
     start = time.monotonic()
-    results, level = mark(submission, options)
-    return report.make_results(submission, results, options.exercises, level, time.monotonic() - start)
+    results, _ = mark(submission, options, level)
+    if all(result.kind in ("no-import", "crashed") for result in results.values()):
+        check_worker.cache_clear()
+        check_worker(options, grader)  # was it the machine?
+    written = report.make_results(submission, results, options.exercises, level, time.monotonic() - start)
+    written["output"] += f" {CANARY}"
+    return written
 
 
 def _choose_seed(out: Path, seed: int | None) -> int:
-    """`seed`, or that of an earlier run into `out`, or a new one; it is stored in `out`."""
+    """`seed`, or that of an earlier run into `out`, or a new one."""
     path = out / "grading.json"
     if seed is None and path.exists():
         seed = json.loads(path.read_text())["seed"]
-    if seed is None:
-        seed = secrets.randbelow(2**32)
-    with atomic_write(path) as file:
-        file.write(json.dumps({"seed": seed}).encode() + b"\n")
-    return seed
-
-
-def _grader_digest(exercises: Sequence[Exercise]) -> str:
-    """The digest of the grader: its files, and those of the kit that say what is right."""
-    roots = ("classroom/grading/grade.py", "classroom/sandbox/child.py", *submitted_files(exercises))
-    return _digest(*((REPOSITORY / file).read_bytes() for file in import_closure(roots)))
-
-
-def _digest(*parts: Any) -> str:
-    """One digest of several values: bytes, or what repr tells apart."""
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(hashlib.sha256(part if isinstance(part, bytes) else repr(part).encode()).digest())
-    return digest.hexdigest()
+    return secrets.randbelow(2**32) if seed is None else seed

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
 from typing import Any
 
-__all__ = ["ONE_THREAD", "Processes", "Serial", "WorkerLost", "executor_for"]
+__all__ = ["ONE_THREAD", "Processes", "Serial", "WorkerLost", "executor_for", "run_on_each_worker"]
 
 ONE_THREAD = {
     "OPENBLAS_NUM_THREADS": "1",
@@ -50,11 +50,17 @@ class Processes(Executor):
     """
 
     def __init__(self, workers: int):
+        self._num_workers = workers
         self._threads = ThreadPoolExecutor(workers)  # one waits for each process
         self._idle: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
         self._started: list[_Worker] = []
         self._lock = threading.Lock()
         self._closed = False
+
+    def run_on_each_worker(self, fn: Callable, /, *args: Any) -> list[Any]:
+        """Call a function once in each worker: as many tasks at a time go to as many workers."""
+        futures = [self.submit(fn, *args) for _ in range(self._num_workers)]
+        return [future.result() for future in futures]
 
     def submit(self, fn: Callable, /, *args: Any, **kwargs: Any) -> Future:
         return self._threads.submit(self._run, fn, args, kwargs)
@@ -213,9 +219,19 @@ def executor_for(text: str) -> Iterator[Executor]:
                 "`dask scheduler` prints"
             ) from None
         with client:
-            yield client.get_executor(pure=False)  # a trial is run, not looked up
+            executor = client.get_executor(pure=False)  # a trial is run, not looked up
+            executor.client = client  # for run_on_each_worker
+            yield executor
     else:
         raise ValueError(
             f"executor must be serial, processes:N or dask:ADDRESS, got {text!r}; "
             f"try processes:{os.cpu_count()}"
         )
+
+
+def run_on_each_worker(executor: Executor, fn: Callable, /, *args: Any) -> list[Any]:
+    """What a function returns in each worker of an executor of `executor_for`, before it has other tasks."""
+    if isinstance(executor, Processes):
+        return executor.run_on_each_worker(fn, *args)
+    client = getattr(executor, "client", None)  # of dask
+    return [fn(*args)] if client is None else list(client.run(fn, *args).values())

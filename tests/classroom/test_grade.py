@@ -1,6 +1,7 @@
 """A class marked by the command: what is written, what is marked again, and what cannot stop it."""
 
 import csv
+import functools
 import json
 import os
 import re
@@ -10,12 +11,17 @@ from types import SimpleNamespace
 import pytest
 
 from classroom.__main__ import main
+from classroom.grading import canary, runner
 from classroom.grading import grade as grading
+from classroom.grading.canary import CanaryError, Environment, check_worker
+from classroom.grading.reference import child_files, make_trials
 from classroom.grading.result import ExerciseResult
-from classroom.sandbox.process import best_level
+from classroom.sandbox.process import Child, ChildTimeoutError, best_level
 from cs231n.common.executors import Serial
 from tests.support.grading import EXERCISES, LAYERS, OPTIM, WRONG_ALT, blank, solved, zipped
 from tests.support.releases import write_manifest
+
+ENVIRONMENT = Environment("bubblewrap", 0, 0o022, "3.11.1", "2.0.0", "x86_64", "")
 
 
 @pytest.fixture
@@ -46,13 +52,14 @@ def quick(monkeypatch):
     """For what happens around the marking: what can be read is right. The submissions marked so far."""
     marked = []
 
-    def mark(submission, options):
+    def mark(submission, options, level):
         marked.append(submission)
         right = not submission.faults
         result = ExerciseResult(float(right), "right" if right else "missing")
-        return {exercise.number: result for exercise in EXERCISES}, "bubblewrap"
+        return {exercise.number: result for exercise in EXERCISES}, level
 
     monkeypatch.setattr(grading, "mark", mark)
+    monkeypatch.setattr(grading, "check_worker", functools.cache(lambda *_: ENVIRONMENT))
     return marked
 
 
@@ -70,6 +77,7 @@ def test_a_class_is_marked_and_written(out, submissions, capsys):
 
     results = json.loads((out / "students" / "bob" / "results.json").read_text())
     assert results["score"] == 94 and len(results["tests"]) == 17 and "Sandbox: " in results["output"]
+    assert results["output"].endswith("solutions got all points before, and a blank submission none.")
     assert "the mean is held fixed" in results["tests"][7].pop("output")
     # fmt: off
     assert results["tests"][7] == {
@@ -99,15 +107,15 @@ def test_started_again_it_marks_only_what_changed(out, submissions, monkeypatch,
     results = out / "students" / "ada" / "results.json"
     results.write_text(results.read_text()[:100])  # torn by something else
     assert scores_and_count()[1] == 10
-    monkeypatch.setattr(grading, "_grader_digest", lambda exercises: "another grader")
+    monkeypatch.setattr(grading, "grader_digest", lambda exercises: "another grader")
     assert scores_and_count()[1] == 14
 
 
 def test_who_cannot_be_marked_is_named_and_tried_again(out, submissions, monkeypatch, capsys, quick):
-    def fails(submission, options):
+    def fails(submission, *arguments):
         if not submission.faults:
             raise OSError("no room for a child")
-        return real(submission, options)
+        return real(submission, *arguments)
 
     real = grading.mark_submission
     with monkeypatch.context() as patch:
@@ -216,3 +224,100 @@ def test_only_a_few_submissions_are_pending_at_a_time(tmp_path, out, monkeypatch
     monkeypatch.setattr(grading, "MAX_PENDING", 3)
     monkeypatch.setattr(grading, "wait", wait)
     assert len(run(tmp_path / "in", out, Lazy())) == 9 and max(counts) == 3
+
+
+@pytest.fixture
+def anew():
+    """What workers remember is forgotten, before and after."""
+    for remembered in (check_worker, make_trials):
+        remembered.cache_clear()
+    yield
+    for remembered in (check_worker, make_trials):
+        remembered.cache_clear()
+
+
+def child_that(answer):
+    """A Child whose answers go through a function of the request and the answer."""
+
+    class Changed(Child):
+        def ask(self, request, *arguments):
+            return answer(request, lambda: super(Changed, self).ask(request, *arguments))
+
+    return Changed
+
+
+def without_numpy_ma(request, ask):
+    if request.get("load") == "numpy.ma":
+        return {"error": {"type": "PermissionError", "message": "numpy/ma"}}
+    return {"failed": ["winreg", "numpy.ma"]} if "import" in request else ask()
+
+
+def never_in_time(request, ask):
+    if request.get("exercise") == "sgd_momentum":
+        raise ChildTimeoutError("no answer after 10 seconds")
+    return ask()
+
+
+MACHINES = {  # {what is wrong with the machine: an answer of its children, what is said and what to try}
+    "a part of numpy is not to be read": (without_numpy_ma, "child cannot import numpy.ma .*; try: chmod"),
+    "it is too busy": (never_in_time, "own solutions would get 0 % for .* sgd_mom.* Try: .*less other work"),
+}
+
+
+@pytest.mark.parametrize("answer, message", MACHINES.values(), ids=MACHINES)
+def test_no_class_is_marked_where_solutions_get_nothing(
+    answer, message, out, submissions, monkeypatch, capsys, anew
+):
+    """Right submissions got 0 there, with status 0."""
+    for module in (runner, canary):
+        monkeypatch.setattr(module, "Child", child_that(answer))
+    assert command(submissions, out) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert re.search(f"^grade: nothing is marked, since .*{message}", line)
+    assert not out.exists()
+
+
+def wrong_trials(title, seed):
+    (first, *others) = make_trials(title, seed)
+    out = {key: array + 1e-3 for key, array in first.expected.items()}
+    return (first._replace(expected=out), *others)
+
+
+KITS = {
+    "its layers are wrong": ("make_trials", wrong_trials, "own affine_forward is wrong .out"),
+    "its blanks are solved": (
+        "child_files",
+        lambda exercises, _: child_files(exercises, exercises),
+        "a blank file would get 100 % for exercise 1 affine_forward",
+    ),
+    "it is not the grader's": ("grader_digest", lambda exercises: "older", "has another version of the kit"),
+}
+
+
+@pytest.mark.parametrize("name, value, message", KITS.values(), ids=KITS)
+def test_no_class_is_marked_by_a_kit_that_was_changed(
+    name, value, message, out, submissions, monkeypatch, capsys, anew
+):
+    monkeypatch.setattr(canary, name, value)
+    assert command(submissions, out) == 1
+    assert re.search(f"^grade: .*{message}.*try: ", capsys.readouterr().err, re.I)
+    assert not out.exists()
+
+
+def test_a_worker_whose_machine_changes_is_tried_again(tmp_path, out, monkeypatch, quick):
+    """A whole submission that cannot be imported is the student's only if the solution still can."""
+    zipped(tmp_path / "in" / "ada.zip", solved())
+    all_failed = {exercise.number: ExerciseResult(0.0, "no-import") for exercise in EXERCISES}
+    monkeypatch.setattr(grading, "mark", lambda *_: (all_failed, "limits"))
+    calls = []
+
+    @functools.cache
+    def check(*_):
+        calls.append(1)
+        if len(calls) == 2:
+            raise CanaryError("the disk is gone")
+        return ENVIRONMENT
+
+    monkeypatch.setattr(grading, "check_worker", check)
+    (row,) = run(tmp_path / "in", out)
+    assert row.error == "CanaryError: the disk is gone" and not list(out.glob("students/*"))
