@@ -140,6 +140,12 @@ def test_what_is_wrong_in_one_situation_alone_fails_there_and_the_verdict_names_
     assert result.status == WRONG and result.findings[0].startswith(situation), result
 
 
+@pytest.mark.parametrize("shift, kind", [(0, "log-of-zero"), (1e-12, "small-number-in-the-log")])
+def test_a_log_of_a_probability_that_underflows_is_named(shift, kind):
+    module = with_functions("softmax_loss", softmax_loss=naive_softmax(shift))
+    assert verdict("softmax_loss", module).kind == kind
+
+
 def test_every_situation_has_a_planted_mistake():
     situations = {(name, s) for name, exercise in EXERCISES.items() for s in exercise.situations}
     planted = {
