@@ -145,7 +145,7 @@ def _try_problem(
             diagnosis = describe_late_write(name, module, inputs, diagnosis)
         written = tuple(notes[kind] for kind in notes if kind == "writes-into-input")
         wrong = Verdict(name, WRONG, _describe_diagnosis(name, diagnosis), diagnosis.kind, written)
-    if exercise.forward:
+    if exercise.forward and wrong.kind != "another-forward":
         fault = find_forward_fault(exercise, CodeHere(module), inputs, outputs)
         if fault and fault.is_error and situation:  # it cannot be tried here; the forward's verdict says why
             notes["another-forward"] = fault.sentence

@@ -133,7 +133,7 @@ def deep_nets(i: Inputs, e: Arrays, drop: Callable = masked, **altered: Any) -> 
     return outputs
 
 
-INITIAL = (  # of the array `initial`: what is wrong where its entry is not 0
+INITIAL = (  # what is wrong where `initial` is 1, 2, ...
     "names and shapes: W, b of every layer, and gamma, beta of every hidden one that is normalized.",
     "the weights: normal numbers times weight_scale.",
     "gamma, which begins with ones.",
@@ -145,7 +145,7 @@ def explain_initial(i: Inputs, name: str, actual: np.ndarray, expected: np.ndarr
     """Answers.explain of the parameters that a net begins with."""
     if not name.endswith("initial"):
         return None
-    words = next(text for text, is_off in zip(INITIAL, actual) if is_off)
+    words = INITIAL[int(actual) - 1]
     return "initial-parameters", f"__init__ gives other parameters than asked; look at {words}", DEEP_DOC
 
 
@@ -154,7 +154,7 @@ def deep_expected(i: Inputs, outputs: Arrays) -> Arrays:
     for name, mask in masks.items():
         shape = len(i["X"]), i[f"b{name[4:]}"].size
         masks[name] = mask if mask.shape == shape else np.ones(shape)  # another shape is said elsewhere
-    initial = {f"{kind}.initial": np.zeros(len(INITIAL)) for kind in kinds_of(i)}
+    initial = {f"{kind}.initial": np.array(0) for kind in kinds_of(i)}
     return deep_nets(i, masks) | initial | masks | {"params_written": np.array(0)}
 
 
