@@ -10,7 +10,7 @@ import zipfile
 import pytest
 
 from classroom.manifest import load_exercises
-from tests.support.releases import SOLVED, command, remembered, solve  # noqa: F401
+from tests.support.releases import command, remembered, solve  # noqa: F401
 
 
 def test_github_gets_a_workflow_with_a_step_for_each_exercise(tmp_path):
