@@ -7,7 +7,6 @@ import numpy as np
 
 from cs231n.checking.answers.primitives import (
     Answers,
-    Predict,
     gradients_of,
     relu,
     rows_of,
@@ -366,7 +365,7 @@ def hinge(
     return gather(others * bend(scores - scores[np.arange(len(y)), y][:, None] + margin), axis=1)
 
 
-def _hinge(**altered: Any) -> Predict:
+def _hinge(**altered: Any) -> Callable[[Inputs, Arrays], Arrays]:
     return lambda i, e: _loss_and_gradient(lambda v: hinge(v, i["y"], **altered), i["x"])
 
 
