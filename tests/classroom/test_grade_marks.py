@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from classroom.grading import compare, runner
-from tests.corpus import HERE
+from tests.corpus.harness import USUAL
 from tests.support import grading
 from tests.support.grading import (
     LAYER_UTILS,
@@ -44,7 +44,7 @@ def test_a_backward_without_its_forward_is_marked_with_the_references(name):
 
 
 def test_whole_files_of_a_public_solution_have_full_marks():
-    files = {file: (HERE / "whole" / Path(file).name).read_text() for file in grading.FILES}
+    files = {file: USUAL[Path(file).stem] for file in grading.FILES}
     assert not wrong(marked(files, **PATIENT))
 
 
