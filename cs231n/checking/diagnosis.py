@@ -202,6 +202,12 @@ def _describe_unmatched(
             return kind, sentence, ""
     if explanation := explain(inputs, name, actual, expected):
         return explanation
+    for key, value in inputs.items():
+        if np.shape(value) == expected.shape != () and np.array_equal(
+            mismatches(actual, expected), value == 0
+        ):
+            sentence = f"off where {key} is exactly 0, and right elsewhere: the code treats these otherwise."
+            return "off-where-zero", sentence, ""
     if expected.ndim == 0:
         ratio, difference = actual / expected, actual - expected
         return (

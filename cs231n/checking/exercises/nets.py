@@ -74,7 +74,8 @@ def _net_outputs(name: str, net: Any, i: Inputs, running: Mapping[int, Inputs]) 
 
     `running` holds the bn_param of each hidden layer that has one.
     """
-    call(net, "loss", ("loss", "grads"), X=0.5 * i["X"], y=0 * i["y"])  # with the parameters it begins with
+    # A batch of another size, with the parameters that the net begins with: nothing of it may be left.
+    call(net, "loss", ("loss", "grads"), X=0.5 * i["X"][1:], y=0 * i["y"][1:])
     for k, bn_param in running.items():
         bn_param |= {n: i[f"{n}{k}"].copy() for n in ("running_mean", "running_var")}
     params, written = {param: i[param] for param in net.params}, False
