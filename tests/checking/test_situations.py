@@ -293,7 +293,12 @@ def test_the_learners_layers_are_back_in_place_afterwards():
 
 
 @pytest.mark.parametrize(
-    "layer", [name for name in EXERCISES["FullyConnectedNet"].layers if name != "batchnorm_backward_alt"]
+    "layer",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name == "dropout_backward" else ())
+        for name in EXERCISES["FullyConnectedNet"].layers
+        if name != "batchnorm_backward_alt"
+    ],
 )
 def test_right_layers_are_right(layer):
     """As layers of the learner's own they pass their check."""
