@@ -20,8 +20,8 @@ from cs231n.checking.problems import BESIDES, call_layer, list_public_problems, 
 from cs231n.gradient_check import eval_numerical_gradient_array
 
 __all__ = [
-    "OVER_RIGHT_LAYERS_RIGHT",
-    "OVER_RIGHT_LAYERS_WRONG",
+    "RIGHT_WITH_RIGHT_LAYERS",
+    "WRONG_WITH_RIGHT_LAYERS",
     "CodeHere",
     "ForwardFault",
     "LearnerCode",
@@ -31,8 +31,8 @@ __all__ = [
     "try_over_right_layers",
 ]
 
-OVER_RIGHT_LAYERS_RIGHT = "Over right layers the net is right."
-OVER_RIGHT_LAYERS_WRONG = "Over right layers the net is wrong too:"
+RIGHT_WITH_RIGHT_LAYERS = "With right layers in their place the net is right."
+WRONG_WITH_RIGHT_LAYERS = "With right layers in their place the net is wrong too:"
 
 
 class LearnerCode(Protocol):

@@ -19,8 +19,8 @@ import numpy as np
 
 from cs231n.checking import answers
 from cs231n.checking.dependencies import (
-    OVER_RIGHT_LAYERS_RIGHT,
-    OVER_RIGHT_LAYERS_WRONG,
+    RIGHT_WITH_RIGHT_LAYERS,
+    WRONG_WITH_RIGHT_LAYERS,
     CodeHere,
     ForwardFault,
     describe_wrong_layers,
@@ -186,9 +186,9 @@ def _over_right_layers(
         return wrong._replace(findings=(first, *wrong.findings), kind="another-layer")
     if net.diagnosis:
         more = _describe_diagnosis(exercise.name, net.diagnosis)
-        first = f"{first} {OVER_RIGHT_LAYERS_WRONG}"
+        first = f"{first} {WRONG_WITH_RIGHT_LAYERS}"
         return wrong._replace(findings=(first, *more), kind=net.diagnosis.kind)
-    notes["another-layer"] = f"{first} {OVER_RIGHT_LAYERS_RIGHT}"
+    notes["another-layer"] = f"{first} {RIGHT_WITH_RIGHT_LAYERS}"
     return None
 
 
