@@ -82,6 +82,8 @@ def child_folder(files: Mapping[str, str | bytes]) -> Iterator[Path]:
             (folder / path).write_bytes(source if isinstance(source, bytes) else source.encode())
         (folder / "home").mkdir()
         (folder / "packages").mkdir()
+        for entry in folder.rglob("*"):  # whatever the umask of the grader is
+            entry.chmod(0o755 if entry.is_dir() else 0o644)
         user = _child_user()
         if user is not None:  # no other child may read it, should nothing else hide it
             os.chown(folder, -1, user)
@@ -137,6 +139,7 @@ class Child:
                     start_new_session=True,
                     cwd=folder,
                     env=environment,
+                    umask=0o022,  # of the folders that a level makes on the way to the child
                 )
             except OSError as error:  # the level's command is not installed, say
                 raise SandboxError(f"the sandbox ({level}) did not start: {error}") from None

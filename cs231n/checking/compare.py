@@ -31,7 +31,7 @@ IN_WORDS = {
     "dx_in_test": ("dx", ' in mode "test"'),
     "params_written": ("params", ""),
     "written_later": ("arguments", ""),
-    "not_repeated": ("all", ""),
+    "not_repeated": ("results", ""),
     "initial": ("params", " of __init__"),
     "out_of_ones": ("out", " for x of ones"),
     "first_w": ("next_w", " of the first step"),

@@ -45,7 +45,7 @@ def test_a_misconception_is_recognized_by_its_arrays(exercise, number, row):
     for situation in ("", *EXERCISES[exercise].situations):
         inputs, right = solved(exercise, 1, None, situation)
         with np.errstate(all="ignore"):
-            predicted = {name: v for name, v in row.predict(inputs, right).items() if name in right}
+            predicted = {name: v for name, v in row.arrays(inputs, right).items() if name in right}
             if all(allclose(value, right[name]) for name, value in predicted.items()):
                 continue
             diagnosis = diagnose(exercise, inputs, {**right, **predicted}, right)

@@ -140,6 +140,12 @@ def test_what_is_wrong_in_one_situation_alone_fails_there_and_the_verdict_names_
     assert result.status == WRONG and result.findings[0].startswith(situation), result
 
 
+@pytest.mark.parametrize("shift, kind", [(0, "log-of-zero"), (1e-12, "small-number-in-the-log")])
+def test_a_log_of_a_probability_that_underflows_is_named(shift, kind):
+    module = with_functions("softmax_loss", softmax_loss=naive_softmax(shift))
+    assert verdict("softmax_loss", module).kind == kind
+
+
 def test_every_situation_has_a_planted_mistake():
     situations = {(name, s) for name, exercise in EXERCISES.items() for s in exercise.situations}
     planted = {
@@ -260,14 +266,14 @@ def summed_softmax(x, y):
 def test_a_net_that_is_right_over_right_layers_passes_with_a_note_on_those_it_calls(functions, words):
     result = verdict("TwoLayerNet.loss", two_layer_net(**functions))
     assert (result.status, result.findings) == ("passed", ())
-    assert result.notes == ((f"{words} Over right layers the net is right.",) if words else ())
+    assert result.notes == ((f"{words} With right layers in their place the net is right.",) if words else ())
 
 
 def test_a_wrong_net_over_a_wrong_layer_shows_both():
     result = verdict("TwoLayerNet.loss", two_layer_net(2, relu_forward=absolute))
     assert (result.status, result.kind) == (WRONG, "reg-without-half")
     first = "Check relu_forward first: it is wrong, and this net calls it. "
-    assert result.findings[0] == f"{first}Over right layers the net is wrong too:"
+    assert result.findings[0] == f"{first}With right layers in their place the net is wrong too:"
     assert "factor 1/2" in result.findings[1]
 
 
@@ -287,7 +293,12 @@ def test_the_learners_layers_are_back_in_place_afterwards():
 
 
 @pytest.mark.parametrize(
-    "layer", [name for name in EXERCISES["FullyConnectedNet"].layers if name != "batchnorm_backward_alt"]
+    "layer",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name == "dropout_backward" else ())
+        for name in EXERCISES["FullyConnectedNet"].layers
+        if name != "batchnorm_backward_alt"
+    ],
 )
 def test_right_layers_are_right(layer):
     """As layers of the learner's own they pass their check."""

@@ -305,6 +305,15 @@ def closed_folder(tmp_path):
     return folder
 
 
+# No module of numpy or the kit imports these.
+LATE = [
+    "fractions",
+    "statistics",
+    "numpy.polynomial.hermite_e",
+    "encodings.cp037",
+    "xml.dom.minidom",
+    "sched",
+]
 LAZY = """
 import decimal, fractions, numpy.fft, numpy.polynomial, statistics
 
@@ -324,6 +333,29 @@ def test_a_child_that_may_not_read_numpy_any_more_has_all_of_it(closed_folder, m
     assert wrong(marked(solved(LAZY), "limits")) == {}
     with probing("limits") as probe:
         assert probe("open(np.__file__)") == "PermissionError"
+        assert probe(f"[__import__(name) for name in {LATE!r}] and 1") == "1"
+
+
+@as_root
+def test_a_child_has_what_was_installed_with_a_tight_umask(level, tmp_path, monkeypatch):
+    """Files that root alone may read, in a folder that everybody may."""
+    for path in levels.numpy_folders():
+        shutil.copytree(path, tmp_path / path.name, ignore=shutil.ignore_patterns("tests", "f2py"))
+    for path in tmp_path.rglob("*.py"):
+        path.chmod(0o600)
+    folders = [tmp_path / path.name for path in levels.numpy_folders()]
+    monkeypatch.setattr(levels, "numpy_folders", lambda: folders)
+    assert wrong(marked(solved(LAZY), level, only=["relu_forward"])) == {}
+
+
+@pytest.mark.parametrize("umask", [0o027, 0o077], ids=oct)
+def test_the_umask_of_the_grader_takes_no_points(umask, level):
+    """The files in a child's folder had the rights that it left: as root, every right submission got 0."""
+    before = os.umask(umask)
+    try:
+        assert wrong(marked(solved(), level, only=["relu_forward", "affine_forward"])) == {}
+    finally:
+        os.umask(before)
 
 
 @as_root
@@ -335,6 +367,24 @@ def test_a_child_that_may_not_read_its_own_folder_does_not_start(closed_folder, 
         Child(folder, "limits", BRIEF),
     ):
         pass
+
+
+@as_root
+def test_a_machine_without_a_null_device_is_refused(tmp_path, monkeypatch):
+    """It was opened after "ready", so that every right submission got 0."""
+    if why_not("namespaces"):
+        pytest.skip(why_not("namespaces"))
+    real, plain = process.command_for, tmp_path / "null"
+    plain.touch()
+    covered = ["unshare", "--mount", "sh", "-c", f'mount --bind {plain} /dev/null && exec "$@"', "sh"]
+
+    def command_for(*arguments):
+        command = real(*arguments)
+        return command._replace(argv=[*covered, *command.argv])
+
+    monkeypatch.setattr(process, "command_for", command_for)
+    with pytest.raises(SandboxError, match="/dev/null is no device; try: "):
+        marked(solved(), "limits", only=["relu_forward"])
 
 
 # fmt: off
