@@ -15,6 +15,7 @@ import jinja2
 from classroom.grading.gradebook import format_gradebook, plain_cell
 from classroom.grading.result import ExerciseResult, sanitize
 from classroom.grading.roster import Person, Roster
+from classroom.grading.statistics import MIN_STUDENTS, summarize
 from classroom.grading.submission import Submission
 from classroom.grading.words import QuestionInWords, StudentWords
 from classroom.manifest import Exercise
@@ -209,11 +210,14 @@ def write_class(
     extra = [results["extra_data"] for results in marked]
     levels = Counter((data["sandbox"], data["unfiltered"]) for data in extra)
     mistakes, absent = _group_causes(rows)
+    points = sum(exercise.points for exercise in exercises)
     page = _render(
         "class.html.j2",
         rows=rows,
         marked=len(marked),
-        points=sum(exercise.points for exercise in exercises),
+        points=points,
+        summary=summarize(marked, points) if marked else None,
+        min_students=MIN_STUDENTS,
         causes=[("What is wrong, most frequent first", mistakes), ("What is not there", absent)],
         exercises=exercises,
         describe_kind=describe_kind,
