@@ -14,6 +14,7 @@ __all__ = [
     "check_shape_and_dtype",
     "describe_worst_entry",
     "join_names",
+    "join_words",
     "mismatches",
 ]
 
@@ -111,6 +112,12 @@ def check_shape_and_dtype(name: str, actual: np.ndarray | None, expected: np.nda
         )
         return Diagnosis("dtype", sentence, "", f"{name}: yours {actual.dtype}, expected float64")
     return None
+
+
+def join_words(words: Sequence[str]) -> str:
+    """ "a, b and c"."""
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def join_names(names: Sequence[str]) -> str:

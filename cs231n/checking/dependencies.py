@@ -11,7 +11,7 @@ import numpy as np
 
 from cs231n.checking import answers
 from cs231n.checking.answers.right_layers import RIGHT_LAYERS
-from cs231n.checking.compare import allclose
+from cs231n.checking.compare import allclose, join_words
 from cs231n.checking.diagnosis import Diagnosis, diagnose
 from cs231n.checking.exceptions import RAISED, describe_exception
 from cs231n.checking.exercises import Exercise, require_exercise
@@ -159,7 +159,7 @@ def describe_wrong_layers(names: Sequence[str]) -> str:
     names = [name for name in names if require_exercise(name).forward not in names]
     if len(names) == 1:
         return f"Check {names[0]} first: it is wrong, and this net calls it."
-    return f"Check {' and '.join(names)} first: they are wrong, and this net calls them."
+    return f"Check {join_words(names)} first: they are wrong, and this net calls them."
 
 
 class NetOverRightLayers(NamedTuple):
