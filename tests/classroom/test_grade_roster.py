@@ -124,6 +124,15 @@ def test_text_that_a_student_typed_in_moodle_is_no_submission(tmp_path, roster):
     assert matches.paths == {"Ada Lovelace": tmp_path / stems[1]} and not matches.unknown
 
 
+def test_blind_marking_in_moodle_has_no_names(tmp_path, roster):
+    table = [line[:1] + line[3:] for line in csv.reader(io.StringIO(MOODLE))]  # as its worksheet is then
+    text = io.StringIO()
+    csv.writer(text).writerows(table)
+    stem = "Participant_657738_assignsubmission_file_"
+    matches = match_submissions(roster(text.getvalue()), {stem: tmp_path / stem}, anonymous=False)
+    assert list(matches.paths) == ["Participant 657738"]
+
+
 def test_two_submissions_of_one_person_are_refused(tmp_path, roster):
     stems = ["lovelaceada_12345_1_a", "lovelaceada_12345_2_b"]
     with pytest.raises(ValueError, match=r"1_a and .*2_b are both of Lovelace, Ada; try: move one"):
