@@ -10,6 +10,7 @@ from cs231n.checking.diagnosis import diagnose
 from cs231n.checking.exercises import EXERCISES
 from cs231n.checking.problems import list_public_problems, make_problem
 from cs231n.checking.verdict import WRONG, format_verdict, verdict
+from cs231n.checks import _card
 from tests.corpus import built, solved
 
 
@@ -179,7 +180,6 @@ def test_t_that_starts_at_one_and_is_counted_before_its_use_is_named():
     assert result.kind == "t-starts-at-one"
 
 
-# x written later, through the cache, and an argument written at once.
 def centering_forward(x, gamma, beta, bn_param):
     return layers.batchnorm_forward(x, gamma, beta, bn_param)[0], (x, gamma, beta, bn_param)
 
@@ -216,7 +216,6 @@ def test_a_result_that_depends_on_earlier_calls_is_wrong():
     assert verdict("affine_backward", module).kind == "depends-on-earlier-calls"
 
 
-# A net over right layers.
 NET_SOURCE = """
 class TwoLayerNet(TwoLayerNet):
     def loss(self, X, y=None):
@@ -306,7 +305,6 @@ def test_right_layers_are_right(layer):
     assert result.status == "passed", result
 
 
-# What is printed.
 def printing(text, lines):
     def relu_forward(x):
         for _ in range(lines):
@@ -331,9 +329,14 @@ def test_what_is_printed_is_shown_apart_and_shortened(text, lines, shown, capsys
     assert result.status == "passed" and not capsys.readouterr().out
     assert shown in result.printed and len(result.printed) < 600 and result.printed.count("\n") <= 5
     assert ("Your code printed:" in format_verdict("f: ", result, 70)) == bool(lines)
+    assert ("Your code printed:" in _card("f", result)) == bool(lines)
 
 
-# A misconception explains all arrays of its group.
+def test_the_box_of_a_notebook_shows_what_is_printed_as_text():
+    result = verdict("relu_forward", with_functions("relu_forward", relu_forward=printing("<b>a\nb", 1)))
+    assert "&lt;b&gt;a\nb" in _card("f", result) and "<pre " in _card("f", result)
+
+
 def test_a_misconception_that_gives_one_array_by_chance_is_not_named():
     """next_w is still w for a step with the old velocity of zeros; velocity moves."""
     inputs, right = solved("sgd_momentum", 2, None, "Called without config, two steps")
