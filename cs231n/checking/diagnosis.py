@@ -206,7 +206,7 @@ def _describe_unmatched(
         if np.shape(value) == expected.shape != () and np.array_equal(
             mismatches(actual, expected), value == 0
         ):
-            sentence = f"off where {key} is exactly 0, and right elsewhere: the code treats these otherwise."
+            sentence = f"off where {key} is exactly 0, and right elsewhere: what does the code do with these?"
             return "off-where-zero", sentence, ""
     if expected.ndim == 0:
         ratio, difference = actual / expected, actual - expected

@@ -17,7 +17,7 @@ from tests.corpus.reference.nets import NETS, judge_net
 from tests.corpus.reference.trials import Truth
 from tests.corpus.reference.update_rules import RULES, judge_rule
 
-__all__ = ["EXERCISES", "GRADIENTS", "NETS", "Truth", "is_right", "judge"]
+__all__ = ["EXERCISES", "GRADIENTS", "NETS", "Truth", "judge"]
 
 EXERCISES = (
     "affine_forward affine_backward relu_forward relu_backward softmax_loss batchnorm_forward "
@@ -33,8 +33,3 @@ def judge(exercise: str, kit: SimpleNamespace) -> Truth:
         if exercise in NETS:
             return judge_net(exercise, kit)
         return judge_rule(exercise, kit) if exercise in RULES else judge_layer(exercise, kit)
-
-
-def is_right(exercise: str, kit: SimpleNamespace) -> bool:
-    """`judge`, without the reason."""
-    return judge(exercise, kit).right
