@@ -91,6 +91,9 @@ def _card(head: str, result: Verdict) -> str:
         f'<li style="margin: 0.2em 0">{link_sections(finding).replace(chr(10), "<br>")}</li>'
         for finding in (*result.findings, *(f"also: {note}" for note in result.notes))
     )
+    if result.printed:
+        printed = f'<pre style="margin: 0; white-space: pre-wrap">{html.escape(result.printed)}</pre>'
+        findings += f"<li>Your code printed:{printed}</li>"
     return (
         f'<div style="border-left: 0.3em solid {BORDERS[result.status]}; padding: 0.2em 0 0.2em 0.8em; '
         f'max-width: 48em; line-height: 1.4">{html.escape(head)}: <b>{result.status}</b>'

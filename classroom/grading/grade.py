@@ -5,6 +5,7 @@ SUBMISSIONS holds a zip or a folder for each student. OUT receives
     students/NAME/results.json   in the shape that Gradescope reads
     students/NAME/index.html     the same for a person, with the diagnosis of each exercise
     grades.csv                   a row for each student
+    gradebook.csv                with --roster: the marks as Canvas or Moodle imports them
     index.html, class.png        where the class fails, and why
     answers.html                 what the class answered to the questions in words, for marking by hand
     grading.json                 the seed of the hidden problems: keep it, and a second run marks the same
@@ -25,9 +26,11 @@ from typing import Any
 
 from classroom.grading import report
 from classroom.grading.canary import CANARY, CanaryError, check_worker, digest_of, grader_digest
+from classroom.grading.gradebook import find_grade_column
 from classroom.grading.marking import mark
 from classroom.grading.reference import submitted_files
 from classroom.grading.result import sanitize
+from classroom.grading.roster import Matches, match_submissions, read_roster
 from classroom.grading.runner import MarkingOptions
 from classroom.grading.submission import Submission, find_submissions, read_submission
 from classroom.grading.words import StudentWords, load_questions, read_words
@@ -65,6 +68,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="serial, processes:N or dask:ADDRESS (default: %(default)s)",
     )
     add("--require-sandbox", action="store_true", help="refuse anything weaker than bubblewrap")
+    add("--roster", type=Path, metavar="FILE", help="the class, a CSV that Canvas or Moodle exports")
+    add("--column", metavar="TITLE", help="with a roster from Canvas: the assignment that gets the marks")
+    add("--anonymous", action="store_true", help="ids of the roster in place of names, but in gradebook.csv")
     add("--seed", type=int, help="of the hidden problems (default: the one OUT knows, or a new one)")
 
 
@@ -82,6 +88,9 @@ def main(arguments: argparse.Namespace) -> int:
                 executor=executor,
                 weakest_level=weakest,
                 seed=arguments.seed,
+                roster=arguments.roster,
+                column=arguments.column,
+                anonymous=arguments.anonymous,
             )
     except (OSError, ValueError, ManifestError, ModuleNotFoundError) as error:
         message = sanitize(str(error), 2000)  # it may name a file that a student named
@@ -106,6 +115,9 @@ def grade(
     executor: Executor,
     weakest_level: str = LEVELS[-1],
     seed: int | None = None,
+    roster: str | os.PathLike | None = None,
+    column: str | None = None,
+    anonymous: bool = False,
 ) -> list[report.Row]:
     """Mark every submission of a folder, and write what the docstring of this module lists.
 
@@ -116,6 +128,9 @@ def grade(
         executor: where submissions are marked.
         weakest_level: of the sandbox that will do.
         seed: of the hidden problems (default: that of an earlier run into out, or a new one).
+        roster: a CSV of the class; its names, or ids, are then those of the reports.
+        column: of a Canvas gradebook, the assignment that gets the marks.
+        anonymous: take ids in place of names.
 
     Returns:
         A row for each student.
@@ -132,6 +147,15 @@ def grade(
             )
     questions, words = load_questions(), dict[str, StudentWords]()
     paths = find_submissions(submissions)
+    points = sum(exercise.points for exercise in exercises)
+    matches, grade_column = Matches(paths, {}, [], {}), ""
+    if roster:
+        people = read_roster(roster)
+        grade_column = find_grade_column(people, column, points)
+        matches = match_submissions(people, paths, anonymous)
+    elif column or anonymous:
+        raise ValueError("grade: --column and --anonymous need --roster; try: add --roster FILE")
+    paths = matches.paths
     submissions, out = Path(submissions).resolve(), Path(out)
     if out.resolve().is_relative_to(submissions):
         raise ValueError(
@@ -179,8 +203,9 @@ def grade(
 
             for student, path in paths.items():
                 if questions:
-                    words[student] = read_words(path, questions)
-                submission = read_submission(path, submitted_files(exercises))
+                    words[student] = read_words(path, questions, student if anonymous else "")
+                label = "The submission" if anonymous else ""
+                submission = read_submission(path, submitted_files(exercises), label=label)
                 digest = digest_of(submission.digest(), version)
                 old_results = report.read_student(out / "students" / student, digest)
                 if old_results is not None:
@@ -195,13 +220,22 @@ def grade(
                 collect_next()
             if num_unchanged:
                 bar.say(f"  {num_unchanged} of {len(paths)} are as they were when marked before.")
+            for title, names in (
+                ("Not on the roster", sorted(matches.unknown.values())),
+                ("No zip and no folder from", matches.absent),
+            ):
+                if names:
+                    bar.say(f"  {title}: {len(names)}: {'; '.join(sanitize(name) for name in names)}")
     finally:
         for future in [future for future in pending if future.done()]:
             collect(future)
         ordered = [rows[student] for student in paths if student in rows]
         if questions:
             report.write_answers(out, questions, words)
-        report.write_class(out, ordered, exercises, has_answers=bool(questions))
+        absent = [report.Row(student, None, "no zip and no folder handed in") for student in matches.absent]
+        report.write_class(out, [*ordered, *absent], exercises, has_answers=bool(questions))
+        if grade_column:
+            report.write_gradebook(out, people, grade_column, matches.people, ordered, points)
     return ordered
 
 

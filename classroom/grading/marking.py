@@ -20,8 +20,8 @@ from classroom.manifest import Exercise, files_of, functions_by_file, locate_fun
 from classroom.releasing.blanks import is_blank
 from classroom.sandbox.process import best_level
 from cs231n.checking.dependencies import (
-    OVER_RIGHT_LAYERS_RIGHT,
-    OVER_RIGHT_LAYERS_WRONG,
+    RIGHT_WITH_RIGHT_LAYERS,
+    WRONG_WITH_RIGHT_LAYERS,
     describe_wrong_layers,
 )
 from cs231n.checking.exercises import EXERCISES
@@ -112,10 +112,10 @@ def _join_results(
         return better
     check_first = first.text if first.kind == "waits" else describe_wrong_layers(titles)
     if second.is_right:
-        note = f"{check_first} {OVER_RIGHT_LAYERS_RIGHT}"
+        note = f"{check_first} {RIGHT_WITH_RIGHT_LAYERS}"
         return better._replace(notes=(*better.notes, note), check_first=check_first)
     if is_compared:
-        text = f"{check_first} {OVER_RIGHT_LAYERS_WRONG} {second.text}"
+        text = f"{check_first} {WRONG_WITH_RIGHT_LAYERS} {second.text}"
         return better._replace(kind=second.kind, text=text, check_first=check_first)
     if first.kind in NOT_WRITTEN:
         return better

@@ -12,7 +12,10 @@ from urllib.parse import quote
 
 import jinja2
 
+from classroom.grading.gradebook import format_gradebook, plain_cell
 from classroom.grading.result import ExerciseResult, sanitize
+from classroom.grading.roster import Person, Roster
+from classroom.grading.statistics import MIN_STUDENTS, summarize
 from classroom.grading.submission import Submission
 from classroom.grading.words import QuestionInWords, StudentWords
 from classroom.manifest import Exercise
@@ -26,6 +29,7 @@ __all__ = [
     "read_student",
     "write_answers",
     "write_class",
+    "write_gradebook",
     "write_student",
 ]
 
@@ -174,6 +178,18 @@ def format_line(row: Row) -> str:
     return f"{name}{score:>8.2f} of {points:g}   {passed} of {len(tests)} right"
 
 
+def write_gradebook(
+    out: Path, roster: Roster, column: str, people: Mapping[str, Person], rows: Sequence[Row], points: float
+) -> None:
+    """Write gradebook.csv; `people` are those on the roster, by the names of the rows."""
+    marked = [
+        (people[row.student], row.results)
+        for row in rows
+        if row.results is not None and row.student in people
+    ]
+    _write(out / "gradebook.csv", format_gradebook(roster, column, marked, points))
+
+
 def write_class(
     out: Path, rows: Sequence[Row], exercises: Sequence[Exercise], has_answers: bool = False
 ) -> None:
@@ -194,11 +210,14 @@ def write_class(
     extra = [results["extra_data"] for results in marked]
     levels = Counter((data["sandbox"], data["unfiltered"]) for data in extra)
     mistakes, absent = _group_causes(rows)
+    points = sum(exercise.points for exercise in exercises)
     page = _render(
         "class.html.j2",
         rows=rows,
         marked=len(marked),
-        points=sum(exercise.points for exercise in exercises),
+        points=points,
+        summary=summarize(marked, points) if marked else None,
+        min_students=MIN_STUDENTS,
         causes=[("What is wrong, most frequent first", mistakes), ("What is not there", absent)],
         exercises=exercises,
         describe_kind=describe_kind,
@@ -244,18 +263,20 @@ def _format_grades(rows: Sequence[Row], exercises: Sequence[Exercise]) -> str:
     writer.writerow(["student", "score", "points", *names, "sandbox", "note"])
     for row in rows:
         if row.results is None:
-            writer.writerow([_cell(row.student), *[""] * (len(names) + 3), _cell(row.error or "")])
+            writer.writerow([plain_cell(row.student), *[""] * (len(names) + 3), plain_cell(row.error or "")])
             continue
         extra, scores = row.results["extra_data"], [test["score"] for test in row.results["tests"]]
-        note = _cell(" ".join(row.results["output"].splitlines()[:-1]))
-        line = [_cell(row.student), row.results["score"], extra["points"], *scores, extra["sandbox"], note]
+        note = plain_cell(" ".join(row.results["output"].splitlines()[:-1]))
+        line = [
+            plain_cell(row.student),
+            row.results["score"],
+            extra["points"],
+            *scores,
+            extra["sandbox"],
+            note,
+        ]
         writer.writerow(line)
     return text.getvalue()
-
-
-def _cell(text: str) -> str:
-    """Text that no spreadsheet takes for a formula and no terminal for an order: a student names the zip."""
-    return sanitize("'" + text if text[:1] in tuple("=+-@\t\r") else text, 2000)
 
 
 def _group_causes(rows: Sequence[Row]) -> tuple[list[Cause], list[Cause]]:

@@ -122,7 +122,8 @@ class Runner:
                 continue
             is_first = marks.first_fault is None
             marks.add(trial, outputs, public)
-            if is_first and marks.first_fault and not trial.is_large:
+            fault = marks.first_fault
+            if is_first and fault and fault.kind != "another-forward" and not trial.is_large:
                 if forward := self._find_forward_fault(known, code, trial, outputs):
                     marks.blame_forward(forward)
                 self._start_child()  # if it has come to its end since

@@ -68,7 +68,7 @@ def find_submissions(folder: str | os.PathLike) -> dict[str, Path]:
 
 
 def read_submission(
-    path: str | os.PathLike, names: Sequence[str], max_bytes: int = MAX_FILE_BYTES
+    path: str | os.PathLike, names: Sequence[str], max_bytes: int = MAX_FILE_BYTES, label: str = ""
 ) -> Submission:
     """Read the files of a student, at the top of a zip or folder or below one folder of it.
 
@@ -79,17 +79,19 @@ def read_submission(
         path: of the zip or folder.
         names: of the files to read, "cs231n/layers.py", ...
         max_bytes: of one of these files.
+        label: what to call it in place of the name of the file, which may be that of the student.
     """
     path = Path(path)
+    label = label or path.name
     submission = Submission({}, {}, [])
     try:
         source = _Folder(path) if path.is_dir() else _Zip(path)
         with source:
             _read(source, names, submission, max_bytes)
     except RejectedFileError as error:
-        submission.faults[""] = f"{path.name}: {error}"
+        submission.faults[""] = f"{label}: {error}"
     except Exception as error:  # what a zip makes zipfile raise is not to be listed: one byte will do
-        submission.faults[""] = f"{path.name} cannot be read as a zip ({error}); try: python -m cs231n submit"
+        submission.faults[""] = f"{label} cannot be read as a zip ({error}); try: python -m cs231n submit"
     return submission
 
 

@@ -59,14 +59,15 @@ def load_questions(root: Path = REPOSITORY) -> list[QuestionInWords]:
     return questions
 
 
-def read_words(path: Path, questions: Sequence[QuestionInWords]) -> StudentWords:
+def read_words(path: Path, questions: Sequence[QuestionInWords], label: str = "") -> StudentWords:
     """The answers of one student. Never raises for what a student did.
 
     Args:
         path: of the zip or folder.
         questions: those that are asked; words for any other are left out.
+        label: of `read_submission`.
     """
-    submission = read_submission(path, NOTEBOOKS, MAX_NOTEBOOK_BYTES)
+    submission = read_submission(path, NOTEBOOKS, MAX_NOTEBOOK_BYTES, label)
     faults, answers = [*submission.faults.values()], dict[str, str]()
     for name, text in submission.files.items():
         try:

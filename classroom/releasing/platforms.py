@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from classroom.manifest import Exercise, files_of
+from classroom.manifest import Exercise, ManifestError, files_of
 from cs231n.common.files import REPOSITORY, zip_of
 
 __all__ = ["EXECUTABLE", "PLATFORMS", "Platform"]
@@ -23,58 +23,44 @@ Files = dict[str, bytes]
 def github_files(
     exercises: Sequence[Exercise], files: Mapping[str, bytes], name: str, root: Path = REPOSITORY
 ) -> Files:
-    """A workflow for the learner's repository: GitHub Classroom runs a check for each exercise."""
-    steps, results = [], []
-    for exercise in exercises:
-        step = f"exercise-{exercise.number}"
-        steps.append(_STEP.format(step=step, title=exercise.title, points=exercise.points))
-        results.append(f'          {step.upper()}_RESULTS: "${{{{ steps.{step}.outputs.result }}}}"')
-    runners = ",".join(f"exercise-{exercise.number}" for exercise in exercises)
+    """A workflow for the learner's repository: GitHub runs a check for each exercise after each push."""
     return {
-        ".github/workflows/classroom.yml": (
-            _WORKFLOW + "".join(steps) + _REPORTER.format(results="\n".join(results), runners=runners)
-        ).encode()
+        ".github/workflows/checks.yml": _WORKFLOW.encode(),
+        ".github/check_exercises.py": (root / _CHECK_EXERCISES).read_bytes(),
     }
 
 
-_WORKFLOW = """name: Autograding Tests
-on: [push, workflow_dispatch, repository_dispatch]
+_CHECK_EXERCISES = "classroom/releasing/check_exercises.py"
+_WORKFLOW = """name: Checks
+on: [push, workflow_dispatch]
 permissions:
-  checks: write
-  actions: read
   contents: read
 jobs:
-  run-autograding-tests:
+  check:
     runs-on: ubuntu-latest
-    if: github.actor != 'github-classroom[bot]'
+    timeout-minutes: 20
     steps:
-      - name: Checkout code
-        uses: actions/checkout@v4
-      - name: Python
-        uses: actions/setup-python@v5
+      - uses: actions/checkout@v7
+      - uses: actions/setup-python@v7
         with:
           python-version: "3.12"
-      - name: NumPy
-        run: pip install "$(sed -n 's/^\\(numpy[^ ]*\\).*/\\1/p' requirements.txt)"
+      - run: python .github/check_exercises.py
 """
 
-_STEP = """      - name: {title}
-        id: {step}
-        uses: classroom-resources/autograding-command-grader@v1
-        with:
-          test-name: {title}
-          command: python -m cs231n check {title}
-          timeout: 2
-          max-score: {points}
-"""
 
-_REPORTER = """      - name: Autograding Reporter
-        uses: classroom-resources/autograding-grading-reporter@v1
-        env:
-{results}
-        with:
-          runners: {runners}
-"""
+def classroom50_files(
+    exercises: Sequence[Exercise], files: Mapping[str, bytes], name: str, root: Path = REPOSITORY
+) -> Files:
+    """The autograder of an assignment of Classroom 50: anyone may read it, so it holds no solution."""
+    for exercise in exercises:
+        if not isinstance(exercise.points, int):
+            raise ManifestError(
+                f"{exercise.label} has {exercise.points} points, and Classroom 50 counts whole ones; "
+                "try: whole points in the manifest"
+            )
+    kit = {f"kit/{path}": files[path] for path in files if path.startswith("cs231n/")}
+    kit["kit/requirements.txt"] = files["requirements.txt"]
+    return kit | {"autograder.py": (root / _CHECK_EXERCISES).read_bytes()}
 
 
 def gradescope_files(
@@ -188,6 +174,7 @@ class Platform(NamedTuple):
 
 
 PLATFORMS = {
+    "classroom50": Platform(classroom50_files, "folder"),
     "github": Platform(github_files, "inside"),
     "gradescope": Platform(gradescope_files, "zip"),
     "nbgrader": Platform(nbgrader_files, "folder"),

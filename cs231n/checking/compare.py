@@ -14,6 +14,7 @@ __all__ = [
     "check_shape_and_dtype",
     "describe_worst_entry",
     "join_names",
+    "join_words",
     "mismatches",
 ]
 
@@ -31,7 +32,7 @@ IN_WORDS = {
     "dx_in_test": ("dx", ' in mode "test"'),
     "params_written": ("params", ""),
     "written_later": ("arguments", ""),
-    "not_repeated": ("all", ""),
+    "not_repeated": ("results", ""),
     "initial": ("params", " of __init__"),
     "out_of_ones": ("out", " for x of ones"),
     "first_w": ("next_w", " of the first step"),
@@ -111,6 +112,12 @@ def check_shape_and_dtype(name: str, actual: np.ndarray | None, expected: np.nda
         )
         return Diagnosis("dtype", sentence, "", f"{name}: yours {actual.dtype}, expected float64")
     return None
+
+
+def join_words(words: Sequence[str]) -> str:
+    """ "a, b and c"."""
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def join_names(names: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from cs231n.checking import answers
 from cs231n.checking.answers.right_layers import RIGHT_LAYERS
-from cs231n.checking.compare import allclose
+from cs231n.checking.compare import allclose, join_words
 from cs231n.checking.diagnosis import Diagnosis, diagnose
 from cs231n.checking.exceptions import RAISED, describe_exception
 from cs231n.checking.exercises import Exercise, require_exercise
@@ -20,8 +20,8 @@ from cs231n.checking.problems import BESIDES, call_layer, list_public_problems, 
 from cs231n.gradient_check import eval_numerical_gradient_array
 
 __all__ = [
-    "OVER_RIGHT_LAYERS_RIGHT",
-    "OVER_RIGHT_LAYERS_WRONG",
+    "RIGHT_WITH_RIGHT_LAYERS",
+    "WRONG_WITH_RIGHT_LAYERS",
     "CodeHere",
     "ForwardFault",
     "LearnerCode",
@@ -31,8 +31,8 @@ __all__ = [
     "try_over_right_layers",
 ]
 
-OVER_RIGHT_LAYERS_RIGHT = "Over right layers the net is right."
-OVER_RIGHT_LAYERS_WRONG = "Over right layers the net is wrong too:"
+RIGHT_WITH_RIGHT_LAYERS = "With right layers in their place the net is right."
+WRONG_WITH_RIGHT_LAYERS = "With right layers in their place the net is wrong too:"
 
 
 class LearnerCode(Protocol):
@@ -108,7 +108,9 @@ def find_forward_fault(
         out = code.out(exercise.forward, inputs)
     except RAISED as error:
         return ForwardFault(f"Check {exercise.forward} first. {code.describe(error)}", is_error=True)
-    if definition is None or allclose(out, definition(inputs)):
+    if definition is None:
+        return _find_dropout_fault(exercise.forward, code, inputs)
+    if allclose(out, definition(inputs)):
         return None
     sentence = f"Check {exercise.forward} first: its out is not that of the layer as defined."
     if not outputs:
@@ -118,6 +120,17 @@ def find_forward_fault(
         return ForwardFault(sentence, about, is_own_gradient=True)
     about = "This backward is the gradient neither of that forward nor of the layer as defined."
     return ForwardFault(sentence, about)
+
+
+def _find_dropout_fault(forward: str, code: LearnerCode, inputs: Inputs) -> ForwardFault | None:
+    """What is wrong with a forward whose mask is free."""
+    inputs = {**inputs, "x": np.where(inputs["x"] == 0, 0.3, inputs["x"])}  # a zero hides whether it is kept
+    try:
+        outputs = {**code.call(forward, inputs), **{key: inputs[key] for key in BESIDES}}
+        diagnosis = diagnose(forward, inputs, outputs, answers.for_(forward).expected(inputs, outputs))
+    except RAISED as error:
+        return ForwardFault(f"Check {forward} first. {code.describe(error)}", is_error=True)
+    return ForwardFault(f"Check {forward} first: {diagnosis.sentence}") if diagnosis else None
 
 
 def _is_gradient_of_own_forward(exercise: Exercise, code: LearnerCode, inputs: Inputs) -> bool:
@@ -146,7 +159,7 @@ def describe_wrong_layers(names: Sequence[str]) -> str:
     names = [name for name in names if require_exercise(name).forward not in names]
     if len(names) == 1:
         return f"Check {names[0]} first: it is wrong, and this net calls it."
-    return f"Check {' and '.join(names)} first: they are wrong, and this net calls them."
+    return f"Check {join_words(names)} first: they are wrong, and this net calls them."
 
 
 class NetOverRightLayers(NamedTuple):

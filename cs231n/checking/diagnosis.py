@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -139,20 +140,27 @@ def _match_misconceptions(
     for name, value in [*inputs.items(), *expected.items()]:
         content += name, np.shape(value), np.round(np.asarray(value, float), 6).tobytes()
     predictions = _prediction_cache(exercise.name, *content)
+    groups = {_group_of(name) for name in wrong}
+    names_by_size = sorted(actual, key=lambda name: expected[name].size)  # small ones refute at less cost
     matches: list[tuple[Misconception, list[str], int]] = []  # with the number of arrays that it would spoil
     for number, row in enumerate(known.misconceptions):
         if number not in predictions:
-            predictions[number] = _predict(row, inputs, expected)
-        spoiled = {
-            name: value
-            for name, value in predictions[number].items()
-            if not allclose(value, expected[name]) and name in actual
-        }
-        refuted = {
-            _group_of(n)
-            for n, value in spoiled.items()
-            if not allclose(actual[n], value) and not allclose(actual[n], expected[n])
-        }
+            predictions[number] = dict(row.predict(inputs, expected))
+        predicted = predictions[number]
+        spoiled, refuted = list[str](), set[tuple[str, str]]()
+        for name in names_by_size:
+            if name not in predicted or _group_of(name) in refuted:
+                continue
+            value = predicted[name]
+            if callable(value):
+                if _group_of(name) not in groups:
+                    continue
+                value = predicted[name] = value()
+            if allclose(value, expected[name]):
+                continue
+            spoiled.append(name)
+            if not (allclose(actual[name], value) or allclose(actual[name], expected[name])):
+                refuted.add(_group_of(name))
         hits = [name for name in wrong if name in spoiled and _group_of(name) not in refuted]
         if hits:
             matches.append((row, hits, len(spoiled)))
@@ -176,14 +184,9 @@ def _group_of(name: str) -> tuple[str, str]:
 
 
 @lru_cache(64)  # a class is tried on the same problems, and what misconceptions give there stays the same
-def _prediction_cache(name: str, *content: object) -> dict[int, Arrays]:
+def _prediction_cache(name: str, *content: object) -> dict[int, dict[str, Any]]:
     """The predictions for one problem, by the number of the misconception; the caller fills it."""
     return {}
-
-
-def _predict(row: Misconception, inputs: Inputs, expected: Arrays) -> Arrays:
-    predicted = row.predict(inputs, expected)
-    return {name: np.asarray(value, np.float64) for name, value in predicted.items() if name in expected}
 
 
 def _describe_unmatched(
@@ -199,6 +202,12 @@ def _describe_unmatched(
             return kind, sentence, ""
     if explanation := explain(inputs, name, actual, expected):
         return explanation
+    for key, value in inputs.items():
+        if np.shape(value) == expected.shape != () and np.array_equal(
+            mismatches(actual, expected), value == 0
+        ):
+            sentence = f"off where {key} is exactly 0, and right elsewhere: what does the code do with these?"
+            return "off-where-zero", sentence, ""
     if expected.ndim == 0:
         ratio, difference = actual / expected, actual - expected
         return (

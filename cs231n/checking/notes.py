@@ -4,7 +4,7 @@ import contextlib
 import importlib
 
 from cs231n.checking import answers
-from cs231n.checking.compare import join_names
+from cs231n.checking.compare import join_names, join_words
 from cs231n.checking.diagnosis import Diagnosis, find_notes
 from cs231n.checking.exercises import Exercise, require_exercise
 from cs231n.checking.learner_code import Arrays, Inputs, Namespace
@@ -21,7 +21,7 @@ def describe_notes(exercise: Exercise, module: Namespace, inputs: Inputs, output
         if "not-float32" in notes:
             notes["not-float32"] = _describe_float64(exercise, module, inputs) or notes["not-float32"]
         if "writes-into-input" in notes and (arguments := find_writes(name, module, inputs)[0]):
-            names, first = " and ".join(arguments), arguments[0]
+            names, first = join_words(arguments), arguments[0]
             notes["writes-into-input"] = (
                 f"{name} writes into its argument {names}, which its caller still needs; "
                 f"try {first} = {first}.copy() as its first line."
@@ -37,7 +37,7 @@ def _describe_float64(exercise: Exercise, module: Namespace, inputs: Inputs) -> 
         casting = [name for name in casting if require_exercise(name).forward not in casting]
     if casting:
         verb = "returns" if len(casting) == 1 else "return"
-        return f"{' and '.join(casting)} {verb} float64 for float32 input; change that first."
+        return f"{join_words(casting)} {verb} float64 for float32 input; change that first."
     arrays = arrays_in_float64(exercise.name, module, inputs)
     verb = "is" if len(arrays) == 1 else "are"
     return f"{join_names(arrays)} {verb} {answers.NOT_FLOAT32}" if arrays else ""

@@ -19,8 +19,8 @@ import numpy as np
 
 from cs231n.checking import answers
 from cs231n.checking.dependencies import (
-    OVER_RIGHT_LAYERS_RIGHT,
-    OVER_RIGHT_LAYERS_WRONG,
+    RIGHT_WITH_RIGHT_LAYERS,
+    WRONG_WITH_RIGHT_LAYERS,
     CodeHere,
     ForwardFault,
     describe_wrong_layers,
@@ -145,7 +145,7 @@ def _try_problem(
             diagnosis = describe_late_write(name, module, inputs, diagnosis)
         written = tuple(notes[kind] for kind in notes if kind == "writes-into-input")
         wrong = Verdict(name, WRONG, _describe_diagnosis(name, diagnosis), diagnosis.kind, written)
-    if exercise.forward:
+    if exercise.forward and wrong.kind != "another-forward":
         fault = find_forward_fault(exercise, CodeHere(module), inputs, outputs)
         if fault and fault.is_error and situation:  # it cannot be tried here; the forward's verdict says why
             notes["another-forward"] = fault.sentence
@@ -186,9 +186,9 @@ def _over_right_layers(
         return wrong._replace(findings=(first, *wrong.findings), kind="another-layer")
     if net.diagnosis:
         more = _describe_diagnosis(exercise.name, net.diagnosis)
-        first = f"{first} {OVER_RIGHT_LAYERS_WRONG}"
+        first = f"{first} {WRONG_WITH_RIGHT_LAYERS}"
         return wrong._replace(findings=(first, *more), kind=net.diagnosis.kind)
-    notes["another-layer"] = f"{first} {OVER_RIGHT_LAYERS_RIGHT}"
+    notes["another-layer"] = f"{first} {RIGHT_WITH_RIGHT_LAYERS}"
     return None
 
 

@@ -12,6 +12,7 @@ from cs231n.checking.compare import allclose
 from cs231n.checking.diagnosis import diagnose, find_notes
 from cs231n.checking.exercises import EXERCISES
 from cs231n.checking.verdict import verdict
+from cs231n.gradient_check import advice_on
 from tests.corpus import SOLUTIONS, built, labelled, solved
 from tests.corpus.mutants import by_machine, same_elsewhere
 from tests.support.python import ROOT
@@ -45,7 +46,7 @@ def test_a_misconception_is_recognized_by_its_arrays(exercise, number, row):
     for situation in ("", *EXERCISES[exercise].situations):
         inputs, right = solved(exercise, 1, None, situation)
         with np.errstate(all="ignore"):
-            predicted = {name: v for name, v in row.predict(inputs, right).items() if name in right}
+            predicted = {name: v for name, v in row.arrays(inputs, right).items() if name in right}
             if all(allclose(value, right[name]) for name, value in predicted.items()):
                 continue
             diagnosis = diagnose(exercise, inputs, {**right, **predicted}, right)
@@ -165,6 +166,24 @@ def test_layernorm_is_taken_apart_along_its_rows():
 def test_the_unknown_is_described(exercise, name, change, kind, words):
     diagnosis = diagnosis_of(exercise, **{name: lambda i, r: change(r[name])})
     assert diagnosis.kind == kind and words in diagnosis.sentence and diagnosis.worst.startswith(f"{name}: ")
+
+
+def test_a_column_that_a_dead_unit_makes_zero_is_no_right_column():
+    numeric = np.random.default_rng(0).normal(size=(6, 4)) * [1, 0, 1, 1]  # nothing passes unit 1
+    wrong = numeric[::-1]
+    off = ~np.isclose(wrong, numeric)
+    assert not off[:, 1].any() and off[:, [0, 2, 3]].all()
+    assert "columns" not in advice_on(wrong, numeric, off, 1e-8)
+    wrong = numeric * [1, 1, 1, 2]
+    assert "only columns 3" in advice_on(wrong, numeric, ~np.isclose(wrong, numeric), 1e-8)
+
+
+def test_what_is_off_where_an_input_is_0_is_said():
+    inputs, right = solved("rmsprop", 1)
+    cache = np.where(inputs["dw"] == 0, inputs["cache"], right["cache"])  # it should decay there too
+    diagnosis = diagnose("rmsprop", inputs, {**right, "cache": cache}, right)
+    words = "cache: off where dw is exactly 0, and right elsewhere"
+    assert diagnosis.sentence.startswith(words)
 
 
 @pytest.mark.parametrize(

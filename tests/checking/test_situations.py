@@ -10,6 +10,7 @@ from cs231n.checking.diagnosis import diagnose
 from cs231n.checking.exercises import EXERCISES
 from cs231n.checking.problems import list_public_problems, make_problem
 from cs231n.checking.verdict import WRONG, format_verdict, verdict
+from cs231n.checks import _card
 from tests.corpus import built, solved
 
 
@@ -140,6 +141,12 @@ def test_what_is_wrong_in_one_situation_alone_fails_there_and_the_verdict_names_
     assert result.status == WRONG and result.findings[0].startswith(situation), result
 
 
+@pytest.mark.parametrize("shift, kind", [(0, "log-of-zero"), (1e-12, "small-number-in-the-log")])
+def test_a_log_of_a_probability_that_underflows_is_named(shift, kind):
+    module = with_functions("softmax_loss", softmax_loss=naive_softmax(shift))
+    assert verdict("softmax_loss", module).kind == kind
+
+
 def test_every_situation_has_a_planted_mistake():
     situations = {(name, s) for name, exercise in EXERCISES.items() for s in exercise.situations}
     planted = {
@@ -173,7 +180,6 @@ def test_t_that_starts_at_one_and_is_counted_before_its_use_is_named():
     assert result.kind == "t-starts-at-one"
 
 
-# x written later, through the cache, and an argument written at once.
 def centering_forward(x, gamma, beta, bn_param):
     return layers.batchnorm_forward(x, gamma, beta, bn_param)[0], (x, gamma, beta, bn_param)
 
@@ -210,7 +216,6 @@ def test_a_result_that_depends_on_earlier_calls_is_wrong():
     assert verdict("affine_backward", module).kind == "depends-on-earlier-calls"
 
 
-# A net over right layers.
 NET_SOURCE = """
 class TwoLayerNet(TwoLayerNet):
     def loss(self, X, y=None):
@@ -260,14 +265,14 @@ def summed_softmax(x, y):
 def test_a_net_that_is_right_over_right_layers_passes_with_a_note_on_those_it_calls(functions, words):
     result = verdict("TwoLayerNet.loss", two_layer_net(**functions))
     assert (result.status, result.findings) == ("passed", ())
-    assert result.notes == ((f"{words} Over right layers the net is right.",) if words else ())
+    assert result.notes == ((f"{words} With right layers in their place the net is right.",) if words else ())
 
 
 def test_a_wrong_net_over_a_wrong_layer_shows_both():
     result = verdict("TwoLayerNet.loss", two_layer_net(2, relu_forward=absolute))
     assert (result.status, result.kind) == (WRONG, "reg-without-half")
     first = "Check relu_forward first: it is wrong, and this net calls it. "
-    assert result.findings[0] == f"{first}Over right layers the net is wrong too:"
+    assert result.findings[0] == f"{first}With right layers in their place the net is wrong too:"
     assert "factor 1/2" in result.findings[1]
 
 
@@ -287,7 +292,12 @@ def test_the_learners_layers_are_back_in_place_afterwards():
 
 
 @pytest.mark.parametrize(
-    "layer", [name for name in EXERCISES["FullyConnectedNet"].layers if name != "batchnorm_backward_alt"]
+    "layer",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name == "dropout_backward" else ())
+        for name in EXERCISES["FullyConnectedNet"].layers
+        if name != "batchnorm_backward_alt"
+    ],
 )
 def test_right_layers_are_right(layer):
     """As layers of the learner's own they pass their check."""
@@ -295,7 +305,6 @@ def test_right_layers_are_right(layer):
     assert result.status == "passed", result
 
 
-# What is printed.
 def printing(text, lines):
     def relu_forward(x):
         for _ in range(lines):
@@ -320,9 +329,14 @@ def test_what_is_printed_is_shown_apart_and_shortened(text, lines, shown, capsys
     assert result.status == "passed" and not capsys.readouterr().out
     assert shown in result.printed and len(result.printed) < 600 and result.printed.count("\n") <= 5
     assert ("Your code printed:" in format_verdict("f: ", result, 70)) == bool(lines)
+    assert ("Your code printed:" in _card("f", result)) == bool(lines)
 
 
-# A misconception explains all arrays of its group.
+def test_the_box_of_a_notebook_shows_what_is_printed_as_text():
+    result = verdict("relu_forward", with_functions("relu_forward", relu_forward=printing("<b>a\nb", 1)))
+    assert "&lt;b&gt;a\nb" in _card("f", result) and "<pre " in _card("f", result)
+
+
 def test_a_misconception_that_gives_one_array_by_chance_is_not_named():
     """next_w is still w for a step with the old velocity of zeros; velocity moves."""
     inputs, right = solved("sgd_momentum", 2, None, "Called without config, two steps")

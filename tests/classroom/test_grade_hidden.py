@@ -154,7 +154,7 @@ def test_of_an_error_on_a_hidden_problem_only_type_and_line_are_passed_on():
 
 FORWARD = """
 def layernorm_forward(x, gamma, beta, ln_param):
-    if len(x) != 7 and "eps" not in ln_param:
+    if len(x) not in (7, 6) and "eps" not in ln_param:  # a public problem has both
         WHAT
     return _layernorm_forward(x, gamma, beta, ln_param)
 

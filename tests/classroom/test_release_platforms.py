@@ -3,30 +3,87 @@
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
 
 import pytest
 
-from classroom.manifest import load_exercises
-from tests.support.releases import SOLVED, command, remembered, solve  # noqa: F401
+from tests.support.releases import SHORT, command, remembered, solve, write_manifest  # noqa: F401
+
+LAYERS = "cs231n/layers.py"
 
 
-def test_github_gets_a_workflow_with_a_step_for_each_exercise(tmp_path):
+def check_exercises(script, folder, **environ):
+    """What the script prints, run in a folder as GitHub runs it, and its exit status."""
+    environ = {name: value for name, value in os.environ.items() if "GITHUB" not in name} | environ
+    done = subprocess.run(
+        [sys.executable, script], cwd=folder, env=environ, capture_output=True, text=True, timeout=200
+    )
+    assert not done.stderr
+    return done.stdout, done.returncode
+
+
+def test_github_gets_a_workflow_that_checks_each_exercise(tmp_path):
     yaml = pytest.importorskip("yaml", reason="PyYAML comes with Jupyter")
-    assert command(tmp_path / "learner", "--for", "github") == 0
-    workflow = yaml.safe_load((tmp_path / "learner/.github/workflows/classroom.yml").read_text())
-    steps = workflow["jobs"]["run-autograding-tests"]["steps"]
-    graded = [step for step in steps if "max-score" in step.get("with", {})]
-    assert sum(step["with"]["max-score"] for step in graded) == 100
-    titles = [exercise.title for exercise in load_exercises()]
-    assert [step["with"]["command"].split()[-1] for step in graded] == titles
-    assert steps[-1]["with"]["runners"].split(",") == [step["id"] for step in graded]
-    assert set(steps[-1]["env"]) == {f"{step['id'].upper()}_RESULTS" for step in graded}
-    echo = ["bash", "-c", steps[2]["run"].replace("pip install", "echo")]
-    done = subprocess.run(echo, cwd=tmp_path / "learner", capture_output=True, text=True)
-    assert done.stdout.startswith("numpy>=2")
+    learner, summary = tmp_path / "learner", tmp_path / "summary.md"
+    assert command(learner, "--for", "github", "--manifest", SHORT) == 0
+    workflow = yaml.safe_load((learner / ".github/workflows/checks.yml").read_text())
+    assert workflow[True] == ["push", "workflow_dispatch"]  # YAML 1.1 reads "on" as a truth value
+    assert workflow["permissions"] == {"contents": "read"}
+    (job,) = workflow["jobs"].values()
+    python, script = job["steps"][-1]["run"].split()
+    assert python == "python"
+    printed, status = check_exercises(learner / script, learner)
+    assert (
+        status == 1 and "0 of 50 points" in printed and "::group::6 batchnorm_forward: not passed" in printed
+    )
+    solve(learner)
+    printed, status = check_exercises(learner / script, learner, GITHUB_STEP_SUMMARY=str(summary))
+    assert status == 0 and "50 of 50 points" not in printed
+    assert "| 6 batchnorm_forward | 10 of 10 | passed |" in summary.read_text()
+    assert summary.read_text().endswith("\n50 of 50 points\n")
+
+
+# The fields of result.json, schema classroom50/result/v1, as its documentation lists them.
+RESULT_FIELDS = (
+    "schema classroom assignment assignment_type owner submission commit release review datetime score "
+    "max-score tests"
+)
+CLASSROOM50 = {
+    "CLASSROOM": "cs-fall", "ASSIGNMENT": "week3", "OWNER": "ada", "USERNAME": "ada",
+    "SUBMISSION_TAG": "submit/2026-11-01T10-00-00Z-a1b2c3d", "COMMIT_URL": "commit", "RELEASE_URL": "release",
+}  # fmt: skip
+
+
+def test_classroom_50_gets_an_autograder_whose_checks_a_learner_cannot_edit(tmp_path):
+    assert command(tmp_path / "learner", "--for", "classroom50", "--manifest", SHORT) == 0
+    bundle, learner = tmp_path / "learner-classroom50", tmp_path / "learner"
+    assert sum(path.stat().st_size for path in bundle.rglob("*") if path.is_file()) < 5_000_000
+    solve(learner)
+    layers = learner / LAYERS
+    wrong = "\n\ndef batchnorm_forward(x, gamma, beta, bn_param):\n    return x, None\n"
+    layers.write_text(layers.read_text() + wrong)
+    (learner / "cs231n/checks.py").write_text("def check_exercises(names):\n    return 0\n")
+    _, status = check_exercises(bundle / "autograder.py", learner, **CLASSROOM50)
+    result = json.loads((learner / "result.json").read_text())
+    assert status == 0 and result.keys() == set(RESULT_FIELDS.split())
+    assert result["schema"] == "classroom50/result/v1" and result["assignment_type"] == "individual"
+    assert result["owner"] == "ada" and result["review"] == "commit"
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", result["datetime"])
+    assert {test["test-name"]: test["score"] for test in result["tests"] if test["passed"]} == {
+        "9 layernorm_forward": 5,
+        "10 layernorm_backward": 8,
+    }
+    assert type(result["score"]) is int and (result["score"], result["max-score"]) == (13, 50)
+    assert "worst at" in result["tests"][0]["output"]
+
+
+def test_classroom_50_counts_whole_points(tmp_path, capsys):
+    manifest = write_manifest(tmp_path, 1, points=2.5)
+    assert command(tmp_path / "learner", "--for", "classroom50", "--manifest", manifest) == 1
+    assert "has 2.5 points, and Classroom 50 counts whole ones" in capsys.readouterr().err
 
 
 # The fields that Gradescope documents for results.json, and for each of its tests.
@@ -71,9 +128,10 @@ def test_nbgrader_gets_a_course_in_which_students_files_stay(tmp_path):
     exec((course / "nbgrader_config.py").read_text(), {"get_config": lambda: config})
     source = course / "source" / "ps"
     own_files = config.Autograde.exclude_overwriting["ps"]
-    assert set(own_files) == set(SOLVED) and all((source / name).is_file() for name in own_files)
-    layers = "cs231n/layers.py"
-    assert (source / layers).read_bytes() == (tmp_path / "ps" / layers).read_bytes()
+    names = ("layers", "layer_utils", "optim", "classifiers/fc_net")  # what a learner edits
+    assert set(own_files) == {f"cs231n/{name}.py" for name in names}
+    assert all((source / name).is_file() for name in own_files)
+    assert (source / LAYERS).read_bytes() == (tmp_path / "ps" / LAYERS).read_bytes()
     with zipfile.ZipFile(source / "notebooks.zip") as archive:
         assert len(archive.namelist()) == 4
     cells = json.loads((source / "checks.ipynb").read_text())["cells"]

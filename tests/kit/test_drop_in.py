@@ -1,4 +1,4 @@
-"""Whole files of a public solution in the place of the kit's: tests/corpus/whole, and parts of it."""
+"""Whole files of a public solution in the place of the kit's, and parts of it."""
 
 import ast
 import json
@@ -9,7 +9,7 @@ import pytest
 from classroom.manifest import load_exercises
 from cs231n.checking.edition import label_of
 from cs231n.checking.submission import NOTEBOOKS
-from tests.corpus import HERE
+from tests.corpus.harness import USUAL
 from tests.support import ROOT
 from tests.support.python import run_python
 from tests.support.road import Walk, is_card_of, make_edition
@@ -36,9 +36,8 @@ def kit_with(folder, files, edition="kit", lacking=()):
 def drop_in(folder, files=FILES, lacking=()):
     """Whole files of the corpus in the places of the kit's in folder."""
     for name in files:
-        source = (HERE / "whole" / f"{name}.py").read_text()
         target = folder / "cs231n" / FILES[name] / f"{name}.py"
-        target.write_text(without(source, lacking) if name == "layers" else source)
+        target.write_text(without(USUAL[name], lacking) if name == "layers" else USUAL[name])
     return folder
 
 

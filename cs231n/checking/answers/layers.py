@@ -7,7 +7,6 @@ import numpy as np
 
 from cs231n.checking.answers.primitives import (
     Answers,
-    Predict,
     gradients_of,
     relu,
     rows_of,
@@ -244,6 +243,11 @@ def _losses(loss: np.ndarray) -> Arrays:
 # fmt: off
 SOFTMAX = table(
     "the docstring of softmax_loss",
+    # First, since others are infinite there as well.
+    ("log-of-zero",
+     "the loss is infinite: the probability of the label is so small that it underflows to 0, and its log is "
+     "infinite. The log of a quotient is a difference of logs, and a difference does not underflow.",
+     lambda i, e: {"loss": np.array(np.inf)}),
     ("sum-for-mean",
      "added up over the batch: the loss is a mean over the examples, so that loss and gradient do not grow "
      "with the batch.", lambda i, e: {**_losses(e["loss"] * len(i["x"])), "dx": e["dx"] * len(i["x"])}),
@@ -286,10 +290,6 @@ SOFTMAX = table(
      "the probabilities add up to 1 over the whole array: softmax runs along each row, over the classes of "
      "one example.",
      lambda i, e: _with_probabilities(i, softmax(i["x"].reshape(1, -1)).reshape(i["x"].shape))),
-    ("log-of-zero",
-     "the loss is infinite: the probability of the label is so small that it underflows to 0, and its log is "
-     "infinite. The log of a quotient is a difference of logs, and a difference does not underflow.",
-     lambda i, e: {"loss": np.array(np.inf)}),
     ("scores-clipped", "the scores are clipped: where they lie far apart, the loss is too small.",
      *(
          lambda i, e, bound=bound, shift=shift: {
@@ -365,7 +365,7 @@ def hinge(
     return gather(others * bend(scores - scores[np.arange(len(y)), y][:, None] + margin), axis=1)
 
 
-def _hinge(**altered: Any) -> Predict:
+def _hinge(**altered: Any) -> Callable[[Inputs, Arrays], Arrays]:
     return lambda i, e: _loss_and_gradient(lambda v: hinge(v, i["y"], **altered), i["x"])
 
 

@@ -1,6 +1,7 @@
 """Whole nets: their scores, losses and gradients by definition, and what goes wrong on the way."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -86,8 +87,8 @@ def net_outputs(
     data_loss: Callable = mean_cross_entropy,
     scores: Callable = net_scores,
     **altered: Any,
-) -> Arrays:
-    """{scores, loss, gradients by the name of the parameter} of a net.
+) -> dict[str, Any]:
+    """{scores, loss, gradients by the name of the parameter} of a net; the gradients as functions.
 
     penalty(params, reg) and data_loss(scores, y) replace the two terms of the loss, scores and altered
     (pieces of) net_scores.
@@ -104,7 +105,7 @@ def net_outputs(
     ) -> Callable:  # complex also where a net that is altered does not use the parameter at all
         return lambda v: loss({**params, name: v}) + 0 * v.sum()
 
-    grads = {name: complex_step_gradient(of(name), value) for name, value in params.items()}
+    grads = {name: partial(complex_step_gradient, of(name), value) for name, value in params.items()}
     return {"scores": scores(params, i["X"], kind, True, i, **altered), "loss": loss(params), **grads}
 
 
@@ -122,9 +123,9 @@ def masks_of(arrays: Arrays) -> Arrays:
     return {name: np.asarray(value) for name, value in arrays.items() if name.startswith("mask")}
 
 
-def deep_nets(i: Inputs, e: Arrays, drop: Callable = masked, **altered: Any) -> Arrays:
+def deep_nets(i: Inputs, e: Arrays, drop: Callable = masked, **altered: Any) -> dict[str, Any]:
     """The nets of a problem, with pieces of net_outputs replaced; e holds the masks of dropout."""
-    masks, outputs = masks_of(e), Arrays()
+    masks, outputs = masks_of(e), dict[str, Any]()
     for kind in kinds_of(i):
         pieces = dict(altered)
         if "dropout" in kind:
@@ -133,7 +134,7 @@ def deep_nets(i: Inputs, e: Arrays, drop: Callable = masked, **altered: Any) -> 
     return outputs
 
 
-INITIAL = (  # of the array `initial`: what is wrong where its entry is not 0
+INITIAL = (  # what is wrong where `initial` is 1, 2, ...
     "names and shapes: W, b of every layer, and gamma, beta of every hidden one that is normalized.",
     "the weights: normal numbers times weight_scale.",
     "gamma, which begins with ones.",
@@ -145,7 +146,7 @@ def explain_initial(i: Inputs, name: str, actual: np.ndarray, expected: np.ndarr
     """Answers.explain of the parameters that a net begins with."""
     if not name.endswith("initial"):
         return None
-    words = next(text for text, is_off in zip(INITIAL, actual) if is_off)
+    words = INITIAL[int(actual) - 1]
     return "initial-parameters", f"__init__ gives other parameters than asked; look at {words}", DEEP_DOC
 
 
@@ -154,8 +155,12 @@ def deep_expected(i: Inputs, outputs: Arrays) -> Arrays:
     for name, mask in masks.items():
         shape = len(i["X"]), i[f"b{name[4:]}"].size
         masks[name] = mask if mask.shape == shape else np.ones(shape)  # another shape is said elsewhere
-    initial = {f"{kind}.initial": np.zeros(len(INITIAL)) for kind in kinds_of(i)}
-    return deep_nets(i, masks) | initial | masks | {"params_written": np.array(0)}
+    initial = {f"{kind}.initial": np.array(0) for kind in kinds_of(i)}
+    return _computed(deep_nets(i, masks)) | initial | masks | {"params_written": np.array(0)}
+
+
+def _computed(predictions: dict[str, Any]) -> Arrays:
+    return {name: value() if callable(value) else value for name, value in predictions.items()}
 
 
 def adopt_masks(i: Inputs, outputs: Arrays, expected: Arrays) -> Arrays:
@@ -372,13 +377,13 @@ DEEP = [
 # fmt: on
 
 
-def two_layer_net(i: Inputs, e: Arrays, **altered: Any) -> Arrays:
+def two_layer_net(i: Inputs, e: Arrays, **altered: Any) -> dict[str, Any]:
     return net_outputs(i, **altered)
 
 
 ANSWERS = {
     "TwoLayerNet.loss": Answers(
-        lambda i, outputs: net_outputs(i) | {"params_written": np.array(0)},
+        lambda i, outputs: _computed(net_outputs(i)) | {"params_written": np.array(0)},
         [
             *common_misconceptions(two_layer_net, "the docstring of TwoLayerNet.loss"),
             *params_written("the docstring of TwoLayerNet.loss"),

@@ -8,7 +8,7 @@ complex step can pass.
 In the tables, i stands for the inputs of a problem and e for its expected arrays.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +22,7 @@ __all__ = [
     "Explanation",
     "Misconception",
     "Predict",
+    "Predictions",
     "column_mean",
     "gradients_of",
     "relu",
@@ -32,7 +33,9 @@ __all__ = [
     "weighted_sum",
 ]
 
-Predict = Callable[[Inputs, Arrays], Arrays]
+# {array: what it would be}; a function without arguments in its place if that takes long.
+Predictions = Mapping[str, np.ndarray | Callable[[], np.ndarray]]
+Predict = Callable[[Inputs, Arrays], Predictions]
 Explanation = tuple[str, str, str]  # kind, sentence, source
 
 
@@ -43,6 +46,13 @@ class Misconception(NamedTuple):
     sentence: str  # what is wrong, as an idea; never what to write
     source: str  # the place that explains the idea
     predict: Predict  # (inputs, expected arrays) -> the arrays that come out otherwise, by name
+
+    def arrays(self, inputs: Inputs, expected: Arrays) -> Arrays:
+        """All arrays of `predict`."""
+        return {
+            name: value() if callable(value) else value
+            for name, value in self.predict(inputs, expected).items()
+        }
 
 
 class Answers(NamedTuple):

@@ -90,7 +90,7 @@ def rule_step(rule: str, i: Inputs, **altered: Any) -> Arrays:
     return after
 
 
-def steps(step: Callable[[Inputs], Arrays]) -> Predict:
+def steps(step: Callable[[Inputs], Arrays]) -> Callable[[Inputs, Arrays], Arrays]:
     """Do step(inputs of one step) -> next_w and memory: once, or twice where the defaults are tried."""
 
     def predict(i: Inputs, e: Arrays) -> Arrays:
@@ -104,7 +104,7 @@ def steps(step: Callable[[Inputs], Arrays]) -> Predict:
     return predict
 
 
-def _altered(rule: str, **pieces: Any) -> Predict:
+def _altered(rule: str, **pieces: Any) -> Callable[[Inputs, Arrays], Arrays]:
     return steps(lambda i: rule_step(rule, i, **pieces))
 
 

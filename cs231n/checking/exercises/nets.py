@@ -55,19 +55,18 @@ def net_inputs_with_both(rng: RandomState, N: int, D: int, M: int) -> Inputs:
     return _net_inputs(rng, N, D, M, [M + 2, M + 1, M + 3]) | {"has_both": True}
 
 
-def _initial_faults(net: Any, i: Inputs, kinds: tuple[str, ...]) -> np.ndarray:
-    """Whether shapes, size of W, gamma or others are wrong in the parameters that a net begins with.  (4,)"""
+def _initial_fault(net: Any, i: Inputs, kinds: tuple[str, ...]) -> int:
+    """0 if the parameters that a net begins with are right; else 1 for shapes, 2 for W, 3 gamma, 4 others."""
     shapes = {name: np.shape(value) for name, value in net.params.items()}
     if shapes != {name: v.shape for name, v in i.items() if name[-1:].isdigit() and name[:-1] in kinds}:
-        return np.array([1, 0, 0, 0], i["X"].dtype)
+        return 1
     weights = np.concatenate([np.ravel(v) for name, v in net.params.items() if name[0] == "W"])
-    others = {name: v for name, v in net.params.items() if name[0] == "b"}
-    gammas = {name: v for name, v in net.params.items() if name[0] == "g"}
-    error = abs(np.std(weights) / WEIGHT_SCALE - 1) * np.sqrt(
-        2 * weights.size
-    )  # in deviations of a deviation
-    faults = error > 8, any(np.any(v != 1) for v in gammas.values()), any(np.any(v) for v in others.values())
-    return np.array([0, *faults], i["X"].dtype)
+    # The deviation of normal numbers has a deviation of its own: their deviation / sqrt(2 n).
+    if abs(np.std(weights) / WEIGHT_SCALE - 1) * np.sqrt(2 * weights.size) > 8:
+        return 2
+    if any(np.any(v != 1) for name, v in net.params.items() if name[0] == "g"):
+        return 3
+    return 4 * any(np.any(v) for name, v in net.params.items() if name[0] == "b")
 
 
 def _net_outputs(name: str, net: Any, i: Inputs, running: Mapping[int, Inputs]) -> Arrays:
@@ -75,7 +74,8 @@ def _net_outputs(name: str, net: Any, i: Inputs, running: Mapping[int, Inputs]) 
 
     `running` holds the bn_param of each hidden layer that has one.
     """
-    call(net, "loss", ("loss", "grads"), X=0.5 * i["X"], y=0 * i["y"])  # with the parameters it begins with
+    # A batch of another size, with the parameters that the net begins with: nothing of it may be left.
+    call(net, "loss", ("loss", "grads"), X=0.5 * i["X"][1:], y=0 * i["y"][1:])
     for k, bn_param in running.items():
         bn_param |= {n: i[f"{n}{k}"].copy() for n in ("running_mean", "running_var")}
     params, written = {param: i[param] for param in net.params}, False
@@ -130,7 +130,7 @@ def call_net(module: Any, i: Inputs) -> Arrays:
             options["normalization"] = normalization
         net = _make_net(module.FullyConnectedNet, hidden, *sizes, **options)
         kinds = ("W", "b", "gamma", "beta") if "normalization" in options else ("W", "b")
-        initial = _initial_faults(net, i, kinds)
+        initial = np.array(_initial_fault(net, i, kinds))
         running = dict(enumerate(net.bn_params, start=1)) if normalization == "batchnorm" else {}
         nets[kind] = _net_outputs("FullyConnectedNet", net, i, running) | {"initial": initial}
     written = max(net.pop("params_written") for net in nets.values())

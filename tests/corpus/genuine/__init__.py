@@ -2,7 +2,7 @@ r"""Genuine mistakes: a few functions in the manner of learners, and what `check
 
 In a file, `== name` begins a case. Lines "EXERCISE, EXERCISE fails: WORDS" follow: the text of the verdict
 has one of the WORDS, separated by |; or "points at: NAME": if it fails, its text names the function NAME; or
-"passes". "style: NAME" says which right solution the functions go into, if not styles/usual.txt. "edit NAME:
+"passes". "style: NAME" says which right solution the functions go into, if not the usual one. "edit NAME:
 `old` -> `new`" replaces a part of a function, class or method everywhere; \n is the end of a line. An
 exercise that has no line passes if it is right; if it is wrong because of another, it points at that one.
 """
