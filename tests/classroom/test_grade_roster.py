@@ -58,7 +58,7 @@ def submissions(tmp_path, monkeypatch):
             zipped(tmp_path / "in" / f"{name}.zip", {LAYERS: f"# {number}\n"})
         return tmp_path / "in"
 
-    def mark(submission, options):
+    def mark(submission, options, level):
         wrong = int(submission.files[LAYERS].split()[1]) if submission.files else 1
         results = {exercise.number: ExerciseResult(1.0) for exercise in EXERCISES}
         return results | {wrong: ExerciseResult(0.0, "raised", "<b> & =1")}, "bubblewrap"
