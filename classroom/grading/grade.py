@@ -1,6 +1,6 @@
 """python -m classroom grade SUBMISSIONS -o OUT: marks, a page for each student, and one for the class.
 
-SUBMISSIONS holds a zip or a folder for each student. OUT receives
+SUBMISSIONS holds a zip, a tar or a folder for each student. OUT receives
 
     students/NAME/results.json   in the shape that Gradescope reads
     students/NAME/index.html     the same for a person, with the diagnosis of each exercise
@@ -28,12 +28,17 @@ from classroom.grading import report
 from classroom.grading.canary import CANARY, CanaryError, check_worker, digest_of, grader_digest
 from classroom.grading.gradebook import find_grade_column
 from classroom.grading.marking import mark
-from classroom.grading.reference import submitted_files
-from classroom.grading.result import sanitize
+from classroom.grading.result import NotMarkedError, sanitize
 from classroom.grading.roster import Matches, match_submissions, read_roster
 from classroom.grading.runner import MarkingOptions
-from classroom.grading.submission import Submission, find_submissions, read_submission
-from classroom.grading.words import StudentWords, load_questions, read_words
+from classroom.grading.submission import (
+    Submission,
+    find_submissions,
+    list_ignored,
+    open_hand_in,
+    read_submission,
+)
+from classroom.grading.words import StudentWords, load_questions
 from classroom.manifest import MANIFEST, ManifestError, load_exercises
 from classroom.sandbox import seccomp
 from classroom.sandbox.levels import LEVELS
@@ -98,11 +103,9 @@ def main(arguments: argparse.Namespace) -> int:
         return 1
     failed = [row for row in rows if row.error]
     for row in failed:
-        print(
-            f"grade: {sanitize(row.student)} is not marked: {sanitize(row.error or '')}; "
-            "try: the same command again",
-            file=sys.stderr,
-        )
+        reason = sanitize(row.error or "")
+        advice = "" if "; try: " in reason else "; try: the same command again"
+        print(f"grade: {sanitize(row.student)} is not marked, because {reason}{advice}", file=sys.stderr)
     print(f"The class: {arguments.out / 'index.html'}   marks: {arguments.out / 'grades.csv'}")
     return 1 if failed else 0
 
@@ -145,7 +148,8 @@ def grade(
             raise ManifestError(
                 f"{Path(manifest).name}: no problem is known for {exercise.title}; there are {known}"
             )
-    questions, words = load_questions(), dict[str, StudentWords]()
+    questions = load_questions()
+    asked = [question.number for question in questions]
     paths = find_submissions(submissions)
     points = sum(exercise.points for exercise in exercises)
     matches, grade_column = Matches(paths, {}, [], {}), ""
@@ -177,7 +181,7 @@ def grade(
     out.mkdir(parents=True, exist_ok=True)
     with atomic_write(out / "grading.json") as file:
         file.write(json.dumps({"seed": options.seed}).encode() + b"\n")
-    version = digest_of(exercises, options.seed, grader)
+    version = digest_of(exercises, options.seed, grader, asked)
     rows: dict[str, report.Row] = {}
     pending: dict[Future, tuple[str, str]] = {}  # {future: (student, digest)}
     num_unchanged = 0
@@ -190,28 +194,34 @@ def grade(
                 try:
                     results = future.result()
                 except Exception as error:
-                    rows[student] = report.Row(student, None, f"{type(error).__name__}: {error}"[:500])
+                    add(report.Row(student, None, f"{type(error).__name__}: {error}"[:500]))
                 else:
                     results["extra_data"] |= {"student": student, "digest": digest}
                     report.write_student(out / "students" / student, results)
-                    rows[student] = report.Row(student, results, None)
-                bar.say(report.format_line(rows[student]))
+                    add(report.Row(student, results, None))
+
+            def add(row: report.Row) -> None:
+                rows[row.student] = row
+                bar.say(report.format_line(row))
                 bar.advance()
 
             def collect_next() -> None:
                 collect(next(iter(wait(pending, return_when=FIRST_COMPLETED).done)))
 
             for student, path in paths.items():
-                if questions:
-                    words[student] = read_words(path, questions, student if anonymous else "")
-                label = "The submission" if anonymous else ""
-                submission = read_submission(path, submitted_files(exercises), label=label)
-                digest = digest_of(submission.digest(), version)
-                old_results = report.read_student(out / "students" / student, digest)
-                if old_results is not None:
-                    num_unchanged += 1
-                    rows[student] = report.Row(student, old_results, None)
-                    bar.advance()
+                try:
+                    hand_in = open_hand_in(path, exercises, "The submission" if anonymous else "")
+                    with hand_in.file:
+                        digest = digest_of(hand_in.digest, version)
+                        old_results = report.read_student(out / "students" / student, digest)
+                        if old_results is not None:
+                            num_unchanged += 1
+                            rows[student] = report.Row(student, old_results, None)
+                            bar.advance()
+                            continue
+                        submission = read_submission(hand_in, exercises, asked)
+                except NotMarkedError as error:
+                    add(report.Row(student, None, str(error)))
                     continue
                 pending[executor.submit(mark_submission, submission, options, grader)] = student, digest
                 while len(pending) >= MAX_PENDING:
@@ -223,6 +233,7 @@ def grade(
             for title, names in (
                 ("Not on the roster", sorted(matches.unknown.values())),
                 ("No zip and no folder from", matches.absent),
+                ("Left alone, since they are no archive and no folder", list_ignored(submissions)),
             ):
                 if names:
                     bar.say(f"  {title}: {len(names)}: {'; '.join(sanitize(name) for name in names)}")
@@ -231,6 +242,7 @@ def grade(
             collect(future)
         ordered = [rows[student] for student in paths if student in rows]
         if questions:
+            words = {row.student: _words_of(row) for row in ordered}
             report.write_answers(out, questions, words)
         absent = [report.Row(student, None, "no zip and no folder handed in") for student in matches.absent]
         report.write_class(out, [*ordered, *absent], exercises, has_answers=bool(questions))
@@ -259,6 +271,13 @@ def mark_submission(submission: Submission, options: MarkingOptions, grader: str
     written = report.make_results(submission, results, options.exercises, level, time.monotonic() - start)
     written["output"] += f" {CANARY}"
     return written
+
+
+def _words_of(row: report.Row) -> StudentWords:
+    """What a student answered, or why that is not known."""
+    if row.results is None:
+        return StudentWords({}, [row.error or ""])
+    return StudentWords(**row.results["extra_data"]["words"])
 
 
 def _choose_seed(out: Path, seed: int | None) -> int:
