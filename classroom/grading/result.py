@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from classroom.manifest import Exercise
 from cs231n.checking.imports import import_error_message
 
-__all__ = ["ExerciseResult", "result_of_error", "sanitize"]
+__all__ = ["ExerciseResult", "NotMarkedError", "result_of_error", "sanitize"]
 
 # The kinds that cs231n.checks uses, and what is reported where the student's own words must not be.
 MISUSES = {
@@ -16,6 +16,10 @@ MISUSES = {
 }
 # What Python says of an import that fails because there is no such module.
 NO_MODULE = re.compile(r"No module named '([\w.]+)'$|cannot import name '(\w+)' from 'cs231n' ")
+
+
+class NotMarkedError(OSError):
+    """A submission cannot be marked, and that is not the student's fault; the message says why."""
 
 
 class ExerciseResult(NamedTuple):

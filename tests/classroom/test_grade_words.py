@@ -156,9 +156,12 @@ def test_the_page_shows_scripts_of_a_student_as_text(tmp_path, questions):
 def unmarked(monkeypatch):
     """Every exercise counts as right, without trying it."""
     results = {exercise.number: ExerciseResult(1.0) for exercise in EXERCISES}
-    monkeypatch.setattr(
-        grading, "mark_submission", lambda s, *_: report.make_results(s, results, EXERCISES, "limits", 0.0)
-    )
+
+    def mark_submission(submission, *_):
+        written = report.make_results(submission, results, EXERCISES, "limits", 0.0)
+        return grading.Marked(written, results)
+
+    monkeypatch.setattr(grading, "mark_submission", mark_submission)
 
 
 def test_the_class_gets_a_page_of_answers_and_no_student_a_model_answer(kit, tmp_path, monkeypatch, unmarked):
