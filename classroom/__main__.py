@@ -1,6 +1,7 @@
 """The instructor's commands: python -m classroom COMMAND."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -24,6 +25,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"\n{arguments.command}: interrupted; try the same command again", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # as in: python -m classroom release | head -1
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the last flush, at exit
+        return 141
 
 
 if __name__ == "__main__":

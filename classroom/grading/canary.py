@@ -11,6 +11,7 @@ import platform
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,11 +27,18 @@ from classroom.sandbox import seccomp
 from classroom.sandbox.child import can_import, list_modules
 from classroom.sandbox.process import Child, best_level, child_folder
 from cs231n.checking import answers
+from cs231n.common.executors import run_on_each_worker
 from cs231n.common.files import REPOSITORY
 
-__all__ = ["CANARY", "CanaryError", "Environment", "check_worker", "digest_of", "grader_digest"]
+__all__ = [
+    "CanaryError",
+    "Environment",
+    "check_worker",
+    "check_workers",
+    "digest_of",
+    "grader_digest",
+]
 
-CANARY = "There the kit's own solutions got all points before, and a blank submission none."
 IMPORT_SECONDS = 120  # for all modules, on a slow disk
 TRIES = {
     "no-import": f"chmod -R a+rX {sys.base_prefix} {Path(np.__file__).parent}, and an open TMPDIR",
@@ -93,6 +101,25 @@ def check_worker(options: MarkingOptions, grader: str) -> Environment:
     version = platform.python_version()
     user, machine, unfiltered = os.geteuid(), platform.machine(), seccomp.unavailable_reason()
     return Environment(level, user, umask, version, np.__version__, machine, unfiltered)
+
+
+def check_workers(executor: Executor, options: MarkingOptions, grader: str) -> list[dict[str, Any]]:
+    """Call check_worker in each worker of an executor.
+
+    Returns:
+        The environments of the workers, as dicts.
+
+    Raises:
+        CanaryError: as check_worker; or the workers would mark at two levels of the sandbox.
+    """
+    environments = run_on_each_worker(executor, check_worker, options, grader)
+    used_levels = sorted({environment.level for environment in environments})
+    if len(used_levels) > 1:
+        raise CanaryError(
+            f"the workers would mark at several levels ({', '.join(used_levels)}); "
+            "try: bubblewrap on all of them, or --executor serial"
+        )
+    return [environment._asdict() for environment in environments]
 
 
 def _compare_with_definitions(options: MarkingOptions) -> None:

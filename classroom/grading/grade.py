@@ -1,6 +1,6 @@
 """python -m classroom grade SUBMISSIONS -o OUT: marks, a page for each student, and one for the class.
 
-SUBMISSIONS holds a zip, a tar or a folder for each student. OUT receives
+SUBMISSIONS holds a zip or a folder for each student. OUT receives
 
     students/NAME/results.json   in the shape that Gradescope reads
     students/NAME/index.html     the same for a person, with the diagnosis of each exercise
@@ -11,24 +11,24 @@ SUBMISSIONS holds a zip, a tar or a folder for each student. OUT receives
     grading.json                 the seed of the hidden problems: keep it, and a second run marks the same
 
 Each student's files are written whole, as soon as that student is marked. Started again, the command marks
-what is new: a submission, a manifest or a grader that has changed.
+what is new, and what has changed: a submission, the manifest, the grader or the environment that marks.
 """
 
 import argparse
-import json
 import os
-import secrets
 import sys
 import time
+from collections.abc import Collection, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from classroom.grading import report
-from classroom.grading.canary import CANARY, CanaryError, check_worker, digest_of, grader_digest
+from classroom.grading import canary, report
+from classroom.grading.canary import check_workers, digest_of, grader_digest
 from classroom.grading.gradebook import find_grade_column
+from classroom.grading.history import History
 from classroom.grading.marking import mark
-from classroom.grading.result import NotMarkedError, sanitize
+from classroom.grading.result import ExerciseResult, NotMarkedError, sanitize
 from classroom.grading.roster import Matches, match_submissions, read_roster
 from classroom.grading.runner import MarkingOptions
 from classroom.grading.submission import (
@@ -44,8 +44,7 @@ from classroom.sandbox import seccomp
 from classroom.sandbox.levels import LEVELS
 from classroom.sandbox.process import best_level
 from cs231n.checking.exercises import EXERCISES
-from cs231n.common.executors import executor_for, run_on_each_worker
-from cs231n.common.files import atomic_write
+from cs231n.common.executors import executor_for
 from cs231n.common.terminal import Progress
 
 __all__ = ["add_arguments", "grade", "main"]
@@ -72,17 +71,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="WHERE",
         help="serial, processes:N or dask:ADDRESS (default: %(default)s)",
     )
-    add("--require-sandbox", action="store_true", help="refuse anything weaker than bubblewrap")
+    add(
+        "--unsafe",
+        action="store_true",
+        help="allow limits alone: only in a container that holds one submission and nothing else",
+    )
     add("--roster", type=Path, metavar="FILE", help="the class, a CSV that Canvas or Moodle exports")
     add("--column", metavar="TITLE", help="with a roster from Canvas: the assignment that gets the marks")
     add("--anonymous", action="store_true", help="ids of the roster in place of names, but in gradebook.csv")
+    add(
+        "--only",
+        action="append",
+        metavar="STUDENT",
+        help="mark this student alone; more than one are allowed",
+    )
+    add("--again", action="store_true", help="mark anew what was marked before")
     add("--seed", type=int, help="of the hidden problems (default: the one OUT knows, or a new one)")
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Run the command; returns 0 only if every submission was marked."""
     try:
-        weakest = LEVELS[0] if arguments.require_sandbox else LEVELS[-1]
+        weakest = LEVELS[-1] if arguments.unsafe else LEVELS[0]
         if arguments.executor.partition(":")[0] != "dask":
             print(f"Sandbox: {best_level(weakest)}", *filter(None, [seccomp.unavailable_reason()]), sep="; ")
         with executor_for(arguments.executor) as executor:
@@ -96,6 +106,8 @@ def main(arguments: argparse.Namespace) -> int:
                 roster=arguments.roster,
                 column=arguments.column,
                 anonymous=arguments.anonymous,
+                only=arguments.only or (),
+                again=arguments.again,
             )
     except (OSError, ValueError, ManifestError, ModuleNotFoundError) as error:
         message = sanitize(str(error), 2000)  # it may name a file that a student named
@@ -116,11 +128,13 @@ def grade(
     *,
     manifest: str | os.PathLike = MANIFEST,
     executor: Executor,
-    weakest_level: str = LEVELS[-1],
+    weakest_level: str = LEVELS[0],
     seed: int | None = None,
     roster: str | os.PathLike | None = None,
     column: str | None = None,
     anonymous: bool = False,
+    only: Collection[str] = (),
+    again: bool = False,
 ) -> list[report.Row]:
     """Mark every submission of a folder, and write what the docstring of this module lists.
 
@@ -134,9 +148,11 @@ def grade(
         roster: a CSV of the class; its names, or ids, are then those of the reports.
         column: of a Canvas gradebook, the assignment that gets the marks.
         anonymous: take ids in place of names.
+        only: the students to mark; all others stay as they are (default: everybody).
+        again: mark anew what was marked before.
 
     Returns:
-        A row for each student.
+        A row for each student who is or was marked.
 
     Raises:
         OSError, ValueError, ManifestError: before anything is marked.
@@ -166,39 +182,43 @@ def grade(
             f"grade: {out} is within {submissions}, where every folder is a student's; "
             "try: -o a folder beside it"
         )
+    strangers = [student for student in only if student not in paths]
+    if strangers:
+        some = ", ".join(list(paths)[:4]) + ", ..." * (len(paths) > 4)
+        raise ValueError(f"grade: no submission is of {strangers[0]!r}; try: --only one of {some}")
+    history = History(out, seed)
     hidden = (str(submissions), str(out.resolve()))
-    options = MarkingOptions(
-        exercises, _choose_seed(out, seed), weakest_level=weakest_level, hidden_folders=hidden
-    )
+    options = MarkingOptions(exercises, history.seed, weakest_level=weakest_level, hidden_folders=hidden)
     grader = grader_digest(exercises)
-    environments = set(run_on_each_worker(executor, check_worker, options, grader))
-    used_levels = sorted({environment.level for environment in environments})
-    if len(used_levels) > 1:
-        raise CanaryError(
-            f"the workers would mark at several levels ({', '.join(used_levels)}); "
-            "try: --require-sandbox, or --executor serial"
-        )
+    environments = check_workers(executor, options, grader)
     out.mkdir(parents=True, exist_ok=True)
-    with atomic_write(out / "grading.json") as file:
-        file.write(json.dumps({"seed": options.seed}).encode() + b"\n")
-    version = digest_of(exercises, options.seed, grader, asked)
+    history.save_seed()
+    version = digest_of(exercises, options.seed, options.limits, grader, asked)
     rows: dict[str, report.Row] = {}
-    pending: dict[Future, tuple[str, str]] = {}  # {future: (student, digest)}
+    pending: dict[Future, _Task] = {}
+    timed_out: list[tuple[_Task, Marked]] = []  # to be tried again, alone
     num_unchanged = 0
     ordered: list[report.Row] = []
     try:
         with Progress(len(paths)) as bar:
 
             def collect(future: Future) -> None:
-                student, digest = pending.pop(future)
+                task = pending.pop(future)
+                student = task.student
                 try:
-                    results = future.result()
+                    marked: Marked = future.result()
                 except Exception as error:
-                    add(report.Row(student, None, f"{type(error).__name__}: {error}"[:500]))
+                    kind = "" if isinstance(error, OSError) else f"{type(error).__name__}: "
+                    add(report.Row(student, None, f"{kind}{error}"[:500]))
                 else:
-                    results["extra_data"] |= {"student": student, "digest": digest}
-                    report.write_student(out / "students" / student, results)
-                    add(report.Row(student, results, None))
+                    kinds = [result.kind for result in marked.by_exercise.values()]
+                    if "timed-out" in kinds and not task.is_second:
+                        timed_out.append((task, marked))
+                        return
+                    marked.results["extra_data"]["student"] = student
+                    report.write_student(out / "students" / student, marked.results)
+                    history.save(student, task.digest)
+                    add(report.Row(student, marked.results, None))
 
             def add(row: report.Row) -> None:
                 rows[row.student] = row
@@ -209,11 +229,17 @@ def grade(
                 collect(next(iter(wait(pending, return_when=FIRST_COMPLETED).done)))
 
             for student, path in paths.items():
+                if only and student not in only:
+                    old_results = report.read_student(out / "students" / student)
+                    if old_results is not None:
+                        rows[student] = report.Row(student, old_results, None)
+                    bar.advance()
+                    continue
                 try:
                     hand_in = open_hand_in(path, exercises, "The submission" if anonymous else "")
                     with hand_in.file:
                         digest = digest_of(hand_in.digest, version)
-                        old_results = report.read_student(out / "students" / student, digest)
+                        old_results = None if again else history.find(student, digest, environments)
                         if old_results is not None:
                             num_unchanged += 1
                             rows[student] = report.Row(student, old_results, None)
@@ -223,16 +249,23 @@ def grade(
                 except NotMarkedError as error:
                     add(report.Row(student, None, str(error)))
                     continue
-                pending[executor.submit(mark_submission, submission, options, grader)] = student, digest
+                future = executor.submit(mark_submission, submission, options, grader)
+                pending[future] = _Task(student, submission, digest)
                 while len(pending) >= MAX_PENDING:
                     collect_next()
             while pending:
+                collect_next()
+            for task, marked in timed_out:  # one by one: was the machine too busy?
+                future = executor.submit(
+                    mark_submission, task.submission, options, grader, marked.by_exercise
+                )
+                pending[future] = task._replace(is_second=True)
                 collect_next()
             if num_unchanged:
                 bar.say(f"  {num_unchanged} of {len(paths)} are as they were when marked before.")
             for title, names in (
                 ("Not on the roster", sorted(matches.unknown.values())),
-                ("No zip and no folder from", matches.absent),
+                ("No archive and no folder from", matches.absent),
                 ("Left alone, since they are no archive and no folder", list_ignored(submissions)),
             ):
                 if names:
@@ -244,33 +277,55 @@ def grade(
         if questions:
             words = {row.student: _words_of(row) for row in ordered}
             report.write_answers(out, questions, words)
-        absent = [report.Row(student, None, "no zip and no folder handed in") for student in matches.absent]
+        absent = [report.Row(student, None, "nothing was handed in") for student in matches.absent]
         report.write_class(out, [*ordered, *absent], exercises, has_answers=bool(questions))
         if grade_column:
             report.write_gradebook(out, people, grade_column, matches.people, ordered, points)
     return ordered
 
 
-def mark_submission(submission: Submission, options: MarkingOptions, grader: str) -> dict[str, Any]:
-    """The content of a student's results.json. Runs where the executor wants it.
+class _Task(NamedTuple):
+    """A submission that is being marked."""
+
+    student: str
+    submission: Submission
+    digest: str
+    is_second: bool = False
+
+
+class Marked(NamedTuple):
+    """What comes of marking a submission."""
+
+    results: dict[str, Any]  # the content of results.json
+    by_exercise: dict[int, ExerciseResult]  # by the number of the exercise
+
+
+def mark_submission(
+    submission: Submission,
+    options: MarkingOptions,
+    grader: str,
+    earlier: Mapping[int, ExerciseResult] | None = None,
+) -> Marked:
+    """Mark one student. Runs where the executor wants it.
 
     Args:
         submission: of `read_submission`.
         options: of the class.
         grader: the digest of the grader that hands out.
+        earlier: results of a first try, of which only those that ran out of time are tried again.
 
     Raises:
-        OSError: this worker, which may have started late, does not mark as it should.
+        OSError: what was handed in cannot be marked here, which is not the student's fault.
     """
-    level = check_worker(options, grader).level
+    environment = canary.check_worker(options, grader)
     start = time.monotonic()
-    results, _ = mark(submission, options, level)
+    results, level = mark(submission, options, environment.level, earlier)
     if all(result.kind in ("no-import", "crashed") for result in results.values()):
-        check_worker.cache_clear()
-        check_worker(options, grader)  # was it the machine?
+        canary.check_worker.cache_clear()
+        canary.check_worker(options, grader)  # was it the machine?
     written = report.make_results(submission, results, options.exercises, level, time.monotonic() - start)
-    written["output"] += f" {CANARY}"
-    return written
+    written["extra_data"] |= {"environment": environment._asdict(), "grader": grader}
+    return Marked(written, results)
 
 
 def _words_of(row: report.Row) -> StudentWords:
@@ -278,11 +333,3 @@ def _words_of(row: report.Row) -> StudentWords:
     if row.results is None:
         return StudentWords({}, [row.error or ""])
     return StudentWords(**row.results["extra_data"]["words"])
-
-
-def _choose_seed(out: Path, seed: int | None) -> int:
-    """`seed`, or that of an earlier run into `out`, or a new one."""
-    path = out / "grading.json"
-    if seed is None and path.exists():
-        seed = json.loads(path.read_text())["seed"]
-    return secrets.randbelow(2**32) if seed is None else seed

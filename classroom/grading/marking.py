@@ -10,7 +10,7 @@ the kit's docstrings and cache classes name.
 """
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from classroom.grading.reference import child_files
 from classroom.grading.result import ExerciseResult
@@ -27,12 +27,16 @@ from cs231n.checking.exercises import EXERCISES
 
 __all__ = ["mark"]
 
+TRIED_TWICE = "It was tried twice, the second time with no other student's code beside it."
 NOT_WRITTEN = ("not-implemented", "waits", "missing", "no-import")
-NOT_COMPARED = (*NOT_WRITTEN, "raised", "wrong-return", "timed-out", "crashed", "unmarkable")
+NOT_COMPARED = (*NOT_WRITTEN, "raised", "wrong-return", "timed-out", "crashed")
 
 
 def mark(
-    submission: Submission, options: MarkingOptions, level: str | None = None
+    submission: Submission,
+    options: MarkingOptions,
+    level: str | None = None,
+    earlier: Mapping[int, ExerciseResult] | None = None,
 ) -> tuple[dict[int, ExerciseResult], str]:
     """Mark all exercises of one submission.
 
@@ -40,6 +44,7 @@ def mark(
         submission: of `read_submission`.
         options: exercises, seed, limits.
         level: of the sandbox (default: the best that this machine has).
+        earlier: results of a first try, of which only those that ran out of time are tried again.
 
     Returns:
         {number of the exercise: its result}, and the level.
@@ -48,22 +53,30 @@ def mark(
         OSError: there is no sandbox as strong as the options ask for.
     """
     level = level or best_level(options.weakest_level)
+    earlier = earlier or {}
     results: dict[int, ExerciseResult] = {}
+    settled = {number for number, result in earlier.items() if result.kind != "timed-out"}
     unusable = set()  # files that are not there, or cannot be imported
     end = time.monotonic() + options.limits.total
     files: dict[str, str | bytes] = {**child_files(options.exercises, ()), **submission.files}
     with Runner(files, level, options, end) as runner:
         for exercise in options.exercises:
             fault = submission.faults.get("") or submission.faults.get(exercise.file)
-            if fault:
+            # What calls a function that runs out of time for good does so too.
+            waits_for = [n for n in exercise.needs if n in results and results[n].kind == "timed-out"]
+            if exercise.number in settled or exercise.number in earlier and waits_for:
+                results[exercise.number] = earlier[exercise.number]
+            elif fault:
                 results[exercise.number] = ExerciseResult(0.0, "missing", fault)
             else:
                 results[exercise.number] = runner.try_exercise(exercise, {})
-            if fault or runner.cannot_import(exercise.file):
+            if results[exercise.number].kind == "missing" or runner.cannot_import(exercise.file):
                 unusable.add(exercise.file)
     by_number = {exercise.number: exercise for exercise in options.exercises}
     for exercise in options.exercises:
         first = results[exercise.number]
+        if exercise.number in settled:
+            continue
         weak = [by_number[n] for n in exercise.needs if n in by_number and not results[n].is_right]
         if first.is_right or first.kind in ("not-implemented", "missing") or not weak:
             continue
@@ -78,6 +91,10 @@ def mark(
             blamed = [needed for needed in weak if called.intersection(_names_of(needed))]
         titles = tuple(needed.title for needed in blamed)
         results[exercise.number] = _join_results(exercise, first, second, titles)
+    for number in earlier.keys() - settled:
+        if results[number].kind == "timed-out":
+            text = f"{results[number].text} {TRIED_TWICE}"
+            results[number] = results[number]._replace(text=text)
     return results, level
 
 

@@ -1,8 +1,8 @@
 """The process in which a submission is parsed: a zip, a tar, sources and notebooks of a stranger.
 
-submission.py starts it as `python -I -S -c ... KIT SETTINGS`; stdin is the archive, stdout JSON. What a student
-packed can make a parser take any time and memory: this process has MAX_SECONDS of processor time and MAX_MEMORY,
-and ends where they end. It runs no code of a student.
+submission.py starts it as `python -I -S -c ... KIT SETTINGS`; stdin is the archive, and stdout JSON. What a
+student packed can make a parser take any time and memory: this process has MAX_SECONDS of processor time
+and MAX_MEMORY, and ends where they end. It runs no code of a student.
 
 An archive is never unpacked to disk. So paths that lead out of it, links and bombs have nothing to act on;
 they are still named, for a student may have made them by accident.
@@ -12,6 +12,7 @@ import errno
 import hashlib
 import io
 import json
+import os
 import re
 import resource
 import stat
@@ -84,7 +85,7 @@ def main() -> None:
     try:
         reply = read(sys.stdin.buffer, **json.loads(sys.argv[-1]))
     except MemoryError:
-        sys.exit(OUT_OF_MEMORY)
+        os._exit(OUT_OF_MEMORY)  # there is no memory for an orderly end
     json.dump(reply, sys.stdout)
 
 

@@ -47,7 +47,6 @@ KINDS = {
     "another-forward": "its forward is wrong",
     "another-layer": "calls a wrong layer",
     "unknown": "wrong, not recognized",
-    "unmarkable": "could not be marked",
 }
 ABSENT = ("not-implemented", "waits", "missing", "no-import")  # nothing there that could be wrong
 COLORS = {
@@ -59,7 +58,6 @@ COLORS = {
     "raised": "#d62728",
     "timed-out": "#a9744f",
     "crashed": "#4d2a22",
-    "unmarkable": "black",
     "unknown": "#ff7f0e",
     "other": "0.4",
 }
@@ -67,9 +65,10 @@ PALETTE = ("#1f77b4", "#e377c2", "#f2d13c", "#6a3d9a", "#22d3e0", "#8a0a4f", "#a
 MAX_COLORED = len(PALETTE)  # kinds of mistakes with a color in one picture; the others share one
 SANDBOXES = {
     "bubblewrap": "bubblewrap: no network, no files but its own, limits",
-    "namespaces": "namespaces: no network, all files read-only and this class's covered, limits",
     "limits": "limits alone: the files that the grader may read, or anyone, were within reach",
 }
+
+CANARY = "There the kit's own solutions got all points before, and a blank submission none."
 
 
 class Row(NamedTuple):
@@ -108,7 +107,7 @@ def make_results(
     tests = [_test(exercise, results[exercise.number]) for exercise in exercises]
     lines = [
         *map(sanitize, [*submission.faults.values(), *submission.notes]),
-        f"Sandbox: {describe_sandbox(level, seccomp.unavailable_reason())}.",
+        f"Sandbox: {describe_sandbox(level, seccomp.unavailable_reason())}. {CANARY}",
     ]
     return {
         "score": round(sum(test["score"] for test in tests), 2),
@@ -159,11 +158,11 @@ def write_student(folder: Path, results: dict[str, Any]) -> None:
     _write(folder / "results.json", json.dumps(results, indent=1, allow_nan=False) + "\n")
 
 
-def read_student(folder: Path, digest: str) -> dict[str, Any] | None:
-    """The results in a folder if they have that digest, else None."""
+def read_student(folder: Path) -> dict[str, Any] | None:
+    """The results in a folder; None if there are none, or they are torn."""
     try:
         results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-        return results if results["extra_data"]["digest"] == digest else None
+        return results if results["extra_data"]["student"] else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -172,7 +171,7 @@ def format_line(row: Row) -> str:
     """A student in one line of a terminal."""
     name = f"  {sanitize(row.student, 40):<40}"
     if row.results is None:
-        return f"{name}  not marked: {sanitize(row.error or '')}"[:110]
+        return f"{name}  not marked, because {sanitize(row.error or '')}"[:110]
     tests = row.results["tests"]
     passed = sum(test["status"] == "passed" for test in tests)
     score, points = row.results["score"], row.results["extra_data"]["points"]
@@ -225,6 +224,7 @@ def write_class(
         address=lambda name: quote(os.fsencode(name)),
         mean=sum(results["score"] for results in marked) / max(1, len(marked)),
         has_answers=has_answers,
+        canary=CANARY,
         levels=[(describe_sandbox(*level), count) for level, count in sorted(levels.items())],
     )
     _write(out / "index.html", page)

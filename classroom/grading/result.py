@@ -19,7 +19,7 @@ NO_MODULE = re.compile(r"No module named '([\w.]+)'$|cannot import name '(\w+)' 
 
 
 class NotMarkedError(OSError):
-    """A submission is not marked, and not the student is at fault: the reason, with something to try."""
+    """A submission cannot be marked, and that is not the student's fault; the message says why."""
 
 
 class ExerciseResult(NamedTuple):

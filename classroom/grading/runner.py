@@ -9,8 +9,9 @@ import numpy as np
 
 from classroom.grading.compare import ArrayMarks, numeric_outputs
 from classroom.grading.reference import Trial, make_trials, submitted_files
-from classroom.grading.result import ExerciseResult, result_of_error, sanitize
+from classroom.grading.result import ExerciseResult, NotMarkedError, result_of_error, sanitize
 from classroom.manifest import Exercise
+from classroom.sandbox.levels import LEVELS
 from classroom.sandbox.process import Child, ChildExitedError, ChildTimeoutError, Limits, child_folder
 from cs231n.checking.dependencies import ForwardFault, find_forward_fault
 from cs231n.checking.exercises import EXERCISES
@@ -28,7 +29,7 @@ class MarkingOptions(NamedTuple):
     exercises: tuple[Exercise, ...]
     seed: int  # of the hidden problems
     limits: Limits = Limits()
-    weakest_level: str = "limits"  # of the sandbox that will do
+    weakest_level: str = LEVELS[0]  # of the sandbox that will do
     hidden_folders: tuple[str, ...] = ()  # that no student may see
 
 
@@ -83,14 +84,14 @@ class Runner:
         return file.removesuffix(".py").replace("/", ".") in self._failed
 
     def try_exercise(self, exercise: Exercise, reference: Mapping[str, Mapping[str, str]]) -> ExerciseResult:
-        """Try one exercise. What the grader cannot cope with costs this exercise alone.
+        """Try one exercise.
 
         Args:
             exercise: to be tried.
             reference: {file: {function of it: file of the child's folder that has the reference's}}.
 
         Raises:
-            OSError: no child could be started, which is not the student's fault.
+            OSError: no child could be started, or the grader failed, which is not the student's fault.
         """
         try:
             self._require_time()
@@ -100,8 +101,10 @@ class Runner:
         except OSError:
             raise
         except Exception as error:
-            text = f"It could not be marked ({type(error).__name__}); ask for it to be looked at."
-            return ExerciseResult(0.0, "unmarkable", text)
+            raise NotMarkedError(
+                f"the grader failed at exercise {exercise.number} {exercise.title} "
+                f"({type(error).__name__}); try: look at what was handed in"
+            ) from error
 
     def _try(self, exercise: Exercise, reference: Mapping[str, Mapping[str, str]]) -> ExerciseResult:
         self._start_child()

@@ -7,9 +7,15 @@ from pathlib import Path
 import pytest
 
 from classroom.grading import compare, runner
+from classroom.grading.marking import mark
+from classroom.grading.result import ExerciseResult, NotMarkedError
+from classroom.grading.runner import MarkingOptions, Runner
+from classroom.grading.submission import Submission
 from tests.corpus.harness import USUAL
 from tests.support import grading
 from tests.support.grading import (
+    BRIEF,
+    EXERCISES,
     LAYER_UTILS,
     LAYERS,
     NET,
@@ -195,7 +201,7 @@ def test_a_refused_import_is_reported_in_the_words_of_the_checks(line, words):
     assert result.text.endswith(" (optim.py, line 1).")
 
 
-def test_what_cannot_be_marked_costs_one_exercise(monkeypatch):
+def test_a_failure_of_the_grader_is_no_mark(monkeypatch):
     real = compare.agrees
 
     def fails(actual, expected):
@@ -204,10 +210,40 @@ def test_what_cannot_be_marked_costs_one_exercise(monkeypatch):
         return real(actual, expected)
 
     monkeypatch.setattr(compare, "agrees", fails)
-    results = marked(solved(), only=["affine_forward", "relu_forward"])
-    assert results["affine_forward"].kind == "unmarkable"
-    assert "RecursionError" in results["affine_forward"].text
-    assert results["relu_forward"].share == 1
+    with pytest.raises(NotMarkedError, match=r"1 affine_forward \(RecursionError\); try: "):
+        marked(solved(), only=["affine_forward", "relu_forward"])
+
+
+ENDLESS = """
+def relu_forward(x):
+    while True:
+        pass
+"""
+
+
+def test_a_second_try_is_for_what_ran_out_of_time_alone(monkeypatch):
+    """And an exercise that calls one which does so again is not tried with it once more."""
+    tried = []
+    real = Runner.try_exercise
+
+    def try_exercise(self, exercise, reference):
+        tried.append((exercise.title, bool(reference)))
+        return real(self, exercise, reference)
+
+    monkeypatch.setattr(Runner, "try_exercise", try_exercise)
+    slow = ExerciseResult(0.0, "timed-out", "Slow.")
+    earlier = {e.number: ExerciseResult(0.25, "raised", "As before.") for e in EXERCISES}
+    numbers = {e.title: e.number for e in EXERCISES}
+    for title in ("affine_forward", "relu_forward", "relu_backward"):
+        earlier[numbers[title]] = slow
+    options = MarkingOptions(EXERCISES, 7, BRIEF._replace(seconds=1), weakest_level="limits")
+    results, _ = mark(Submission(solved(ENDLESS), {}, []), options, earlier=earlier)
+    assert tried == [("affine_forward", False), ("relu_forward", False), ("relu_backward", True)]
+    assert results[numbers["affine_forward"]] == ExerciseResult(1.0)
+    assert results[numbers["relu_forward"]].text.endswith("no other student's code beside it.")
+    assert results[numbers["relu_backward"]].share == 1
+    others = [e.number for e in EXERCISES if not e.title.startswith(("affine_f", "relu"))]
+    assert all(results[number].text == "As before." for number in others)
 
 
 def test_the_start_of_a_child_does_not_count_as_the_students_time(monkeypatch):

@@ -7,6 +7,8 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -171,6 +173,14 @@ def test_an_old_release_is_replaced_with_replace(tmp_path):
     readme = (ROOT / "classroom" / "releasing" / "learner_readme.md").read_bytes()
     assert (tmp_path / "learner" / "README.md").read_bytes() == readme
     assert sorted(path.name for path in tmp_path.iterdir()) == ["learner", "learner.zip"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a closed pipe is another error on Windows")
+def test_who_reads_one_line_of_what_it_prints_sees_no_traceback(tmp_path):
+    words = [sys.executable, "-u", "-m", "classroom", "release", tmp_path / "out"]
+    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b"" and process.wait(60) == 141
 
 
 def test_a_write_that_fails_leaves_the_old_one(tmp_path):
