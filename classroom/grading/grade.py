@@ -8,6 +8,7 @@ SUBMISSIONS holds a zip or a folder for each student. OUT receives
     gradebook.csv                with --roster: the marks as Canvas or Moodle imports them
     index.html, class.png        where the class fails, and why
     answers.html                 what the class answered to the questions in words, for marking by hand
+    marks.csv                    not written but read: the points that answers.html saves
     grading.json                 the seed of the hidden problems: keep it, and a second run marks the same
 
 Each student's files are written whole, as soon as that student is marked. Started again, the command marks
@@ -33,8 +34,9 @@ from classroom.grading.result import ExerciseResult, sanitize
 from classroom.grading.roster import Matches, match_submissions, read_roster
 from classroom.grading.runner import MarkingOptions
 from classroom.grading.submission import Submission, find_submissions, read_submission
+from classroom.grading.word_marks import add_word_points, ask_only_for, read_marks, unmarked
 from classroom.grading.words import StudentWords, load_questions, read_words
-from classroom.manifest import MANIFEST, ManifestError, load_exercises
+from classroom.manifest import MANIFEST, ManifestError, load_manifest
 from classroom.sandbox import seccomp
 from classroom.sandbox.levels import LEVELS
 from classroom.sandbox.process import best_level
@@ -148,16 +150,17 @@ def grade(
     Raises:
         OSError, ValueError, ManifestError: before anything is marked.
     """
-    exercises = tuple(load_exercises(manifest))
+    settings = load_manifest(manifest)
+    exercises = tuple(settings.exercises)
     for exercise in exercises:
         if exercise.title not in EXERCISES:
             known = ", ".join(EXERCISES)
             raise ManifestError(
                 f"{Path(manifest).name}: no problem is known for {exercise.title}; there are {known}"
             )
-    questions, words = load_questions(), dict[str, StudentWords]()
+    questions, words = ask_only_for(load_questions(), settings.words), dict[str, StudentWords]()
     paths = find_submissions(submissions)
-    points = sum(exercise.points for exercise in exercises)
+    points = sum(exercise.points for exercise in exercises) + sum(settings.words.values())
     matches, grade_column = Matches(paths, {}, [], {}), ""
     if roster:
         people = read_roster(roster)
@@ -176,6 +179,7 @@ def grade(
     if strangers:
         some = ", ".join(list(paths)[:4]) + ", ..." * (len(paths) > 4)
         raise ValueError(f"grade: no submission is of {strangers[0]!r}; try: --only one of {some}")
+    word_marks = read_marks(out, paths, settings.words)
     history = History(out, seed)
     hidden = (str(submissions), str(out.resolve()))
     options = MarkingOptions(exercises, history.seed, weakest_level=weakest_level, hidden_folders=hidden)
@@ -188,9 +192,22 @@ def grade(
     pending: dict[Future, _Task] = {}
     timed_out: list[tuple[_Task, Marked]] = []  # to be tried again, alone
     num_unchanged = 0
+
+    def finish(student: str, results: dict[str, Any]) -> dict[str, Any]:
+        """Results with what the course adds to them, which marks nobody anew."""
+        own_words = words.get(student, StudentWords({}, []))
+        return add_word_points(results, settings.words, own_words, word_marks[student])
+
     ordered: list[report.Row] = []
     try:
         with Progress(len(paths)) as bar:
+
+            def keep(student: str, old_results: dict[str, Any]) -> None:
+                results = finish(student, old_results)
+                if results != old_results:
+                    report.write_student(out / "students" / student, results)
+                rows[student] = report.Row(student, results, None)
+                bar.advance()
 
             def collect(future: Future) -> None:
                 task = pending.pop(future)
@@ -206,9 +223,10 @@ def grade(
                         timed_out.append((task, marked))
                         return
                     marked.results["extra_data"]["student"] = student
-                    report.write_student(out / "students" / student, marked.results)
+                    results = finish(student, marked.results)
+                    report.write_student(out / "students" / student, results)
                     history.save(student, task.digest)
-                    rows[student] = report.Row(student, marked.results, None)
+                    rows[student] = report.Row(student, results, None)
                 bar.say(report.format_line(rows[student]))
                 bar.advance()
 
@@ -221,8 +239,9 @@ def grade(
                 if only and student not in only:
                     old_results = report.read_student(out / "students" / student)
                     if old_results is not None:
-                        rows[student] = report.Row(student, old_results, None)
-                    bar.advance()
+                        keep(student, old_results)
+                    else:
+                        bar.advance()
                     continue
                 label = "The submission" if anonymous else ""
                 submission = read_submission(path, submitted_files(exercises), label=label)
@@ -230,8 +249,7 @@ def grade(
                 old_results = None if again else history.find(student, digest, environments)
                 if old_results is not None:
                     num_unchanged += 1
-                    rows[student] = report.Row(student, old_results, None)
-                    bar.advance()
+                    keep(student, old_results)
                     continue
                 future = executor.submit(mark_submission, submission, options, grader)
                 pending[future] = _Task(student, submission, digest)
@@ -247,7 +265,9 @@ def grade(
                 collect_next()
             if num_unchanged:
                 bar.say(f"  {num_unchanged} of {len(paths)} are as they were when marked before.")
+            waiting = sorted(row.student for row in rows.values() if row.results and unmarked(row.results))
             for title, names in (
+                ("Answers in words without points", waiting),
                 ("Not on the roster", sorted(matches.unknown.values())),
                 ("No zip and no folder from", matches.absent),
             ):
@@ -258,9 +278,11 @@ def grade(
             collect(future)
         ordered = [rows[student] for student in paths if student in rows]
         if questions:
-            report.write_answers(out, questions, words)
+            report.write_answers(out, questions, words, settings.words, word_marks)
         absent = [report.Row(student, None, "nothing was handed in") for student in matches.absent]
-        report.write_class(out, [*ordered, *absent], exercises, has_answers=bool(questions))
+        report.write_class(
+            out, [*ordered, *absent], exercises, has_answers=bool(questions), words=settings.words
+        )
         if grade_column:
             report.write_gradebook(out, people, grade_column, matches.people, ordered, points)
     return ordered
