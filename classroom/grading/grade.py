@@ -68,7 +68,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="WHERE",
         help="serial, processes:N or dask:ADDRESS (default: %(default)s)",
     )
-    add("--require-sandbox", action="store_true", help="refuse anything weaker than bubblewrap")
+    add(
+        "--unsafe",
+        action="store_true",
+        help="allow limits alone: only in a container that holds one submission and nothing else",
+    )
     add("--roster", type=Path, metavar="FILE", help="the class, a CSV that Canvas or Moodle exports")
     add("--column", metavar="TITLE", help="with a roster from Canvas: the assignment that gets the marks")
     add("--anonymous", action="store_true", help="ids of the roster in place of names, but in gradebook.csv")
@@ -85,7 +89,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Run the command; returns 0 only if every submission was marked."""
     try:
-        weakest = LEVELS[0] if arguments.require_sandbox else LEVELS[-1]
+        weakest = LEVELS[-1] if arguments.unsafe else LEVELS[0]
         if arguments.executor.partition(":")[0] != "dask":
             print(f"Sandbox: {best_level(weakest)}", *filter(None, [seccomp.unavailable_reason()]), sep="; ")
         with executor_for(arguments.executor) as executor:
@@ -121,7 +125,7 @@ def grade(
     *,
     manifest: str | os.PathLike = MANIFEST,
     executor: Executor,
-    weakest_level: str = LEVELS[-1],
+    weakest_level: str = LEVELS[0],
     seed: int | None = None,
     roster: str | os.PathLike | None = None,
     column: str | None = None,

@@ -66,7 +66,6 @@ PALETTE = ("#1f77b4", "#e377c2", "#f2d13c", "#6a3d9a", "#22d3e0", "#8a0a4f", "#a
 MAX_COLORED = len(PALETTE)  # kinds of mistakes with a color in one picture; the others share one
 SANDBOXES = {
     "bubblewrap": "bubblewrap: no network, no files but its own, limits",
-    "namespaces": "namespaces: no network, all files read-only and this class's covered, limits",
     "limits": "limits alone: the files that the grader may read, or anyone, were within reach",
 }
 

@@ -11,6 +11,7 @@ from classroom.grading.compare import ArrayMarks, numeric_outputs
 from classroom.grading.reference import Trial, make_trials, submitted_files
 from classroom.grading.result import ExerciseResult, NotMarkedError, result_of_error, sanitize
 from classroom.manifest import Exercise
+from classroom.sandbox.levels import LEVELS
 from classroom.sandbox.process import Child, ChildExitedError, ChildTimeoutError, Limits, child_folder
 from cs231n.checking.dependencies import ForwardFault, find_forward_fault
 from cs231n.checking.exercises import EXERCISES
@@ -28,7 +29,7 @@ class MarkingOptions(NamedTuple):
     exercises: tuple[Exercise, ...]
     seed: int  # of the hidden problems
     limits: Limits = Limits()
-    weakest_level: str = "limits"  # of the sandbox that will do
+    weakest_level: str = LEVELS[0]  # of the sandbox that will do
     hidden_folders: tuple[str, ...] = ()  # that no student may see
 
 

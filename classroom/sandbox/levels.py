@@ -1,21 +1,18 @@
-"""The three levels of the sandbox: the command line that starts a child at each of them."""
+"""The two levels of the sandbox: the command line that starts a child at each of them."""
 
 import os
 import site
 import sys
 import sysconfig
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from cs231n.common.files import REPOSITORY
-
 __all__ = ["LEVELS", "Command", "command_for", "numpy_folders"]
 
-LEVELS = ("bubblewrap", "namespaces", "limits")  # the strongest first; process.py says what each hides
+LEVELS = ("bubblewrap", "limits")  # the strongest first; process.py says what each hides
 SPACE_BYTES = 16 << 20  # that a child may write, where it has a file system of its own
 
 
@@ -35,7 +32,7 @@ def command_for(level: str, folder: Path, hidden: Sequence[str] = ()) -> Command
         folder: of the child, with child.py in it.
         hidden: existing folders that the child must not see. At "limits" nothing is hidden.
     """
-    make = {"bubblewrap": _bubblewrap, "namespaces": _namespaces, "limits": _limits}[level]
+    make = {"bubblewrap": _bubblewrap, "limits": _limits}[level]
     return make(folder, hidden)
 
 
@@ -101,63 +98,6 @@ def _bubblewrap(folder: Path, hidden: Sequence[str]) -> Command:
     argv += ["--ro-bind", str(folder), "/kit"]
     argv += "--remount-ro /dev --remount-ro / --chdir /tmp".split()
     return Command([*argv, *_python_words(), "/kit/child.py"], "/packages", "/tmp")
-
-
-def _namespaces(folder: Path, hidden: Sequence[str]) -> Command:
-    """All files of this machine read-only, with empty folders over those that are to be hidden."""
-    executable, prefix = _interpreter()
-    python, is_root = _python_words(), os.geteuid() == 0
-    binds = {path: f"/sys/packages/{path.name}" for path in numpy_folders()} | {folder: "/sys/kit"}
-    if prefix:
-        binds[prefix] = "/sys/python"
-        # Its library may be known by an absolute path, into the home folder, which is covered.
-        moved = Path("/sys/python", executable.relative_to(prefix))
-        python[:1] = ["env", "LD_LIBRARY_PATH=/sys/python/lib", str(moved)]
-    mounts = [word for path, target in binds.items() for word in ("bind", str(path), target)]
-    temporary = (tempfile.gettempdir(), "/tmp", "/var/tmp", "/dev/shm", "/dev/pts")
-    for name in dict.fromkeys([str(REPOSITORY), *hidden, os.path.expanduser("~"), *temporary]):
-        if name != "/":
-            mounts += ["hide", name]
-    argv = ["unshare", *([] if is_root else ["--user", "--map-root-user"])]
-    argv += "--mount --pid --net --ipc --uts --fork --kill-child sh -c".split()
-    argv += [MOUNTS, "sh", str(executable), READ_ONLY, *mounts, "--"]
-    if not is_root:  # root within the namespace could uncover what is covered
-        argv += "setpriv --no-new-privs --bounding-set=-all --inh-caps=-all".split()
-    return Command([*argv, *python, "/sys/kit/child.py"], "/sys/packages", "/sys/home")
-
-
-# What a child needs is laid out over /sys, in which nothing lies that is to be covered: neither Python nor,
-# as in /tmp, the child's own folder. A bind of what is read-only is read-only.
-MOUNTS = f"""
-set -e
-mount -t proc proc /proc
-"$1" -I -S -c "$2"
-shift 2
-mount -t tmpfs -o size=4k,mode=755 none /sys
-mkdir /sys/home
-mount -t tmpfs -o size={SPACE_BYTES},nr_inodes=4k,mode=1777 none /sys/home
-while [ "$1" = bind ]; do
-    mkdir -p "$3"
-    mount --bind "$2" "$3"
-    shift 3
-done
-mount -o remount,bind,ro /sys
-while [ "$1" = hide ]; do
-    if [ -d "$2" ]; then mount -t tmpfs -o size=4k,mode=555,ro none "$2"; fi
-    shift 2
-done
-shift
-cd "$HOME"
-exec "$@"
-"""
-# mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, {MOUNT_ATTR_RDONLY}), of Linux 5.12 on: mount(8) of Debian 12 has
-# no word for it, and one call for each mount fails where one of them cannot be reached.
-READ_ONLY = """
-import ctypes, os, struct, sys
-libc = ctypes.CDLL(None, use_errno=True)
-if libc.syscall(442, -100, b"/", 0x8000, struct.pack("4Q", 1, 0, 0, 0), ctypes.c_size_t(32)):
-    sys.exit("mount_setattr: " + os.strerror(ctypes.get_errno()))
-"""
 
 
 def _limits(folder: Path, hidden: Sequence[str]) -> Command:

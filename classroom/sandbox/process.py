@@ -1,13 +1,10 @@
 """A process for a student's code: what it may see, what it may use, and for how long.
 
-Three levels, of which the first that works here is taken:
+Two levels:
 
     bubblewrap   a file system of its own, which holds Python, numpy and the student's files and nothing else,
                  read-only but for 16 MiB; no network; no sight of other processes
-    namespaces   unshare: no network, no sight of other processes, all files read-only but for 16 MiB; the
-                 repository, the submissions, the results, the home folder and temporary files are covered,
-                 other files that the user may read are not
-    limits       nothing is hidden: only the limits below hold
+    limits       nothing is hidden: only the limits below hold; for a container with one submission
 
 At every level: CPU, memory, file size and open files are limited, no process and no thread can be started,
 the environment is scrubbed, and a grader that is root runs the child as another user. On a Linux that has
@@ -241,11 +238,11 @@ def _child_user() -> int | None:
 def _last_line(file: IO[bytes]) -> str:
     file.seek(0)
     lines = file.read(2000).decode(errors="replace").strip().splitlines()
-    return next((line for line in reversed(lines) if "dmesg(1)" not in line), "")  # mount's last word
+    return lines[-1] if lines else ""
 
 
 @functools.cache
-def best_level(weakest: str = LEVELS[-1]) -> str:
+def best_level(weakest: str = LEVELS[0]) -> str:
     """The first of LEVELS that works on this machine.
 
     Args:
@@ -257,7 +254,7 @@ def best_level(weakest: str = LEVELS[-1]) -> str:
     if platform.system() != "Linux":
         raise SandboxError(
             "grade: a student's code is confined by what only Linux has, not "
-            f"{platform.system()}; try: a machine or a container with Linux"
+            f"{platform.system()}; try: a virtual machine with Linux (WSL 2 on Windows), or a container"
         )
     if weakest == LEVELS[0] and seccomp.unavailable_reason():
         machines = " or ".join(seccomp.MACHINES)
@@ -269,4 +266,12 @@ def best_level(weakest: str = LEVELS[-1]) -> str:
                 return level
         except OSError as error:
             reasons.append(str(error))
-    raise SandboxError(f"grade: {'; '.join(reasons)}; try: sudo apt install bubblewrap")
+    message = f"grade: {'; '.join(reasons)}"
+    raise SandboxError(message if "; try: " in message else f"{message}; try: {_advice()}")
+
+
+def _advice() -> str:
+    command = "sudo apt install bubblewrap"
+    if shutil.which("bwrap"):
+        command = "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0 (Ubuntu 24.04)"
+    return f"{command}; or --unsafe, in a container that holds one submission and nothing else"

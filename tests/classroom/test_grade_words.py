@@ -172,7 +172,7 @@ def test_the_class_gets_a_page_of_answers_and_no_student_a_model_answer(kit, tmp
     out = tmp_path / "out"
     for _ in range(2):  # the second time nobody is marked anew
         with executor_for("serial") as executor:
-            grading.grade(tmp_path / "in", out, executor=executor)
+            grading.grade(tmp_path / "in", out, executor=executor, weakest_level="limits")
     text = (out / "answers.html").read_text()
     assert "My own words." in text and MODEL in text and "Not answered: bob" in text
     assert 'href="answers.html"' in (out / "index.html").read_text()
@@ -184,6 +184,6 @@ def test_without_questions_there_is_no_page(tmp_path, monkeypatch, unmarked):
     monkeypatch.setattr(grading, "load_questions", list)
     zipped(tmp_path / "in" / "ada.zip", solved())
     with executor_for("serial") as executor:
-        grading.grade(tmp_path / "in", tmp_path / "out", executor=executor)
+        grading.grade(tmp_path / "in", tmp_path / "out", executor=executor, weakest_level="limits")
     assert not (tmp_path / "out" / "answers.html").exists()
     assert "answers.html" not in (tmp_path / "out" / "index.html").read_text()

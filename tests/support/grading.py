@@ -93,7 +93,8 @@ def marked(files, level=None, only=None, **limits):
     """
     submission = Submission(files, {file: f"{file} is missing" for file in FILES if file not in files}, [])
     exercises = tuple(exercise for exercise in EXERCISES if only is None or exercise.title in only)
-    results, _ = mark(submission, MarkingOptions(exercises, 7, BRIEF._replace(**limits)), level)
+    options = MarkingOptions(exercises, 7, BRIEF._replace(**limits), weakest_level="limits")
+    results, _ = mark(submission, options, level)
     return {exercise.title: results[exercise.number] for exercise in exercises}
 
 
