@@ -9,6 +9,7 @@ COMMANDS = {  # each is a module of cs231n.commands
     "start": "make the assignment in a folder of your own, set it up, open notebook 1",
     "data": "fetch and verify CIFAR-10; say where each byte came from",
     "run": "run the four notebooks and write them as pages under reports/",
+    "web": "write the notebooks as a folder of pages whose cells run in the browser",
     "check": "check the exercises, and explain what is wrong",
     "hint": "a hint for an exercise, in three steps",
     "train": "train a net by a recipe: minute, good or best",

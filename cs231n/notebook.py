@@ -8,7 +8,6 @@ from typing import Any
 
 from cs231n.checking.edition import entries, entry_of, find_exercise, label_of
 from cs231n.checking.hints import format_hint, wrap_hint
-from cs231n.checking.questions import format_response, respond
 from cs231n.checking.reloading import describe_failure, reload_edited, remember_loaded
 from cs231n.checking.verdict import PASSED, WRONG
 from cs231n.checks import check_exercises, show_verdict
@@ -58,6 +57,8 @@ def answer(question: str, value: Any) -> None:
         value: a number, an array, an expression as text such as "2 * (x - mu) / N", or a choice; three dots
             for a question that is still open.
     """
+    from cs231n.checking.questions import format_response, respond  # sympy starts with the first answer
+
     try:
         print(format_response(question, respond(question, value)))
     except ValueError as error:

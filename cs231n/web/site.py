@@ -1,0 +1,113 @@
+"""Write the site: pages of the stored notebooks, the kit as a zip, the runtime, the scripts."""
+
+import gzip
+import html
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+import nbformat
+
+from cs231n.common.files import REPOSITORY, atomic_write, zip_of
+from cs231n.pages import render
+from cs231n.pages.execute import Outcome
+from cs231n.web.runtime import compile_archive, find_runtime, load_table
+
+__all__ = ["write_site"]
+
+STATIC = Path(__file__).with_name("static")
+TITLES = {  # of what the progress bar names
+    "pyodide.asm.wasm.packed": "Python",
+    "python_stdlib.zip": "Python's library",
+    "pyodide-lock.json": "the list of packages",
+    "numpy.zip": "NumPy",
+    "kit.zip": "the kit",
+}
+LATE = {"sympy": ["mpmath.zip", "sympy.zip"]}  # {module: archives that its first import fetches}
+POLICY = (
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src blob:; connect-src 'self'{cdn}; "
+    "style-src 'self' 'unsafe-inline'; img-src data:; font-src data:; base-uri 'none'; form-action 'none'"
+)
+
+
+def write_site(out: Path, runtime: str) -> int:
+    """Write the folder `out`; other files in it stay.
+
+    Args:
+        out: made if it is not there.
+        runtime: "bundled", and no request leaves the site; or "cdn", which has matplotlib.
+
+    Returns:
+        The size of the site in bytes.
+
+    Raises:
+        DataError: a file of the runtime cannot be had.
+        OSError: a file cannot be written.
+    """
+    table, files = load_table(), find_runtime(runtime)
+    out.mkdir(parents=True, exist_ok=True)
+    written = [*_write_runtime(out, runtime, files, table), *_write_pages(out, runtime, table)]
+    for script in STATIC.iterdir():
+        shutil.copyfile(script, out / script.name)
+        written.append(out / script.name)
+    return sum(path.stat().st_size for path in written)
+
+
+def _write_runtime(out: Path, runtime: str, files: dict[str, Path], table: dict) -> list[Path]:
+    """The folder `runtime`, with site.json, which tells the worker what to load."""
+    folder = out / "runtime"
+    folder.mkdir(exist_ok=True)
+    rows: list[dict[str, object]] = []
+    site: dict[str, object] = {"files": rows, "late": LATE}
+    if runtime == "cdn":
+        site |= {"cdn": table["cdn"], "packages": table["cdn_packages"]}
+    for name, content in _runtime_contents(files).items():
+        with atomic_write(folder / name) as file:
+            file.write(content)
+        if name in TITLES:
+            rows.append({"name": name, "size": len(content), "title": TITLES[name]})
+    with atomic_write(folder / "site.json") as file:
+        file.write(json.dumps(site).encode())
+    return [path for path in folder.iterdir() if path.is_file()]
+
+
+def _runtime_contents(files: dict[str, Path]) -> dict[str, bytes]:
+    """{name in the folder `runtime`: content}."""
+    contents, cache = {}, files["pyodide.js"].parent
+    for name, path in files.items():
+        if name.endswith(".wasm"):  # few servers compress, so the file is compressed
+            contents[f"{name}.packed"] = gzip.compress(path.read_bytes(), mtime=0)
+        elif name.endswith((".zip", ".whl")):
+            contents[f"{name.removesuffix('.zip').partition('-')[0]}.zip"] = compile_archive(path, cache)
+        else:
+            contents[name] = path.read_bytes()
+    with tempfile.TemporaryDirectory() as temp:
+        kit = Path(temp) / "kit.zip"
+        kit.write_bytes(zip_of(_kit_files()))
+        for old in cache.glob("kit-*.zip"):
+            old.unlink(missing_ok=True)
+        contents["kit.zip"] = compile_archive(kit, cache)
+    return contents
+
+
+def _kit_files() -> dict[str, bytes]:
+    """The package, without what makes pages and what only a terminal starts."""
+    package = REPOSITORY / "cs231n"
+    paths = [path for kind in ("*.py", "*.json") for path in package.rglob(kind)]
+    names = {path.relative_to(REPOSITORY).as_posix(): path for path in paths}
+    left_out = ("cs231n/pages/", "cs231n/commands/", "cs231n/web/site.py", "cs231n/web/runtime")
+    return {name: path.read_bytes() for name, path in names.items() if not name.startswith(left_out)}
+
+
+def _write_pages(out: Path, runtime: str, table: dict) -> list[Path]:
+    cdn = f" {table['cdn'].partition('/pyodide/')[0]}/" if runtime == "cdn" else ""
+    policy = html.escape(POLICY.format(cdn=cdn), quote=True)
+    head = f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+    scripts = '<link rel="stylesheet" href="web.css">\n<script src="page.js" defer></script>\n'
+    paths, cards = sorted((REPOSITORY / "notebooks").glob("[0-9]*.ipynb")), []
+    for path in paths:
+        outcome = Outcome(path, nbformat.read(path, as_version=4), 0.0, None)
+        cards.append(render.write_page(outcome, out, head + scripts))
+    render.write_index(cards, [], False, out, head)
+    return [out / name for name in ("index.html", *(card["page"] for card in cards))]

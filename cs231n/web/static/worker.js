@@ -1,0 +1,93 @@
+// Python in a worker: loads the runtime, says what it loads, runs one cell after another.
+"use strict";
+
+let python, shell, base;
+const tell = (message) => postMessage(message);
+
+// The bytes of files, while `bar` says how many of all bytes are there. What is named .packed is gzip.
+async function read(files) {
+  const total = files.reduce((sum, file) => sum + file.size, 0);
+  let loaded = 0;
+  const open = new Set(files);
+  const bar = () => {
+    const [file] = open;
+    tell({ type: "load", text: file ? file.title : "starting Python", loaded, total });
+  };
+  bar();
+  const contents = await Promise.all(files.map(async (file) => {
+    const response = await fetch(new URL(`runtime/${file.name}`, base));
+    if (!response.ok) throw new Error(`${file.name}: the server answers ${response.status}`);
+    let stream = response.body.pipeThrough(new TransformStream({
+      transform(chunk, out) { loaded += chunk.length; bar(); out.enqueue(chunk); },
+    }));
+    if (file.name.endsWith(".packed")) stream = stream.pipeThrough(new DecompressionStream("gzip"));
+    const content = await new Response(stream).arrayBuffer();
+    open.delete(file);
+    bar();
+    return [file.name.replace(/\.packed$/, ""), content];
+  }));
+  return new Map(contents);
+}
+
+// An archive that is not needed until its first import; Python waits for it.
+function readNow(name) {
+  tell({ type: "load", text: name.split(".")[0], loaded: 0, total: 0 });
+  const request = new XMLHttpRequest();
+  request.open("GET", new URL(`runtime/${name}`, base), false);
+  request.responseType = "arraybuffer";
+  request.send();
+  if (request.status !== 200) throw new Error(`${name}: the server answers ${request.status}`);
+  const path = `/kit/${name}`;
+  python.FS.writeFile(path, new Uint8Array(request.response));
+  tell({ type: "load", text: "" });
+  return path;
+}
+
+async function start() {
+  const site = await (await fetch(new URL("runtime/site.json", base))).json();
+  const files = await read(site.files);
+  const load = self.fetch;  // Pyodide asks for these files again: it gets what is here
+  self.fetch = (address, ...rest) => {
+    const name = String(address.url || address).split("/").pop();
+    if (!files.has(name)) return load(address, ...rest);
+    const type = name.endsWith(".wasm") ? "application/wasm" : "application/octet-stream";
+    return Promise.resolve(new Response(files.get(name), { headers: { "Content-Type": type } }));
+  };
+  importScripts(new URL("runtime/pyodide.js", base));
+  const options = { indexURL: String(new URL("runtime/", base)) };
+  if (site.cdn) options.packageBaseUrl = site.cdn;
+  python = await loadPyodide(options);
+  self.fetch = load;
+  if (site.cdn) {  // each file is verified against its digest in the lock file
+    await python.loadPackage(site.packages, {
+      messageCallback: (text) => tell({ type: "load", text, loaded: 0, total: 0 }),
+    });
+  }
+  tell({ type: "load", text: "starting the kit", loaded: 1, total: 1 });
+  if (files.has("numpy.zip")) python.unpackArchive(files.get("numpy.zip"), "zip", { extractDir: "/kit/packages" });
+  python.unpackArchive(files.get("kit.zip"), "zip", { extractDir: "/kit" });
+  python.FS.mkdirTree("/kit/notebooks");
+  python.runPython(`
+import os, sys
+sys.dont_write_bytecode = True
+sys.path += ["/kit", "/kit/packages"]
+os.chdir("/kit/notebooks")
+`);
+  const install = python.pyimport("cs231n.web.shell").install;
+  shell = install((line) => tell(JSON.parse(line)), python.toPy(site.late), readNow);
+  tell({ type: "ready" });
+}
+
+onmessage = async ({ data }) => {
+  try {
+    if (data.type === "start") {
+      base = data.base;
+      await start();
+    } else {
+      const ok = shell.run_cell(data.source, data.name);
+      tell({ type: "done", ok });
+    }
+  } catch (error) {
+    tell({ type: "failed", text: String(error.message || error) });
+  }
+};

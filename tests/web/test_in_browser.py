@@ -1,0 +1,276 @@
+"""The site in a browser, with the bundled runtime and no network: read, run, stop, reload."""
+
+import contextlib
+import functools
+import http.server
+import shutil
+import threading
+import time
+
+import nbformat
+import pytest
+
+from cs231n.data.errors import DataError
+from cs231n.web.site import write_site
+from tests.support import ROOT
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install '.[browser]'")
+BROWSER = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(BROWSER is None, reason="needs chromium on the PATH: apt install chromium"),
+]
+
+QUIET = """--no-sandbox --disable-gpu --disable-background-networking --disable-component-update
+    --disable-sync --no-first-run""".split()
+FIRST_CHECK_SECONDS = 10  # what a reader is asked to wait
+NOTE = "This is the figure that is stored with the notebook."
+
+
+class _Silent(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@contextlib.contextmanager
+def serve(handler):
+    """Serve on a free port of this machine, and yield the address."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    """The address of a site with the bundled runtime."""
+    folder = tmp_path_factory.mktemp("site")
+    try:
+        write_site(folder, "bundled")
+    except DataError as error:
+        pytest.skip(f"needs the runtime: {error}")
+    with serve(functools.partial(_Silent, directory=folder)) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=BROWSER, args=QUIET)
+        yield browser
+        browser.close()
+
+
+class Site:
+    """Notebook 1 in a new context: its page, what it asked for, and what it complained of."""
+
+    def __init__(self, context, address):
+        self.context, self.address = context, address
+        self.asked, self.messages, self.bytes = [], [], 0
+        context.route("**/*", self._answer)
+        context.on("requestfinished", self._count)
+        self.page = self._open()
+
+    def _open(self):
+        page = self.context.new_page()
+        page.on("console", lambda message: self.messages.append(f"console: {message.text}"))
+        page.on("pageerror", lambda error: self.messages.append(f"error: {error}"))
+        page.goto(f"{self.address}1_gradient_checking.html")
+        return page
+
+    def _answer(self, route):
+        self.asked.append(route.request.url)
+        if route.request.url.startswith((self.address, f"blob:{self.address}")):
+            route.continue_()
+        else:
+            route.abort()
+
+    def _count(self, request):
+        if request.url.startswith(self.address):
+            self.bytes += request.sizes()["responseBodySize"]
+
+    def outside(self):
+        return [url for url in self.asked if not url.startswith((self.address, f"blob:{self.address}"))]
+
+    def cell(self, number):
+        return self.page.locator(".code_cell").nth(number - 1)
+
+    def press(self, name):
+        self.page.get_by_role("button", name=name, exact=True).click()
+
+    def edit(self, number, code):
+        if not self.cell(number).locator("textarea").count():
+            self.press(f"Edit cell {number}")
+        self.cell(number).locator("textarea").fill(code)
+
+    def wait_until(self, done, seconds=60):
+        end = time.monotonic() + seconds
+        while not done():
+            assert time.monotonic() < end, self.status()
+            self.page.wait_for_timeout(50)
+
+    def status(self):
+        return self.page.locator(".runtime [role=status]").text_content()
+
+    def prompts(self):
+        return self.page.locator(".code_cell .prompt").all_text_contents()
+
+    def is_idle(self):
+        return self.status() == "ready" and not {"[waits]", "[runs]"} & set(self.prompts())
+
+    def run(self, number, code=None):
+        """Edit and run one cell; returns its output as text."""
+        if code is not None:
+            self.edit(number, code)
+        self.press(f"Run cell {number}")
+        self.wait_until(self.is_idle)
+        return self.output(number)
+
+    def output(self, number):
+        return self.cell(number).locator(".output").text_content().strip()
+
+    def outputs(self):
+        """Of each cell its outputs as lines of text."""
+        areas = "cell => [...cell.querySelectorAll('.output_area')].map(area => area.textContent)"
+        found = self.page.evaluate(f"[...document.querySelectorAll('.code_cell')].map({areas})")
+        return [[line for line in "\n".join(areas).split("\n") if line.strip()] for areas in found]
+
+
+@pytest.fixture
+def site(browser, address):
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    site = Site(context, address)
+    yield site
+    assert site.outside() == []
+    assert site.messages == []
+    context.close()
+
+
+def test_the_page_reads_before_the_runtime(site):
+    source = nbformat.read(ROOT / "notebooks" / "1_gradient_checking.ipynb", 4).cells
+    assert site.page.locator("h1").text_content().startswith("1. Gradient checking")
+    assert site.page.locator("math").count() > 100
+    assert site.page.locator(".code_cell").count() == sum(cell.cell_type == "code" for cell in source)
+    assert not [url for url in site.asked if "/runtime/" in url or "worker.js" in url]
+
+
+def test_notebook_1_from_top_to_bottom_gives_the_stored_outputs(site):
+    stored = site.outputs()
+    figures = site.page.locator(".output img").count()
+    assert sum(map(len, stored)) > 50 and figures == 4
+    site.press("Run all")
+    site.wait_until(site.is_idle)
+    computed = site.outputs()
+    assert [[line for line in lines if not line.startswith(NOTE)] for lines in computed] == stored
+    assert site.prompts() == [f"[{n + 1}]" for n in range(len(stored))]
+    assert site.page.locator(".output img").count() == sum(NOTE in " ".join(lines) for lines in computed) == 4
+
+
+def test_the_first_check_comes_soon(browser, address, capsys):
+    context = browser.new_context()
+    started = time.monotonic()
+    site = Site(context, address)
+    first = site.cell(1).locator(".input_area pre").text_content()
+    output = site.run(1, f"{first}\ncheck('relu_forward')")
+    seconds = time.monotonic() - started
+    assert output.endswith("relu_forward, 2 points: passed")
+    everything = site.run(
+        2, "began = __import__('time').time()\ncheck()\nprint(__import__('time').time() - began)"
+    )
+    *_, summary, all_checks = everything.splitlines()
+    assert summary.startswith("17 of 17 exercises passed")
+    with capsys.disabled():
+        print(
+            f"\n  the first check {seconds:.1f} s after the page was opened, {site.bytes / 1e6:.1f} MB; "
+            f"all 17 checks in {float(all_checks):.1f} s"
+        )
+    assert seconds < FIRST_CHECK_SECONDS
+    context.close()
+
+
+def test_an_endless_loop_can_be_stopped(site):
+    assert site.run(1, "kept = 1") == ""
+    site.edit(2, "while True:\n    pass")
+    site.press("Run cell 2")
+    site.wait_until(lambda: "cell 2 runs" in site.status())
+    site.press("Stop")
+    site.wait_until(site.is_idle)
+    assert site.output(2) == "Stopped. The variables are lost: run the cells above again."
+    assert site.cell(2).locator("textarea").input_value() == "while True:\n    pass"
+    assert "NameError: name 'kept' is not defined" in site.run(3, "print(kept)")
+
+
+def test_what_was_typed_survives_a_reload_and_can_be_reset(site):
+    code = "print('typed before the reload')  # <b> & \"quotes\"\n"
+    stored = site.outputs()
+    site.edit(3, code)
+    site.page.reload()
+    assert site.cell(3).locator("textarea").input_value() == code
+    assert site.run(3) == "typed before the reload"
+    site.press("Reset cell 3")
+    assert site.outputs() == stored
+    site.page.reload()
+    assert site.page.locator("textarea").count() == 0
+
+
+def test_an_error_shows_the_lines_of_the_cell_and_ends_what_waits(site):
+    site.edit(1, "def f():\n    return 1 / 0\n\nf()")
+    site.press("Run all")
+    site.wait_until(site.is_idle)
+    lines = site.output(1).splitlines()
+    assert (
+        lines[0] == "Traceback (most recent call last):"
+        and lines[-1] == "ZeroDivisionError: division by zero"
+    )
+    assert "return 1 / 0" in site.output(1) and "shell.py" not in site.output(1)
+    assert site.prompts()[:2] == ["[1]", "[not run]"]
+
+
+def test_a_wrong_function_gets_its_diagnosis(site):
+    site.run(1)
+    wrong = (
+        "from pathlib import Path\nfile = Path('/kit/cs231n/layers.py')\n"
+        "head, name, tail = file.read_text().partition('def relu_backward')\n"
+        "file.write_text(head + name + tail.replace('return ', 'return 2 * ', 1))"
+    )
+    assert "Traceback" not in site.run(2, wrong)
+    output = site.run(3, "check('relu_backward')")
+    assert "relu_backward, 3 points: wrong" in output and "ratio 2" in output
+    assert output.endswith("Exercise 4: relu_backward is not right yet; the box above says why.")
+
+
+def test_code_in_a_cell_reaches_nothing_outside(browser, address):
+    """Not even a server that would answer any page: the worker has the policy of the page."""
+    asked = []
+
+    class Open(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_response(200)
+            self.send_header("Access-Control-Allow-Origin", "*")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    context = browser.new_context()
+    site = Site(context, address)
+    context.unroute_all()
+    ask = "import js\nrequest = js.XMLHttpRequest.new()\nrequest.open('GET', {!r}, False)\nrequest.send()\n"
+    ask += "print(request.status)"
+    with serve(Open) as other:
+        assert "NetworkError" in site.run(1, ask.format(other))
+        assert site.run(2, ask.format(address)) == "200"
+    assert asked == []
+    context.close()
+
+
+def test_a_phone_shows_it_without_scrolling_sideways(browser, address):
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    site = Site(context, address)
+    site.edit(2, f"{'long = 1  # ' + 'x' * 200}\nprint(long * 'y' * 300)")
+    assert len(site.run(2)) == 300
+    assert site.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    context.close()
