@@ -71,7 +71,7 @@ class Shell:
         """Send what a stream got, up to MOST_CHARACTERS a cell."""
         room = MOST_CHARACTERS - self._printed
         self._printed += len(text)
-        if room > 0:
+        if room >= 0:
             cut = text if len(text) <= room else text[:room] + "\n... the rest of the output is left out\n"
             self._send(json.dumps({"type": "stream", "name": name, "text": cut}))
 
@@ -140,7 +140,7 @@ class _Stream(io.TextIOBase):
 
 
 class _Undrawn:
-    """Stands for a figure, axes or colours where there is no matplotlib: its methods do nothing."""
+    """Stands for a figure, axes, colours or sliders where nothing draws them: its methods do nothing."""
 
     def __getattr__(self, name: str) -> "_Undrawn":
         if name.startswith("__"):
@@ -185,7 +185,7 @@ class _LateArchives:
 def install(
     send: Callable[[str], object], late: Mapping[str, Sequence[str]], fetch: Callable[[str], str]
 ) -> Shell:
-    """Put a shell in the place of IPython and, if there is no matplotlib, something to call in its place.
+    """Put a shell in the place of IPython and, for matplotlib and widgets, something to call.
 
     Args:
         send: gets each message, a line of JSON.
@@ -196,11 +196,14 @@ def install(
     display = _module("IPython.display", display=shell.display, publish_display_data=shell.publish)
     _module("IPython", get_ipython=lambda: shell, display=display, __path__=[])
     sys.meta_path.insert(0, _LateArchives(late, fetch))  # type: ignore[arg-type]
+
+    def anything(_: str) -> _Undrawn:
+        return _Undrawn()
+
+    if find_spec("ipywidgets") is None:
+        _module("ipywidgets", __getattr__=anything)
     if find_spec("matplotlib") is None:
         from cs231n import vis_utils
-
-        def anything(_: str) -> _Undrawn:
-            return _Undrawn()
 
         pyplot = _module("matplotlib.pyplot", subplots=_subplots, __getattr__=anything)
         colors = _module("matplotlib.colors", __getattr__=anything)

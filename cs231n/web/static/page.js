@@ -210,6 +210,7 @@ function append(cell, kind, message) {
 }
 
 function show(cell, data, metadata) {
+  if ("application/vnd.jupyter.widget-view+json" in data) return;  // its script is not here
   const area = element("div", { className: "output_area" });
   if ("application/x-stored-figure" in data) {
     const figure = cell.figures.shift();
@@ -219,8 +220,10 @@ function show(cell, data, metadata) {
   } else if ("image/png" in data) {
     const alt = metadata["image/png"]?.alt || data["text/plain"] || "";
     area.append(element("img", { src: `data:image/png;base64,${data["image/png"]}`, alt }));
-  } else if ("text/html" in data) {  // scripts in it do not run: the page's policy
-    area.append(element("div", { className: "output_subarea rendered_html", innerHTML: data["text/html"] }));
+  } else if ("text/html" in data) {  // scripts do not run: the page's policy; a refresh would leave the page
+    const { body } = new DOMParser().parseFromString(data["text/html"], "text/html");
+    body.querySelectorAll("meta, link, base, iframe, object, embed, form").forEach((node) => node.remove());
+    area.append(element("div", { className: "output_subarea rendered_html" }, ...body.childNodes));
   } else {
     area.append(element("div", { className: "output_subarea output_text" },
       element("pre", { textContent: data["text/plain"] })));

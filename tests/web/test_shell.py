@@ -1,0 +1,71 @@
+"""The shell of the browser's worker, here in a Python of its own, since it takes the place of IPython."""
+
+import json
+
+import pytest
+
+from tests.support.python import run_python
+
+RUN = """
+import json, sys
+from cs231n.web import shell
+late, cells = json.loads(sys.argv[1])
+send = lambda line: print(line, file=sys.__stdout__)
+made = shell.install(send, late, lambda name: sys.exit("fetched " + name))
+for number, cell in enumerate(cells, 1):
+    made.run_cell(cell, str(number))
+"""
+
+
+def run_cells(*cells, late=None):
+    """The messages of cells that are run one after another."""
+    process = run_python(["-c", RUN, json.dumps([late or {}, cells])])
+    assert process.returncode == 0, process.stderr
+    return [json.loads(line) for line in process.stdout.splitlines()]
+
+
+@pytest.mark.parametrize(
+    "cells, expected",
+    [
+        (["print('a'); print('b', end='')"], [("stdout", "a\n"), ("stdout", "b")]),
+        (["import sys; print('w', file=sys.stderr)"], [("stderr", "w\n")]),
+        (["x = 6", "x * 7"], [("display", {"text/plain": "42"})]),
+        (["None", "y = 1", ""], []),
+        (["f = lambda: 1 / 0", "f()"], [("error", "ZeroDivisionError: division by zero")]),
+        (["x ="], [("error", "SyntaxError: invalid syntax")]),
+        (["exit(3)"], [("error", "SystemExit: 3")]),
+    ],
+)
+def test_what_a_cell_prints_shows_and_raises(cells, expected):
+    got = [
+        (message.get("name", message["type"]), message.get("data") or message["text"])
+        for message in run_cells(*cells)
+    ]
+    assert [(kind, text.splitlines()[-1] if kind == "error" else text) for kind, text in got] == expected
+
+
+def test_a_traceback_shows_lines_of_the_cell_and_none_of_the_shell():
+    (message,) = run_cells("def f():\n    return 1 / 0\n", "f()")
+    assert '<cell 1>", line 2, in f' in message["text"] and "return 1 / 0" in message["text"]
+    assert "shell.py" not in message["text"]
+
+
+def test_a_flood_of_output_is_cut():
+    *_, last = messages = run_cells("for _ in range(3000): print('x' * 99)")
+    assert sum(len(message["text"]) for message in messages) < 101_000
+    assert last["text"].endswith("the rest of the output is left out\n")
+
+
+def test_check_hint_and_answer_work_as_in_a_notebook():
+    messages = run_cells(
+        "from cs231n.notebook import answer, check, hint\ncheck('relu_forward')",
+        "hint(3)",
+        "answer('1.1', -1.5)",
+    )
+    assert "<b>passed</b>" in messages[0]["data"]["text/html"]
+    assert messages[1]["data"]["text/plain"].strip() and messages[2]["text"] == "Question 1.1: right.\n"
+
+
+def test_a_module_is_fetched_when_it_is_first_imported():
+    process = run_python(["-c", RUN, json.dumps([{"absent": ["absent.zip"]}, ["import absent"]])])
+    assert "fetched absent.zip" in process.stdout
