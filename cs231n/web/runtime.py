@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +20,7 @@ from cs231n.common.terminal import log
 from cs231n.data.cache import cache_folder
 from cs231n.data.errors import DataError
 
-__all__ = ["RUNTIMES", "compile_archive", "find_runtime", "load_table"]
+__all__ = ["RUNTIMES", "RuntimeFile", "compile_archive", "find_files", "find_runtime", "load_table"]
 
 RUNTIMES = ("cdn", "bundled")
 TABLE = Path(__file__).with_name("runtime.json")
@@ -61,10 +61,14 @@ def find_runtime(runtime: str, folder: Path | None = None) -> dict[str, Path]:
         DataError: a client is missing or fails, or a digest is wrong; the message says which.
         OSError: the cache cannot be written.
     """
+    files = [RuntimeFile(**row) for row in load_table()["files"]]
+    return find_files([file for file in files if file.only in ("", runtime)], folder)
+
+
+def find_files(files: Sequence[RuntimeFile], folder: Path | None = None) -> dict[str, Path]:
+    """As find_runtime, of any pinned files; those of one package stand together."""
     folder = folder or cache_folder() / "web"
     folder.mkdir(parents=True, exist_ok=True)
-    files = [RuntimeFile(**row) for row in load_table()["files"]]
-    files = [file for file in files if file.only in ("", runtime)]
     missing = [file for file in files if not _is_verified(folder / file.name, file)]
     for (client, package), members in groupby(missing, key=lambda file: (file.client, file.package)):
         log(f"{client}: fetching {package}")

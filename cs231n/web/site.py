@@ -9,9 +9,11 @@ from pathlib import Path
 
 import nbformat
 
+from cs231n.checking.submission import NOTEBOOKS, without_outputs
 from cs231n.common.files import REPOSITORY, atomic_write, zip_of
 from cs231n.pages import render
 from cs231n.pages.execute import Outcome
+from cs231n.web.assignment import editable_files
 from cs231n.web.runtime import compile_archive, find_runtime, load_table
 
 __all__ = ["write_site"]
@@ -67,8 +69,9 @@ def _write_runtime(out: Path, runtime: str, files: dict[str, Path], table: dict)
             file.write(content)
         if name in TITLES:
             rows.append({"name": name, "size": len(content), "title": TITLES[name]})
-    with atomic_write(folder / "site.json") as file:
-        file.write(json.dumps(site).encode())
+    for path, value in {folder / "site.json": site, out / "editable.json": editable_files()}.items():
+        with atomic_write(path) as file:
+            file.write(json.dumps(value).encode())
     return [path for path in folder.iterdir() if path.is_file()]
 
 
@@ -92,19 +95,22 @@ def _runtime_contents(files: dict[str, Path]) -> dict[str, bytes]:
 
 
 def _kit_files() -> dict[str, bytes]:
-    """The package, without what makes pages and what only a terminal starts."""
+    """The package and the notebooks, without what makes pages and what only a terminal starts."""
     package = REPOSITORY / "cs231n"
     paths = [path for kind in ("*.py", "*.json") for path in package.rglob(kind)]
     names = {path.relative_to(REPOSITORY).as_posix(): path for path in paths}
+    notebooks = {name: without_outputs((REPOSITORY / name).read_bytes()) for name in NOTEBOOKS}
     left_out = ("cs231n/pages/", "cs231n/commands/", "cs231n/web/site.py", "cs231n/web/runtime")
-    return {name: path.read_bytes() for name, path in names.items() if not name.startswith(left_out)}
+    kept = {name: path.read_bytes() for name, path in names.items() if not name.startswith(left_out)}
+    return kept | notebooks
 
 
 def _write_pages(out: Path, runtime: str, table: dict) -> list[Path]:
     cdn = f" {table['cdn'].partition('/pyodide/')[0]}/" if runtime == "cdn" else ""
     policy = html.escape(POLICY.format(cdn=cdn), quote=True)
     head = f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
-    scripts = '<link rel="stylesheet" href="web.css">\n<script src="page.js" defer></script>\n'
+    scripts = '<link rel="stylesheet" href="web.css">\n'
+    scripts += "".join(f'<script src="{name}" defer></script>\n' for name in ("page.js", "files.js"))
     paths, cards = sorted((REPOSITORY / "notebooks").glob("[0-9]*.ipynb")), []
     for path in paths:
         outcome = Outcome(path, nbformat.read(path, as_version=4), 0.0, None)

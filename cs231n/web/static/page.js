@@ -3,18 +3,35 @@
 
 const base = new URL("./", location.href).href;
 const page = location.pathname.split("/").pop();
+const prefix = `cs231n ${new URL(base).pathname} `;
+const before = kept();
 const cells = [...document.querySelectorAll(".code_cell")].map(makeCell);
+let editable = {};  // {path: text} of the files with exercises, as they are handed out
+fetch("editable.json").then((response) => response.json()).then((files) => {
+  editable = files;
+  dispatchEvent(new Event("editable"));
+}).catch(() => { /* without a server the page can be read */ });
 let worker = null, ready = false, running = null, queue = [], count = 0, started = 0, clock = null;
 
-// ---- what was typed, kept by the browser; without storage it lasts as long as the page
-function typed(cell, text) {
-  const key = `cs231n ${page} ${cell.node.id}`;
+// ---- what was typed, kept by the browser: cells by page and id, files of the assignment by path
+function keep(name, text, original) {
   try {
-    if (text === undefined) return localStorage.getItem(key);
-    if (text === cell.source) localStorage.removeItem(key);
-    else localStorage.setItem(key, text);
+    if (text === original) localStorage.removeItem(prefix + name);
+    else localStorage.setItem(prefix + name, text);
   } catch { /* the browser keeps nothing */ }
-  return null;
+}
+
+function kept() {
+  try {
+    const names = Object.keys(localStorage).filter((name) => name.startsWith(prefix));
+    return new Map(names.map((name) => [name.slice(prefix.length), localStorage.getItem(name)]));
+  } catch {
+    return new Map();
+  }
+}
+
+function typed(cell, text) {
+  keep(`${page} ${cell.node.id}`, text, cell.source);
 }
 
 function element(tag, properties = {}, ...children) {
@@ -39,19 +56,20 @@ function makeCell(node, index) {
     cell.output = element("div", { className: "output" });
     node.append(element("div", { className: "output_wrapper" }, cell.output));
   }
-  cell.run = button("Run", () => runCells([cell]));
+  const isCheck = cell.source.startsWith("check(");  // it needs the imports of the first cell
+  cell.run = button(isCheck ? "Check" : "Run", () => runCells(isCheck && !count ? [cells[0], cell] : [cell]));
   cell.edit = button("Edit", () => edit(cell, true));
   cell.reset = button("Reset", () => reset(cell));
   cell.reset.hidden = true;
-  const name = `cell ${index + 1}`;
+  const name = cell.label = `cell ${index + 1}`;
   for (const key of ["run", "edit", "reset"]) cell[key].setAttribute("aria-label", `${cell[key].textContent} ${name}`);
   const above = button("Run all above", () => runCells(cells.slice(0, index)));
   above.setAttribute("aria-label", `Run all above ${name}`);
   above.hidden = index === 0;
   node.querySelector(".input_area").after(
     element("div", { className: "cell_tools" }, cell.run, above, cell.edit, cell.reset));
-  const before = typed(cell);
-  if (before !== null && before !== cell.source) edit(cell, false, before);
+  const text = before.get(`${page} ${node.id}`);
+  if (text !== undefined && text !== cell.source) edit(cell, false, text);
   return cell;
 }
 
@@ -159,37 +177,74 @@ function next() {
   if (!running) return say("ready");
   mark(running, "[runs]");
   running.output.replaceChildren();
+  const { label, name = running.index + 1 } = running;
   running.figures = running.stored.filter((output) => output.querySelector("img"));
   started = performance.now();
-  const tick = () => say(`cell ${running.index + 1} runs, ${Math.round((performance.now() - started) / 1000)} s`);
+  const tick = () => say(`${label} runs, ${Math.round((performance.now() - started) / 1000)} s`);
   tick();
   clock = setInterval(tick, 1000);
-  worker.postMessage({ type: "run", source: text(running), name: running.index + 1 });
+  worker.postMessage({ type: "run", source: text(running), name, edits: edits() });
 }
 
 function handle(message) {
   if (message.type === "load") {
-    if (!message.text) return say(running ? `cell ${running.index + 1} runs` : "ready");
+    if (!message.text) return say(running ? `${running.label} runs` : "ready");
     const size = message.total > 1 ? `, ${(message.loaded / 1e6).toFixed(1)} of ${(message.total / 1e6).toFixed(1)} MB` : "";
     say(`Loading: ${message.text}${size}`, message.total ? message.loaded / message.total : undefined);
   } else if (message.type === "ready") {
     ready = true;
+    sent = { ...editable };
     say("ready");
+    waiting.splice(0).forEach((message) => worker.postMessage({ ...message, edits: edits() }));
     next();
   } else if (message.type === "failed") {
     say(`The runtime does not start: ${message.text}. Reload the page to try again.`);
   } else if (message.type === "done") {
     clearInterval(clock);
     mark(running, `[${++count}]`);
+    makeReachable(running.output);
     running = null;
     if (!message.ok) queue.splice(0).forEach((cell) => mark(cell, "[not run]"));
     next();
+  } else if (["packed", "opened", "refused"].includes(message.type)) {
+    dispatchEvent(new CustomEvent(message.type, { detail: message }));
   } else if (message.type === "display") {
     show(running, message.data, message.metadata);
   } else {
     append(running, message.type === "error" ? "error" : message.name, message.text);
   }
 }
+
+// What was typed and the worker has not: files that changed, and the cells of all notebooks.
+let sent = {}, waiting = [];
+function edits() {
+  const files = { ...editable }, cellsOf = {};
+  for (const [name, value] of kept()) {
+    const [, notebook, id] = name.match(/^(\w+)\.html cell-id=(.+)$/) || [];
+    if (notebook) (cellsOf[`notebooks/${notebook}.ipynb`] ||= {})[id] = value;
+    else if (name in files) files[name] = value;
+  }
+  const changed = Object.entries(files).filter(([name, value]) => sent[name] !== value);
+  sent = files;
+  return { files: Object.fromEntries(changed), cells: cellsOf };
+}
+
+// Ask the worker for something that is no cell.
+function ask(message) {
+  if (!worker) start();
+  if (ready) worker.postMessage({ ...message, edits: edits() });
+  else waiting.push(message);
+}
+
+// What scrolls sideways can be reached by keyboard.
+function makeReachable(node) {
+  for (const part of node.querySelectorAll("pre, table, .equation, .rendered_html p, .rendered_html ul, .output_subarea")) {
+    if (part.scrollWidth > part.clientWidth) part.tabIndex = 0;
+  }
+}
+makeReachable(document);
+addEventListener("resize", () => makeReachable(document));
+document.querySelectorAll("details").forEach((node) => node.addEventListener("toggle", () => makeReachable(node)));
 
 // ---- outputs
 function mark(cell, prompt) {
@@ -232,5 +287,5 @@ function show(cell, data, metadata) {
 }
 
 document.querySelector("main").prepend(element("p", { className: "cell_tools" },
-  button("Run all", () => runCells(cells)),
+  button("Run all", () => runCells(cells)), button("Files", () => openFiles()),
   element("span", { className: "time", textContent: " Code runs in this browser, and nothing leaves it." })));

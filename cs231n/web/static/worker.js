@@ -1,7 +1,7 @@
 // Python in a worker: loads the runtime, says what it loads, runs one cell after another.
 "use strict";
 
-let python, shell, base;
+let python, shell, assignment, base;
 const tell = (message) => postMessage(message);
 
 // The bytes of files, while `bar` says how many of all bytes are there. What is named .packed is gzip.
@@ -75,6 +75,7 @@ os.chdir("/kit/notebooks")
 `);
   const install = python.pyimport("cs231n.web.shell").install;
   shell = install((line) => tell(JSON.parse(line)), python.toPy(site.late), readNow);
+  assignment = python.pyimport("cs231n.web.assignment");
   tell({ type: "ready" });
 }
 
@@ -83,9 +84,17 @@ onmessage = async ({ data }) => {
     if (data.type === "start") {
       base = data.base;
       await start();
-    } else {
-      const ok = shell.run_cell(data.source, data.name);
-      tell({ type: "done", ok });
+      return;
+    }
+    if (data.edits) assignment.write_edits(JSON.stringify(data.edits.files), JSON.stringify(data.edits.cells));
+    if (data.type === "run") tell({ type: "done", ok: shell.run_cell(data.source, data.name) });
+    else if (data.type === "pack") tell({ type: "packed", zip: assignment.pack().toJs() });
+    else if (data.type === "open") {
+      try {
+        tell({ type: "opened", ...JSON.parse(assignment.open_submission(python.toPy(data.zip).tobytes())) });
+      } catch (error) {
+        tell({ type: "refused", text: String(error.message).trim().split("\n").pop().replace(/^ValueError: /, "") });
+      }
     }
   } catch (error) {
     tell({ type: "failed", text: String(error.message || error) });

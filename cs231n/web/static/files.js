@@ -1,0 +1,104 @@
+// The files of the assignment beside the page: an editor, the check of all exercises, the zip to hand in.
+"use strict";
+
+const editorBox = element("div", { className: "editor" });
+const tabs = element("div", { className: "cell_tools" });
+const results = element("div", { className: "output" });
+const note = element("p", { className: "time", role: "status" });
+const picker = element("input", { type: "file", accept: ".zip", hidden: true });
+const panel = element("aside", { className: "files", hidden: true },
+  element("div", { className: "cell_tools" },
+    button("Check all", checkAll), button("Download submission.zip", download),
+    button("Open a zip", () => picker.click()), button("Reset file", resetFile), button("Close", closeFiles), picker),
+  note, tabs, editorBox, results);
+panel.setAttribute("aria-label", "Files of the assignment");
+document.body.append(panel);
+
+const all = { index: -1, name: "check", label: "the check", get source() {
+    const columns = Math.max(40, Math.floor(results.clientWidth / 9) - 4);
+    return "import os as _os\nfrom cs231n.checks import check_exercises as _check\n" +
+      `_os.environ["COLUMNS"] = "${columns}"\n_ = _check()\ndel _os.environ["COLUMNS"]`;
+  }, output: results, prompt: element("span"), stored: [], area: null };
+let editor = null, path = null, loading = null;
+
+function loadScript(name) {
+  return new Promise((done, failed) => document.head.append(
+    element("script", { src: `runtime/${name}`, onload: done, onerror: () => failed(new Error(`${name} is missing`)) })));
+}
+
+async function openFiles() {
+  panel.hidden = false;
+  document.body.classList.add("with_files");
+  loading ||= loadScript("ace.js").then(() => loadScript("mode-python.js"));
+  await loading;
+  if (!editor) {
+    editor = ace.edit(editorBox, { mode: "ace/mode/python", useWorker: false, enableKeyboardAccessibility: true,
+      fontSize: 14, tabSize: 4, useSoftTabs: true, showPrintMargin: false });
+    editor.textInput.getElement().setAttribute("aria-label", "Code of the file");
+    editor.on("change", () => { if (!editor.filling) keep(path, editor.getValue(), editable[path]); });
+    tabs.append(...Object.keys(editable).map((name) => {
+      const tab = button(name.split("/").pop(), () => showFile(name));
+      tab.dataset.path = name;
+      return tab;
+    }));
+    showFile(Object.keys(editable).find((name) => name.endsWith("/layers.py")) || Object.keys(editable)[0]);
+  }
+  editor.resize();
+  makeReachable(document);  // the page is narrower now
+  editor.focus();
+}
+
+function closeFiles() {
+  panel.hidden = true;
+  document.body.classList.remove("with_files");
+}
+
+function showFile(name) {
+  path = name;
+  for (const tab of tabs.children) tab.setAttribute("aria-pressed", tab.dataset.path === name);
+  editor.filling = true;
+  editor.session.setValue(kept().get(name) ?? editable[name]);
+  editor.filling = false;
+}
+
+function resetFile() {
+  if (!confirm(`Put ${path} back as it was handed out? What you wrote in it is lost.`)) return;
+  keep(path, editable[path], editable[path]);
+  showFile(path);
+}
+
+function checkAll() {
+  note.textContent = "";
+  runCells([all]);
+}
+
+function download() {
+  note.textContent = "packing";
+  ask({ type: "pack" });
+}
+
+addEventListener("packed", ({ detail }) => {
+  const url = URL.createObjectURL(new Blob([detail.zip], { type: "application/zip" }));
+  element("a", { href: url, download: "submission.zip" }).click();
+  note.textContent = "submission.zip is downloaded. Hand it in as your course says.";
+});
+
+picker.addEventListener("change", async () => {
+  if (picker.files.length) ask({ type: "open", zip: new Uint8Array(await picker.files[0].arrayBuffer()) });
+  picker.value = "";
+});
+
+addEventListener("opened", ({ detail }) => {
+  for (const [name, value] of Object.entries(detail.files)) keep(name, value, editable[name]);
+  for (const [notebook, sources] of Object.entries(detail.cells)) {
+    const stem = notebook.split("/").pop().replace(".ipynb", "");
+    for (const [id, value] of Object.entries(sources)) {
+      const cell = stem + ".html" === page && cells.find(({ node }) => node.id === `cell-id=${id}`);
+      if (cell) { edit(cell, false, value); cell.area.value = value; typed(cell, value); } else keep(`${stem}.html cell-id=${id}`, value);
+    }
+  }
+  if (editor) showFile(path);
+  note.textContent = "The files and the cells of the zip are here now.";
+});
+
+addEventListener("refused", ({ detail }) => { note.textContent = detail.text; });

@@ -1,0 +1,106 @@
+"""A site that is served here, and a page of it in a browser: what it asks for, its cells, its files."""
+
+import contextlib
+import functools
+import http.server
+import shutil
+import threading
+import time
+
+BROWSER = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
+QUIET = """--no-sandbox --disable-gpu --disable-background-networking --disable-component-update
+    --disable-sync --no-first-run""".split()
+
+
+class _Silent(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@contextlib.contextmanager
+def serve(handler):
+    """Serve on a free port of this machine, and yield the address."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
+class Site:
+    """A page in a new context, at first notebook 1: what it asked for, and what it complained of."""
+
+    def __init__(self, context, address):
+        self.context, self.address = context, address
+        self.asked, self.messages, self.bytes = [], [], 0
+        context.route("**/*", self._answer)
+        context.on("requestfinished", self._count)
+        self.page = context.new_page()
+        self.page.on("console", lambda message: self.messages.append(f"console: {message.text}"))
+        self.page.on("pageerror", lambda error: self.messages.append(f"error: {error}"))
+        self.open("1_gradient_checking")
+
+    def open(self, name):
+        self.page.goto(f"{self.address}{name}.html")
+
+    def _answer(self, route):
+        self.asked.append(route.request.url)
+        if route.request.url.startswith((self.address, f"blob:{self.address}")):
+            route.continue_()
+        else:
+            route.abort()
+
+    def _count(self, request):
+        if request.url.startswith(self.address):
+            self.bytes += request.sizes()["responseBodySize"]
+
+    def outside(self):
+        return [url for url in self.asked if not url.startswith((self.address, f"blob:{self.address}"))]
+
+    def cell(self, number):
+        return self.page.locator(".code_cell").nth(number - 1)
+
+    def press(self, name):
+        self.page.get_by_role("button", name=name, exact=True).click()
+
+    def edit(self, number, code):
+        if not self.cell(number).locator("textarea").count():
+            self.press(f"Edit cell {number}")
+        self.cell(number).locator("textarea").fill(code)
+
+    def wait_until(self, done, seconds=60):
+        end = time.monotonic() + seconds
+        while not done():
+            assert time.monotonic() < end, self.status()
+            self.page.wait_for_timeout(50)
+
+    def status(self):
+        return self.page.locator(".runtime [role=status]").text_content()
+
+    def prompts(self):
+        return self.page.locator(".code_cell .prompt").all_text_contents()
+
+    def is_idle(self):
+        return self.status() == "ready" and not {"[waits]", "[runs]"} & set(self.prompts())
+
+    def run(self, number, code=None):
+        """Edit and run one cell; returns its output as text."""
+        if code is not None:
+            self.edit(number, code)
+        self.press(f"Run cell {number}")
+        self.wait_until(self.is_idle)
+        return self.output(number)
+
+    def output(self, number):
+        return self.cell(number).locator(".output").text_content().strip()
+
+    def outputs(self):
+        """Of each cell its outputs as lines of text."""
+        areas = "cell => [...cell.querySelectorAll('.output_area')].map(area => area.textContent)"
+        found = self.page.evaluate(f"[...document.querySelectorAll('.code_cell')].map({areas})")
+        return [[line for line in "\n".join(areas).split("\n") if line.strip()] for areas in found]
+
+
+def serve_folder(folder):
+    return serve(functools.partial(_Silent, directory=folder))

@@ -1,0 +1,60 @@
+"""Edits go into the kit's files and come out in the zip."""
+
+import io
+import json
+import shutil
+import zipfile
+
+import pytest
+
+from cs231n.checking.submission import NOTEBOOKS, collect, packed_files
+from cs231n.web import assignment
+from tests.support import ROOT
+
+
+@pytest.fixture(autouse=True)
+def kit(tmp_path, monkeypatch):
+    """A copy of the kit's files of the assignment, in the place of the kit."""
+    for name in [*packed_files(), "cs231n/exercises.json"]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / name, tmp_path / name)
+    monkeypatch.setattr(assignment, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(assignment, "_handed_out", {})
+    monkeypatch.setattr(assignment, "collect", lambda: collect(tmp_path))
+    return tmp_path
+
+
+def sources(content):
+    """{id: source} of the code cells in what `pack` gives."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        cells = json.loads(archive.read(NOTEBOOKS[0]))["cells"]
+    return {cell["id"]: "".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"}
+
+
+def test_edits_come_out_and_a_cell_that_is_reset_is_as_before():
+    before = sources(assignment.pack())
+    first = next(iter(before))
+    assignment.write_edits(
+        json.dumps({"cs231n/layers.py": "# \u00fc"}), json.dumps({NOTEBOOKS[0]: {first: "x = 1"}})
+    )
+    assert sources(assignment.pack()) == {**before, first: "x = 1"}
+    opened = json.loads(assignment.open_submission(assignment.pack()))
+    assert (
+        opened["files"]["cs231n/layers.py"] == "# \u00fc" and opened["cells"][NOTEBOOKS[0]][first] == "x = 1"
+    )
+    assert set(opened["files"]) == set(assignment.editable_files())
+    assignment.write_edits("{}", "{}")
+    assert sources(assignment.pack()) == before
+
+
+@pytest.mark.parametrize(
+    "files", [None, {}, {"x.py": b""}, {NOTEBOOKS[0]: b"{}"}, {"cs231n/layers.py": b"\xff"}]
+)
+def test_what_is_no_submission_is_refused(files):
+    packed = io.BytesIO()
+    if files is not None:
+        with zipfile.ZipFile(packed, "w") as archive:
+            for name, content in files.items():
+                archive.writestr(name, content)
+    with pytest.raises(ValueError, match="^this is no submission.zip: "):
+        assignment.open_submission(packed.getvalue())

@@ -1,0 +1,151 @@
+"""The learner's edition in a browser: write functions, read diagnoses, hand in, go on elsewhere."""
+
+import zipfile
+
+import pytest
+
+from classroom.manifest import load_exercises
+from classroom.releasing.leaks import find_leaks
+from classroom.releasing.release import learner_edition
+from cs231n.data.errors import DataError
+from cs231n.web.runtime import RuntimeFile, find_files
+from tests.support import ROOT
+from tests.support.grading import EXERCISES, marked, read, shares
+from tests.support.web_site import Site
+
+pytestmark = pytest.mark.slow
+
+AXE = RuntimeFile(
+    client="npm",
+    package="axe-core@4.14.1",
+    member="package/axe.min.js",
+    size=653780,
+    sha256="29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c",
+)
+FILES = ["cs231n/layers.py", "cs231n/layer_utils.py", "cs231n/optim.py", "cs231n/classifiers/fc_net.py"]
+
+
+@pytest.fixture
+def site(browser, learner_address):
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    site = Site(context, learner_address)
+    yield site
+    assert site.outside() == []
+    assert site.messages == []
+    context.close()
+
+
+def write(site, name, text):
+    """Open a file of the assignment and put `text` in the place of what is there."""
+    tab = site.page.locator(f'.files [data-path="{name}"]')
+    if not tab.is_visible():
+        site.press("Files")
+    tab.click()
+    site.page.evaluate("text => editor.setValue(text, 1)", text)
+
+
+def solved(name):
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def check_all(site):
+    site.press("Check all")
+    site.wait_until(site.is_idle)
+    return site.page.locator(".files .output").text_content().strip()
+
+
+def test_a_card_says_what_is_missing_wrong_and_right(site):
+    check = site.page.get_by_role("button", name="Check cell")
+    card = site.page.locator(".code_cell").filter(has_text='check("relu_backward")')
+    number = site.page.locator(".code_cell").all_text_contents().index(card.text_content()) + 1
+    assert check.count() == 5
+
+    def verdict():
+        site.press(f"Check cell {number}")
+        site.wait_until(site.is_idle)
+        return site.output(number)
+
+    assert "not written yet" in verdict()
+    right = solved("cs231n/layers.py")
+    head, name, tail = right.partition("def relu_backward")
+    write(site, "cs231n/layers.py", head + name + tail.replace("return ", "return 2 * ", 1))
+    site.press("Close")
+    assert "relu_backward, 3 points: wrong" in verdict() and "ratio 2" in site.output(number)
+    write(site, "cs231n/layers.py", right)
+    site.press("Close")
+    assert verdict().endswith("relu_backward, 3 points: passed")
+
+
+def test_all_exercises_are_handed_in_and_opened_elsewhere(site, browser, learner_address, tmp_path):
+    assert check_all_after_opening(site).endswith("0 of 17 exercises passed, 0 of 100 points")
+    for name in FILES:
+        write(site, name, solved(name))
+    assert check_all(site).endswith("17 of 17 exercises passed, 100 of 100 points")
+    with site.page.expect_download() as download:
+        site.press("Download submission.zip")
+    path = tmp_path / "student.zip"
+    download.value.save_as(path)
+    share = shares(marked(read(path).files, seconds=20, cpu=20))
+    assert sum(exercise.points * share[exercise.title] for exercise in EXERCISES) == 100
+
+    elsewhere = Site(browser.new_context(), learner_address)
+    elsewhere.press("Files")
+    elsewhere.page.locator("input[type=file]").set_input_files(path)
+    elsewhere.wait_until(lambda: "are here now" in elsewhere.page.locator(".files").text_content())
+    assert check_all(elsewhere).endswith("17 of 17 exercises passed, 100 of 100 points")
+    assert elsewhere.outside() == elsewhere.messages == []
+    elsewhere.context.close()
+
+
+def check_all_after_opening(site):
+    site.press("Files")
+    return check_all(site)
+
+
+def test_another_zip_is_refused(site, tmp_path):
+    with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
+        archive.writestr("../cs231n/layers.py", "print('escaped')")
+    (tmp_path / "no.zip").write_bytes(b"no zip")
+    site.press("Files")
+    for name, reason in [("other.zip", "no file of the assignment is in it"), ("no.zip", "not a zip file")]:
+        site.page.locator("input[type=file]").set_input_files(tmp_path / name)
+        site.wait_until(lambda reason=reason: reason in site.page.locator(".files").text_content())
+
+
+def test_the_site_holds_no_solution(learner_folder):
+    """Neither in its pages nor in what is packed."""
+    files = {}
+    for path in learner_folder.rglob("*"):
+        if path.suffix in (".html", ".json", ".js"):
+            files[path.name] = path.read_bytes()
+    with zipfile.ZipFile(learner_folder / "runtime" / "kit.zip") as kit:
+        files |= {
+            name: kit.read(name) for name in kit.namelist() if name.endswith((".py", ".ipynb", ".json"))
+        }
+    _, fragments = learner_edition(load_exercises())
+    assert len(files) > 100 and find_leaks(files, fragments) == []
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_nothing_serious_for_those_who_use_a_keyboard_or_a_screen_reader(browser, learner_address, width):
+    try:
+        axe = find_files([AXE])["axe.min.js"].read_text(encoding="utf-8")
+    except DataError as error:
+        pytest.skip(f"needs axe-core: {error}")
+    context = browser.new_context(viewport={"width": width, "height": 844})
+    site = Site(context, learner_address)
+    site.edit(2, "1 / 0")
+    site.run(2)
+    for files in (False, True):
+        if files:
+            site.press("Files")
+            site.page.locator(".ace_editor").wait_for()
+        site.page.evaluate(axe)
+        found = site.page.evaluate("axe.run().then(result => result.violations)")
+        serious = [
+            (rule["id"], sorted({node["html"][:150] for node in rule["nodes"]})[:20])
+            for rule in found
+            if rule["impact"] in ("serious", "critical")
+        ]
+        assert serious == []
+    context.close()
