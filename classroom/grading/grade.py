@@ -35,9 +35,8 @@ from classroom.grading.runner import MarkingOptions
 from classroom.grading.submission import Submission, find_submissions, read_submission
 from classroom.grading.words import StudentWords, load_questions, read_words
 from classroom.manifest import MANIFEST, ManifestError, load_exercises
-from classroom.sandbox import seccomp
 from classroom.sandbox.levels import LEVELS
-from classroom.sandbox.process import best_level
+from classroom.sandbox.process import best_level, missing_walls
 from cs231n.checking.exercises import EXERCISES
 from cs231n.common.executors import executor_for
 from cs231n.common.terminal import Progress
@@ -89,7 +88,8 @@ def main(arguments: argparse.Namespace) -> int:
     try:
         weakest = LEVELS[-1] if arguments.unsafe else LEVELS[0]
         if arguments.executor.partition(":")[0] != "dask":
-            print(f"Sandbox: {best_level(weakest)}", *filter(None, [seccomp.unavailable_reason()]), sep="; ")
+            level = best_level(weakest)
+            print(f"Sandbox: {level}", *filter(None, [missing_walls(level)]), sep="; ")
         with executor_for(arguments.executor) as executor:
             rows = grade(
                 arguments.submissions,
