@@ -36,7 +36,7 @@ from classroom.grading.submission import Submission, find_submissions, read_subm
 from classroom.grading.words import StudentWords, load_questions, read_words
 from classroom.manifest import MANIFEST, ManifestError, load_exercises
 from classroom.sandbox.levels import LEVELS
-from classroom.sandbox.process import best_level, missing_walls
+from classroom.sandbox.process import Limits, best_level, missing_walls
 from cs231n.checking.exercises import EXERCISES
 from cs231n.common.executors import executor_for
 from cs231n.common.terminal import Progress
@@ -44,6 +44,7 @@ from cs231n.common.terminal import Progress
 __all__ = ["add_arguments", "grade", "main"]
 
 MAX_PENDING = 64  # submissions handed to the executor at a time: memory does not grow with the class
+LIMITS = Limits()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,6 +70,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--unsafe",
         action="store_true",
         help="allow limits alone: only in a container that holds one submission and nothing else",
+    )
+    add(
+        "--seconds",
+        type=float,
+        default=LIMITS.seconds,
+        metavar="N",
+        help="processor time for an exercise, and 12 times as much for a submission (default: %(default)g)",
+    )
+    add(
+        "--memory",
+        type=int,
+        default=LIMITS.memory >> 20,
+        metavar="MIB",
+        help="what a student's process may take (default: %(default)s)",
     )
     add("--roster", type=Path, metavar="FILE", help="the class, a CSV that Canvas or Moodle exports")
     add("--column", metavar="TITLE", help="with a roster from Canvas: the assignment that gets the marks")
@@ -97,6 +112,7 @@ def main(arguments: argparse.Namespace) -> int:
                 manifest=arguments.manifest,
                 executor=executor,
                 weakest_level=weakest,
+                limits=Limits(arguments.seconds, 12 * arguments.seconds, arguments.memory << 20),
                 seed=arguments.seed,
                 roster=arguments.roster,
                 column=arguments.column,
@@ -124,6 +140,7 @@ def grade(
     manifest: str | os.PathLike = MANIFEST,
     executor: Executor,
     weakest_level: str = LEVELS[0],
+    limits: Limits = LIMITS,
     seed: int | None = None,
     roster: str | os.PathLike | None = None,
     column: str | None = None,
@@ -139,6 +156,7 @@ def grade(
         manifest: the list of exercises.
         executor: where submissions are marked.
         weakest_level: of the sandbox that will do.
+        limits: of a student's code.
         seed: of the hidden problems (default: that of an earlier run into out, or a new one).
         roster: a CSV of the class; its names, or ids, are then those of the reports.
         column: of a Canvas gradebook, the assignment that gets the marks.
@@ -182,7 +200,7 @@ def grade(
         raise ValueError(f"grade: no submission is of {strangers[0]!r}; try: --only one of {some}")
     history = History(out, seed)
     hidden = (str(submissions), str(out.resolve()))
-    options = MarkingOptions(exercises, history.seed, weakest_level=weakest_level, hidden_folders=hidden)
+    options = MarkingOptions(exercises, history.seed, limits, weakest_level, hidden)
     grader = grader_digest(exercises)
     environments = check_workers(executor, options, grader)
     out.mkdir(parents=True, exist_ok=True)

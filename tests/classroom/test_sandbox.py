@@ -6,10 +6,12 @@ import platform
 import random
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from ast import literal_eval
 from contextlib import contextmanager, suppress
@@ -18,14 +20,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from classroom.grading import report
+from classroom.grading import report, runner
 from classroom.grading.submission import Submission
 from classroom.sandbox import landlock, levels, process, seccomp
 from classroom.sandbox.levels import LEVELS, Command
 from classroom.sandbox.process import Child, ChildExitedError, SandboxError, best_level, child_folder
 from cs231n.common.executors import ONE_THREAD
 from cs231n.common.files import REPOSITORY
-from tests.support.grading import BRIEF, LAYERS, blank, hostile, marked, shares, solved, wrong
+from tests.support.grading import BRIEF, LAYERS, blank, burn, function, hostile, marked, shares, solved, wrong
 from tests.support.namespaces import can_unshare
 
 # In the place of what calls an exercise: it evaluates an expression.
@@ -219,6 +221,7 @@ def test_limits_alone_keep_a_child_from_the_memory_of_grader_and_children():
             assert probe(f"open('/proc/{pid}/mem', 'rb')") == "PermissionError"
 
 
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs children as another user")
 USER = "12345"  # an ordinary one
 
 
@@ -330,9 +333,9 @@ CALLS_OF_ANOTHER_KIND = [  # the second ends by SIGSEGV where the kernel has no 
 
 @filtered
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="other machines have no second set of calls")
-@pytest.mark.parametrize("code, signal", CALLS_OF_ANOTHER_KIND, ids=["x32", "i386"])
-def test_calls_of_another_kind_end_the_child(level, code, signal):
-    with probing(level) as probe, pytest.raises(ChildExitedError, match=signal):
+@pytest.mark.parametrize("code, name", CALLS_OF_ANOTHER_KIND, ids=["x32", "i386"])
+def test_calls_of_another_kind_end_the_child(level, code, name):
+    with probing(level) as probe, pytest.raises(ChildExitedError, match=name):
         probe(f"exec({'import ctypes; ' + code!r})")
 
 
@@ -440,9 +443,6 @@ def test_a_blank_submission_and_a_solved_one(level):
     assert wrong(marked(solved(), level)) == {}
 
 
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs children as another user")
-
-
 @pytest.fixture
 def closed_folder(tmp_path):
     """A folder that only its owner may pass, as /root is."""
@@ -545,6 +545,115 @@ def test_a_child_that_ends_or_does_not_answer_is_reported(level, code, limits, e
         monkeypatch.setattr(process, "wall_seconds", lambda seconds: 0.6)
     with probing(level, limits=BRIEF._replace(**limits)) as probe, pytest.raises(error, match=message):
         probe(code)
+
+
+def test_a_child_of_limits_is_ended_when_it_writes_too_much(level):
+    """Where no file system bounds what it writes; at bubblewrap the disk is full."""
+    code = "[open(os.environ['HOME'] + f'/{i}', 'wb').write(bytes(1 << 20)) for i in range(10**6)]"
+    with probing(level) as probe:
+        if level == "bubblewrap":
+            assert probe(code) == "OSError"
+        else:
+            with pytest.raises(ChildExitedError, match="it wrote more than 16 MiB"):
+                probe(code)
+
+
+@pytest.fixture
+def watched(monkeypatch):
+    """A function after which each child, once it has started, is acted on by another one, in a thread."""
+
+    def watch(act):
+        class Watched(runner.Child):
+            def __init__(self, *args):
+                super().__init__(*args)
+                threading.Thread(target=act, args=[self._pid]).start()
+
+        monkeypatch.setattr(runner, "Child", Watched)
+
+    return watch
+
+
+def test_a_busy_machine_takes_no_points(level, watched):
+    """A child that gets no processor for longer than its limit has used none."""
+
+    def stop(pid):
+        for _ in range(3):
+            os.kill(pid, signal.SIGSTOP)
+            time.sleep(0.8)
+            os.kill(pid, signal.SIGCONT)
+            time.sleep(0.1)
+
+    watched(stop)
+    files = solved(function("relu_forward", "x", f"{burn(0.01)} or _relu_forward(x)"))
+    assert wrong(marked(files, level, only=["relu_forward"], seconds=1.2)) == {}
+
+
+def test_a_process_that_the_machine_ends_is_not_the_students_fault(level, watched):
+    """It was called timed-out, with 60 seconds of processor time used up."""
+    watched(lambda pid: (time.sleep(0.1), os.kill(pid, signal.SIGKILL)))
+    with pytest.raises(SandboxError, match="SIGKILL after 0.. seconds.*, of 10 for an exercise.*try: more m"):
+        marked(solved(function("relu_forward", "x", burn(1))), level, only=["relu_forward"], seconds=10)
+
+
+@pytest.fixture
+def limit_group():
+    """A function that puts this process into a control group, of version 1, with a limit."""
+    groups = []
+
+    def limit(controller, file, value):
+        top = Path("/sys/fs/cgroup", controller)
+        group = top / f"cs231n-test-{os.getpid()}"
+        try:
+            group.mkdir()
+        except OSError as error:
+            pytest.skip(f"no control group can be made here: {error}")
+        groups.append((top, group))
+        (group / file).write_text(str(value))
+        (group / "cgroup.procs").write_text(str(os.getpid()))
+
+    yield limit
+    for top, group in groups:
+        (top / "cgroup.procs").write_text(str(os.getpid()))
+        for _ in range(50):
+            with suppress(OSError):  # until its last process is gone
+                group.rmdir()
+                break
+            time.sleep(0.1)
+
+
+def test_a_machine_that_starts_no_process_is_refused(limit_group):
+    limit_group("pids", "pids.max", 2)
+    with pytest.raises(SandboxError, match="^grade: .* did not start: .*; try: .*$"):
+        best_level_anew()
+
+
+def test_a_small_memory_group_takes_no_points(level, limit_group):
+    """A right submission that takes what the docs allow, where the machine has less."""
+    files = solved(function("relu_forward", "x", "(np.ones(50 << 20), _relu_forward(x))[1]"))  # 400 MiB
+    assert wrong(marked(files, level, only=["relu_forward"], seconds=10)) == {}
+    limit_group("memory", "memory.limit_in_bytes", 200 << 20)
+    with pytest.raises(SandboxError, match="SIGKILL"):
+        marked(files, level, only=["relu_forward"], seconds=10)
+
+
+@as_root
+@pytest.mark.parametrize("parent", ["/usr/src", sys.base_prefix])
+def test_a_kit_and_submissions_below_usr_or_python_are_covered(level, walls, parent):
+    """As Docker images have the kit in /usr/src/app."""
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="cs231n-test-", dir=parent))
+    except OSError as error:
+        pytest.skip(str(error))
+    try:
+        folder.chmod(0o755)
+        (folder / "solved.py").write_text("all of it\n")
+        if level == "bubblewrap" or parent == "/usr/src":  # to /root its user has no way
+            with probing(level) as probe:
+                assert probe(f"open({str(folder / 'solved.py')!r}).read()") == "'all of it\\n'"
+        with probing(level, [str(folder)]) as probe:
+            assert probe(f"open({str(folder / 'solved.py')!r})") in ("FileNotFoundError", "PermissionError")
+    finally:
+        shutil.rmtree(folder)
 
 
 def test_a_weaker_sandbox_is_refused(monkeypatch):

@@ -72,6 +72,12 @@ def with_functions(files, source, file=LAYERS):
     return {**files, file: f"{files[file]}\n\n{renamed}\n\n{source}"} if source else dict(files)
 
 
+def burn(seconds):
+    """An expression that takes that much processor time, and is None."""
+    loop = f"end = time.process_time() + {seconds}\nwhile time.process_time() < end: pass"
+    return f"exec({'import time' + chr(10) + loop!r})"
+
+
 def function(name, arguments, value):
     """The source of a function of one expression."""
     return f"def {name}({arguments}):\n    return {value}\n"
