@@ -8,6 +8,7 @@ SUBMISSIONS holds a zip or a folder for each student. OUT receives
     gradebook.csv                with --roster: the marks as Canvas or Moodle imports them
     index.html, class.png        where the class fails, and why
     answers.html                 what the class answered to the questions in words, for marking by hand
+    marks.csv                    not written but read: the points that answers.html saves
     grading.json                 the seed of the hidden problems: keep it, and a second run marks the same
 
 Each student's files are written whole, as soon as that student is marked. Started again, the command marks
@@ -41,8 +42,9 @@ from classroom.grading.submission import (
     open_hand_in,
     read_submission,
 )
+from classroom.grading.word_marks import add_word_points, ask_only_for, read_marks, unmarked
 from classroom.grading.words import StudentWords, load_questions
-from classroom.manifest import MANIFEST, ManifestError, load_exercises
+from classroom.manifest import MANIFEST, ManifestError, load_manifest
 from classroom.sandbox import seccomp
 from classroom.sandbox.levels import LEVELS
 from classroom.sandbox.process import best_level
@@ -178,17 +180,18 @@ def grade(
     Raises:
         OSError, ValueError, ManifestError: before anything is marked.
     """
-    exercises = tuple(load_exercises(manifest))
+    settings = load_manifest(manifest)
+    exercises = tuple(settings.exercises)
     for exercise in exercises:
         if exercise.title not in EXERCISES:
             known = ", ".join(EXERCISES)
             raise ManifestError(
                 f"{Path(manifest).name}: no problem is known for {exercise.title}; there are {known}"
             )
-    questions = load_questions()
+    questions = ask_only_for(load_questions(), settings.words)
     asked = [question.number for question in questions]
     paths = find_submissions(submissions)
-    points = sum(exercise.points for exercise in exercises)
+    points = sum(exercise.points for exercise in exercises) + sum(settings.words.values())
     matches, grade_column = Matches(paths, {}, [], {}), ""
     if roster:
         people = read_roster(roster)
@@ -207,6 +210,7 @@ def grade(
     if strangers:
         some = ", ".join(list(paths)[:4]) + ", ..." * (len(paths) > 4)
         raise ValueError(f"grade: no submission is of {strangers[0]!r}; try: --only one of {some}")
+    word_marks = read_marks(out, paths, settings.words)
     history = History(out, seed)
     hidden = (str(submissions), str(out.resolve()))
     options = MarkingOptions(exercises, history.seed, weakest_level=weakest_level, hidden_folders=hidden)
@@ -219,9 +223,22 @@ def grade(
     pending: dict[Future, _Task] = {}
     timed_out: list[tuple[_Task, Marked]] = []  # to be tried again, alone
     num_unchanged = 0
+
+    def finish(student: str, results: dict[str, Any]) -> dict[str, Any]:
+        """Results with what the course adds to them, which marks nobody anew."""
+        own_words = StudentWords(**results["extra_data"]["words"])
+        return add_word_points(results, settings.words, own_words, word_marks[student])
+
     ordered: list[report.Row] = []
     try:
         with Progress(len(paths)) as bar:
+
+            def keep(student: str, old_results: dict[str, Any]) -> None:
+                results = finish(student, old_results)
+                if results != old_results:
+                    report.write_student(out / "students" / student, results)
+                rows[student] = report.Row(student, results, None)
+                bar.advance()
 
             def collect(future: Future) -> None:
                 task = pending.pop(future)
@@ -237,9 +254,10 @@ def grade(
                         timed_out.append((task, marked))
                         return
                     marked.results["extra_data"]["student"] = student
-                    report.write_student(out / "students" / student, marked.results)
+                    results = finish(student, marked.results)
+                    report.write_student(out / "students" / student, results)
                     history.save(student, task.digest)
-                    add(report.Row(student, marked.results, None))
+                    add(report.Row(student, results, None))
 
             def add(row: report.Row) -> None:
                 rows[row.student] = row
@@ -253,8 +271,9 @@ def grade(
                 if only and student not in only:
                     old_results = report.read_student(out / "students" / student)
                     if old_results is not None:
-                        rows[student] = report.Row(student, old_results, None)
-                    bar.advance()
+                        keep(student, old_results)
+                    else:
+                        bar.advance()
                     continue
                 try:
                     hand_in = open_hand_in(path, exercises, "The submission" if anonymous else "")
@@ -263,8 +282,7 @@ def grade(
                         old_results = None if again else history.find(student, digest, environments)
                         if old_results is not None:
                             num_unchanged += 1
-                            rows[student] = report.Row(student, old_results, None)
-                            bar.advance()
+                            keep(student, old_results)
                             continue
                         submission = read_submission(hand_in, exercises, asked)
                 except NotMarkedError as error:
@@ -284,9 +302,11 @@ def grade(
                 collect_next()
             if num_unchanged:
                 bar.say(f"  {num_unchanged} of {len(paths)} are as they were when marked before.")
+            waiting = sorted(row.student for row in rows.values() if row.results and unmarked(row.results))
             for title, names in (
+                ("Answers in words without points", waiting),
                 ("Not on the roster", sorted(matches.unknown.values())),
-                ("No archive and no folder from", matches.absent),
+                ("Nothing handed in", matches.absent),
                 ("Left alone, since they are no archive and no folder", list_ignored(submissions)),
             ):
                 if names:
@@ -297,9 +317,11 @@ def grade(
         ordered = [rows[student] for student in paths if student in rows]
         if questions:
             words = {row.student: _words_of(row) for row in ordered}
-            report.write_answers(out, questions, words)
+            report.write_answers(out, questions, words, settings.words, word_marks)
         absent = [report.Row(student, None, "nothing was handed in") for student in matches.absent]
-        report.write_class(out, [*ordered, *absent], exercises, has_answers=bool(questions))
+        report.write_class(
+            out, [*ordered, *absent], exercises, has_answers=bool(questions), words=settings.words
+        )
         if grade_column:
             report.write_gradebook(out, people, grade_column, matches.people, ordered, points)
     return ordered

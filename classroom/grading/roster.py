@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from classroom.grading.result import sanitize
 
-__all__ = ["Matches", "Person", "Roster", "match_submissions", "read_roster"]
+__all__ = ["Matches", "Person", "Roster", "match_submissions", "read_roster", "read_table"]
 
 # Names of columns, in lower case. The first of IDS that is there is the id that pages of --anonymous show.
 IDS = (
@@ -54,11 +54,18 @@ class Matches(NamedTuple):
     unknown: dict[str, str]  # {name in reports: name of the file} of what fits nobody on the roster
 
 
-def read_roster(path: str | os.PathLike) -> Roster:
-    """Read a roster: a Canvas gradebook, a Moodle grading worksheet, or a table with an id and a name.
+class Table(NamedTuple):
+    """A CSV file."""
+
+    separator: str
+    rows: list[list[str]]
+
+
+def read_table(path: str | os.PathLike) -> Table:
+    """Read a CSV file with any separator: the one that gives its first line most cells.
 
     Raises:
-        OSError, ValueError: it cannot be read, a column is missing, or two people have one id.
+        OSError, ValueError: it cannot be read.
     """
     path = Path(path)
     try:
@@ -67,9 +74,20 @@ def read_roster(path: str | os.PathLike) -> Roster:
         raise ValueError(
             f"grade: {path} is not UTF-8, at byte {error.start}; try: save it as CSV UTF-8"
         ) from None
-    tables = [[*csv.reader(io.StringIO(text, newline=""), delimiter=separator)] for separator in SEPARATORS]
-    widths = [len(table[0]) if table else 0 for table in tables]
-    separator, table = SEPARATORS[widths.index(max(widths))], tables[widths.index(max(widths))]
+    tables = [
+        Table(separator, [*csv.reader(io.StringIO(text, newline=""), delimiter=separator)])
+        for separator in SEPARATORS
+    ]
+    return max(tables, key=lambda table: len(table.rows[0]) if table.rows else 0)
+
+
+def read_roster(path: str | os.PathLike) -> Roster:
+    """Read a roster: a Canvas gradebook, a Moodle grading worksheet, or a table with an id and a name.
+
+    Raises:
+        OSError, ValueError: it cannot be read, a column is missing, or two people have one id.
+    """
+    separator, table = read_table(path)
     header = [cell.strip() for cell in table[0]] if table else []
     columns = {name.lower(): name for name in reversed(header)}  # the first of two of one name
 
