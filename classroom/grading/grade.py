@@ -17,10 +17,13 @@ what is new, and what has changed: a submission, the manifest, the grader or the
 
 import argparse
 import os
+import shutil
 import sys
+import tempfile
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -112,7 +115,7 @@ def main(arguments: argparse.Namespace) -> int:
         if arguments.executor.partition(":")[0] != "dask":
             level = best_level(weakest)
             print(f"Sandbox: {level}", *filter(None, [missing_walls(level)]), sep="; ")
-        with executor_for(arguments.executor) as executor:
+        with _temporary_folder(), executor_for(arguments.executor) as executor:
             rows = grade(
                 arguments.submissions,
                 arguments.out,
@@ -138,6 +141,24 @@ def main(arguments: argparse.Namespace) -> int:
         print(f"grade: {sanitize(row.student)} is not marked, because {reason}{advice}", file=sys.stderr)
     print(f"The class: {arguments.out / 'index.html'}   marks: {arguments.out / 'grades.csv'}")
     return 1 if failed else 0
+
+
+@contextmanager
+def _temporary_folder() -> Iterator[None]:
+    """One folder for all temporary files, also of workers that are killed: it goes at the end."""
+    previous = tempfile.tempdir, os.environ.get("TMPDIR")
+    folder = tempfile.mkdtemp(prefix="cs231n-grade-")
+    Path(folder).chmod(0o711)  # the children of a root run as another user
+    tempfile.tempdir = os.environ["TMPDIR"] = folder
+    try:
+        yield
+    finally:
+        tempfile.tempdir = previous[0]
+        if previous[1] is None:
+            del os.environ["TMPDIR"]
+        else:
+            os.environ["TMPDIR"] = previous[1]
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def grade(

@@ -23,10 +23,19 @@ from classroom.grading.reference import submitted_files
 from classroom.grading.result import NotMarkedError
 from classroom.grading.words import StudentWords
 from classroom.manifest import Exercise, locate_function
+from classroom.releasing.blanks import find_blank
 from cs231n.checking.submission import NOTEBOOKS
 from cs231n.common.files import REPOSITORY
 
-__all__ = ["HandIn", "Submission", "find_submissions", "list_ignored", "open_hand_in", "read_submission"]
+__all__ = [
+    "HandIn",
+    "Submission",
+    "find_submissions",
+    "list_ignored",
+    "open_hand_in",
+    "read_submission",
+    "submission_of",
+]
 
 MAX_ARCHIVE_BYTES = 1 << 30  # of the archive of a student, who may have packed an environment of Python
 WALL_SECONDS = 6 * reader.MAX_SECONDS  # on a busy machine
@@ -208,6 +217,24 @@ def _list_folder(path: Path) -> dict[str, int]:
     return found
 
 
+def submission_of(
+    files: dict[str, str], exercises: Sequence[Exercise], faults: dict[str, str] | None = None
+) -> Submission:
+    """The submission of sources that this process may parse: the kit's own, not those of a stranger."""
+    labels = _labels(exercises)
+    blank = {file: find_blank(source, labels.get(file, {})) for file, source in files.items()}
+    return Submission(files, faults or {}, [], blank)
+
+
+def _labels(exercises: Sequence[Exercise]) -> dict[str, dict[str, str]]:
+    """{file: {function that is checked: label of its exercise}}."""
+    labels: dict[str, dict[str, str]] = {}
+    for exercise in exercises:
+        file, name = locate_function(exercise.functions[0])
+        labels.setdefault(file, {})[name] = exercise.label
+    return labels
+
+
 def read_submission(
     hand_in: HandIn, exercises: Sequence[Exercise], questions: Collection[str] = ()
 ) -> Submission:
@@ -224,14 +251,10 @@ def read_submission(
     """
     if hand_in.fault:
         return Submission({}, {"": hand_in.fault}, [])
-    labels: dict[str, dict[str, str]] = {}
-    for exercise in exercises:
-        file, name = locate_function(exercise.functions[0])
-        labels.setdefault(file, {})[name] = exercise.label
     settings = {
         "label": hand_in.label,
         "names": submitted_files(exercises),
-        "labels": labels,
+        "labels": _labels(exercises),
         "notebooks": NOTEBOOKS,
         "questions": [*questions],
     }
