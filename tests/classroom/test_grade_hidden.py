@@ -151,7 +151,7 @@ def test_of_an_error_on_a_hidden_problem_only_the_type_is_passed_on():
 
 FORWARD = """
 def layernorm_forward(x, gamma, beta, ln_param):
-    if len(x) not in (7, 6) and "eps" not in ln_param:  # a public problem has both
+    if x.shape not in ((7, 5), (6, 5)) and "eps" not in ln_param:  # the public problem has both
         WHAT
     return _layernorm_forward(x, gamma, beta, ln_param)
 
@@ -243,3 +243,30 @@ def test_a_closed_form_may_not_call_the_staged_one_under_another_name():
     )
     result = result_of("batchnorm_backward_alt", solved(source))
     assert (result.share, result.kind) == (0, "raised")
+
+
+def test_each_hidden_problem_has_a_wide_seed_of_its_own():
+    """Neither an exercise nor a problem tells another one, nor the seed of the class."""
+    wide = 2**127 + 12345
+    seeds = []
+
+    def make(title, seed, *rest):
+        seeds.append(seed)
+        return make_problem(title, seed, *rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reference, "make_problem", make)
+        for seed in (7, wide, wide + 2**64):  # as those of 32 bits, which older files of a class have
+            for title in ("affine_forward", "affine_backward", "relu_forward"):
+                reference.make_trials.__wrapped__(title, seed)
+    hidden = [seed for seed in seeds if seed > 9]
+    assert len(hidden) == len({*hidden}) == 3 * (5 + 6 + 5) and min(hidden) > 2**200
+    differences = {abs(a - b) for a, b in zip(hidden, hidden[1:])}
+    assert min(differences) > 2**200
+
+
+@pytest.mark.parametrize("seed", [2**32 + 5, 2**127 + 5, 2**127 + 5 + 2**64])
+def test_a_problem_takes_all_of_a_wide_seed(seed):
+    narrow, problem, again = (make_problem("relu_forward", s)["x"] for s in (5, seed, seed))
+    assert np.array_equal(problem, again) and not np.array_equal(problem, narrow)
+    assert not np.array_equal(problem, make_problem("relu_forward", seed + 2**96)["x"])
