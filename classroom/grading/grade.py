@@ -26,16 +26,18 @@ from typing import Any, NamedTuple
 
 from classroom.grading import canary, report
 from classroom.grading.canary import check_workers, digest_of, grader_digest
+from classroom.grading.course import Course, deadline_by_student
 from classroom.grading.gradebook import find_grade_column
+from classroom.grading.hand_ins import group_by_name
 from classroom.grading.history import History
 from classroom.grading.marking import mark
 from classroom.grading.reference import submitted_files
 from classroom.grading.result import ExerciseResult, sanitize
-from classroom.grading.roster import Matches, match_submissions, read_roster
+from classroom.grading.roster import Matches, find_student, match_submissions, read_roster
 from classroom.grading.runner import MarkingOptions
 from classroom.grading.submission import Submission, find_submissions, read_submission
-from classroom.grading.word_marks import add_word_points, ask_only_for, read_marks, unmarked
-from classroom.grading.words import StudentWords, load_questions, read_words
+from classroom.grading.word_marks import ask_only_for, read_marks, unmarked
+from classroom.grading.words import load_questions, read_words
 from classroom.manifest import MANIFEST, ManifestError, load_manifest
 from classroom.sandbox import seccomp
 from classroom.sandbox.levels import LEVELS
@@ -76,6 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--roster", type=Path, metavar="FILE", help="the class, a CSV that Canvas or Moodle exports")
     add("--column", metavar="TITLE", help="with a roster from Canvas: the assignment that gets the marks")
     add("--anonymous", action="store_true", help="ids of the roster in place of names, but in gradebook.csv")
+    add("--due", metavar="TIME", help="when work is due, as in 2026-12-01T23:59+01:00")
     add(
         "--only",
         action="append",
@@ -103,6 +106,7 @@ def main(arguments: argparse.Namespace) -> int:
                 roster=arguments.roster,
                 column=arguments.column,
                 anonymous=arguments.anonymous,
+                due=arguments.due,
                 only=arguments.only or (),
                 again=arguments.again,
             )
@@ -130,6 +134,7 @@ def grade(
     roster: str | os.PathLike | None = None,
     column: str | None = None,
     anonymous: bool = False,
+    due: str | None = None,
     only: Collection[str] = (),
     again: bool = False,
 ) -> list[report.Row]:
@@ -145,6 +150,7 @@ def grade(
         roster: a CSV of the class; its names, or ids, are then those of the reports.
         column: of a Canvas gradebook, the assignment that gets the marks.
         anonymous: take ids in place of names.
+        due: when work is due, a time with its time zone (default: what the manifest says).
         only: the students to mark; all others stay as they are (default: everybody).
         again: mark anew what was marked before.
 
@@ -162,28 +168,30 @@ def grade(
             raise ManifestError(
                 f"{Path(manifest).name}: no problem is known for {exercise.title}; there are {known}"
             )
-    questions, words = ask_only_for(load_questions(), settings.words), dict[str, StudentWords]()
+    questions = ask_only_for(load_questions(), settings.words)
     paths = find_submissions(submissions)
     points = sum(exercise.points for exercise in exercises) + sum(settings.words.values())
-    matches, grade_column = Matches(paths, {}, [], {}), ""
+    deadline = settings.deadline.with_due(due)
+    matches, grade_column = Matches(group_by_name(paths), {}, [], {}), ""
     if roster:
         people = read_roster(roster)
         grade_column = find_grade_column(people, column, points)
         matches = match_submissions(people, paths, anonymous)
+        deadline = deadline_by_student(deadline, lambda name: find_student(people, name, anonymous))
     elif column or anonymous:
         raise ValueError("grade: --column and --anonymous need --roster; try: add --roster FILE")
-    paths = matches.paths
     submissions, out = Path(submissions).resolve(), Path(out)
     if out.resolve().is_relative_to(submissions):
         raise ValueError(
             f"grade: {out} is within {submissions}, where every folder is a student's; "
             "try: -o a folder beside it"
         )
-    strangers = [student for student in only if student not in paths]
+    strangers = [student for student in only if student not in matches.paths]
     if strangers:
-        some = ", ".join(list(paths)[:4]) + ", ..." * (len(paths) > 4)
+        some = ", ".join(list(matches.paths)[:4]) + ", ..." * (len(matches.paths) > 4)
         raise ValueError(f"grade: no submission is of {strangers[0]!r}; try: --only one of {some}")
-    word_marks = read_marks(out, paths, settings.words)
+    word_marks = read_marks(out, matches.paths, settings.words)
+    course = Course(settings, deadline, matches, word_marks)
     history = History(out, seed)
     hidden = (str(submissions), str(out.resolve()))
     options = MarkingOptions(exercises, history.seed, weakest_level=weakest_level, hidden_folders=hidden)
@@ -192,71 +200,67 @@ def grade(
     out.mkdir(parents=True, exist_ok=True)
     history.save_seed()
     version = digest_of(exercises, options.seed, options.limits, grader)
-    rows: dict[str, report.Row] = {}
+    rows: dict[str, report.Row] = {}  # by key of course.hand_ins
     pending: dict[Future, _Task] = {}
     timed_out: list[tuple[_Task, Marked]] = []  # to be tried again, alone
     num_unchanged = 0
 
-    def finish(student: str, results: dict[str, Any]) -> dict[str, Any]:
-        """Results with what the course adds to them, which marks nobody anew."""
-        own_words = words.get(student, StudentWords({}, []))
-        return add_word_points(results, settings.words, own_words, word_marks[student])
-
     ordered: list[report.Row] = []
     try:
-        with Progress(len(paths)) as bar:
+        with Progress(len(course.hand_ins)) as bar:
 
-            def keep(student: str, old_results: dict[str, Any]) -> None:
-                results = finish(student, old_results)
+            def keep(key: str, old_results: dict[str, Any]) -> None:
+                results = course.finish(key, old_results)
                 if results != old_results:
-                    report.write_student(out / "students" / student, results)
-                rows[student] = report.Row(student, results, None)
+                    report.write_student(out / "students" / key, results)
+                rows[key] = report.Row(course.hand_ins[key][0], results, None)
                 bar.advance()
 
             def collect(future: Future) -> None:
                 task = pending.pop(future)
-                student = task.student
+                key, student = task.key, course.hand_ins[task.key][0]
                 try:
                     marked: Marked = future.result()
                 except Exception as error:
                     kind = "" if isinstance(error, OSError) else f"{type(error).__name__}: "
-                    rows[student] = report.Row(student, None, f"{kind}{error}"[:500])
+                    rows[key] = report.Row(student, None, f"{kind}{error}"[:500])
                 else:
                     kinds = [result.kind for result in marked.by_exercise.values()]
                     if "timed-out" in kinds and not task.is_second:
                         timed_out.append((task, marked))
                         return
                     marked.results["extra_data"]["student"] = student
-                    results = finish(student, marked.results)
-                    report.write_student(out / "students" / student, results)
-                    history.save(student, task.digest)
-                    rows[student] = report.Row(student, results, None)
-                bar.say(report.format_line(rows[student]))
+                    results = course.finish(key, marked.results)
+                    report.write_student(out / "students" / key, results)
+                    history.save(key, task.digest)
+                    rows[key] = report.Row(student, results, None)
+                bar.say(report.format_line(rows[key]))
                 bar.advance()
 
             def collect_next() -> None:
                 collect(next(iter(wait(pending, return_when=FIRST_COMPLETED).done)))
 
-            for student, path in paths.items():
-                if questions:
-                    words[student] = read_words(path, questions, student if anonymous else "")
+            for key, (student, hand_in) in course.hand_ins.items():
+                path = hand_in.path
+                if questions and student not in course.words:
+                    course.words[student] = read_words(path, questions, student if anonymous else "")
                 if only and student not in only:
-                    old_results = report.read_student(out / "students" / student)
+                    old_results = report.read_student(out / "students" / key)
                     if old_results is not None:
-                        keep(student, old_results)
+                        keep(key, old_results)
                     else:
                         bar.advance()
                     continue
                 label = "The submission" if anonymous else ""
                 submission = read_submission(path, submitted_files(exercises), label=label)
                 digest = digest_of(submission.digest(), version)
-                old_results = None if again else history.find(student, digest, environments)
+                old_results = None if again else history.find(key, digest, environments)
                 if old_results is not None:
                     num_unchanged += 1
-                    keep(student, old_results)
+                    keep(key, old_results)
                     continue
                 future = executor.submit(mark_submission, submission, options, grader)
-                pending[future] = _Task(student, submission, digest)
+                pending[future] = _Task(key, submission, digest)
                 while len(pending) >= MAX_PENDING:
                     collect_next()
             while pending:
@@ -268,10 +272,16 @@ def grade(
                 pending[future] = task._replace(is_second=True)
                 collect_next()
             if num_unchanged:
-                bar.say(f"  {num_unchanged} of {len(paths)} are as they were when marked before.")
-            waiting = sorted(row.student for row in rows.values() if row.results and unmarked(row.results))
+                bar.say(f"  {num_unchanged} of {len(course.hand_ins)} are as they were when marked before.")
+            waiting = sorted({row.student for row in rows.values() if row.results and unmarked(row.results)})
+            several = sorted({s for s, h in course.hand_ins.values() if h.total > 1})
+            late = [s for s, h in course.hand_ins.values() if h.is_late]
+            extended = sorted(deadline.extensions.keys() - matches.paths)
             for title, names in (
                 ("Answers in words without points", waiting),
+                (f"Several hand-ins, of which the {settings.hand_ins} counts", several),
+                ("Late by the word of Canvas, which costs nothing here", late),
+                ("An extension, and nothing handed in", extended),
                 ("Not on the roster", sorted(matches.unknown.values())),
                 ("No zip and no folder from", matches.absent),
             ):
@@ -280,9 +290,13 @@ def grade(
     finally:
         for future in [future for future in pending if future.done()]:
             collect(future)
-        ordered = [rows[student] for student in paths if student in rows]
+        for key, row in course.choose(rows):
+            ordered.append(row)
+            if key != row.student and row.results:
+                history.save(row.student, "")  # a copy, which is not to be taken for the newest
+                report.write_student(out / "students" / row.student, row.results)
         if questions:
-            report.write_answers(out, questions, words, settings.words, word_marks)
+            report.write_answers(out, questions, course.words, settings.words, word_marks)
         absent = [report.Row(student, None, "nothing was handed in") for student in matches.absent]
         report.write_class(
             out, [*ordered, *absent], exercises, has_answers=bool(questions), words=settings.words
@@ -295,7 +309,7 @@ def grade(
 class _Task(NamedTuple):
     """A submission that is being marked."""
 
-    student: str
+    key: str
     submission: Submission
     digest: str
     is_second: bool = False

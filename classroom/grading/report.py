@@ -232,6 +232,7 @@ def write_class(
         mean=sum(results["score"] for results in marked) / max(1, len(marked)),
         has_answers=has_answers,
         has_words=bool(words),
+        has_lateness=any(data.get("lateness", {}).get("lost") for data in extra),
         num_unmarked=sum(num_unmarked),
         num_waiting=sum(map(bool, num_unmarked)),
         canary=CANARY,
@@ -289,16 +290,18 @@ def _format_grades(rows: Sequence[Row], exercises: Sequence[Exercise], words: Ma
     writer = csv.writer(text, lineterminator="\n")
     columns = {str(exercise.number): f"{exercise.number} {exercise.title}" for exercise in exercises}
     columns |= {question: f"Question {question}" for question in words}
-    writer.writerow(["student", "score", "points", *columns.values(), "sandbox", "note"])
+    titles = ["student", "score", "points", *columns.values(), "handed in", "lost by lateness"]
+    writer.writerow([*titles, "sandbox", "note"])
     for row in rows:
         if row.results is None:
-            cells = ["", "", *[""] * len(columns), "", plain_cell(row.error or "")]
+            cells = ["", "", *[""] * len(columns), "", "", "", plain_cell(row.error or "")]
         else:
             extra, later = row.results["extra_data"], unmarked(row.results)
             scores = {test["number"]: "" if test in later else test["score"] for test in row.results["tests"]}
             note = plain_cell(" ".join(row.results["output"].splitlines()[:-1]))
-            of_columns = [scores.get(number, "") for number in columns]
-            cells = [row.results["score"], extra["points"], *of_columns, extra["sandbox"], note]
+            lateness = extra.get("lateness", {})
+            cells = [row.results["score"], extra["points"], *[scores.get(number, "") for number in columns]]
+            cells += [lateness.get("handed_in", ""), lateness.get("lost") or "", extra["sandbox"], note]
         writer.writerow([plain_cell(row.student), *cells])
     return text.getvalue()
 
