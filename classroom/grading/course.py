@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from classroom.deadlines import Deadline
-from classroom.grading.hand_ins import HandIn, add_lateness, in_order, refuse_copied_dates
+from classroom.grading.hand_ins import Attempt, add_lateness, in_order, refuse_copied_dates
 from classroom.grading.report import Row
 from classroom.grading.result import sanitize
 from classroom.grading.roster import Matches
@@ -28,9 +28,8 @@ class Course:
         marks: of `read_marks`.
 
     Attributes:
-        hand_ins: {key: (student, hand-in)} to be marked. A key names the folder of results: it is
-            the student, or one of several hand-ins of the student, the newest of them first.
-        words: {student: answers in words}, of the newest hand-in; to be filled before `finish` is called.
+        attempts: {key: (student, hand-in)} to be marked. A key names the folder of results: the student,
+            or one of several hand-ins of the student, the newest of them first.
 
     Raises:
         ValueError: the dates of the files cannot be those of the hand-ins.
@@ -45,36 +44,45 @@ class Course:
     ):
         self._manifest, self._deadline, self._marks = manifest, deadline, marks
         self._keys: dict[str, list[str]] = {}
-        self.hand_ins: dict[str, tuple[str, HandIn]] = {}
-        self.words: dict[str, StudentWords] = {}
-        newest: dict[str, HandIn] = {}
+        self.attempts: dict[str, tuple[str, Attempt]] = {}
+        newest: dict[str, Attempt] = {}
         for student, paths in matches.paths.items():
             ordered = in_order(student, paths, deadline, matches.people.get(student))
             newest[student] = ordered[-1]
             counted = ordered[:-2:-1] if manifest.hand_ins == "newest" else ordered[::-1]
-            keys = [student] if len(counted) == 1 else [f"{student}/hand-ins/{h.number}" for h in counted]
+            keys = [student] if len(counted) == 1 else [f"{student}/hand-ins/{a.number}" for a in counted]
             self._keys[student] = keys
-            self.hand_ins |= {key: (student, hand_in) for key, hand_in in zip(keys, counted)}
+            self.attempts |= {key: (student, attempt) for key, attempt in zip(keys, counted)}
         refuse_copied_dates(newest, deadline)
 
     def finish(self, key: str, results: dict[str, Any]) -> dict[str, Any]:
         """The results of a hand-in with all that the course adds, in place of what was added before."""
-        student, hand_in = self.hand_ins[key]
-        words, marks = self.words.get(student, StudentWords({}, [])), self._marks.get(student, {})
-        results = add_word_points(results, self._manifest.words, words, marks)
-        return add_lateness(results, student, hand_in, self._deadline, self._manifest.hand_ins)
+        student, attempt = self.attempts[key]
+        words = StudentWords(**results["extra_data"]["words"])
+        results = add_word_points(results, self._manifest.words, words, self._marks.get(student, {}))
+        return add_lateness(results, student, attempt, self._deadline, self._manifest.hand_ins)
 
-    def choose(self, rows: Mapping[str, Row]) -> Iterator[tuple[str, Row]]:
-        """Of each student whose hand-ins are all marked the key and the row that counts.
+    def choose(self, rows: Mapping[str, Row]) -> Iterator[tuple[list[str], Row]]:
+        """Of each student whose hand-ins are all marked their keys, and the row that counts.
 
-        Args:
-            rows: by key. Where one could not be marked, nobody knows which is the best, and its row says why.
+        The answers in words are always those of the newest. Where a hand-in could not be marked, nobody knows
+        which is the best, and the row says why.
         """
         for keys in self._keys.values():
-            if all(key in rows for key in keys):
-                failed = [key for key in keys if rows[key].results is None]
-                key = failed[0] if failed else max(keys, key=lambda key: (rows[key].results or {})["score"])
-                yield key, rows[key]
+            own = [rows[key] for key in keys if key in rows]
+            if len(own) < len(keys):
+                continue
+            failed = [row for row in own if row.results is None]
+            if failed or len(own) == 1:
+                yield keys, [*failed, *own][0]
+                continue
+            marked = [row.results for row in own if row.results is not None]
+            newest = {"words": marked[0]["extra_data"]["words"]}
+            finished = [
+                self.finish(key, results | {"extra_data": results["extra_data"] | newest})
+                for key, results in zip(keys, marked)
+            ]
+            yield keys, own[0]._replace(results=max(finished, key=lambda results: results["score"]))
 
 
 def deadline_by_student(deadline: Deadline, find: Callable[[str], str | None]) -> Deadline:

@@ -31,13 +31,18 @@ from classroom.grading.gradebook import find_grade_column
 from classroom.grading.hand_ins import group_by_name
 from classroom.grading.history import History
 from classroom.grading.marking import mark
-from classroom.grading.reference import submitted_files
-from classroom.grading.result import ExerciseResult, sanitize
+from classroom.grading.result import ExerciseResult, NotMarkedError, sanitize
 from classroom.grading.roster import Matches, find_student, match_submissions, read_roster
 from classroom.grading.runner import MarkingOptions
-from classroom.grading.submission import Submission, find_submissions, read_submission
+from classroom.grading.submission import (
+    Submission,
+    find_submissions,
+    list_ignored,
+    open_hand_in,
+    read_submission,
+)
 from classroom.grading.word_marks import ask_only_for, read_marks, unmarked
-from classroom.grading.words import load_questions, read_words
+from classroom.grading.words import StudentWords, load_questions
 from classroom.manifest import MANIFEST, ManifestError, load_manifest
 from classroom.sandbox import seccomp
 from classroom.sandbox.levels import LEVELS
@@ -168,7 +173,9 @@ def grade(
             raise ManifestError(
                 f"{Path(manifest).name}: no problem is known for {exercise.title}; there are {known}"
             )
-    questions = ask_only_for(load_questions(), settings.words)
+    questions = load_questions()
+    asked = [question.number for question in questions]
+    questions = ask_only_for(questions, settings.words)
     paths = find_submissions(submissions)
     points = sum(exercise.points for exercise in exercises) + sum(settings.words.values())
     deadline = settings.deadline.with_due(due)
@@ -199,51 +206,50 @@ def grade(
     environments = check_workers(executor, options, grader)
     out.mkdir(parents=True, exist_ok=True)
     history.save_seed()
-    version = digest_of(exercises, options.seed, options.limits, grader)
-    rows: dict[str, report.Row] = {}  # by key of course.hand_ins
+    version = digest_of(exercises, options.seed, options.limits, grader, asked)
+    rows: dict[str, report.Row] = {}  # by key of course.attempts
     pending: dict[Future, _Task] = {}
     timed_out: list[tuple[_Task, Marked]] = []  # to be tried again, alone
     num_unchanged = 0
 
     ordered: list[report.Row] = []
     try:
-        with Progress(len(course.hand_ins)) as bar:
+        with Progress(len(course.attempts)) as bar:
 
             def keep(key: str, old_results: dict[str, Any]) -> None:
                 results = course.finish(key, old_results)
                 if results != old_results:
                     report.write_student(out / "students" / key, results)
-                rows[key] = report.Row(course.hand_ins[key][0], results, None)
+                rows[key] = report.Row(course.attempts[key][0], results, None)
                 bar.advance()
 
             def collect(future: Future) -> None:
                 task = pending.pop(future)
-                key, student = task.key, course.hand_ins[task.key][0]
                 try:
                     marked: Marked = future.result()
                 except Exception as error:
                     kind = "" if isinstance(error, OSError) else f"{type(error).__name__}: "
-                    rows[key] = report.Row(student, None, f"{kind}{error}"[:500])
+                    add(task.key, None, f"{kind}{error}")
                 else:
                     kinds = [result.kind for result in marked.by_exercise.values()]
                     if "timed-out" in kinds and not task.is_second:
                         timed_out.append((task, marked))
                         return
-                    marked.results["extra_data"]["student"] = student
-                    results = course.finish(key, marked.results)
-                    report.write_student(out / "students" / key, results)
-                    history.save(key, task.digest)
-                    rows[key] = report.Row(student, results, None)
+                    marked.results["extra_data"]["student"] = course.attempts[task.key][0]
+                    results = course.finish(task.key, marked.results)
+                    report.write_student(out / "students" / task.key, results)
+                    history.save(task.key, task.digest)
+                    add(task.key, results)
+
+            def add(key: str, results: dict[str, Any] | None, error: str = "") -> None:
+                rows[key] = report.Row(course.attempts[key][0], results, error[:500] or None)
                 bar.say(report.format_line(rows[key]))
                 bar.advance()
 
             def collect_next() -> None:
                 collect(next(iter(wait(pending, return_when=FIRST_COMPLETED).done)))
 
-            for key, (student, hand_in) in course.hand_ins.items():
-                path = hand_in.path
-                if questions and student not in course.words:
-                    course.words[student] = read_words(path, questions, student if anonymous else "")
+            for key, (student, attempt) in course.attempts.items():
                 if only and student not in only:
                     old_results = report.read_student(out / "students" / key)
                     if old_results is not None:
@@ -251,13 +257,18 @@ def grade(
                     else:
                         bar.advance()
                     continue
-                label = "The submission" if anonymous else ""
-                submission = read_submission(path, submitted_files(exercises), label=label)
-                digest = digest_of(submission.digest(), version)
-                old_results = None if again else history.find(key, digest, environments)
-                if old_results is not None:
-                    num_unchanged += 1
-                    keep(key, old_results)
+                try:
+                    hand_in = open_hand_in(attempt.path, exercises, "The submission" if anonymous else "")
+                    with hand_in.file:
+                        digest = digest_of(hand_in.digest, version)
+                        old_results = None if again else history.find(key, digest, environments)
+                        if old_results is not None:
+                            num_unchanged += 1
+                            keep(key, old_results)
+                            continue
+                        submission = read_submission(hand_in, exercises, asked)
+                except NotMarkedError as error:
+                    add(key, None, str(error))
                     continue
                 future = executor.submit(mark_submission, submission, options, grader)
                 pending[future] = _Task(key, submission, digest)
@@ -272,10 +283,10 @@ def grade(
                 pending[future] = task._replace(is_second=True)
                 collect_next()
             if num_unchanged:
-                bar.say(f"  {num_unchanged} of {len(course.hand_ins)} are as they were when marked before.")
+                bar.say(f"  {num_unchanged} of {len(course.attempts)} are as they were when marked before.")
             waiting = sorted({row.student for row in rows.values() if row.results and unmarked(row.results)})
-            several = sorted({s for s, h in course.hand_ins.values() if h.total > 1})
-            late = [s for s, h in course.hand_ins.values() if h.is_late]
+            several = sorted({s for s, h in course.attempts.values() if h.total > 1})
+            late = [s for s, h in course.attempts.values() if h.is_late]
             extended = sorted(deadline.extensions.keys() - matches.paths)
             for title, names in (
                 ("Answers in words without points", waiting),
@@ -283,20 +294,22 @@ def grade(
                 ("Late by the word of Canvas, which costs nothing here", late),
                 ("An extension, and nothing handed in", extended),
                 ("Not on the roster", sorted(matches.unknown.values())),
-                ("No zip and no folder from", matches.absent),
+                ("No archive and no folder from", matches.absent),
+                ("Left alone, since they are no archive and no folder", list_ignored(submissions)),
             ):
                 if names:
                     bar.say(f"  {title}: {len(names)}: {'; '.join(sanitize(name) for name in names)}")
     finally:
         for future in [future for future in pending if future.done()]:
             collect(future)
-        for key, row in course.choose(rows):
+        for keys, row in course.choose(rows):
             ordered.append(row)
-            if key != row.student and row.results:
+            if len(keys) > 1 and row.results:
                 history.save(row.student, "")  # a copy, which is not to be taken for the newest
                 report.write_student(out / "students" / row.student, row.results)
         if questions:
-            report.write_answers(out, questions, course.words, settings.words, word_marks)
+            words = {row.student: _words_of(row) for row in ordered}
+            report.write_answers(out, questions, words, settings.words, word_marks)
         absent = [report.Row(student, None, "nothing was handed in") for student in matches.absent]
         report.write_class(
             out, [*ordered, *absent], exercises, has_answers=bool(questions), words=settings.words
@@ -348,3 +361,10 @@ def mark_submission(
     written = report.make_results(submission, results, options.exercises, level, time.monotonic() - start)
     written["extra_data"] |= {"environment": environment._asdict(), "grader": grader}
     return Marked(written, results)
+
+
+def _words_of(row: report.Row) -> StudentWords:
+    """What a student answered, or why that is not known."""
+    if row.results is None:
+        return StudentWords({}, [row.error or ""])
+    return StudentWords(**row.results["extra_data"]["words"])

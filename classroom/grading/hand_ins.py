@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 from classroom.deadlines import Deadline, format_duration, format_time
 from classroom.grading.roster import CANVAS_FILE, Person, split_number
+from classroom.grading.submission import student_of
 
-__all__ = ["HandIn", "add_lateness", "group_by_name", "in_order", "refuse_copied_dates"]
+__all__ = ["Attempt", "add_lateness", "group_by_name", "in_order", "refuse_copied_dates"]
 
 MAX_FILES = 10_000  # of a folder
 MAX_HAND_INS = 20  # of a student: older ones are left out
@@ -17,7 +18,7 @@ BY_FILE, BY_CANVAS = "the date of the file", "Canvas"
 COPIED = timedelta(minutes=1)  # a class whose files are as close as that were copied or unpacked
 
 
-class HandIn(NamedTuple):
+class Attempt(NamedTuple):
     """One of the hand-ins of a student."""
 
     path: Path
@@ -37,33 +38,33 @@ def group_by_name(paths: Mapping[str, Path]) -> dict[str, list[Path]]:
     return groups
 
 
-def in_order(student: str, paths: Iterable[Path], deadline: Deadline, person: Person | None) -> list[HandIn]:
+def in_order(student: str, paths: Iterable[Path], deadline: Deadline, person: Person | None) -> list[Attempt]:
     """The hand-ins of a student, the newest last.
 
     Args:
         student: as reports say.
-        paths: zips and folders; a folder that holds zips alone is one hand-in for each of them.
+        paths: archives and folders; a folder that holds archives alone is one hand-in for each of them.
         deadline: its time zone is used, and it may know when the newest was handed in.
         person: of the roster.
     """
     zone = deadline.due.tzinfo if deadline.due else timezone.utc
-    single = [(path, inner) for path in paths for inner in _zips_in(path)]
-    keys = {}
-    for path, inner in single:
-        canvas = CANVAS_FILE.match(_stem(path)) if inner == path else None
-        series, number = (canvas["id"], int(canvas["file"])) if canvas else split_number(_stem(inner))
-        keys[inner] = (series, number, _file_time(inner, zone), canvas)
-    is_series = len({series for series, *_ in keys.values()}) == 1  # else numbers say nothing
-    ordered = sorted(keys, key=lambda path: (keys[path][1] * is_series, keys[path][2], path.name))[
-        -MAX_HAND_INS:
-    ]
+    known = {}
+    for path in paths:
+        for archive in _archives_in(path):
+            stem = student_of(archive) or archive.name
+            canvas = CANVAS_FILE.match(stem) if archive == path else None
+            series, number = (canvas["id"], int(canvas["file"])) if canvas else split_number(stem)
+            known[archive] = (series, number, _file_time(archive, zone), canvas)
+    is_series = len({series for series, *_ in known.values()}) == 1  # else numbers say nothing
+    ordered = sorted(known, key=lambda path: (known[path][1] * is_series, known[path][2], path.name))
+    ordered = ordered[-MAX_HAND_INS:]
     hand_ins = []
     for number, path in enumerate(ordered, start=1):
-        _, _, time, canvas = keys[path]
-        hand_in = HandIn(path, number, len(ordered), time, BY_FILE)
+        _, _, time, canvas = known[path]
+        attempt = Attempt(path, number, len(ordered), time, BY_FILE)
         if canvas:  # the dates of its files are those of the download
-            hand_in = hand_in._replace(time=None, source=BY_CANVAS, is_late=bool(canvas["late"]))
-        hand_ins.append(hand_in)
+            attempt = attempt._replace(time=None, source=BY_CANVAS, is_late=bool(canvas["late"]))
+        hand_ins.append(attempt)
     moodle_time = _moodle_time(person, zone)
     if moodle_time:
         hand_ins[-1] = hand_ins[-1]._replace(time=moodle_time, source="Moodle")
@@ -72,12 +73,12 @@ def in_order(student: str, paths: Iterable[Path], deadline: Deadline, person: Pe
     return hand_ins
 
 
-def refuse_copied_dates(hand_ins: Mapping[str, HandIn], deadline: Deadline) -> None:
+def refuse_copied_dates(hand_ins: Mapping[str, Attempt], deadline: Deadline) -> None:
     """Raise ValueError if all files were copied after the deadline, so that the whole class would be late."""
     times = [
-        (hand_in.time, deadline.due_of(student))
-        for student, hand_in in hand_ins.items()
-        if hand_in.source == BY_FILE and hand_in.time
+        (attempt.time, deadline.due_of(student))
+        for student, attempt in hand_ins.items()
+        if attempt.source == BY_FILE and attempt.time
     ]
     if len(times) < 3 or not all(due and time > due for time, due in times):
         return
@@ -89,30 +90,30 @@ def refuse_copied_dates(hand_ins: Mapping[str, HandIn], deadline: Deadline) -> N
 
 
 def add_lateness(
-    results: dict[str, Any], student: str, hand_in: HandIn, deadline: Deadline, rule: str
+    results: dict[str, Any], student: str, attempt: Attempt, deadline: Deadline, rule: str
 ) -> dict[str, Any]:
     """Results with what the page says of a hand-in, and without the points that being late costs.
 
     Args:
         results: with all tests.
         student: as reports say.
-        hand_in: that was marked.
+        attempt: that was marked.
         deadline: with the rule for late work.
         rule: "newest" or "best".
     """
     points, lost, lines = round(sum(test["score"] for test in results["tests"]), 2), 0.0, []
     due = deadline.due_of(student)
-    if due and hand_in.time is None:
+    if due and attempt.time is None:
         lines.append(
             f"{BY_CANVAS} calls it late, and does not say by how much. Nothing is lost here."
-            if hand_in.is_late
+            if attempt.is_late
             else f"{BY_CANVAS} calls it in time."
         )
-    elif due and hand_in.time:
+    elif due and attempt.time:
         extension = ", by an extension" * (student in deadline.extensions)
-        when = hand_in.time.astimezone(due.tzinfo)
+        when = attempt.time.astimezone(due.tzinfo)
         lines.append(
-            f"Handed in {format_time(when)}, by {hand_in.source}. Due {format_time(due)}{extension}."
+            f"Handed in {format_time(when)}, by {attempt.source}. Due {format_time(due)}{extension}."
         )
         late = when - due
         if late > timedelta():
@@ -120,10 +121,10 @@ def add_lateness(
             lost = round(points * share, 2)
             cost = f"{100 * share:g} % of the points are lost, {lost:g} of {points:g}"
             lines.append(f"That is {format_duration(late)} late: {cost if share else 'nothing is lost'}.")
-    if hand_in.total > 1:
-        this = "this is the last" if hand_in.number == hand_in.total else f"this is number {hand_in.number}"
-        lines.append(f"Of {hand_in.total} hand-ins the {rule} counts: {this}.")
-    handed_in = hand_in.time.isoformat(timespec="minutes") if due and hand_in.time else ""
+    if attempt.total > 1:
+        this = "this is the last" if attempt.number == attempt.total else f"this is number {attempt.number}"
+        lines.append(f"Of {attempt.total} hand-ins the {rule} counts: {this}.")
+    handed_in = attempt.time.isoformat(timespec="minutes") if due and attempt.time else ""
     return results | {
         "score": round(points - lost, 2),
         "extra_data": results["extra_data"]
@@ -131,24 +132,18 @@ def add_lateness(
     }
 
 
-def _stem(path: Path) -> str:
-    return path.stem if path.suffix.lower() == ".zip" else path.name
-
-
-def _zips_in(path: Path) -> list[Path]:
-    """The zips of a folder that holds several, and nothing else; else the path itself."""
-    if not path.is_dir():
-        return [path]
+def _archives_in(path: Path) -> list[Path]:
+    """The archives of a folder that holds several, and nothing else; else the path itself."""
     try:
         entries = [entry for entry in path.iterdir() if not entry.name.startswith((".", "__MACOSX"))]
-    except OSError:  # whoever reads it says so
+    except OSError:  # no folder, or one that cannot be read, as whoever reads it says
         return [path]
-    zips = [entry for entry in entries if entry.suffix.lower() == ".zip" and entry.is_file()]
-    return sorted(zips) if len(zips) > 1 and len(zips) == len(entries) else [path]
+    archives = [entry for entry in entries if student_of(entry) is not None and entry.is_file()]
+    return sorted(archives) if len(archives) > 1 and len(archives) == len(entries) else [path]
 
 
 def _file_time(path: Path, zone: Any) -> datetime:
-    """The date of a zip, or of the newest file of a folder."""
+    """The date of an archive, or of the newest file of a folder."""
     newest = path.lstat().st_mtime
     if path.is_dir():
         files = [entry for entry, _ in zip(path.rglob("*"), range(MAX_FILES)) if not entry.is_dir()]

@@ -118,7 +118,8 @@ def make_results(
         "visibility": "visible",
         "stdout_visibility": "hidden",
         "tests": tests,
-        "extra_data": {  # for read_student and write_class
+        "extra_data": {  # for read_student, write_class and write_answers
+            "words": submission.words._asdict(),
             "points": sum(exercise.points for exercise in exercises),
             "sandbox": level,
             "unfiltered": seccomp.unavailable_reason(),

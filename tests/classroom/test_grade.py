@@ -237,6 +237,16 @@ def test_a_name_cannot_stop_the_class_or_write_another_line(tmp_path, out, capsy
     assert "both of" in line
 
 
+def test_what_the_disk_does_not_give_is_not_marked_and_the_others_are(tmp_path, out, capsys, quick):
+    zipped(tmp_path / "in" / "ada.zip", {LAYERS: "x = 1"})
+    (tmp_path / "in" / "bob.zip").symlink_to("nowhere")
+    assert command(tmp_path / "in", out) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "bob is not marked, because bob.zip cannot be read here (No such file or directory); try: " in line
+    assert [path.name for path in (out / "students").iterdir()] == ["ada"]
+    assert "bob,,,," in (out / "grades.csv").read_text()
+
+
 def test_a_students_text_is_text(tmp_path, out):
     text = "'<script>1</script>\\x1b[31m\\n\\udc80'"
     source = f"def relu_forward(x):\n    raise ValueError({text})\n"

@@ -7,7 +7,7 @@ import zipfile
 from classroom.grading.marking import mark
 from classroom.grading.reference import submitted_files
 from classroom.grading.runner import MarkingOptions
-from classroom.grading.submission import Submission
+from classroom.grading.submission import Submission, open_hand_in, read_submission
 from classroom.manifest import functions_by_file, load_exercises
 from classroom.releasing.blanks import blank_functions
 from classroom.sandbox.process import Limits
@@ -111,6 +111,13 @@ def shares(results):
 def wrong(results):
     """{title: kind} of the results that are not right."""
     return {title: result.kind for title, result in results.items() if result.share < 1}
+
+
+def read(path, exercises=EXERCISES, questions=()):
+    """The Submission at a path."""
+    hand_in = open_hand_in(path, exercises)
+    with hand_in.file:
+        return read_submission(hand_in, exercises, questions)
 
 
 def zipped(path, files, top="", compression=zipfile.ZIP_DEFLATED):
