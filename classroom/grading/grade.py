@@ -294,7 +294,7 @@ def grade(
                 ("Late by the word of Canvas, which costs nothing here", late),
                 ("An extension, and nothing handed in", extended),
                 ("Not on the roster", sorted(matches.unknown.values())),
-                ("No archive and no folder from", matches.absent),
+                ("Nothing handed in", matches.absent),
                 ("Left alone, since they are no archive and no folder", list_ignored(submissions)),
             ):
                 if names:

@@ -158,7 +158,7 @@ def test_canvas_gets_the_marks_of_those_who_were_marked(tmp_path, submissions, c
     assert rows["Noether, Emmy"][-1] == "nothing was handed in"
     printed = capsys.readouterr().out
     assert "Not on the roster: 1: bob_99_3_x.zip\n" in printed
-    assert "No archive and no folder from: 2: Noether, Emmy; Smith, Jo (12348)\n" in printed
+    assert "Nothing handed in: 2: Noether, Emmy; Smith, Jo (12348)\n" in printed
     assert "The class: 3 of 5 marked" in (out / "index.html").read_text()
 
 
