@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 
 from classroom.grading import canary, report
 from classroom.grading.canary import check_workers, digest_of, grader_digest
+from classroom.grading.changes import find_changes, read_scores
 from classroom.grading.course import Course, deadline_by_student
 from classroom.grading.gradebook import find_grade_column
 from classroom.grading.hand_ins import group_by_name
@@ -53,6 +54,7 @@ from cs231n.common.terminal import Progress
 
 __all__ = ["add_arguments", "grade", "main"]
 
+MAX_CHANGES = 10  # named on the terminal; the class page has all
 MAX_PENDING = 64  # submissions handed to the executor at a time: memory does not grow with the class
 
 
@@ -212,6 +214,8 @@ def grade(
     timed_out: list[tuple[_Task, Marked]] = []  # to be tried again, alone
     num_unchanged = 0
 
+    is_complete = False
+    before = read_scores(out)
     ordered: list[report.Row] = []
     try:
         with Progress(len(course.attempts)) as bar:
@@ -299,6 +303,7 @@ def grade(
             ):
                 if names:
                     bar.say(f"  {title}: {len(names)}: {'; '.join(sanitize(name) for name in names)}")
+            is_complete = True
     finally:
         for future in [future for future in pending if future.done()]:
             collect(future)
@@ -311,9 +316,13 @@ def grade(
             words = {row.student: _words_of(row) for row in ordered}
             report.write_answers(out, questions, words, settings.words, word_marks)
         absent = [report.Row(student, None, "nothing was handed in") for student in matches.absent]
-        report.write_class(
-            out, [*ordered, *absent], exercises, has_answers=bool(questions), words=settings.words
-        )
+        everybody = [*ordered, *absent]
+        changes = find_changes(before, everybody, matches.paths) if is_complete else []
+        if changes:
+            named = [f"{student}: {old}, now {new}" for student, old, new in changes[:MAX_CHANGES]]
+            named += ["..."] * (len(changes) > MAX_CHANGES)
+            print(f"  Changed since the last run: {len(changes)}: {'; '.join(named)}")
+        report.write_class(out, everybody, exercises, bool(questions), settings.words, changes)
         if grade_column:
             report.write_gradebook(out, people, grade_column, matches.people, ordered, points)
     return ordered

@@ -198,6 +198,7 @@ def write_class(
     exercises: Sequence[Exercise],
     has_answers: bool = False,
     words: Mapping[str, float] = {},
+    changes: Sequence[tuple[str, str, str]] = (),
 ) -> None:
     """Write grades.csv, class.png and index.html.
 
@@ -207,6 +208,7 @@ def write_class(
         exercises: all of them.
         has_answers: whether there is a page of `write_answers` to link to.
         words: {number of a question in words: its points}, for those that have points.
+        changes: (student, score before, score now) of those whose score is not that of the last run.
     """
     marked = [row.results for row in rows if row.results is not None]
     _write(out / "grades.csv", _format_grades(rows, exercises, words))
@@ -232,6 +234,7 @@ def write_class(
         address=lambda name: quote(os.fsencode(name)),
         mean=sum(results["score"] for results in marked) / max(1, len(marked)),
         has_answers=has_answers,
+        changes=changes,
         has_words=bool(words),
         has_lateness=any(data.get("lateness", {}).get("lost") for data in extra),
         num_unmarked=sum(num_unmarked),
