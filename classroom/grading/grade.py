@@ -288,12 +288,14 @@ def grade(
                 collect_next()
             if num_unchanged:
                 bar.say(f"  {num_unchanged} of {len(course.attempts)} are as they were when marked before.")
-            waiting = sorted({row.student for row in rows.values() if row.results and unmarked(row.results)})
+            waiting = [len(unmarked(row.results)) for row in rows.values() if row.results]
+            if any(waiting):
+                num_students = sum(map(bool, waiting))
+                bar.say(f"  Answers in words without points: {sum(waiting)}, of {num_students} students.")
             several = sorted({s for s, h in course.attempts.values() if h.total > 1})
             late = [s for s, h in course.attempts.values() if h.is_late]
             extended = sorted(deadline.extensions.keys() - matches.paths)
             for title, names in (
-                ("Answers in words without points", waiting),
                 (f"Several hand-ins, of which the {settings.hand_ins} counts", several),
                 ("Late by the word of Canvas, which costs nothing here", late),
                 ("An extension, and nothing handed in", extended),

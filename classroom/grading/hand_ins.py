@@ -121,6 +121,8 @@ def add_lateness(
             lost = round(points * share, 2)
             cost = f"{100 * share:g} % of the points are lost, {lost:g} of {points:g}"
             lines.append(f"That is {format_duration(late)} late: {cost if share else 'nothing is lost'}.")
+        else:
+            lines[-1] += " That is in time."
     if attempt.total > 1:
         this = "this is the last" if attempt.number == attempt.total else f"this is number {attempt.number}"
         lines.append(f"Of {attempt.total} hand-ins the {rule} counts: {this}.")

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -63,6 +64,7 @@ COLORS = {
     "other": "0.4",
 }
 PALETTE = ("#1f77b4", "#e377c2", "#f2d13c", "#6a3d9a", "#22d3e0", "#8a0a4f", "#a6bdf5", "#12206b")
+LINE_BREAK = re.compile(r"(?<=\S)\n(?=[^\s\-*|])")  # within a paragraph of Markdown
 MAX_COLORED = len(PALETTE)  # kinds of mistakes with a color in one picture; the others share one
 SANDBOXES = {
     "bubblewrap": "bubblewrap: no network, no files but its own, limits",
@@ -284,6 +286,7 @@ def write_answers(
         has_points=bool(points),
         marks_file=MARKS_FILE,
         plain_cell=plain_cell,
+        unwrap=lambda text: LINE_BREAK.sub(" ", text),
         sanitize=sanitize,
     )
     _write(out / "answers.html", page)
