@@ -45,9 +45,8 @@ from classroom.grading.submission import (
 from classroom.grading.word_marks import ask_only_for, read_marks, unmarked
 from classroom.grading.words import StudentWords, load_questions
 from classroom.manifest import MANIFEST, ManifestError, load_manifest
-from classroom.sandbox import seccomp
 from classroom.sandbox.levels import LEVELS
-from classroom.sandbox.process import best_level
+from classroom.sandbox.process import Limits, best_level, missing_walls
 from cs231n.checking.exercises import EXERCISES
 from cs231n.common.executors import executor_for
 from cs231n.common.terminal import Progress
@@ -56,6 +55,7 @@ __all__ = ["add_arguments", "grade", "main"]
 
 MAX_CHANGES = 10  # named on the terminal; the class page has all
 MAX_PENDING = 64  # submissions handed to the executor at a time: memory does not grow with the class
+LIMITS = Limits()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -82,6 +82,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="allow limits alone: only in a container that holds one submission and nothing else",
     )
+    add(
+        "--seconds",
+        type=float,
+        default=LIMITS.seconds,
+        metavar="N",
+        help="processor time for an exercise, and 12 times as much for a submission (default: %(default)g)",
+    )
+    add(
+        "--memory",
+        type=int,
+        default=LIMITS.memory >> 20,
+        metavar="MIB",
+        help="what a student's process may take (default: %(default)s)",
+    )
     add("--roster", type=Path, metavar="FILE", help="the class, a CSV that Canvas or Moodle exports")
     add("--column", metavar="TITLE", help="with a roster from Canvas: the assignment that gets the marks")
     add("--anonymous", action="store_true", help="ids of the roster in place of names, but in gradebook.csv")
@@ -101,7 +115,8 @@ def main(arguments: argparse.Namespace) -> int:
     try:
         weakest = LEVELS[-1] if arguments.unsafe else LEVELS[0]
         if arguments.executor.partition(":")[0] != "dask":
-            print(f"Sandbox: {best_level(weakest)}", *filter(None, [seccomp.unavailable_reason()]), sep="; ")
+            level = best_level(weakest)
+            print(f"Sandbox: {level}", *filter(None, [missing_walls(level)]), sep="; ")
         with executor_for(arguments.executor) as executor:
             rows = grade(
                 arguments.submissions,
@@ -109,6 +124,7 @@ def main(arguments: argparse.Namespace) -> int:
                 manifest=arguments.manifest,
                 executor=executor,
                 weakest_level=weakest,
+                limits=Limits(arguments.seconds, 12 * arguments.seconds, arguments.memory << 20),
                 seed=arguments.seed,
                 roster=arguments.roster,
                 column=arguments.column,
@@ -137,6 +153,7 @@ def grade(
     manifest: str | os.PathLike = MANIFEST,
     executor: Executor,
     weakest_level: str = LEVELS[0],
+    limits: Limits = LIMITS,
     seed: int | None = None,
     roster: str | os.PathLike | None = None,
     column: str | None = None,
@@ -153,6 +170,7 @@ def grade(
         manifest: the list of exercises.
         executor: where submissions are marked.
         weakest_level: of the sandbox that will do.
+        limits: of a student's code.
         seed: of the hidden problems (default: that of an earlier run into out, or a new one).
         roster: a CSV of the class; its names, or ids, are then those of the reports.
         column: of a Canvas gradebook, the assignment that gets the marks.
@@ -203,7 +221,7 @@ def grade(
     course = Course(settings, deadline, matches, word_marks)
     history = History(out, seed)
     hidden = (str(submissions), str(out.resolve()))
-    options = MarkingOptions(exercises, history.seed, weakest_level=weakest_level, hidden_folders=hidden)
+    options = MarkingOptions(exercises, history.seed, limits, weakest_level, hidden)
     grader = grader_digest(exercises)
     environments = check_workers(executor, options, grader)
     out.mkdir(parents=True, exist_ok=True)

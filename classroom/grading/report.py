@@ -21,7 +21,7 @@ from classroom.grading.submission import Submission
 from classroom.grading.word_marks import MARKS_FILE, WordMark, answer_digest, is_words, unmarked
 from classroom.grading.words import QuestionInWords, StudentWords
 from classroom.manifest import Exercise
-from classroom.sandbox import seccomp
+from classroom.sandbox.process import missing_walls
 from cs231n.common.files import REPOSITORY, atomic_write
 
 __all__ = [
@@ -68,7 +68,7 @@ LINE_BREAK = re.compile(r"(?<=\S)\n(?=[^\s\-*|])")  # within a paragraph of Mark
 MAX_COLORED = len(PALETTE)  # kinds of mistakes with a color in one picture; the others share one
 SANDBOXES = {
     "bubblewrap": "bubblewrap: no network, no files but its own, limits",
-    "limits": "limits alone: the files that the grader may read, or anyone, were within reach",
+    "limits": "limits alone (--unsafe): names of files and numbers of processes were within reach",
 }
 
 CANARY = "There the kit's own solutions got all points before, and a blank submission none."
@@ -110,7 +110,7 @@ def make_results(
     tests = [_test(exercise, results[exercise.number]) for exercise in exercises]
     lines = [
         *map(sanitize, [*submission.faults.values(), *submission.notes]),
-        f"Sandbox: {describe_sandbox(level, seccomp.unavailable_reason())}. {CANARY}",
+        f"Sandbox: {describe_sandbox(level, missing_walls(level))}. {CANARY}",
     ]
     return {
         "score": round(sum(test["score"] for test in tests), 2),
@@ -124,15 +124,14 @@ def make_results(
             "words": submission.words._asdict(),
             "points": sum(exercise.points for exercise in exercises),
             "sandbox": level,
-            "unfiltered": seccomp.unavailable_reason(),
+            "missing_walls": missing_walls(level),
         },
     }
 
 
-def describe_sandbox(level: str, unfiltered: str) -> str:
-    """A level in words; `unfiltered` is why there was no filter of system calls, or ""."""
-    reachable = "memory that no limit counts" + " and the network" * (level == "limits")
-    return SANDBOXES[level] + (unfiltered and f"; {unfiltered}, so {reachable} was within reach")
+def describe_sandbox(level: str, missing: str) -> str:
+    """A level in words, with what missing_walls gave for it."""
+    return "; ".join(filter(None, [SANDBOXES[level], missing]))
 
 
 def _test(exercise: Exercise, result: ExerciseResult) -> dict[str, Any]:
@@ -219,7 +218,7 @@ def write_class(
         with atomic_write(out / "class.png") as file:
             _draw(file, [f"{e.number} {e.title}" for e in exercises], kinds)
     extra = [results["extra_data"] for results in marked]
-    levels = Counter((data["sandbox"], data["unfiltered"]) for data in extra)
+    levels = Counter((data["sandbox"], data["missing_walls"]) for data in extra)
     mistakes, absent = _group_causes(rows)
     points = sum(exercise.points for exercise in exercises) + sum(words.values())
     num_unmarked = [len(unmarked(results)) for results in marked]

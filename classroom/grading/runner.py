@@ -12,13 +12,20 @@ from classroom.grading.reference import Trial, make_trials, submitted_files
 from classroom.grading.result import ExerciseResult, NotMarkedError, result_of_error, sanitize
 from classroom.manifest import Exercise
 from classroom.sandbox.levels import LEVELS
-from classroom.sandbox.process import Child, ChildExitedError, ChildTimeoutError, Limits, child_folder
+from classroom.sandbox.process import (
+    Child,
+    ChildExitedError,
+    ChildTimeoutError,
+    Limits,
+    child_folder,
+    wall_seconds,
+)
 from cs231n.checking.dependencies import ForwardFault, find_forward_fault
 from cs231n.checking.exercises import EXERCISES
 from cs231n.checking.exercises import Exercise as KnownExercise
 from cs231n.checking.learner_code import Arrays, Inputs
 
-__all__ = ["MarkingOptions", "Runner"]
+__all__ = ["Clock", "MarkingOptions", "Runner"]
 
 ENDED = ("timed-out", "crashed")
 
@@ -33,6 +40,35 @@ class MarkingOptions(NamedTuple):
     hidden_folders: tuple[str, ...] = ()  # that no student may see
 
 
+class Clock:
+    """The time of one submission: the processor time of its children so far, and when all is over.
+
+    A busy machine gives a child less of the processor, so only what the child used counts. The wall limits
+    are far above, for what sleeps or hangs.
+    """
+
+    def __init__(self, limits: Limits):
+        self._limits, self.seconds = limits, 0.0
+        self._end = time.monotonic() + wall_seconds(limits.total)
+
+    def deadline(self) -> "Deadline":
+        """When the time of an exercise that starts now is over."""
+        end = time.monotonic() + wall_seconds(self._limits.seconds)
+        total = self._limits.total
+        return Deadline(min(self.seconds + self._limits.seconds, total), min(end, self._end))
+
+    def is_over(self) -> bool:
+        """Whether the time of the submission is."""
+        return self.seconds >= self._limits.total or time.monotonic() >= self._end
+
+
+class Deadline(NamedTuple):
+    """When the time of an exercise is over."""
+
+    seconds: float  # of the submission's Clock
+    end: float  # of time.monotonic()
+
+
 class _ExerciseFailed(Exception):
     """There is nothing to compare: what the exercise earns is known."""
 
@@ -43,14 +79,14 @@ class _ExerciseFailed(Exception):
 class Runner:
     """A child that tries exercises, and another child once one has ended: each exercise can end only its own.
 
-        with Runner(files, level, options, end) as runner:
+        with Runner(files, level, options, Clock(options.limits)) as runner:
             result = runner.try_exercise(exercise, {})
 
     Args:
         files: {path: source} of the child's folder.
         level: of the sandbox.
         options: of the marking.
-        end: of time.monotonic(), when the submission's time is over.
+        clock: of the submission.
         holds_reference: whether files hold some of the reference. If so, every problem counts as hidden: no
             word and no number that the student's code chose is reported.
     """
@@ -60,10 +96,10 @@ class Runner:
         files: Mapping[str, str | bytes],
         level: str,
         options: MarkingOptions,
-        end: float,
+        clock: Clock,
         holds_reference: bool = False,
     ):
-        self._level, self._options, self._end = level, options, end
+        self._level, self._options, self._clock = level, options, clock
         self._holds_reference = holds_reference
         self._child: Child | None = None
         self._loaded: dict[str, dict[str, Any]] = {}  # {module: the request that loaded it}
@@ -108,7 +144,7 @@ class Runner:
 
     def _try(self, exercise: Exercise, reference: Mapping[str, Mapping[str, str]]) -> ExerciseResult:
         self._start_child()
-        deadline = self._deadline()
+        deadline = self._clock.deadline()
         known = EXERCISES[exercise.title]
         for file, functions in reference.items():
             self._load(file.removesuffix(".py").replace("/", "."), exercise, functions, deadline)
@@ -168,7 +204,9 @@ class Runner:
             fault = find_forward_fault(known, code, trial.inputs, outputs)
         return fault if self._child else None
 
-    def _load(self, module: str, exercise: Exercise, reference: Mapping[str, str], deadline: float) -> None:
+    def _load(
+        self, module: str, exercise: Exercise, reference: Mapping[str, str], deadline: Deadline
+    ) -> None:
         if module not in self._loaded and module not in self._failed:
             request = {"load": module, "reference": dict(reference)}
             try:
@@ -186,7 +224,7 @@ class Runner:
         if self._child is None:
             self._child = Child(self._folder, self._level, self._options.limits, self._options.hidden_folders)
             for request in self._loaded.values():
-                self._ask(request, self._deadline())
+                self._ask(request, self._clock.deadline())
 
     def _end_child(self) -> None:
         if self._child is not None:
@@ -194,7 +232,7 @@ class Runner:
             self._child = None
 
     def _reply(
-        self, request: dict[str, Any], exercise: Exercise, deadline: float, public: bool
+        self, request: dict[str, Any], exercise: Exercise, deadline: Deadline, public: bool
     ) -> dict[str, Any]:
         reply = self._ask(request, deadline)
         if "error" in reply:
@@ -206,26 +244,27 @@ class Runner:
             self.called |= {name for name in called if isinstance(name, str)}
         return reply
 
-    def _ask(self, request: dict[str, Any], deadline: float) -> dict[str, Any]:
+    def _ask(self, request: dict[str, Any], deadline: Deadline) -> dict[str, Any]:
         if self._child is None:  # it ended while the cause of a fault was looked for
             raise _ExerciseFailed(ExerciseResult(0.0, "crashed", "Its process ended without an answer."))
+        before = self._child.seconds()
         try:
-            return self._child.ask(request, deadline)
+            reply = self._child.ask(request, deadline.seconds - self._clock.seconds, deadline.end)
+            self._clock.seconds += self._child.seconds() - before
+            return reply
         except ChildExitedError as error:
+            self._clock.seconds += self._child.seconds() - before
             self._end_child()
-            text = str(error).capitalize()
+            text = str(error)[0].upper() + str(error)[1:]
             if not isinstance(error, ChildTimeoutError):
                 raise _ExerciseFailed(ExerciseResult(0.0, "crashed", f"{text}.")) from None
             self._require_time()
             raise _ExerciseFailed(ExerciseResult(0.0, "timed-out", f"{text}: a loop without end?")) from None
 
-    def _deadline(self) -> float:
-        return min(time.monotonic() + self._options.limits.seconds, self._end)
-
     def _require_time(self) -> None:
-        if time.monotonic() >= self._end:
+        if self._clock.is_over():
             total = self._options.limits.total
-            text = f"The {total:g} seconds for all of the submission were used up."
+            text = f"The {total:g} seconds of processor time for all of the submission were used up."
             raise _ExerciseFailed(ExerciseResult(0.0, "timed-out", text))
 
 
@@ -236,14 +275,14 @@ class _CodeInChild(NamedTuple):
         runner: with a child that has loaded the module.
         exercise: that is tried.
         module: where its function is.
-        deadline: of time.monotonic().
+        deadline: of the exercise.
         public: whether what an error says may be shown.
     """
 
     runner: Runner
     exercise: Exercise
     module: str
-    deadline: float
+    deadline: Deadline
     public: bool
 
     def ask(self, ask: str, name: str, inputs: Inputs) -> Any:
