@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -63,6 +64,7 @@ COLORS = {
     "other": "0.4",
 }
 PALETTE = ("#1f77b4", "#e377c2", "#f2d13c", "#6a3d9a", "#22d3e0", "#8a0a4f", "#a6bdf5", "#12206b")
+LINE_BREAK = re.compile(r"(?<=\S)\n(?=[^\s\-*|])")  # within a paragraph of Markdown
 MAX_COLORED = len(PALETTE)  # kinds of mistakes with a color in one picture; the others share one
 SANDBOXES = {
     "bubblewrap": "bubblewrap: no network, no files but its own, limits",
@@ -197,6 +199,7 @@ def write_class(
     exercises: Sequence[Exercise],
     has_answers: bool = False,
     words: Mapping[str, float] = {},
+    changes: Sequence[tuple[str, str, str]] = (),
 ) -> None:
     """Write grades.csv, class.png and index.html.
 
@@ -206,6 +209,7 @@ def write_class(
         exercises: all of them.
         has_answers: whether there is a page of `write_answers` to link to.
         words: {number of a question in words: its points}, for those that have points.
+        changes: (student, score before, score now) of those whose score is not that of the last run.
     """
     marked = [row.results for row in rows if row.results is not None]
     _write(out / "grades.csv", _format_grades(rows, exercises, words))
@@ -231,7 +235,9 @@ def write_class(
         address=lambda name: quote(os.fsencode(name)),
         mean=sum(results["score"] for results in marked) / max(1, len(marked)),
         has_answers=has_answers,
+        changes=changes,
         has_words=bool(words),
+        has_lateness=any(data.get("lateness", {}).get("lost") for data in extra),
         num_unmarked=sum(num_unmarked),
         num_waiting=sum(map(bool, num_unmarked)),
         canary=CANARY,
@@ -279,6 +285,7 @@ def write_answers(
         has_points=bool(points),
         marks_file=MARKS_FILE,
         plain_cell=plain_cell,
+        unwrap=lambda text: LINE_BREAK.sub(" ", text),
         sanitize=sanitize,
     )
     _write(out / "answers.html", page)
@@ -289,16 +296,18 @@ def _format_grades(rows: Sequence[Row], exercises: Sequence[Exercise], words: Ma
     writer = csv.writer(text, lineterminator="\n")
     columns = {str(exercise.number): f"{exercise.number} {exercise.title}" for exercise in exercises}
     columns |= {question: f"Question {question}" for question in words}
-    writer.writerow(["student", "score", "points", *columns.values(), "sandbox", "note"])
+    titles = ["student", "score", "points", *columns.values(), "handed in", "lost by lateness"]
+    writer.writerow([*titles, "sandbox", "note"])
     for row in rows:
         if row.results is None:
-            cells = ["", "", *[""] * len(columns), "", plain_cell(row.error or "")]
+            cells = ["", "", *[""] * len(columns), "", "", "", plain_cell(row.error or "")]
         else:
             extra, later = row.results["extra_data"], unmarked(row.results)
             scores = {test["number"]: "" if test in later else test["score"] for test in row.results["tests"]}
             note = plain_cell(" ".join(row.results["output"].splitlines()[:-1]))
-            of_columns = [scores.get(number, "") for number in columns]
-            cells = [row.results["score"], extra["points"], *of_columns, extra["sandbox"], note]
+            lateness = extra.get("lateness", {})
+            cells = [row.results["score"], extra["points"], *[scores.get(number, "") for number in columns]]
+            cells += [lateness.get("handed_in", ""), lateness.get("lost") or "", extra["sandbox"], note]
         writer.writerow([plain_cell(row.student), *cells])
     return text.getvalue()
 
