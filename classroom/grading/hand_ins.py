@@ -101,7 +101,9 @@ def add_lateness(
         deadline: with the rule for late work.
         rule: "newest" or "best".
     """
-    points, lost, lines = round(sum(test["score"] for test in results["tests"]), 2), 0.0, []
+    points: float = round(sum(test["score"] for test in results["tests"]), 2)
+    lost: float = 0
+    lines: list[str] = []
     due = deadline.due_of(student)
     if due and attempt.time is None:
         lines.append(
