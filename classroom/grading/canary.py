@@ -20,7 +20,7 @@ from classroom.grading.compare import agrees
 from classroom.grading.marking import mark
 from classroom.grading.reference import child_files, import_closure, make_trials, submitted_files
 from classroom.grading.runner import MarkingOptions
-from classroom.grading.submission import Submission
+from classroom.grading.submission import submission_of
 from classroom.manifest import Exercise
 from classroom.sandbox.child import can_import, list_modules
 from classroom.sandbox.process import Child, best_level, child_folder, missing_walls
@@ -84,7 +84,7 @@ def check_worker(options: MarkingOptions, grader: str) -> Environment:
     for name, solved, share in (("the kit's own solutions", options.exercises, 1), ("a blank file", (), 0)):
         sources = child_files(options.exercises, solved)
         files = {file: sources[file].decode() for file in submitted_files(options.exercises)}
-        results, _ = mark(Submission(files, {}, []), options, level)
+        results, _ = mark(submission_of(files, options.exercises), options, level)
         for exercise in options.exercises:
             result = results[exercise.number]
             if abs(result.share - share) > 1e-9:

@@ -1,14 +1,13 @@
 """Exercises of one submission, tried in child processes."""
 
 import time
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from classroom.grading.compare import ArrayMarks, numeric_outputs
-from classroom.grading.reference import Trial, make_trials, submitted_files
+from classroom.grading.reference import Trial, make_trials
 from classroom.grading.result import ExerciseResult, NotMarkedError, result_of_error, sanitize
 from classroom.manifest import Exercise
 from classroom.sandbox.levels import LEVELS
@@ -48,8 +47,13 @@ class Clock:
     """
 
     def __init__(self, limits: Limits):
-        self._limits, self.seconds = limits, 0.0
-        self._end = time.monotonic() + wall_seconds(limits.total)
+        self._limits = limits
+        self.restart()
+
+    def restart(self) -> None:
+        """Give all of the time again."""
+        self.seconds = 0.0
+        self._end = time.monotonic() + wall_seconds(self._limits.total)
 
     def deadline(self) -> "Deadline":
         """When the time of an exercise that starts now is over."""
@@ -80,7 +84,11 @@ class Runner:
     """A child that tries exercises, and another child once one has ended: each exercise can end only its own.
 
         with Runner(files, level, options, Clock(options.limits)) as runner:
-            result = runner.try_exercise(exercise, {})
+            for hidden in (False, True):
+                for exercise in exercises:
+                    results[exercise.number] = runner.try_exercise(exercise, {}, hidden)
+
+    A child that got a hidden problem gets no public one: what is told of a public one could carry it out.
 
     Args:
         files: {path: source} of the child's folder.
@@ -102,7 +110,12 @@ class Runner:
         self._level, self._options, self._clock = level, options, clock
         self._holds_reference = holds_reference
         self._child: Child | None = None
-        self._loaded: dict[str, dict[str, Any]] = {}  # {module: the request that loaded it}
+        self._is_hidden = holds_reference  # the child may have seen what is not to be told
+        self._without: tuple[str, ...] = ()  # functions that raise in the child
+        self._marks: dict[int, ArrayMarks] = {}  # by the number of the exercise
+        self._ended: dict[int, ExerciseResult] = {}  # of exercises that are not to be tried again
+        self._loaded: set[str] = set()  # modules that this child has
+        self._requests: dict[str, dict[str, Any]] = {}  # {module: the request that loaded it, in any child}
         self._failed: dict[str, ExerciseResult] = {}  # {module that cannot be imported: why}
         self.called: set[str] = set()  # functions of the reference that the student's code called
         self._context = child_folder(files)
@@ -119,21 +132,34 @@ class Runner:
         """Whether a file was tried and cannot be imported."""
         return file.removesuffix(".py").replace("/", ".") in self._failed
 
-    def try_exercise(self, exercise: Exercise, reference: Mapping[str, Mapping[str, str]]) -> ExerciseResult:
-        """Try one exercise.
+    def try_exercise(
+        self, exercise: Exercise, reference: Mapping[str, Mapping[str, str]], hidden: bool
+    ) -> ExerciseResult:
+        """Try one exercise on its public problems, or on the hidden ones, for which there is another child.
 
         Args:
             exercise: to be tried.
             reference: {file: {function of it: file of the child's folder that has the reference's}}.
+            hidden: which problems; once True, always True. If the files hold some of the reference: all.
+
+        Returns:
+            The result over the problems so far.
 
         Raises:
             OSError: no child could be started, or the grader failed, which is not the student's fault.
         """
+        if hidden and not self._is_hidden:
+            self._end_child()
+            self._clock.restart()  # loops without end so far must not cost what is right
+        self._is_hidden |= hidden
+        number = exercise.number
+        marks = self._marks.setdefault(number, ArrayMarks(exercise.title, exercise.notes_weight))
         try:
-            self._require_time()
-            return self._try(exercise, reference)
+            if number not in self._ended and not marks.earns_nothing:
+                self._require_time()
+                self._try(exercise, reference, marks)
         except _ExerciseFailed as failure:
-            return failure.result
+            self._ended[number] = failure.result
         except OSError:
             raise
         except Exception as error:
@@ -141,18 +167,21 @@ class Runner:
                 f"the grader failed at exercise {exercise.number} {exercise.title} "
                 f"({type(error).__name__}); try: look at what was handed in"
             ) from error
+        return self._ended.get(number) or marks.result()
 
-    def _try(self, exercise: Exercise, reference: Mapping[str, Mapping[str, str]]) -> ExerciseResult:
-        self._start_child()
-        deadline = self._clock.deadline()
+    def _try(self, exercise: Exercise, reference: Mapping[str, Mapping[str, str]], marks: ArrayMarks) -> None:
         known = EXERCISES[exercise.title]
-        for file, functions in reference.items():
-            self._load(file.removesuffix(".py").replace("/", "."), exercise, functions, deadline)
-        self._load(known.module, exercise, {}, deadline)
-        marks = ArrayMarks(exercise.title, exercise.notes_weight)
+        modules = {file.removesuffix(".py").replace("/", "."): names for file, names in reference.items()}
+        modules.setdefault(known.module, {})
+        self._start_child(known.forbidden if self._is_hidden else (), modules)
+        deadline = self._clock.deadline()
+        for module, functions in modules.items():
+            self._load(module, exercise, functions, deadline)
+        public = not self._is_hidden
+        code = _CodeInChild(self, exercise, known.module, deadline, public)
         for trial in make_trials(exercise.title, self._options.seed):
-            public = trial.is_public and not self._holds_reference
-            code = _CodeInChild(self, exercise, known.module, deadline, public)
+            if trial.is_public != public and not self._holds_reference:
+                continue
             try:
                 outputs = numeric_outputs(code.ask("run", exercise.title, trial.inputs), trial.expected)
             except _ExerciseFailed as failure:
@@ -165,8 +194,7 @@ class Runner:
             if is_first and fault and fault.kind != "another-forward" and not trial.is_large:
                 if forward := self._find_forward_fault(known, code, trial, outputs):
                     marks.blame_forward(forward)
-                self._start_child()  # if it has come to its end since
-        return marks.result()
+                self._start_child(self._without, modules)  # if it has come to its end since
 
     def _add_error(
         self,
@@ -210,8 +238,9 @@ class Runner:
         if module not in self._loaded and module not in self._failed:
             request = {"load": module, "reference": dict(reference)}
             try:
-                self._reply(request, exercise, deadline, not self._holds_reference)
-                self._loaded[module] = request
+                self._reply(request | {"without": self._without}, exercise, deadline, not self._is_hidden)
+                self._requests[module] = request
+                self._loaded.add(module)
             except _ExerciseFailed as failure:
                 kind = "no-import" if failure.result.kind == "raised" else failure.result.kind
                 text = f"{module.replace('.', '/')}.py cannot be imported. {failure.result.text}"
@@ -219,12 +248,23 @@ class Runner:
         if module in self._failed:
             raise _ExerciseFailed(self._failed[module])
 
-    def _start_child(self) -> None:
-        """Start a child unless there is one, and load in it what the one before it had loaded."""
+    def _start_child(self, without: tuple[str, ...], modules: Collection[str]) -> None:
+        """Start a child unless there is one, and load in it what another one had loaded: that takes no time.
+
+        Args:
+            without: functions that raise in it, wherever the student wrote them.
+            modules: that it needs.
+        """
         if self._child is None:
             self._child = Child(self._folder, self._level, self._options.limits, self._options.hidden_folders)
-            for request in self._loaded.values():
-                self._ask(request, self._clock.deadline())
+            self._loaded = set()
+        if without != self._without:
+            self._loaded = set()  # a child reads its files anew then
+            self._without = without
+        for module in modules:
+            if module in self._requests and module not in self._loaded:
+                self._ask(self._requests[module] | {"without": without}, self._clock.deadline())
+                self._loaded.add(module)
 
     def _end_child(self) -> None:
         if self._child is not None:
@@ -237,8 +277,7 @@ class Runner:
         reply = self._ask(request, deadline)
         if "error" in reply:
             exercises = self._options.exercises
-            files = {Path(file).name for file in submitted_files(exercises)}
-            raise _ExerciseFailed(result_of_error(reply["error"], exercise, exercises, public, files))
+            raise _ExerciseFailed(result_of_error(reply["error"], exercise, exercises, public))
         called = reply.get("called")
         if isinstance(called, list):
             self.called |= {name for name in called if isinstance(name, str)}

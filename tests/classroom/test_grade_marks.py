@@ -226,9 +226,9 @@ def test_a_second_try_is_for_what_ran_out_of_time_alone(monkeypatch):
     tried = []
     real = Runner.try_exercise
 
-    def try_exercise(self, exercise, reference):
-        tried.append((exercise.title, bool(reference)))
-        return real(self, exercise, reference)
+    def try_exercise(self, exercise, reference, hidden):
+        tried.append((exercise.title, bool(reference), hidden))
+        return real(self, exercise, reference, hidden)
 
     monkeypatch.setattr(Runner, "try_exercise", try_exercise)
     slow = ExerciseResult(0.0, "timed-out", "Slow.")
@@ -238,7 +238,8 @@ def test_a_second_try_is_for_what_ran_out_of_time_alone(monkeypatch):
         earlier[numbers[title]] = slow
     options = MarkingOptions(EXERCISES, 7, BRIEF._replace(seconds=1), weakest_level="limits")
     results, _ = mark(Submission(solved(ENDLESS), {}, []), options, earlier=earlier)
-    assert tried == [("affine_forward", False), ("relu_forward", False), ("relu_backward", True)]
+    own = [(title, False, hidden) for hidden in (False, True) for title in ("affine_forward", "relu_forward")]
+    assert tried == [*own, ("relu_backward", True, True)]
     assert results[numbers["affine_forward"]] == ExerciseResult(1.0)
     assert results[numbers["relu_forward"]].text.endswith("no other student's code beside it.")
     assert results[numbers["relu_backward"]].share == 1
