@@ -14,7 +14,7 @@ from cs231n import fast_layers  # noqa: E402
 from tests.support import make_blobs  # noqa: E402
 from tests.support.tally import table  # noqa: E402
 
-# Grading is for Linux: its children need setrlimit, namespaces and /proc, and its zips names of any bytes.
+# Grading is for Linux: its children need setrlimit, bubblewrap and /proc, and its zips names of any bytes.
 collect_ignore_glob = (
     []
     if sys.platform == "linux"

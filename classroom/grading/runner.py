@@ -10,13 +10,21 @@ from classroom.grading.compare import ArrayMarks, numeric_outputs
 from classroom.grading.reference import Trial, make_trials
 from classroom.grading.result import ExerciseResult, NotMarkedError, result_of_error, sanitize
 from classroom.manifest import Exercise
-from classroom.sandbox.process import Child, ChildExitedError, ChildTimeoutError, Limits, child_folder
+from classroom.sandbox.levels import LEVELS
+from classroom.sandbox.process import (
+    Child,
+    ChildExitedError,
+    ChildTimeoutError,
+    Limits,
+    child_folder,
+    wall_seconds,
+)
 from cs231n.checking.dependencies import ForwardFault, find_forward_fault
 from cs231n.checking.exercises import EXERCISES
 from cs231n.checking.exercises import Exercise as KnownExercise
 from cs231n.checking.learner_code import Arrays, Inputs
 
-__all__ = ["MarkingOptions", "Runner"]
+__all__ = ["Clock", "MarkingOptions", "Runner"]
 
 ENDED = ("timed-out", "crashed")
 
@@ -27,8 +35,42 @@ class MarkingOptions(NamedTuple):
     exercises: tuple[Exercise, ...]
     seed: int  # of the hidden problems
     limits: Limits = Limits()
-    weakest_level: str = "limits"  # of the sandbox that will do
+    weakest_level: str = LEVELS[0]  # of the sandbox that will do
     hidden_folders: tuple[str, ...] = ()  # that no student may see
+
+
+class Clock:
+    """The time of one submission: the processor time of its children so far, and when all is over.
+
+    A busy machine gives a child less of the processor, so only what the child used counts. The wall limits
+    are far above, for what sleeps or hangs.
+    """
+
+    def __init__(self, limits: Limits):
+        self._limits = limits
+        self.restart()
+
+    def restart(self) -> None:
+        """Give all of the time again."""
+        self.seconds = 0.0
+        self._end = time.monotonic() + wall_seconds(self._limits.total)
+
+    def deadline(self) -> "Deadline":
+        """When the time of an exercise that starts now is over."""
+        end = time.monotonic() + wall_seconds(self._limits.seconds)
+        total = self._limits.total
+        return Deadline(min(self.seconds + self._limits.seconds, total), min(end, self._end))
+
+    def is_over(self) -> bool:
+        """Whether the time of the submission is."""
+        return self.seconds >= self._limits.total or time.monotonic() >= self._end
+
+
+class Deadline(NamedTuple):
+    """When the time of an exercise is over."""
+
+    seconds: float  # of the submission's Clock
+    end: float  # of time.monotonic()
 
 
 class _ExerciseFailed(Exception):
@@ -41,7 +83,7 @@ class _ExerciseFailed(Exception):
 class Runner:
     """A child that tries exercises, and another child once one has ended: each exercise can end only its own.
 
-        with Runner(files, level, options, end) as runner:
+        with Runner(files, level, options, Clock(options.limits)) as runner:
             for hidden in (False, True):
                 for exercise in exercises:
                     results[exercise.number] = runner.try_exercise(exercise, {}, hidden)
@@ -52,7 +94,7 @@ class Runner:
         files: {path: source} of the child's folder.
         level: of the sandbox.
         options: of the marking.
-        end: of time.monotonic(), when the submission's time is over.
+        clock: of the submission.
         holds_reference: whether files hold some of the reference. If so, every problem counts as hidden: no
             word and no number that the student's code chose is reported.
     """
@@ -62,10 +104,10 @@ class Runner:
         files: Mapping[str, str | bytes],
         level: str,
         options: MarkingOptions,
-        end: float,
+        clock: Clock,
         holds_reference: bool = False,
     ):
-        self._level, self._options, self._end = level, options, end
+        self._level, self._options, self._clock = level, options, clock
         self._holds_reference = holds_reference
         self._child: Child | None = None
         self._is_hidden = holds_reference  # the child may have seen what is not to be told
@@ -108,6 +150,7 @@ class Runner:
         """
         if hidden and not self._is_hidden:
             self._end_child()
+            self._clock.restart()  # loops without end so far must not cost what is right
         self._is_hidden |= hidden
         number = exercise.number
         marks = self._marks.setdefault(number, ArrayMarks(exercise.title, exercise.notes_weight))
@@ -131,7 +174,7 @@ class Runner:
         modules = {file.removesuffix(".py").replace("/", "."): names for file, names in reference.items()}
         modules.setdefault(known.module, {})
         self._start_child(known.forbidden if self._is_hidden else (), modules)
-        deadline = self._deadline()
+        deadline = self._clock.deadline()
         for module, functions in modules.items():
             self._load(module, exercise, functions, deadline)
         public = not self._is_hidden
@@ -189,7 +232,9 @@ class Runner:
             fault = find_forward_fault(known, code, trial.inputs, outputs)
         return fault if self._child else None
 
-    def _load(self, module: str, exercise: Exercise, reference: Mapping[str, str], deadline: float) -> None:
+    def _load(
+        self, module: str, exercise: Exercise, reference: Mapping[str, str], deadline: Deadline
+    ) -> None:
         if module not in self._loaded and module not in self._failed:
             request = {"load": module, "reference": dict(reference)}
             try:
@@ -218,7 +263,7 @@ class Runner:
             self._without = without
         for module in modules:
             if module in self._requests and module not in self._loaded:
-                self._ask(self._requests[module] | {"without": without}, self._deadline())
+                self._ask(self._requests[module] | {"without": without}, self._clock.deadline())
                 self._loaded.add(module)
 
     def _end_child(self) -> None:
@@ -227,7 +272,7 @@ class Runner:
             self._child = None
 
     def _reply(
-        self, request: dict[str, Any], exercise: Exercise, deadline: float, public: bool
+        self, request: dict[str, Any], exercise: Exercise, deadline: Deadline, public: bool
     ) -> dict[str, Any]:
         reply = self._ask(request, deadline)
         if "error" in reply:
@@ -238,26 +283,27 @@ class Runner:
             self.called |= {name for name in called if isinstance(name, str)}
         return reply
 
-    def _ask(self, request: dict[str, Any], deadline: float) -> dict[str, Any]:
+    def _ask(self, request: dict[str, Any], deadline: Deadline) -> dict[str, Any]:
         if self._child is None:  # it ended while the cause of a fault was looked for
             raise _ExerciseFailed(ExerciseResult(0.0, "crashed", "Its process ended without an answer."))
+        before = self._child.seconds()
         try:
-            return self._child.ask(request, deadline)
+            reply = self._child.ask(request, deadline.seconds - self._clock.seconds, deadline.end)
+            self._clock.seconds += self._child.seconds() - before
+            return reply
         except ChildExitedError as error:
+            self._clock.seconds += self._child.seconds() - before
             self._end_child()
-            text = str(error).capitalize()
+            text = str(error)[0].upper() + str(error)[1:]
             if not isinstance(error, ChildTimeoutError):
                 raise _ExerciseFailed(ExerciseResult(0.0, "crashed", f"{text}.")) from None
             self._require_time()
             raise _ExerciseFailed(ExerciseResult(0.0, "timed-out", f"{text}: a loop without end?")) from None
 
-    def _deadline(self) -> float:
-        return min(time.monotonic() + self._options.limits.seconds, self._end)
-
     def _require_time(self) -> None:
-        if time.monotonic() >= self._end:
+        if self._clock.is_over():
             total = self._options.limits.total
-            text = f"The {total:g} seconds for all of the submission were used up."
+            text = f"The {total:g} seconds of processor time for all of the submission were used up."
             raise _ExerciseFailed(ExerciseResult(0.0, "timed-out", text))
 
 
@@ -268,14 +314,14 @@ class _CodeInChild(NamedTuple):
         runner: with a child that has loaded the module.
         exercise: that is tried.
         module: where its function is.
-        deadline: of time.monotonic().
+        deadline: of the exercise.
         public: whether what an error says may be shown.
     """
 
     runner: Runner
     exercise: Exercise
     module: str
-    deadline: float
+    deadline: Deadline
     public: bool
 
     def ask(self, ask: str, name: str, inputs: Inputs) -> Any:

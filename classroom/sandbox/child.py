@@ -4,9 +4,9 @@ It has no expected value, no seed and no solution, and what it sends is only com
 
     python -I -S -B child.py SETTINGS
 
-in a folder made for it, which holds this file, seccomp.py, wire.py, the student's cs231n/ and, for
-follow-through, what the reference puts in the place of functions. It reads a request from stdin and writes an
-answer to stdout, again and again, until stdin ends.
+in a folder made for it, which holds this file, landlock.py, seccomp.py, wire.py, the student's cs231n/ and,
+for follow-through, what the reference puts in the place of functions. It reads a request from stdin and
+writes an answer to stdout, again and again, until stdin ends.
 """
 
 import ast
@@ -41,6 +41,7 @@ def main() -> None:
     settings = json.loads(sys.argv[1])
     library = tuple(sys.path)
     sys.path[:0] = [str(HERE), settings["packages"]]
+    import landlock
     import seccomp
     import wire
 
@@ -50,9 +51,13 @@ def main() -> None:
         raise OSError(f"{os.devnull} is no device; try: mknod -m 666 {os.devnull} c 1 3")
     if settings["user"] is not None:
         load_unreadable(list_modules(library, os.path.join(settings["packages"], "numpy")), settings["user"])
+    if settings["landlock"]:
+        readable = [str(HERE), *settings["readable"]]
+        landlock.confine_files(readable, settings["hidden"], (os.devnull, "/dev/urandom"), settings["home"])
     confine(settings)
     if not os.access(HERE / "wire.py", os.R_OK):
         raise PermissionError(f"a child cannot read its folder below {HERE.parent}; try: TMPDIR=/tmp")
+    seccomp.die_with_parent()  # a change of user has cleared it
     if settings["filter"]:
         seccomp.refuse_calls()
         seccomp.hide_memory()  # from another student's child
