@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from classroom.deadlines import Deadline
 from cs231n.common.files import REPOSITORY
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "suggest",
 ]
 
+HAND_INS = ("newest", "best")
 MANIFEST = Path(__file__).with_name("exercises.json")
 # {file with exercises: the file in which a learner may add sandwiches for them}
 HELPER_FILES = {"cs231n/classifiers/fc_net.py": "cs231n/layer_utils.py"}
@@ -58,11 +60,19 @@ class Manifest(NamedTuple):
 
     exercises: list[Exercise]
     words: dict[str, float] = {}  # {number of a question in words: its points}
+    hand_ins: str = "newest"  # or "best": which of several counts
+    deadline: Deadline = Deadline()
 
 
 SETTING_TYPES: dict[str, tuple[type, ...]] = {
     "exercises": (list,),
     "words": (dict,),
+    "hand_ins": (str,),
+    "due": (str,),
+    "grace_minutes": (int, float),
+    "late_per_day": (int, float),
+    "extensions": (dict,),
+    "handed_in": (dict,),
 }
 FIELD_TYPES: dict[str, tuple[type, ...]] = {
     "number": (int,),
@@ -116,7 +126,14 @@ def load_manifest(path: str | os.PathLike = MANIFEST) -> Manifest:
         _require_type(path.name, f"words: {question}", points, (int, float))
         if not 0 < points < math.inf:
             raise ManifestError(f"{where} must have points above 0, got {points}")
-    return Manifest(exercises, words)
+    hand_ins = settings.get("hand_ins", HAND_INS[0])
+    if hand_ins not in HAND_INS:
+        raise ManifestError(f"{path.name}: hand_ins must be {' or '.join(HAND_INS)}, got {hand_ins!r}")
+    try:
+        deadline = Deadline.from_settings(settings)
+    except ValueError as error:
+        raise ManifestError(f"{path.name}: {error}") from None
+    return Manifest(exercises, words, hand_ins, deadline)
 
 
 def _parse_exercises(name: str, entries: list[Any]) -> list[Exercise]:

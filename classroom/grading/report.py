@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,7 +21,7 @@ from classroom.grading.submission import Submission
 from classroom.grading.word_marks import MARKS_FILE, WordMark, answer_digest, is_words, unmarked
 from classroom.grading.words import QuestionInWords, StudentWords
 from classroom.manifest import Exercise
-from classroom.sandbox import seccomp
+from classroom.sandbox.process import missing_walls
 from cs231n.common.files import REPOSITORY, atomic_write
 
 __all__ = [
@@ -63,10 +64,11 @@ COLORS = {
     "other": "0.4",
 }
 PALETTE = ("#1f77b4", "#e377c2", "#f2d13c", "#6a3d9a", "#22d3e0", "#8a0a4f", "#a6bdf5", "#12206b")
+LINE_BREAK = re.compile(r"(?<=\S)\n(?=[^\s\-*|])")  # within a paragraph of Markdown
 MAX_COLORED = len(PALETTE)  # kinds of mistakes with a color in one picture; the others share one
 SANDBOXES = {
     "bubblewrap": "bubblewrap: no network, no files but its own, limits",
-    "limits": "limits alone: the files that the grader may read, or anyone, were within reach",
+    "limits": "limits alone (--unsafe): names of files and numbers of processes were within reach",
 }
 
 CANARY = "There the kit's own solutions got all points before, and a blank submission none."
@@ -108,7 +110,7 @@ def make_results(
     tests = [_test(exercise, results[exercise.number]) for exercise in exercises]
     lines = [
         *map(sanitize, [*submission.faults.values(), *submission.notes]),
-        f"Sandbox: {describe_sandbox(level, seccomp.unavailable_reason())}. {CANARY}",
+        f"Sandbox: {describe_sandbox(level, missing_walls(level))}. {CANARY}",
     ]
     return {
         "score": round(sum(test["score"] for test in tests), 2),
@@ -122,15 +124,14 @@ def make_results(
             "words": submission.words._asdict(),
             "points": sum(exercise.points for exercise in exercises),
             "sandbox": level,
-            "unfiltered": seccomp.unavailable_reason(),
+            "missing_walls": missing_walls(level),
         },
     }
 
 
-def describe_sandbox(level: str, unfiltered: str) -> str:
-    """A level in words; `unfiltered` is why there was no filter of system calls, or ""."""
-    reachable = "memory that no limit counts" + " and the network" * (level == "limits")
-    return SANDBOXES[level] + (unfiltered and f"; {unfiltered}, so {reachable} was within reach")
+def describe_sandbox(level: str, missing: str) -> str:
+    """A level in words, with what missing_walls gave for it."""
+    return "; ".join(filter(None, [SANDBOXES[level], missing]))
 
 
 def _test(exercise: Exercise, result: ExerciseResult) -> dict[str, Any]:
@@ -198,6 +199,7 @@ def write_class(
     exercises: Sequence[Exercise],
     has_answers: bool = False,
     words: Mapping[str, float] = {},
+    changes: Sequence[tuple[str, str, str]] = (),
 ) -> None:
     """Write grades.csv, class.png and index.html.
 
@@ -207,6 +209,7 @@ def write_class(
         exercises: all of them.
         has_answers: whether there is a page of `write_answers` to link to.
         words: {number of a question in words: its points}, for those that have points.
+        changes: (student, score before, score now) of those whose score is not that of the last run.
     """
     marked = [row.results for row in rows if row.results is not None]
     _write(out / "grades.csv", _format_grades(rows, exercises, words))
@@ -215,7 +218,7 @@ def write_class(
         with atomic_write(out / "class.png") as file:
             _draw(file, [f"{e.number} {e.title}" for e in exercises], kinds)
     extra = [results["extra_data"] for results in marked]
-    levels = Counter((data["sandbox"], data["unfiltered"]) for data in extra)
+    levels = Counter((data["sandbox"], data["missing_walls"]) for data in extra)
     mistakes, absent = _group_causes(rows)
     points = sum(exercise.points for exercise in exercises) + sum(words.values())
     num_unmarked = [len(unmarked(results)) for results in marked]
@@ -232,7 +235,9 @@ def write_class(
         address=lambda name: quote(os.fsencode(name)),
         mean=sum(results["score"] for results in marked) / max(1, len(marked)),
         has_answers=has_answers,
+        changes=changes,
         has_words=bool(words),
+        has_lateness=any(data.get("lateness", {}).get("lost") for data in extra),
         num_unmarked=sum(num_unmarked),
         num_waiting=sum(map(bool, num_unmarked)),
         canary=CANARY,
@@ -280,6 +285,7 @@ def write_answers(
         has_points=bool(points),
         marks_file=MARKS_FILE,
         plain_cell=plain_cell,
+        unwrap=lambda text: LINE_BREAK.sub(" ", text),
         sanitize=sanitize,
     )
     _write(out / "answers.html", page)
@@ -290,16 +296,18 @@ def _format_grades(rows: Sequence[Row], exercises: Sequence[Exercise], words: Ma
     writer = csv.writer(text, lineterminator="\n")
     columns = {str(exercise.number): f"{exercise.number} {exercise.title}" for exercise in exercises}
     columns |= {question: f"Question {question}" for question in words}
-    writer.writerow(["student", "score", "points", *columns.values(), "sandbox", "note"])
+    titles = ["student", "score", "points", *columns.values(), "handed in", "lost by lateness"]
+    writer.writerow([*titles, "sandbox", "note"])
     for row in rows:
         if row.results is None:
-            cells = ["", "", *[""] * len(columns), "", plain_cell(row.error or "")]
+            cells = ["", "", *[""] * len(columns), "", "", "", plain_cell(row.error or "")]
         else:
             extra, later = row.results["extra_data"], unmarked(row.results)
             scores = {test["number"]: "" if test in later else test["score"] for test in row.results["tests"]}
             note = plain_cell(" ".join(row.results["output"].splitlines()[:-1]))
-            of_columns = [scores.get(number, "") for number in columns]
-            cells = [row.results["score"], extra["points"], *of_columns, extra["sandbox"], note]
+            lateness = extra.get("lateness", {})
+            cells = [row.results["score"], extra["points"], *[scores.get(number, "") for number in columns]]
+            cells += [lateness.get("handed_in", ""), lateness.get("lost") or "", extra["sandbox"], note]
         writer.writerow([plain_cell(row.student), *cells])
     return text.getvalue()
 

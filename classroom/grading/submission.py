@@ -34,6 +34,7 @@ __all__ = [
     "list_ignored",
     "open_hand_in",
     "read_submission",
+    "student_of",
     "submission_of",
 ]
 
@@ -77,7 +78,7 @@ def find_submissions(folder: str | os.PathLike) -> dict[str, Path]:
     if not Path(folder).is_dir():
         raise ValueError(f"grade: there is no folder {folder}; try: the folder that holds the submissions")
     for path in sorted(Path(folder).iterdir()):
-        student = _student_of(path)
+        student = student_of(path)
         if student is None:
             continue
         if student in paths:
@@ -98,11 +99,11 @@ def list_ignored(folder: str | os.PathLike) -> list[str]:
     return [
         path.name
         for path in sorted(Path(folder).iterdir())
-        if _student_of(path) is None and not reader.is_skipped(path.name)
+        if student_of(path) is None and not reader.is_skipped(path.name)
     ]
 
 
-def _student_of(path: Path) -> str | None:
+def student_of(path: Path) -> str | None:
     """Whose submission that is, or None if it is none."""
     if path.name.startswith((".", "__MACOSX")):
         return None

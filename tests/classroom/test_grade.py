@@ -21,7 +21,7 @@ from classroom.grading import grade as grading
 from classroom.grading.canary import CanaryError, Environment, check_worker
 from classroom.grading.reference import child_files, make_trials
 from classroom.grading.result import ExerciseResult
-from classroom.sandbox.process import Child, ChildTimeoutError, best_level
+from classroom.sandbox.process import Child, ChildTimeoutError, Limits, best_level
 from cs231n.common.executors import Serial
 from cs231n.common.files import REPOSITORY
 from tests.support.grading import EXERCISES, LAYERS, OPTIM, WRONG_ALT, blank, hostile, solved, zipped
@@ -138,6 +138,13 @@ def test_some_are_marked_alone_or_anew(out, submissions, quick, capsys):
     assert command(submissions, out, "--again") == 0 and len(quick) == 9
     assert command(submissions, out, "--only", "zoe") == 1
     assert "no submission is of 'zoe'; try: --only one of =1+1, ada" in capsys.readouterr().err
+
+
+def test_limits_are_options(out, submissions, quick, monkeypatch):
+    options = []
+    monkeypatch.setattr(canary, "check_worker", lambda *given: options.append(given[0]) or ENVIRONMENT)
+    assert command(submissions, out, "--seconds", "30", "--memory", "2048") == 0
+    assert {given.limits for given in options} == {Limits(30, 360, 2 << 30)}
 
 
 def test_nothing_of_the_seed_is_in_what_students_get(out, submissions, quick):
