@@ -7,7 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 import jinja2
@@ -22,6 +22,9 @@ from classroom.manifest import Exercise
 from classroom.sandbox import seccomp
 from cs231n.common.files import REPOSITORY, atomic_write
 
+if TYPE_CHECKING:
+    from classroom.grading.similar import Comparison
+
 __all__ = [
     "Row",
     "format_line",
@@ -30,6 +33,7 @@ __all__ = [
     "write_answers",
     "write_class",
     "write_gradebook",
+    "write_similarity",
     "write_student",
 ]
 
@@ -254,6 +258,23 @@ def write_answers(
     faults = [(name, fault) for name, words in students.items() for fault in words.faults]
     page = _render("answers.html.j2", answers=answers, faults=faults, sanitize=sanitize)
     _write(out / "answers.html", page)
+
+
+def write_similarity(out: Path, comparison: "Comparison") -> None:
+    """Write similarity.html and similarity.csv."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["student", "other student", "share", "other share", "where"])
+    for pair in comparison.pairs:
+        cells = [*pair.students, *(f"{share:.2f}" for share in pair.shares), pair.labels]
+        writer.writerow(map(plain_cell, cells))
+    for copy in comparison.copies:
+        writer.writerow(
+            [plain_cell(copy.student), "(the kit's definitions)", f"{copy.share:.2f}", "", copy.file]
+        )
+    _write(out / "similarity.csv", text.getvalue())
+    page = _render("similarity.html.j2", **comparison._asdict(), sanitize=sanitize)
+    _write(out / "similarity.html", page)
 
 
 def _format_grades(rows: Sequence[Row], exercises: Sequence[Exercise]) -> str:
