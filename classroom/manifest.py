@@ -1,26 +1,32 @@
-"""The list of exercises: which functions a learner is to write, for what points."""
+"""The manifest: which functions a learner is to write, for what points, and how a course counts them."""
 
 import difflib
 import json
+import math
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from classroom.deadlines import Deadline
 from cs231n.common.files import REPOSITORY
 
 __all__ = [
     "MANIFEST",
     "Exercise",
+    "Manifest",
     "ManifestError",
     "files_of",
     "functions_by_file",
     "learner_manifest",
     "load_exercises",
+    "load_manifest",
     "locate_function",
     "suggest",
 ]
 
+HAND_INS = ("newest", "best")
 MANIFEST = Path(__file__).with_name("exercises.json")
 # {file with exercises: the file in which a learner may add sandwiches for them}
 HELPER_FILES = {"cs231n/classifiers/fc_net.py": "cs231n/layer_utils.py"}
@@ -49,6 +55,25 @@ class Exercise(NamedTuple):
         return f"Exercise {self.number}: {self.title}"
 
 
+class Manifest(NamedTuple):
+    """A whole manifest; docs/classroom.md says what each setting is."""
+
+    exercises: list[Exercise]
+    words: dict[str, float] = {}  # {number of a question in words: its points}
+    hand_ins: str = "newest"  # or "best": which of several counts
+    deadline: Deadline = Deadline()
+
+
+SETTING_TYPES: dict[str, tuple[type, ...]] = {
+    "exercises": (list,),
+    "words": (dict,),
+    "hand_ins": (str,),
+    "due": (str,),
+    "grace_minutes": (int, float),
+    "late_per_day": (int, float),
+    "extensions": (dict,),
+    "handed_in": (dict,),
+}
 FIELD_TYPES: dict[str, tuple[type, ...]] = {
     "number": (int,),
     "title": (str,),
@@ -64,32 +89,80 @@ FIELD_TYPES: dict[str, tuple[type, ...]] = {
 
 
 def load_exercises(path: str | os.PathLike = MANIFEST) -> list[Exercise]:
-    """The exercises of a manifest, in its order.
+    """The exercises of a manifest, in its order; see load_manifest."""
+    return load_manifest(path).exercises
+
+
+def load_manifest(path: str | os.PathLike = MANIFEST) -> Manifest:
+    """Read a manifest: a list of exercises, or an object with settings, which may leave the exercises out.
 
     Raises:
         ManifestError: it cannot be read, or an entry is not as it should be; the message names the entry.
     """
     path = Path(path)
     try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
+        settings = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         example = MANIFEST.relative_to(REPOSITORY)
         raise ManifestError(
             f"cannot read the manifest {path}: {error}; try {example} as an example"
         ) from None
-    if not isinstance(entries, list) or not entries:
-        raise ManifestError(f"{path.name}: expected a list of exercises, got {type(entries).__name__}")
-    exercises = [_parse(f"{path.name}, entry {i}", entry) for i, entry in enumerate(entries, start=1)]
+    if isinstance(settings, list):
+        settings = {"exercises": settings}
+    if not isinstance(settings, dict):
+        raise ManifestError(f"{path.name}: expected a list of exercises, got {type(settings).__name__}")
+    _require_known(path.name, settings, SETTING_TYPES, "setting")
+    for key, types in SETTING_TYPES.items():
+        if key in settings:
+            _require_type(path.name, key, settings[key], types)
+    exercises = (
+        _parse_exercises(path.name, settings["exercises"]) if "exercises" in settings else load_exercises()
+    )
+    words = settings.get("words", {})
+    for question, points in words.items():
+        where = f"{path.name}, words: {question!r}"
+        if not re.fullmatch(r"\d{1,2}\.\d{1,2}", question):
+            raise ManifestError(f"{where} is no number of a question; try 2.9 or the like")
+        _require_type(path.name, f"words: {question}", points, (int, float))
+        if not 0 < points < math.inf:
+            raise ManifestError(f"{where} must have points above 0, got {points}")
+    hand_ins = settings.get("hand_ins", HAND_INS[0])
+    if hand_ins not in HAND_INS:
+        raise ManifestError(f"{path.name}: hand_ins must be {' or '.join(HAND_INS)}, got {hand_ins!r}")
+    try:
+        deadline = Deadline.from_settings(settings)
+    except ValueError as error:
+        raise ManifestError(f"{path.name}: {error}") from None
+    return Manifest(exercises, words, hand_ins, deadline)
+
+
+def _parse_exercises(name: str, entries: list[Any]) -> list[Exercise]:
+    """The exercises of the manifest of that name."""
+    if not entries:
+        raise ManifestError(f"{name}: expected a list of exercises, got none")
+    exercises = [_parse(f"{name}, entry {i}", entry) for i, entry in enumerate(entries, start=1)]
     for field in ("number", "title"):
         values = [getattr(exercise, field) for exercise in exercises]
         for value in values:
             if values.count(value) > 1:
-                raise ManifestError(f"{path.name}: two exercises have the {field} {value!r}")
-    names = [name for exercise in exercises for name in exercise.functions]
-    for name in names:
-        if names.count(name) > 1:
-            raise ManifestError(f"{path.name}: {name} belongs to two exercises")
+                raise ManifestError(f"{name}: two exercises have the {field} {value!r}")
+    functions = [function for exercise in exercises for function in exercise.functions]
+    for function in functions:
+        if functions.count(function) > 1:
+            raise ManifestError(f"{name}: {function} belongs to two exercises")
     return exercises
+
+
+def _require_type(where: str, key: str, value: Any, types: tuple[type, ...]) -> None:
+    if not isinstance(value, types) or isinstance(value, bool):
+        names = " or ".join(t.__name__ for t in types)
+        raise ManifestError(f"{where}: {key} must be of type {names}, got {value!r}")
+
+
+def _require_known(where: str, entry: dict[str, Any], known: Iterable[str], noun: str) -> None:
+    unknown = entry.keys() - set(known)
+    if unknown:
+        raise ManifestError(f"{where}: no {noun} is called {min(unknown)!r}; it takes {', '.join(known)}")
 
 
 def _parse(where: str, entry: Any) -> Exercise:
@@ -98,12 +171,8 @@ def _parse(where: str, entry: Any) -> Exercise:
         raise ManifestError(f"{where}: expected an object with {known}, got {entry!r}")
     entry = {"given": [], "notes_weight": 0, **entry}
     for key, types in FIELD_TYPES.items():
-        if not isinstance(entry.get(key), types) or isinstance(entry.get(key), bool):
-            names = " or ".join(t.__name__ for t in types)
-            raise ManifestError(f"{where}: {key} must be of type {names}, got {entry.get(key)!r}")
-    unknown = entry.keys() - FIELD_TYPES.keys()
-    if unknown:
-        raise ManifestError(f"{where}: no field is called {min(unknown)!r}; it takes {known}")
+        _require_type(where, key, entry.get(key), types)
+    _require_known(where, entry, FIELD_TYPES, "field")
     values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()}
     exercise = Exercise(**values)
     if exercise.number < 1 or exercise.points < 0 or not exercise.functions:

@@ -15,6 +15,9 @@ from cs231n.checking.exercises import EXERCISES
 
 __all__ = ["ArrayMarks", "agrees", "numeric_outputs"]
 
+# Of a sentence about a hidden problem: all numbers but 0, 1, 2, and those in names, as W3, and in 1/N.
+HIDDEN_NUMBERS = re.compile(r"(?<!\w)(?:\d+(?:, \d+)+|\d[\d.e+-]+|[3-9])(?![\d/])")
+
 
 class Fault(NamedTuple):
     """What is wrong with the arrays of an exercise."""
@@ -142,7 +145,7 @@ def _find_fault(title: str, trial: Trial, outputs: dict[str, np.ndarray], public
         return None
     if not public:
         diagnosis = diagnosis._replace(
-            sentence=re.sub(r"\d[\d.e+-]{2,}", "(not shown)", diagnosis.sentence),
+            sentence=HIDDEN_NUMBERS.sub("(not shown)", diagnosis.sentence),
             worst="The entries of this problem are not shown",
         )
     return Fault(diagnosis.kind, sanitize(str(diagnosis), 2000), trial, diagnosis)

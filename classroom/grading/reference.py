@@ -2,7 +2,9 @@
 
 import ast
 import functools
+import hashlib
 import importlib
+import random
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -62,6 +64,10 @@ def import_closure(files: Sequence[str]) -> tuple[str, ...]:
     return tuple(paths)
 
 
+def _digest(*parts: object) -> int:
+    return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest(), "big")
+
+
 class Trial(NamedTuple):
     """One problem of an exercise."""
 
@@ -76,17 +82,19 @@ class Trial(NamedTuple):
 def make_trials(title: str, seed: int) -> tuple[Trial, ...]:
     """The problems that an exercise is tried on: public ones, then hidden ones, then a large one.
 
+    Who knows one hidden problem finds no other by it: each has a seed of 256 bits, from a digest of `seed`.
+
     Args:
         title: of the exercise, a key of EXERCISES.
-        seed: of the hidden problems.
+        seed: of the hidden problems of the class.
     """
-    exercise, rng = EXERCISES[title], np.random.RandomState(seed)
+    exercise = EXERCISES[title]
     public = [(number, None, situation) for number, situation in list_public_problems(title)]
     hidden: list[tuple[int, tuple[int, int] | None, str]] = []
-    for situation in (*[""] * NUM_HIDDEN, *exercise.situations):
-        N, D = rng.choice(np.arange(3, 10), 2, replace=False)
-        hidden.append((int(rng.randint(2**31)), (int(N), int(D)), situation))
-    large = [(int(rng.randint(2**31)), exercise.large, "")] if exercise.large else []
+    for number, situation in enumerate((*[""] * NUM_HIDDEN, *exercise.situations)):
+        N, D = random.Random(_digest(seed, title, number, "shape")).sample(range(3, 10), 2)  # noqa: S311
+        hidden.append((_digest(seed, title, number), (N, D), situation))
+    large = [(_digest(seed, title, "large"), exercise.large, "")] if exercise.large else []
     module = importlib.import_module(exercise.module)
     trials = []
     for problem in (*public, *hidden, *large):

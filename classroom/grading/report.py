@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,9 +18,10 @@ from classroom.grading.result import ExerciseResult, sanitize
 from classroom.grading.roster import Person, Roster
 from classroom.grading.statistics import MIN_STUDENTS, summarize
 from classroom.grading.submission import Submission
+from classroom.grading.word_marks import MARKS_FILE, WordMark, answer_digest, is_words, unmarked
 from classroom.grading.words import QuestionInWords, StudentWords
 from classroom.manifest import Exercise
-from classroom.sandbox import seccomp
+from classroom.sandbox.process import missing_walls
 from cs231n.common.files import REPOSITORY, atomic_write
 
 if TYPE_CHECKING:
@@ -66,10 +68,11 @@ COLORS = {
     "other": "0.4",
 }
 PALETTE = ("#1f77b4", "#e377c2", "#f2d13c", "#6a3d9a", "#22d3e0", "#8a0a4f", "#a6bdf5", "#12206b")
+LINE_BREAK = re.compile(r"(?<=\S)\n(?=[^\s\-*|])")  # within a paragraph of Markdown
 MAX_COLORED = len(PALETTE)  # kinds of mistakes with a color in one picture; the others share one
 SANDBOXES = {
     "bubblewrap": "bubblewrap: no network, no files but its own, limits",
-    "limits": "limits alone: the files that the grader may read, or anyone, were within reach",
+    "limits": "limits alone (--unsafe): names of files and numbers of processes were within reach",
 }
 
 CANARY = "There the kit's own solutions got all points before, and a blank submission none."
@@ -111,7 +114,7 @@ def make_results(
     tests = [_test(exercise, results[exercise.number]) for exercise in exercises]
     lines = [
         *map(sanitize, [*submission.faults.values(), *submission.notes]),
-        f"Sandbox: {describe_sandbox(level, seccomp.unavailable_reason())}. {CANARY}",
+        f"Sandbox: {describe_sandbox(level, missing_walls(level))}. {CANARY}",
     ]
     return {
         "score": round(sum(test["score"] for test in tests), 2),
@@ -121,18 +124,18 @@ def make_results(
         "visibility": "visible",
         "stdout_visibility": "hidden",
         "tests": tests,
-        "extra_data": {  # for read_student and write_class
+        "extra_data": {  # for read_student, write_class and write_answers
+            "words": submission.words._asdict(),
             "points": sum(exercise.points for exercise in exercises),
             "sandbox": level,
-            "unfiltered": seccomp.unavailable_reason(),
+            "missing_walls": missing_walls(level),
         },
     }
 
 
-def describe_sandbox(level: str, unfiltered: str) -> str:
-    """A level in words; `unfiltered` is why there was no filter of system calls, or ""."""
-    reachable = "memory that no limit counts" + " and the network" * (level == "limits")
-    return SANDBOXES[level] + (unfiltered and f"; {unfiltered}, so {reachable} was within reach")
+def describe_sandbox(level: str, missing: str) -> str:
+    """A level in words, with what missing_walls gave for it."""
+    return "; ".join(filter(None, [SANDBOXES[level], missing]))
 
 
 def _test(exercise: Exercise, result: ExerciseResult) -> dict[str, Any]:
@@ -157,7 +160,8 @@ def _test(exercise: Exercise, result: ExerciseResult) -> dict[str, Any]:
 def write_student(folder: Path, results: dict[str, Any]) -> None:
     """Write the page of a student, then results.json: where that is, the page is too."""
     folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / "index.html", _render("student.html.j2", results=results))
+    page = _render("student.html.j2", results=results, unmarked=unmarked(results))
+    _write(folder / "index.html", page)
     _write(folder / "results.json", json.dumps(results, indent=1, allow_nan=False) + "\n")
 
 
@@ -175,7 +179,7 @@ def format_line(row: Row) -> str:
     name = f"  {sanitize(row.student, 40):<40}"
     if row.results is None:
         return f"{name}  not marked, because {sanitize(row.error or '')}"[:110]
-    tests = row.results["tests"]
+    tests = [test for test in row.results["tests"] if not is_words(test)]
     passed = sum(test["status"] == "passed" for test in tests)
     score, points = row.results["score"], row.results["extra_data"]["points"]
     return f"{name}{score:>8.2f} of {points:g}   {passed} of {len(tests)} right"
@@ -184,17 +188,22 @@ def format_line(row: Row) -> str:
 def write_gradebook(
     out: Path, roster: Roster, column: str, people: Mapping[str, Person], rows: Sequence[Row], points: float
 ) -> None:
-    """Write gradebook.csv; `people` are those on the roster, by the names of the rows."""
+    """Write gradebook.csv of those who are all marked; `people`, by names of rows, are on the roster."""
     marked = [
         (people[row.student], row.results)
         for row in rows
-        if row.results is not None and row.student in people
+        if row.results is not None and row.student in people and not unmarked(row.results)
     ]
     _write(out / "gradebook.csv", format_gradebook(roster, column, marked, points))
 
 
 def write_class(
-    out: Path, rows: Sequence[Row], exercises: Sequence[Exercise], has_answers: bool = False
+    out: Path,
+    rows: Sequence[Row],
+    exercises: Sequence[Exercise],
+    has_answers: bool = False,
+    words: Mapping[str, float] = {},
+    changes: Sequence[tuple[str, str, str]] = (),
 ) -> None:
     """Write grades.csv, class.png and index.html.
 
@@ -203,17 +212,20 @@ def write_class(
         rows: of the students, in the order of the table.
         exercises: all of them.
         has_answers: whether there is a page of `write_answers` to link to.
+        words: {number of a question in words: its points}, for those that have points.
+        changes: (student, score before, score now) of those whose score is not that of the last run.
     """
     marked = [row.results for row in rows if row.results is not None]
-    _write(out / "grades.csv", _format_grades(rows, exercises))
+    _write(out / "grades.csv", _format_grades(rows, exercises, words))
     kinds = [Counter(results["tests"][i]["tags"][0] for results in marked) for i in range(len(exercises))]
     if marked:
         with atomic_write(out / "class.png") as file:
             _draw(file, [f"{e.number} {e.title}" for e in exercises], kinds)
     extra = [results["extra_data"] for results in marked]
-    levels = Counter((data["sandbox"], data["unfiltered"]) for data in extra)
+    levels = Counter((data["sandbox"], data["missing_walls"]) for data in extra)
     mistakes, absent = _group_causes(rows)
-    points = sum(exercise.points for exercise in exercises)
+    points = sum(exercise.points for exercise in exercises) + sum(words.values())
+    num_unmarked = [len(unmarked(results)) for results in marked]
     page = _render(
         "class.html.j2",
         rows=rows,
@@ -227,6 +239,11 @@ def write_class(
         address=lambda name: quote(os.fsencode(name)),
         mean=sum(results["score"] for results in marked) / max(1, len(marked)),
         has_answers=has_answers,
+        changes=changes,
+        has_words=bool(words),
+        has_lateness=any(data.get("lateness", {}).get("lost") for data in extra),
+        num_unmarked=sum(num_unmarked),
+        num_waiting=sum(map(bool, num_unmarked)),
         canary=CANARY,
         levels=[(describe_sandbox(*level), count) for level, count in sorted(levels.items())],
     )
@@ -234,7 +251,11 @@ def write_class(
 
 
 def write_answers(
-    out: Path, questions: Sequence[QuestionInWords], students: Mapping[str, StudentWords]
+    out: Path,
+    questions: Sequence[QuestionInWords],
+    students: Mapping[str, StudentWords],
+    points: Mapping[str, float] = {},
+    marks: Mapping[str, Mapping[str, WordMark]] = {},
 ) -> None:
     """Write answers.html: each question in words, its model answer, and what each student answered.
 
@@ -242,21 +263,35 @@ def write_answers(
         out: the folder.
         questions: in the order of the page.
         students: {name: answers}, in the order of the page.
+        points: {number of a question: its points}; a question with points has a field for each answer.
+        marks: of `read_marks`.
     """
-    answers = [
-        (
-            question,
-            [
-                (name, words.answers[question.number])
-                for name, words in students.items()
-                if question.number in words.answers
-            ],
-            [name for name, words in students.items() if question.number not in words.answers],
-        )
-        for question in questions
-    ]
+    answers = []
+    for question in questions:
+        fields, missing = [], []
+        for name, words in students.items():
+            mark, text = marks.get(name, {}).get(question.number), words.answers.get(question.number, "")
+            if not text and not mark:
+                missing.append(name)
+                continue
+            digest = answer_digest(text)
+            is_of_answer = mark is not None and mark.answer in ("", digest)
+            value = f"{mark.points:g}" if mark is not None and is_of_answer else ""
+            fields.append(
+                (name, text or "Not answered.", digest, value, mark is not None and not is_of_answer)
+            )
+        answers.append((question, points.get(question.number), fields, missing))
     faults = [(name, fault) for name, words in students.items() for fault in words.faults]
-    page = _render("answers.html.j2", answers=answers, faults=faults, sanitize=sanitize)
+    page = _render(
+        "answers.html.j2",
+        answers=answers,
+        faults=faults,
+        has_points=bool(points),
+        marks_file=MARKS_FILE,
+        plain_cell=plain_cell,
+        unwrap=lambda text: LINE_BREAK.sub(" ", text),
+        sanitize=sanitize,
+    )
     _write(out / "answers.html", page)
 
 
@@ -277,26 +312,24 @@ def write_similarity(out: Path, comparison: "Comparison") -> None:
     _write(out / "similarity.html", page)
 
 
-def _format_grades(rows: Sequence[Row], exercises: Sequence[Exercise]) -> str:
+def _format_grades(rows: Sequence[Row], exercises: Sequence[Exercise], words: Mapping[str, float]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    names = [f"{exercise.number} {exercise.title}" for exercise in exercises]
-    writer.writerow(["student", "score", "points", *names, "sandbox", "note"])
+    columns = {str(exercise.number): f"{exercise.number} {exercise.title}" for exercise in exercises}
+    columns |= {question: f"Question {question}" for question in words}
+    titles = ["student", "score", "points", *columns.values(), "handed in", "lost by lateness"]
+    writer.writerow([*titles, "sandbox", "note"])
     for row in rows:
         if row.results is None:
-            writer.writerow([plain_cell(row.student), *[""] * (len(names) + 3), plain_cell(row.error or "")])
-            continue
-        extra, scores = row.results["extra_data"], [test["score"] for test in row.results["tests"]]
-        note = plain_cell(" ".join(row.results["output"].splitlines()[:-1]))
-        line = [
-            plain_cell(row.student),
-            row.results["score"],
-            extra["points"],
-            *scores,
-            extra["sandbox"],
-            note,
-        ]
-        writer.writerow(line)
+            cells = ["", "", *[""] * len(columns), "", "", "", plain_cell(row.error or "")]
+        else:
+            extra, later = row.results["extra_data"], unmarked(row.results)
+            scores = {test["number"]: "" if test in later else test["score"] for test in row.results["tests"]}
+            note = plain_cell(" ".join(row.results["output"].splitlines()[:-1]))
+            lateness = extra.get("lateness", {})
+            cells = [row.results["score"], extra["points"], *[scores.get(number, "") for number in columns]]
+            cells += [lateness.get("handed_in", ""), lateness.get("lost") or "", extra["sandbox"], note]
+        writer.writerow([plain_cell(row.student), *cells])
     return text.getvalue()
 
 
@@ -308,7 +341,7 @@ def _group_causes(rows: Sequence[Row]) -> tuple[list[Cause], list[Cause]]:
     texts: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for row in rows:
         for test in row.results["tests"] if row.results else ():
-            if test["tags"][0] != "right":
+            if test["tags"][0] != "right" and not is_words(test):
                 texts.setdefault((test["name"], test["tags"][0]), []).append((row.student, test["output"]))
     names: dict[tuple[str, tuple[tuple[str, str], ...]], list[str]] = {}
     for (name, kind), outputs in texts.items():
@@ -376,6 +409,7 @@ def _render(template: str, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    loader.tests["words"] = is_words
     style = jinja2.utils.markupsafe.Markup(STYLE.read_text(encoding="utf-8"))
     return loader.get_template(template).render(style=style, **values)
 

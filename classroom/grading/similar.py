@@ -17,22 +17,22 @@ import statistics
 import sys
 import tokenize
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from classroom.deadlines import Deadline
 from classroom.grading import report
+from classroom.grading.hand_ins import group_by_name, in_order
 from classroom.grading.reference import child_files, submitted_files
-from classroom.grading.result import sanitize
-from classroom.grading.submission import find_submissions, read_submission
+from classroom.grading.result import NotMarkedError, sanitize
+from classroom.grading.submission import find_submissions, open_hand_in, read_submission
 from classroom.manifest import MANIFEST, Exercise, ManifestError, functions_by_file, load_exercises
 from cs231n.common.files import REPOSITORY
 
 __all__ = ["KIT", "Comparison", "CopyOfKit", "Pair", "Passage", "add_arguments", "compare", "main"]
 
-# A fingerprint is of CHARS characters in a row, a name being one character: less than a line. Of WINDOW in a
-# row one counts, so that a common passage of 24 characters is never missed.
-CHARS, WINDOW = 20, 5
+CHARS = 20  # in a row that make a fingerprint, a name being one of them: less than a line
 MAX_CHARS = 200_000  # of the code of one student; that of the kit has 33,000
 MAX_SECONDS = 10  # of processor time, to read the code of one student
 MAX_PAIRS = 50  # on the list
@@ -107,16 +107,20 @@ def main(arguments: argparse.Namespace) -> int:
         paths = find_submissions(arguments.submissions)
         if arguments.out.resolve().is_relative_to(arguments.submissions.resolve()):
             raise ValueError(f"{arguments.out} is within {arguments.submissions}; try: -o a folder beside it")
-        names = submitted_files(exercises)
-        submissions = {student: read_submission(path, names) for student, path in paths.items()}
-        faults = [
-            (student, fault)
-            for student, submission in submissions.items()
-            for fault in submission.faults.values()
-        ]
-        comparison = compare(
-            {student: submission.files for student, submission in submissions.items()}, exercises
-        )
+        students: dict[str, Sources] = {}
+        faults: list[tuple[str, str]] = []
+        for student, hand_ins in group_by_name(paths).items():
+            try:
+                newest = in_order(student, hand_ins, Deadline(), None)[-1].path
+                hand_in = open_hand_in(newest, exercises)
+                with hand_in.file:
+                    submission = read_submission(hand_in, exercises)
+            except NotMarkedError as error:
+                faults.append((student, f"not compared, because {error}"))
+            else:
+                students[student] = submission.files
+                faults += [(student, fault) for fault in submission.faults.values()]
+        comparison = compare(students, exercises)
         arguments.out.mkdir(parents=True, exist_ok=True)
         report.write_similarity(arguments.out, comparison._replace(faults=[*faults, *comparison.faults]))
     except ModuleNotFoundError as error:
@@ -165,8 +169,10 @@ def compare(students: Mapping[str, Sources], exercises: tuple[Exercise, ...]) ->
     prints = {student: document.fingerprint.hashes for student, document in documents.items()}
     counts = Counter(itertools.chain.from_iterable(prints.values()))
 
-    def weigh(hashes: Iterable[int]) -> float:
-        return sum(math.log((len(prints) + 1) / counts[value]) for value in hashes)
+    weights = {value: math.log((len(prints) + 1) / count) for value, count in counts.items()}
+
+    def weigh(hashes: set[int]) -> float:
+        return math.fsum(map(weights.__getitem__, hashes))
 
     total = {student: weigh(hashes) for student, hashes in prints.items()}
     pairs = []
@@ -201,14 +207,14 @@ class _Reader:
             file: _with_strings(source.decode()) for file, source in child_files(exercises, ()).items()
         }
         texts = [*released.values(), "\n".join(released[file] for file in submitted_files(exercises))]
-        self.released = set().union(*(_fingerprint(text, 1).hashes for text in texts))
+        self.released = set().union(*(_fingerprint(text).hashes for text in texts))
         self.definitions = {
-            path.relative_to(REPOSITORY).as_posix(): self._hashes(path.read_text("utf-8"), 1)
+            path.relative_to(REPOSITORY).as_posix(): self._hashes(path.read_text("utf-8"))
             for path in sorted((REPOSITORY / "cs231n" / "checking").rglob("*.py"))
         }
 
-    def _hashes(self, source: str, window: int = WINDOW) -> set[int]:
-        return _fingerprint(_with_strings(source), window).hashes - self.released
+    def _hashes(self, source: str) -> set[int]:
+        return _fingerprint(_with_strings(source)).hashes - self.released
 
     def read(self, sources: Sources) -> _Document:
         """All code of a student, and behind each file what stands in its strings."""
@@ -245,11 +251,11 @@ class _Reader:
                 yield CopyOfKit(student, file, len(own & every) / len(own), ", ".join(origins[:3]))
 
 
-def _fingerprint(text: str, window: int = WINDOW) -> Any:
+def _fingerprint(text: str) -> Any:
     """That of copydetect, without what lies within a string literal, where every character is an S."""
     from copydetect import CodeFingerprint
 
-    fingerprint = CodeFingerprint("source.py", CHARS, window, fp=io.StringIO(text))
+    fingerprint = CodeFingerprint("source.py", CHARS, win_size=1, fp=io.StringIO(text))
     code = fingerprint.filtered_code
     windows = {value: code[k[0] : k[0] + CHARS] for value, k in fingerprint.hash_idx.items()}
     return _only(

@@ -4,6 +4,8 @@ import statistics
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from classroom.grading.word_marks import unmarked
+
 __all__ = ["ClassStatistics", "Item", "summarize"]
 
 NUM_BINS = 10
@@ -47,8 +49,13 @@ def summarize(marked: Sequence[dict[str, Any]], points: float) -> ClassStatistic
     lower, _, upper = statistics.quantiles(
         scores * 2 if len(scores) == 1 else scores, n=4, method="inclusive"
     )
+    # Of a question in words only when all answers to it are marked.
+    later = {test["name"] for results in marked for test in unmarked(results)}
+    sums = [sum(test["score"] for test in results["tests"]) for results in marked]
     items = [
-        _item([results["tests"][i] for results in marked], scores) for i in range(len(marked[0]["tests"]))
+        _item([results["tests"][i] for results in marked], sums)
+        for i, test in enumerate(marked[0]["tests"])
+        if test["name"] not in later
     ]
     return ClassStatistics(statistics.median(scores), (lower, upper), list(zip(labels, counts)), items)
 

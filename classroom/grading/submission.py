@@ -1,25 +1,47 @@
-"""What a student handed in: a zip or a folder, of which the files with exercises are read, into memory.
+"""What a student handed in: an archive or a folder, of which the files with exercises are read.
 
-A zip is never unpacked to disk. So paths that lead out of it, links and bombs have nothing to act on; they
-are still named, for a student may have made them by accident.
+This process takes bytes and asks no parser: reader.py does, in a process of its own with limits. Every error
+of the disk is a NotMarkedError, and no fault of the student.
 """
 
 import hashlib
 import io
 import json
 import os
+import signal
 import stat
-import zipfile
-from collections.abc import Collection, Sequence
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple
 
-__all__ = ["RejectedFileError", "Submission", "find_submissions", "read_submission"]
+from classroom.grading import reader
+from classroom.grading.reference import submitted_files
+from classroom.grading.result import NotMarkedError
+from classroom.grading.words import StudentWords
+from classroom.manifest import Exercise, locate_function
+from classroom.releasing.blanks import find_blank
+from cs231n.checking.submission import NOTEBOOKS
+from cs231n.common.files import REPOSITORY
 
-MAX_FILE_BYTES = 1 << 20  # of one source file; the longest of the kit has 20,000
-MAX_ZIP_BYTES = 64 << 20  # of a zip within a folder or a zip
-MAX_ENTRIES = 10_000  # of a zip or a folder: more is a mistake
-CHUNK_BYTES = 1 << 16
+__all__ = [
+    "HandIn",
+    "Submission",
+    "find_submissions",
+    "list_ignored",
+    "open_hand_in",
+    "read_submission",
+    "student_of",
+    "submission_of",
+]
+
+MAX_ARCHIVE_BYTES = 1 << 30  # of the archive of a student, who may have packed an environment of Python
+WALL_SECONDS = 6 * reader.MAX_SECONDS  # on a busy machine
+READER = "import sys; sys.path.insert(0, sys.argv[1]); from classroom.grading.reader import main; main()"
+NOT_READ = (".7z", ".rar")  # archives too, but the standard library cannot read them
 
 
 class Submission(NamedTuple):
@@ -28,18 +50,22 @@ class Submission(NamedTuple):
     files: dict[str, str]  # {path: source}
     faults: dict[str, str]  # {path: why it could not be read}; "" for the submission as a whole
     notes: list[str]  # what was strange and did no harm
-
-    def digest(self) -> str:
-        """A SHA-256 digest of all of it."""
-        return hashlib.sha256(json.dumps(self[:], sort_keys=True).encode()).hexdigest()
+    blank: Mapping[str, Sequence[str]] = {}  # {path: functions of exercises that are as they were handed out}
+    words: StudentWords = StudentWords({}, ())
 
 
-class RejectedFileError(ValueError):
-    """A file, or a submission, that is not read; the message says why, without a subject."""
+class HandIn(NamedTuple):
+    """An archive that is open, or a folder of which what matters is packed into one."""
+
+    file: IO[bytes]
+    digest: str  # of its bytes
+    label: str  # what messages call it
+    note: str = ""  # what was strange and did no harm
+    fault: str = ""  # why it is not to be read
 
 
 def find_submissions(folder: str | os.PathLike) -> dict[str, Path]:
-    """The submissions in a folder: every zip and every folder, whose name is the student's.
+    """The submissions in a folder: every archive and every folder, whose name is the student's.
 
     Returns:
         {student: path}.
@@ -52,206 +78,217 @@ def find_submissions(folder: str | os.PathLike) -> dict[str, Path]:
     if not Path(folder).is_dir():
         raise ValueError(f"grade: there is no folder {folder}; try: the folder that holds the submissions")
     for path in sorted(Path(folder).iterdir()):
-        is_zip = path.suffix.lower() == ".zip"
-        if path.name.startswith((".", "__MACOSX")) or not (is_zip or path.is_dir()):
+        student = student_of(path)
+        if student is None:
             continue
-        student = path.stem if is_zip else path.name
         if student in paths:
             both = f"{paths[student].name} and {path.name}"
             raise ValueError(f"grade: {both} are both of {student}; try: move one of them away")
         paths[student] = path
     if not paths:
         raise ValueError(
-            f"grade: no .zip and no folder in {folder}; try: the folder that holds the submissions"
+            f"grade: no .zip and no folder in {folder}, but {'; '.join(list_ignored(folder)) or 'nothing'}; "
+            "try: the folder that holds a zip or a folder for each student"
         )
     return paths
 
 
-def read_submission(
-    path: str | os.PathLike, names: Sequence[str], max_bytes: int = MAX_FILE_BYTES, label: str = ""
-) -> Submission:
-    """Read the files of a student, at the top of a zip or folder or below one folder of it.
+def list_ignored(folder: str | os.PathLike) -> list[str]:
+    """The names in a folder that are no submission, and not hidden."""
+    return [
+        path.name
+        for path in sorted(Path(folder).iterdir())
+        if student_of(path) is None and not reader.is_skipped(path.name)
+    ]
 
-    Where none of them is there, the one zip in it is read instead, or else the files of those names that lie
-    anywhere, each in one place. Never raises for what a student did: faults say what is wrong, by file.
+
+def student_of(path: Path) -> str | None:
+    """Whose submission that is, or None if it is none."""
+    if path.name.startswith((".", "__MACOSX")):
+        return None
+    endings = [end for end in (*reader.ARCHIVES, *NOT_READ) if path.name.lower().endswith(end)]
+    if endings:
+        return path.name[: -len(max(endings, key=len))]
+    return path.name if os.path.isdir(path) else None
+
+
+def open_hand_in(path: str | os.PathLike, exercises: Sequence[Exercise], label: str = "") -> HandIn:
+    """Open what a student handed in; its file is to be closed.
 
     Args:
-        path: of the zip or folder.
-        names: of the files to read, "cs231n/layers.py", ...
-        max_bytes: of one of these files.
+        path: of the archive or folder.
+        exercises: of a folder their files, the notebooks and an archive are taken, and names of all else.
         label: what to call it in place of the name of the file, which may be that of the student.
+
+    Raises:
+        NotMarkedError: it cannot be read, which is not the student's doing.
     """
     path = Path(path)
-    label = label or path.name
-    submission = Submission({}, {}, [])
-    try:
-        source = _Folder(path) if path.is_dir() else _Zip(path)
-        with source:
-            _read(source, names, submission, max_bytes)
-    except RejectedFileError as error:
-        submission.faults[""] = f"{label}: {error}"
-    except Exception as error:  # what a zip makes zipfile raise is not to be listed: one byte will do
-        submission.faults[""] = f"{label} cannot be read as a zip ({error}); try: python -m cs231n submit"
-    return submission
-
-
-def _read(
-    source: "_Folder | _Zip",
-    names: Sequence[str],
-    submission: Submission,
-    max_bytes: int,
-    is_inner: bool = False,
-) -> None:
-    """Fill a submission from a source; is_inner says that the source is itself a zip in another."""
-    entries = source.names()
-    if len(entries) > MAX_ENTRIES:
-        raise RejectedFileError(
-            f"it holds {len(entries)} files, more than {MAX_ENTRIES}; try: python -m cs231n submit"
+    label, note, fault = label or path.name, "", ""
+    if path.name.lower().endswith(NOT_READ):
+        raise NotMarkedError(
+            f"{label} is an archive of a kind that is not read; try: unpack it into a folder"
         )
-    outside = [entry for entry in entries if _leads_out(entry)]
-    if outside:
-        submission.notes.append(f"the path {outside[0][:80]!r} leads out of the zip; it was left alone")
-    top = _top_folder(entries, names)
-    usable = [entry for entry in entries if not _leads_out(entry) and "__MACOSX" not in entry]
-    places = {name: [str(top / name)] for name in names}
-    if not any(place in entries or source.is_link(place) for (place,) in places.values()):
-        zips = [entry for entry in usable if entry.lower().endswith(".zip")]
-        if len(zips) == 1 and not is_inner:
-            submission.notes.append(f"the files were read from {zips[0][:80]!r} in it")
-            with _Zip(io.BytesIO(source.read_file(zips[0], MAX_ZIP_BYTES))) as inner:
-                return _read(inner, names, submission, max_bytes, is_inner=True)
-        places = {
-            name: [entry for entry in usable if PurePosixPath(entry).name == PurePosixPath(name).name]
-            for name in names
-        }
-        if not any(places.values()):
-            some = ", ".join(entry[:60] for entry in sorted(usable)[:4]) + (", ..." if usable[4:] else "")
-            raise RejectedFileError(
-                f"none of {', '.join(names)} is in it, but {some or 'nothing'}; try: python -m cs231n submit"
-            )
-        submission.notes.append(
-            f"no file is at its place, such as {names[0]}; they were read by their names alone"
-        )
-    digests = _manifest_digests(source, str(top / "manifest.json"))
-    for name, entries in places.items():
-        try:
-            if not entries:
-                raise RejectedFileError("is missing")
-            if len(entries) > 1:
-                both = " and ".join(entry[:60] for entry in entries[:2])
-                raise RejectedFileError(f"is there {len(entries)} times, as {both}")
-            content = source.read_file(entries[0], max_bytes)
-            submission.files[name] = _decode(name, content)
-            digest = hashlib.sha256(content).hexdigest()
-            if digests.get(name, digest) != digest:
-                submission.notes.append(
-                    f"{name} was edited after submit had packed it; it is marked as it is."
-                )
-        except RejectedFileError as error:
-            submission.faults[name] = f"{name} {error}"
-
-
-def _manifest_digests(source: "_Folder | _Zip", name: str) -> dict[str, str]:
-    """{path: SHA-256} as submit wrote them into its manifest; empty if there is none that can be read."""
     try:
-        return {path: entry["sha256"] for path, entry in json.loads(source.read_file(name))["files"].items()}
-    except Exception:  # the files may be good all the same
-        return {}
+        if os.path.isdir(path):
+            file: IO[bytes] = tempfile.TemporaryFile()
+            try:
+                archive = _pack(path, file, exercises)
+            except reader.RejectedFileError as error:
+                archive, fault = None, f"{label}: {error}"
+            if archive:
+                note = f"the files were read from {archive[:80]!r} in it"
+                file.close()
+                file = _open_regular(path / archive, os.O_NOFOLLOW)
+        else:
+            file = _open_regular(path)
+        if os.fstat(file.fileno()).st_size > MAX_ARCHIVE_BYTES:
+            fault = f"{label}: it is larger than {MAX_ARCHIVE_BYTES} bytes; try: python -m cs231n submit"
+        digest = hashlib.sha256(fault.encode())
+        file.seek(0)
+        while not fault and (chunk := file.read(1 << 20)):
+            digest.update(chunk)
+    except OSError as error:
+        raise _not_marked(error, path, label) from None
+    return HandIn(file, digest.hexdigest(), label, note, fault)
 
 
-class _Zip(zipfile.ZipFile):
-    def names(self) -> list[str]:
-        return [info.filename for info in self.infolist()]
-
-    def is_link(self, name: str) -> bool:
-        return False  # links have names in a zip
-
-    def read_file(self, name: str, max_bytes: int = MAX_FILE_BYTES) -> bytes:
-        infos = [info for info in self.infolist() if info.filename == name]
-        if not infos:
-            raise RejectedFileError("is missing")
-        if len(infos) > 1:
-            raise RejectedFileError(f"is in the zip {len(infos)} times")
-        (info,) = infos
-        if stat.S_ISLNK(info.external_attr >> 16):
-            raise RejectedFileError("is a link, not a file")
-        if info.flag_bits & 1:
-            raise RejectedFileError("is locked with a password")
-        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise RejectedFileError("is compressed in a way that is not read; try: python -m cs231n submit")
-        with self.open(info) as file:
-            return _read_at_most(file, max_bytes)
-
-
-class _Folder:
-    def __init__(self, path: Path):
-        self.path = path
-
-    def __enter__(self) -> "_Folder":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def names(self) -> list[str]:
-        names: list[str] = []
-        for entry in self.path.rglob("*"):
-            if not entry.is_symlink():
-                names.append(entry.relative_to(self.path).as_posix())
-            if len(names) > MAX_ENTRIES:
-                break
-        return names
-
-    def is_link(self, name: str) -> bool:
-        """Whether name is, or is below, a link: anywhere on the way one could lead out."""
-        path = PurePosixPath(name)
-        return any((self.path / part).is_symlink() for part in (path, *path.parents[:-1]))
-
-    def read_file(self, name: str, max_bytes: int = MAX_FILE_BYTES) -> bytes:
-        if self.is_link(name):
-            raise RejectedFileError("is a link, not a file")
-        path = self.path / name
-        if not path.exists():
-            raise RejectedFileError("is missing")
-        if not path.is_file():
-            raise RejectedFileError("is no file")
-        with open(path, "rb") as file:
-            return _read_at_most(file, max_bytes)
-
-
-def _read_at_most(file: IO[bytes], max_bytes: int) -> bytes:
-    content = bytearray()
-    while chunk := file.read(CHUNK_BYTES):
-        content += chunk
-        if len(content) > max_bytes:
-            raise RejectedFileError(f"is larger than {max_bytes} bytes")
-    return bytes(content)
-
-
-def _top_folder(entries: Collection[str], names: Sequence[str]) -> PurePosixPath:
-    """The folder in which most of the files are, the shallowest first: many zip a folder with all in it."""
-    tops, present = {PurePosixPath()}, set(entries)
-    for entry in entries:
-        for name in names:
-            if entry.endswith("/" + name) and "__MACOSX" not in entry and not _leads_out(entry):
-                tops.add(PurePosixPath(entry[: -len(name) - 1]))
-    return max(
-        tops,
-        key=lambda top: (sum(str(top / name) in present for name in names), -len(top.parts), str(top)),
+def _not_marked(error: OSError, path: Path, label: str) -> NotMarkedError:
+    name = os.path.relpath(error.filename, path) if isinstance(error.filename, str) else "."
+    where = "" if name == "." else f", at {name}"
+    return NotMarkedError(
+        f"{label} cannot be read here ({error.strerror or error}{where}); "
+        "try: make it readable to you (chmod -R u+rX), or copy it anew"
     )
 
 
-def _leads_out(name: str) -> bool:
-    return ".." in name.replace("\\", "/").split("/") or name.startswith(("/", "\\")) or name[1:2] == ":"
+def _open_regular(path: Path, flags: int = 0) -> IO[bytes]:
+    """Open a file for reading. A pipe, which might never end, is an OSError."""
+    file = open(path, "rb", opener=lambda name, mode: os.open(name, mode | os.O_NONBLOCK | flags))
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(None, "it is no file", str(path))
+    return file
 
 
-def _decode(name: str, content: bytes) -> str:
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise RejectedFileError("is in UTF-16; try: save it as UTF-8")
+def _pack(path: Path, packed: IO[bytes], exercises: Sequence[Exercise]) -> str | None:
+    """Pack a folder into a tar; or return the path of the one archive in it that is to be read instead."""
+    found = _list_folder(path)
+    names = submitted_files(exercises)
+    archive = reader.lone_archive(found, names)
+    if archive and stat.S_ISREG(found[archive]):
+        return archive
+    wanted = {PurePosixPath(name).name for name in (*names, *NOTEBOOKS, "manifest.json")}
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        for name, mode in sorted(found.items()):
+            info, content = tarfile.TarInfo(name), b""
+            if stat.S_ISLNK(mode):
+                info.type = tarfile.SYMTYPE
+            elif not stat.S_ISREG(mode):
+                info.type = tarfile.FIFOTYPE
+            elif PurePosixPath(name).name in wanted:
+                with _open_regular(path / name, os.O_NOFOLLOW) as file:
+                    content = file.read(reader.MAX_NOTEBOOK_BYTES + 1)  # the reader says that it is too large
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+            if packed.tell() > reader.MAX_INNER_BYTES:
+                raise reader.RejectedFileError(
+                    f"it holds more than {reader.MAX_INNER_BYTES} bytes; try: python -m cs231n submit"
+                )
+    return None
+
+
+def _list_folder(path: Path) -> dict[str, int]:
+    """{path below it: mode} of the files and links in a folder, but those that are no student's work."""
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    found: dict[str, int] = {}
+    for folder, subfolders, files in os.walk(path, onerror=fail):
+        if "pyvenv.cfg" in files and Path(folder) != path:
+            subfolders.clear()
+            continue
+        subfolders[:] = [name for name in subfolders if not reader.is_skipped(name)]
+        for name in (*files, *subfolders):
+            mode = os.lstat(os.path.join(folder, name)).st_mode
+            if not stat.S_ISDIR(mode) and not reader.is_skipped(name):
+                found[os.path.relpath(os.path.join(folder, name), path)] = mode
+        reader.require_few(found)
+    return found
+
+
+def submission_of(
+    files: dict[str, str], exercises: Sequence[Exercise], faults: dict[str, str] | None = None
+) -> Submission:
+    """The submission of sources that this process may parse: the kit's own, not those of a stranger."""
+    labels = _labels(exercises)
+    blank = {file: find_blank(source, labels.get(file, {})) for file, source in files.items()}
+    return Submission(files, faults or {}, [], blank)
+
+
+def _labels(exercises: Sequence[Exercise]) -> dict[str, dict[str, str]]:
+    """{file: {function that is checked: label of its exercise}}."""
+    labels: dict[str, dict[str, str]] = {}
+    for exercise in exercises:
+        file, name = locate_function(exercise.functions[0])
+        labels.setdefault(file, {})[name] = exercise.label
+    return labels
+
+
+def read_submission(
+    hand_in: HandIn, exercises: Sequence[Exercise], questions: Collection[str] = ()
+) -> Submission:
+    """Read the files of a student, in a process with limits. What the student did wrong is a fault.
+
+    Args:
+        hand_in: of `open_hand_in`.
+        exercises: whose files are read: at the top or below one folder; or else from the one archive in it;
+            or else wherever they lie, each in one place.
+        questions: the numbers of those that are answered in words; without any, no notebook is read.
+
+    Raises:
+        NotMarkedError: that process did not end as it should, which is not the student's doing.
+    """
+    if hand_in.fault:
+        return Submission({}, {"": hand_in.fault}, [])
+    settings = {
+        "label": hand_in.label,
+        "names": submitted_files(exercises),
+        "labels": _labels(exercises),
+        "notebooks": NOTEBOOKS,
+        "questions": [*questions],
+    }
+    hand_in.file.seek(0)
     try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise RejectedFileError(f"is not UTF-8, at byte {error.start}; try: save it as UTF-8") from None
-    if name.endswith(".py") and text.lstrip().startswith("{") and '"nbformat"' in text:
-        raise RejectedFileError("is a notebook, not a Python file; try: the file of that name from the kit")
-    return text
+        ended = subprocess.run(
+            [sys.executable, "-I", "-S", "-c", READER, str(REPOSITORY), json.dumps(settings)],
+            stdin=hand_in.file,
+            capture_output=True,
+            timeout=WALL_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        raise NotMarkedError(
+            f"{hand_in.label} was not read within {WALL_SECONDS} seconds; try: a machine with less other work"
+        ) from None
+    except OSError as error:
+        raise NotMarkedError(f"its reader did not start ({error}); try: the same command again") from None
+    if ended.returncode in (-signal.SIGXCPU, -signal.SIGSEGV, reader.OUT_OF_MEMORY):
+        fault = (
+            f"{hand_in.label} cannot be read within {reader.MAX_SECONDS} seconds and "
+            f"{reader.MAX_MEMORY >> 20} MiB of memory; try: python -m cs231n submit"
+        )
+        return Submission({}, {"": fault}, [], words=StudentWords({}, [fault]))
+    if ended.returncode:
+        reason = ended.stderr.decode(errors="replace").strip().rpartition("\n")[2][:200]
+        raise NotMarkedError(
+            f"its reader ended with status {ended.returncode} ({reason}); try: the same command again"
+        )
+    reply = json.loads(ended.stdout)
+    return Submission(
+        reply["files"],
+        reply["faults"],
+        [*filter(None, [hand_in.note]), *reply["notes"]],
+        reply["blank"],
+        StudentWords(reply["answers"], reply["answer_faults"]),
+    )

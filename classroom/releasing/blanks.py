@@ -12,9 +12,9 @@ __all__ = [
     "Function",
     "blank_functions",
     "body_of",
+    "find_blank",
     "find_functions",
     "functions_in",
-    "is_blank",
     "replace_bodies",
 ]
 
@@ -144,25 +144,37 @@ def _indent(line: bytes) -> int:
 
 
 def _blank_lines(exercise: Exercise) -> list[str]:
-    label = json.dumps(exercise.label, ensure_ascii=False)
     return [
         f"# Write it in place of these lines; {exercise.section} teaches it.",
-        f"raise NotImplementedError({label})",
+        _blank_line(exercise.label),
     ]
 
 
-def is_blank(source: str, name: str, exercise: Exercise) -> bool:
-    """Whether function `name` of a learner's source is as it was handed out, and bound to nothing else."""
-    stub = ast.unparse(ast.parse(_blank_lines(exercise)[-1]))
+def _blank_line(label: str) -> str:
+    return f"raise NotImplementedError({json.dumps(label, ensure_ascii=False)})"
+
+
+def find_blank(source: str, labels: Mapping[str, str]) -> list[str]:
+    """Those functions of a learner's source that are as they were handed out, and bound to nothing else.
+
+    Args:
+        source: of Python, or of what a learner takes for it.
+        labels: {qualified name of a function: label of its exercise}.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # they would name no file
             tree = ast.parse(source)
-        return name.rpartition(".")[2] not in _names_bound(tree) and [
-            "\n".join(map(ast.unparse, body_of(node))) for node in functions_in(tree).get(name, [])
-        ] == [stub]
+        bound, functions = _names_bound(tree), functions_in(tree)
+        return [
+            name
+            for name, label in labels.items()
+            if name.rpartition(".")[2] not in bound
+            and ["\n".join(map(ast.unparse, body_of(node))) for node in functions.get(name, [])]
+            == [ast.unparse(ast.parse(_blank_line(label)))]
+        ]
     except (SyntaxError, ValueError, MemoryError, RecursionError):  # the last also of what can be run
-        return False
+        return []
 
 
 def _names_bound(tree: ast.Module) -> set[str]:

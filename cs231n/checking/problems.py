@@ -38,7 +38,7 @@ def make_problem(name: str, seed: int, shape: tuple[int, int] | None = None, sit
 
     Args:
         name: of an exercise.
-        seed: of the random numbers, below 2^32.
+        seed: of the random numbers, not negative; as wide as you like.
         shape: (N, D), default (7, 5): D features or classes, N > 2 rows. All other sizes follow. Keep N and
             D apart, so that a swapped axis does not fit.
         situation: one of the exercise's, or "" for the main one.
@@ -50,8 +50,15 @@ def make_problem(name: str, seed: int, shape: tuple[int, int] | None = None, sit
     N, D = shape or (7, 5)
     M = next(m for m in (3, 5, 4, 6) if m not in (N, D))
     make_inputs = exercise.situations[situation] if situation else exercise.inputs
-    inputs = make_inputs(np.random.RandomState(seed), N, D, M)
+    rng = np.random.RandomState(seed if seed < 2**32 else _words_of(seed))
+    inputs = make_inputs(rng, N, D, M)
     return inputs | {key: np.array(value) for key, value in BESIDES.items()}
+
+
+def _words_of(number: int) -> np.ndarray:
+    """The 32-bit words of a number, the lowest first."""
+    size = -(-number.bit_length() // 32)
+    return np.frombuffer(number.to_bytes(4 * size, "little"), "<u4")
 
 
 def run(name: str, module: Namespace, inputs: Inputs) -> Arrays:

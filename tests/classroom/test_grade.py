@@ -5,7 +5,12 @@ import functools
 import json
 import os
 import re
+import subprocess
+import sys
+import tempfile
+import time
 from concurrent.futures import Future
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -16,9 +21,10 @@ from classroom.grading import grade as grading
 from classroom.grading.canary import CanaryError, Environment, check_worker
 from classroom.grading.reference import child_files, make_trials
 from classroom.grading.result import ExerciseResult
-from classroom.sandbox.process import Child, ChildTimeoutError, best_level
+from classroom.sandbox.process import Child, ChildTimeoutError, Limits, best_level
 from cs231n.common.executors import Serial
-from tests.support.grading import EXERCISES, LAYERS, OPTIM, WRONG_ALT, blank, solved, zipped
+from cs231n.common.files import REPOSITORY
+from tests.support.grading import EXERCISES, LAYERS, OPTIM, WRONG_ALT, blank, hostile, solved, zipped
 from tests.support.releases import write_manifest
 
 ENVIRONMENT = Environment("bubblewrap", 0, 0o022, "3.11.1", "2.0.0", "x86_64", "")
@@ -134,6 +140,13 @@ def test_some_are_marked_alone_or_anew(out, submissions, quick, capsys):
     assert "no submission is of 'zoe'; try: --only one of =1+1, ada" in capsys.readouterr().err
 
 
+def test_limits_are_options(out, submissions, quick, monkeypatch):
+    options = []
+    monkeypatch.setattr(canary, "check_worker", lambda *given: options.append(given[0]) or ENVIRONMENT)
+    assert command(submissions, out, "--seconds", "30", "--memory", "2048") == 0
+    assert {given.limits for given in options} == {Limits(30, 360, 2 << 30)}
+
+
 def test_nothing_of_the_seed_is_in_what_students_get(out, submissions, quick):
     run(submissions, out, seed=5)
     stored = json.loads((out / "grading.json").read_text())
@@ -237,6 +250,16 @@ def test_a_name_cannot_stop_the_class_or_write_another_line(tmp_path, out, capsy
     assert "both of" in line
 
 
+def test_what_the_disk_does_not_give_is_not_marked_and_the_others_are(tmp_path, out, capsys, quick):
+    zipped(tmp_path / "in" / "ada.zip", {LAYERS: "x = 1"})
+    (tmp_path / "in" / "bob.zip").symlink_to("nowhere")
+    assert command(tmp_path / "in", out) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "bob is not marked, because bob.zip cannot be read here (No such file or directory); try: " in line
+    assert [path.name for path in (out / "students").iterdir()] == ["ada"]
+    assert "bob,,,," in (out / "grades.csv").read_text()
+
+
 def test_a_students_text_is_text(tmp_path, out):
     text = "'<script>1</script>\\x1b[31m\\n\\udc80'"
     source = f"def relu_forward(x):\n    raise ValueError({text})\n"
@@ -246,6 +269,28 @@ def test_a_students_text_is_text(tmp_path, out):
         text = page.read_text()
         assert "<script>" not in text and "<b>" not in text and "\x1b" not in text
     assert "&lt;script&gt;" in (out / "index.html").read_text()
+
+
+def test_a_grader_that_is_terminated_keeps_what_is_marked_and_leaves_no_code_of_students(out, tmp_path):
+    """It left the folders of children, its own and its workers'."""
+    zipped(tmp_path / "in" / "ada.zip", solved())
+    zipped(tmp_path / "in" / "bob.zip", hostile("endless_loop"))
+    argv = [sys.executable, "-m", "classroom", "grade", str(tmp_path / "in"), "-o", str(out)]
+    with tempfile.TemporaryDirectory(dir="/tmp") as temporary:
+        os.chmod(temporary, 0o755)  # children may run as another user
+        environment = {**os.environ, "TMPDIR": temporary}
+        with subprocess.Popen(argv, cwd=REPOSITORY, env=environment, stderr=subprocess.PIPE) as process:
+            end = time.monotonic() + 60
+            while time.monotonic() < end and not (out / "students" / "ada" / "results.json").exists():
+                time.sleep(0.1)
+            assert list(Path(temporary).rglob("layers.py"))
+            process.terminate()
+            errors = process.stderr.read().decode()
+            assert process.wait(20) == 130 and errors == "\ngrade: interrupted; try the same command again\n"
+        assert not os.listdir(temporary)
+    assert (out / "grades.csv").read_text().count("\nada,100,") == 1
+    commands = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+    assert not [command for command in commands if temporary.encode() in command]
 
 
 def test_only_a_few_submissions_are_pending_at_a_time(tmp_path, out, monkeypatch, quick):

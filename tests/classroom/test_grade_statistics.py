@@ -57,10 +57,11 @@ def test_few_students_have_no_correlation(shares, num_students, there):
 
 
 def test_rounding_errors_are_no_differences():
-    """0.3 - 0.1 is 0.19999999999999998, and 10 * 0.03 / 0.1 a little less than 3."""
+    """0.1 + 0.2 - 0.1 is 0.20000000000000004, and 10 * 0.03 / 0.1 a little less than 3."""
+    test = {"name": "1", "max_score": 0.1, "status": "failed", "tags": []}
     rows = [
-        {"score": score, "tests": [{"name": "1", "score": own, "max_score": 0.1, "status": "failed"}]}
-        for score, own in [(0.3, 0.1), (0.2, 0)] * 6
+        {"score": own, "tests": [test | {"score": own}, test | {"name": "2", "score": 0.2}]}
+        for own in (0.1, 0) * 6
     ]
     assert summarize(rows, 1).items[0].discrimination is None
     assert [count for _, count in summarize([rows[0] | {"score": 0.03}], 0.1).bins].index(1) == 3

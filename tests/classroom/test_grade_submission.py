@@ -1,23 +1,25 @@
 """What students hand in by mistake or on purpose: a clear line for each, and no file of ours harmed."""
 
+import errno
 import os
+import re
+import resource
 import struct
+import time
 import tracemalloc
 import zipfile
 
 import pytest
 
 from classroom.grading import submission
-from classroom.grading.submission import Submission, find_submissions, read_submission
-from cs231n.checking.submission import collect
-from tests.support.grading import FILES, LAYERS, OPTIM, zipped
+from classroom.grading.reader import MAX_ENTRIES
+from classroom.grading.result import NotMarkedError
+from classroom.grading.submission import find_submissions
+from cs231n.checking.submission import NOTEBOOKS, collect
+from tests.support.grading import EXERCISES, FILES, LAYERS, read, zipped
 
 GOOD = {name: f"# {name}\n" for name in FILES}
 BUT_LAYERS = GOOD.keys() - {LAYERS}
-
-
-def read(path):
-    return read_submission(path, FILES)
 
 
 @pytest.mark.parametrize("top", ["", "ada/", "ada/homework two/"])
@@ -25,7 +27,7 @@ def read(path):
 def test_a_zip_or_a_folder_is_read_also_below_one_folder(tmp_path, top, packed):
     path = zipped(tmp_path / "ada.zip", GOOD, top)
     zipfile.ZipFile(path).extractall(tmp_path / "folder")
-    assert read(path if packed else tmp_path / "folder") == Submission(GOOD, {}, [])
+    assert read(path if packed else tmp_path / "folder")[:3] == (GOOD, {}, [])
 
 
 def test_a_zip_in_a_folder_or_in_a_zip_is_read_but_no_deeper(tmp_path):
@@ -61,18 +63,59 @@ def test_only_files_with_exercises_are_read(tmp_path):
     assert "is in it, but photo.png, report.pdf; try: python -m cs231n submit" in result.faults[""]
 
 
-def test_a_bomb_costs_no_memory(tmp_path):
-    """A file of 64 MiB that is 64 kB in the zip; and one whose header lies about its size."""
-    path = zipped(
-        tmp_path / "bomb.zip", {name: GOOD[name] for name in BUT_LAYERS} | {LAYERS: bytes(64 << 20)}
-    )
-    tracemalloc.start()
-    result = read(path)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert result.faults == {LAYERS: f"{LAYERS} is larger than 1048576 bytes"} and OPTIM in result.files
-    assert peak < 2 << 20
+def with_entries(count):
+    """A zip with nothing but a directory, of so many files of no bytes."""
+    entry = b"PK\x01\x02" + struct.pack("<HHHHHHIIIHHHHHII", 20, 20, 0, 0, 0, 33, 0, 0, 0, 1, *[0] * 6) + b"a"
+    return entry * count + b"PK\x05\x06" + struct.pack("<4H2IH", 0, 0, 1, 1, len(entry) * count, 0, 0)
 
+
+TOO_MUCH = "a.zip cannot be read within 20 seconds and 512 MiB of memory; try: python -m cs231n submit"
+# fmt: off
+BOMBS = {  # {what it is: (files of the zip, the faults)}
+    "a directory of 1.4 million entries": ({"b.zip": with_entries(1_400_000)}, {"": TOO_MUCH}),
+    "a file of 256 MiB": ({**GOOD, LAYERS: bytes(256 << 20)},
+                          {LAYERS: f"{LAYERS} is larger than 1048576 bytes"}),
+    "a source that takes 1 GB to parse": ({**GOOD, LAYERS: "x\n" * (1 << 19)}, {}),
+    "a manifest without end": ({**GOOD, "manifest.json": "[" * (1 << 19)}, {}),
+    "a notebook without end": ({**GOOD, **dict.fromkeys(NOTEBOOKS, "[[]," * (2 << 20))}, {}),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize("files, faults", BOMBS.values(), ids=BOMBS)
+def test_a_bomb_costs_the_grader_no_memory_and_little_time(files, faults, tmp_path):
+    """6.7 KB of source took 74 s and 1 GB of the grader, and the first of these 612 MB at each start."""
+    path = zipped(tmp_path / "a.zip", files)
+    assert path.stat().st_size < 1 << 20
+    tracemalloc.start()
+    seconds = time.process_time()
+    result = read(path, questions=["2.1"])
+    seconds, peak = time.process_time() - seconds, tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert result.faults == faults and peak < 8 << 20 and seconds < 2
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 600 << 10  # KiB, of the largest of all
+
+
+def test_a_reader_is_ended_by_its_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        submission, "READER", "from resource import *; setrlimit(RLIMIT_CPU, (1, -1))\nwhile 1: 0"
+    )
+    assert read(zipped(tmp_path / "a.zip", GOOD)).faults == {"": TOO_MUCH}
+
+
+@pytest.mark.parametrize(
+    "program, reason",
+    [("1 / 0", "status 1 .ZeroDivisionError"), ("import time; time.sleep(9)", "not read within 0.1 seconds")],
+)
+def test_a_reader_that_fails_is_no_fault_of_the_student(program, reason, tmp_path, monkeypatch):
+    monkeypatch.setattr(submission, "READER", program)
+    monkeypatch.setattr(submission, "WALL_SECONDS", 0.1 if "sleep" in program else 60)
+    with pytest.raises(NotMarkedError, match=f"{reason}.*; try: "):
+        read(zipped(tmp_path / "a.zip", GOOD))
+
+
+def test_a_zip_whose_header_lies_about_its_size_has_a_fault(tmp_path):
+    path = zipped(tmp_path / "bomb.zip", {**GOOD, LAYERS: bytes(8 << 20)})
     lying = bytearray(path.read_bytes())
     directory = lying.rindex(b"PK\x01\x02")
     lying[directory + 24 : directory + 28] = struct.pack("<I", 10)  # the size it would have unpacked
@@ -80,11 +123,49 @@ def test_a_bomb_costs_no_memory(tmp_path):
     assert LAYERS in read(path).faults or "" in read(path).faults
 
 
+@pytest.mark.parametrize("error", [errno.EACCES, errno.EIO])
+@pytest.mark.parametrize(
+    "call, bad", [("open", "b.zip"), ("open", "ada/cs231n/layers.py"), ("scandir", "ada/cs231n")]
+)
+def test_an_error_of_the_disk_is_no_fault_of_the_student(call, bad, error, tmp_path, monkeypatch):
+    """It was a 0, with a path of the instructor's disk on the student's page."""
+    path = zipped(tmp_path / "b.zip", GOOD)
+    zipfile.ZipFile(path).extractall(tmp_path / "ada")
+    real = getattr(os, call)
+
+    def fail(path, *args, **options):
+        if os.fsdecode(path).endswith(bad):
+            raise OSError(error, os.strerror(error), os.fsdecode(path))
+        return real(path, *args, **options)
+
+    monkeypatch.setattr(os, call, fail)
+    with pytest.raises(NotMarkedError) as raised:
+        read(tmp_path / bad.partition("/")[0])
+    assert re.search(rf"cannot be read here \({os.strerror(error)}.*; try: ", str(raised.value))
+    assert str(tmp_path) not in str(raised.value)
+
+
+def test_a_link_to_nothing_and_a_pipe_are_no_fault_of_the_student(tmp_path):
+    """The pipe was waited for without end."""
+    os.symlink("nowhere", tmp_path / "ada.zip")
+    os.mkfifo(tmp_path / "bob.zip")
+    assert list(find_submissions(tmp_path)) == ["ada", "bob"]
+    for name, reason in (("ada.zip", "No such file or directory"), ("bob.zip", "it is no file")):
+        with pytest.raises(NotMarkedError, match=rf"^{name} cannot be read here \({reason}\); try: "):
+            read(tmp_path / name)
+
+
+def test_a_pipe_in_a_folder_is_no_file(tmp_path):
+    (tmp_path / "ada" / "cs231n").mkdir(parents=True)
+    os.mkfifo(tmp_path / "ada" / LAYERS)
+    assert read(tmp_path / "ada").faults[LAYERS] == f"{LAYERS} is no file"
+
+
 @pytest.mark.parametrize("name", ["../../out.py", "/etc/out.py", "C:\\out.py", "cs231n/../../out.py"])
 def test_a_path_that_leads_out_is_left_alone_and_named(tmp_path, name):
     result = read(zipped(tmp_path / "in" / "a.zip", {**GOOD, name: "x"}))
-    note = f"the path {name!r} leads out of the zip; it was left alone"
-    assert result == Submission(GOOD, {}, [note]) and not list(tmp_path.rglob("out.py"))
+    note = f"the path {name!r} leads out of the archive; it was left alone"
+    assert result[:3] == (GOOD, {}, [note]) and not list(tmp_path.rglob("out.py"))
     assert read(zipped(tmp_path / "b.zip", {"../" + name: "x" for name in FILES})).files == {}
 
 
@@ -154,24 +235,24 @@ def test_a_broken_zip_says_so(tmp_path, spoil):
     assert "a.zip cannot be read as a zip" in read(path).faults[""]
 
 
-def test_a_file_twice_a_password_and_too_many_files(tmp_path, monkeypatch):
+def test_a_file_twice_a_password_and_too_many_files(tmp_path):
     with pytest.warns(UserWarning, match="Duplicate"), zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
         file.writestr(LAYERS, "x = 1")
         file.writestr(LAYERS, "x = 2")
-    assert read(tmp_path / "a.zip").faults[LAYERS] == f"{LAYERS} is in the zip 2 times"
+    assert read(tmp_path / "a.zip").faults[LAYERS] == f"{LAYERS} is in the archive 2 times"
     path = zipped(tmp_path / "b.zip", GOOD)
     path.write_bytes(set_bits(8, 1)(path.read_bytes()))
     assert read(path).faults[LAYERS] == f"{LAYERS} is locked with a password"
-    monkeypatch.setattr(submission, "MAX_ENTRIES", 3)
-    assert "more than 3" in read(zipped(tmp_path / "c.zip", GOOD)).faults[""]
+    many = {**GOOD, **dict.fromkeys(map(str, range(MAX_ENTRIES)), "")}
+    assert "holds 10004 files, more than 10000" in read(zipped(tmp_path / "c.zip", many)).faults[""]
 
 
 @pytest.mark.parametrize("top", ["", "ada/"])
 def test_a_file_edited_after_submit_is_noted_and_costs_nothing(tmp_path, top):
     files = collect()
-    assert read_submission(zipped(tmp_path / "a.zip", files, top), [LAYERS, OPTIM]).notes == []
+    assert read(zipped(tmp_path / "a.zip", files, top)).notes == []
     files[LAYERS] += b"# later\n"
-    result = read_submission(zipped(tmp_path / "a.zip", files, top), [LAYERS, OPTIM])
+    result = read(zipped(tmp_path / "a.zip", files, top))
     assert result.notes == [f"{LAYERS} was edited after submit had packed it; it is marked as it is."]
     assert result.faults == {} and result.files[LAYERS].endswith("# later\n")
 
@@ -182,7 +263,7 @@ def test_a_file_edited_after_submit_is_noted_and_costs_nothing(tmp_path, top):
 ], ids=["empty", "deep", "list", "number", "bytes", "long"])  # fmt: on
 def test_a_broken_manifest_is_no_fault(tmp_path, manifest):
     zipped(tmp_path / "a.zip", {LAYERS: "x = 1", "manifest.json": manifest})
-    assert read_submission(tmp_path / "a.zip", [LAYERS]) == Submission({LAYERS: "x = 1"}, {}, [])
+    assert read(tmp_path / "a.zip", EXERCISES[:1])[:3] == ({LAYERS: "x = 1"}, {}, [])
 
 
 def test_the_class_is_every_zip_and_folder(tmp_path):

@@ -8,12 +8,13 @@ import pytest
 
 from classroom.grading import grade as grading
 from classroom.grading import report
+from classroom.grading.reader import MAX_ANSWER_CHARS, MAX_NOTEBOOK_BYTES
 from classroom.grading.result import ExerciseResult
-from classroom.grading.words import MAX_ANSWER_CHARS, MAX_NOTEBOOK_BYTES, load_questions, read_words
+from classroom.grading.words import load_questions
 from cs231n.checking.submission import NOTEBOOKS
 from cs231n.common.executors import executor_for
 from cs231n.common.words import PLACE_FOR_WORDS
-from tests.support.grading import EXERCISES, solved, zipped
+from tests.support.grading import EXERCISES, read, solved, zipped
 
 MODEL = "It is the mean of the gradients."
 
@@ -65,7 +66,11 @@ def test_a_kit_without_notebooks_has_no_questions(tmp_path):
 
 
 def words_of(tmp_path, questions, text, name=NOTEBOOKS[1]):
-    return read_words(zipped(tmp_path / "ada.zip", {name: text}), questions)
+    return words_at(zipped(tmp_path / "ada.zip", {name: text}), questions)
+
+
+def words_at(path, questions):
+    return read(path, questions=[question.number for question in questions]).words
 
 
 def test_answers_are_read_wherever_the_cells_were_moved(tmp_path, questions):
@@ -77,7 +82,7 @@ def test_answers_are_read_wherever_the_cells_were_moved(tmp_path, questions):
     folder = tmp_path / "bob"
     with zipfile.ZipFile(tmp_path / "ada.zip") as archive:
         archive.extractall(folder)
-    assert read_words(folder, questions).answers == words.answers
+    assert words_at(folder, questions).answers == words.answers
 
 
 def test_a_long_answer_is_cut_and_what_steers_a_terminal_goes(tmp_path, questions):
@@ -103,7 +108,7 @@ def test_a_long_answer_is_cut_and_what_steers_a_terminal_goes(tmp_path, question
 def test_a_notebook_that_cannot_be_read_costs_no_other(text, tmp_path, questions):
     good = notebook(answer("2.1", "Because."))
     path = zipped(tmp_path / "ada.zip", {NOTEBOOKS[0]: text, NOTEBOOKS[1]: good})
-    words = read_words(path, questions)
+    words = words_at(path, questions)
     assert words.answers == {"2.1": "Because."}
     known = {name for name in NOTEBOOKS for fault in words.faults if fault.startswith(name)}
     assert known <= set(NOTEBOOKS) - {NOTEBOOKS[1]}
@@ -117,7 +122,7 @@ def test_a_notebook_that_is_too_large_is_not_read(tmp_path, questions):
 
 def test_a_submission_that_is_no_zip_has_a_fault(tmp_path, questions):
     (tmp_path / "ada.zip").write_bytes(b"no zip")
-    words = read_words(tmp_path / "ada.zip", questions)
+    words = words_at(tmp_path / "ada.zip", questions)
     assert not words.answers and "cannot be read as a zip" in words.faults[0]
 
 

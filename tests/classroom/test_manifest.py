@@ -5,11 +5,13 @@ import json
 import pytest
 
 from classroom.manifest import (
+    Manifest,
     ManifestError,
     files_of,
     functions_by_file,
     learner_manifest,
     load_exercises,
+    load_manifest,
     locate_function,
 )
 from tests.support.releases import ROOT, SHORT, write_manifest
@@ -43,6 +45,14 @@ def test_a_function_is_located_in_its_file(tmp_path):
         functions_by_file(exercises)
 
 
+def test_an_object_adds_settings_and_may_leave_the_exercises_out(tmp_path):
+    path = tmp_path / "mine.json"
+    path.write_text('{"words": {"2.9": 5}}')
+    assert load_manifest(path)[:2] == (load_exercises(), {"2.9": 5})
+    path.write_text(json.dumps({"exercises": json.loads(SHORT.read_text())}))
+    assert load_manifest(path) == Manifest(load_exercises(SHORT))
+
+
 # fmt: off
 ENTRY = {"number": 1, "title": "f", "points": 2, "file": "m", "functions": ["m.f"],
          "section": "notebook 2, section 4", "task": "It gets x and returns y.", "needs": []}
@@ -53,7 +63,13 @@ ENTRY = {"number": 1, "title": "f", "points": 2, "file": "m", "functions": ["m.f
     [
         ("{", "cannot read the manifest"),
         ([], "expected a list"),
-        ({"number": 1}, "expected a list"),
+        (3, "expected a list"),
+        ({"number": 1}, "no setting is called 'number'; it takes exercises, words"),
+        ({"exercises": {}}, "exercises must be of type list"),
+        ({"words": []}, "words must be of type dict"),
+        ({"words": {"two": 5}}, "words: 'two' is no number of a question; try 2.9"),
+        ({"words": {"2.9": "5"}}, "words: 2.9 must be of type int or float, got '5'"),
+        ({"words": {"2.9": 0}}, "'2.9' must have points above 0, got 0"),
         ([ENTRY | {"points": "2"}], "entry 1: points"),
         ([ENTRY | {"number": True}], "entry 1: number"),
         ([{k: v for k, v in ENTRY.items() if k != "section"}], "entry 1: section"),

@@ -3,26 +3,31 @@
 import functools
 import os
 import platform
+import random
 import re
 import shutil
+import signal
 import socket
+import subprocess
 import sys
 import tempfile
+import threading
 import time
 from ast import literal_eval
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from classroom.grading import report
+from classroom.grading import report, runner
 from classroom.grading.submission import Submission
-from classroom.sandbox import levels, process, seccomp
+from classroom.sandbox import landlock, levels, process, seccomp
 from classroom.sandbox.levels import LEVELS, Command
 from classroom.sandbox.process import Child, ChildExitedError, SandboxError, best_level, child_folder
 from cs231n.common.executors import ONE_THREAD
 from cs231n.common.files import REPOSITORY
-from tests.support.grading import BRIEF, LAYERS, blank, hostile, marked, shares, solved, wrong
+from tests.support.grading import BRIEF, LAYERS, blank, burn, function, hostile, marked, shares, solved, wrong
 from tests.support.namespaces import can_unshare
 
 # In the place of what calls an exercise: it evaluates an expression.
@@ -33,6 +38,24 @@ import numpy as np
 
 def forbid_other_backwards(*_):
     return nullcontext()
+
+def opens(path):
+    try:
+        return bool(open(path, "r+b"))
+    except OSError:
+        return False
+
+def endure():
+    import ctypes, signal
+    for call in (os.setsid, lambda: ctypes.CDLL(None).prctl(1, 0, 0, 0, 0)):
+        try:
+            call()
+        except OSError:
+            pass
+    for number in set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP}:
+        signal.signal(number, signal.SIG_IGN)
+    while True:
+        pass
 
 def run(exercise, module, inputs):
     return {"repr": np.frombuffer(repr(eval(inputs["code"])).encode(), np.uint8)}
@@ -58,8 +81,24 @@ def level(request):
     return request.param
 
 
-# Limits alone hide nothing and keep nobody from writing, which every report says.
-that_hides = pytest.mark.parametrize("level", LEVELS[:1], indirect=True)
+@pytest.fixture(params=["all walls", "without Landlock"])
+def walls(request, level, monkeypatch):
+    """Bubblewrap must hold alone, too; limits are little without Landlock, which every report says."""
+    if request.param == "without Landlock":
+        monkeypatch.setattr(landlock, "unavailable_reason", lambda: "this kernel has no Landlock")
+    if missing := [reason for reason in process.missing_walls(level).split("; ") if reason]:
+        pytest.skip(missing[0])
+
+
+@pytest.fixture
+def file_system(monkeypatch):
+    """What bubblewrap alone shows."""
+    if why_not("bubblewrap"):
+        pytest.skip(why_not("bubblewrap"))
+    monkeypatch.setattr(landlock, "unavailable_reason", lambda: "this kernel has no Landlock")
+    return "bubblewrap"
+
+
 best_level_anew = best_level.__wrapped__  # without what it remembers
 
 
@@ -104,10 +143,9 @@ def is_hidden(probe, folder):
     return probe(f"os.path.isdir({str(folder)!r}) and os.listdir({str(folder)!r})") in ("False", "[]")
 
 
-@that_hides
-def test_a_child_sees_no_network_and_no_files_of_the_grader(level, tmp_path):
+def test_a_child_sees_no_network_and_no_files_of_the_grader(file_system, tmp_path):
     (tmp_path / "ada").mkdir()
-    with probing(level, [str(tmp_path)]) as probe:
+    with probing(file_system, [str(tmp_path)]) as probe:
         assert is_hidden(probe, REPOSITORY) and is_hidden(probe, tmp_path)
         assert probe("[line.split(':')[0].strip() for line in list(open('/proc/net/dev'))[2:]]") == "['lo']"
         assert len(literal_eval(probe("[p for p in os.listdir('/proc') if p.isdecimal()]"))) <= 2
@@ -115,11 +153,10 @@ def test_a_child_sees_no_network_and_no_files_of_the_grader(level, tmp_path):
         assert set(literal_eval(probe("os.listdir('/')"))) <= top | {Path(sys.base_prefix).parts[1]}
 
 
-@that_hides
-def test_all_is_read_only_but_a_little_space(level, tmp_path):
+def test_all_is_read_only_but_a_little_space(file_system, tmp_path):
     """An ordinary user's child has the user's own rights: every mount counts, not who may write in it."""
     nested = [str(REPOSITORY), str(REPOSITORY / "classroom"), str(tmp_path)]
-    with probing(level, nested) as probe:
+    with probing(file_system, nested) as probe:
         rows = "[line.split() for line in open('/proc/self/mountinfo')]"
         writable = set(literal_eval(probe(f"[row[4] for row in {rows} if 'rw' in row[5].split(',')]")))
         home = literal_eval(probe("os.environ['HOME']"))
@@ -144,20 +181,36 @@ def test_the_numbers_of_calls_are_those_of_the_kernel(i, header):
     header = Path("/usr/include", header)
     if not header.exists():
         pytest.skip("the kernel's headers are not installed")
-    numbers = dict(re.findall(r"#define __NR_(\w+)\s+(\d+)", header.read_text()))
-    of_filter = {call: pair[i] for call, pair in seccomp.CALLS.items()}
-    assert {call: int(numbers[call]) for call in seccomp.CALLS} == of_filter
+    # "fcntl" and "truncate" have another name where a macro chooses one of two.
+    numbers = dict(re.findall(r"#define __NR(?:3264)?_(\w+)\s+(\d+)", header.read_text()))
+    pairs = seccomp.CALLS | {call: check[0] for call, check in seccomp.CHECKED_CALLS.items()}
+    of_filter = {call: pair[i] for call, pair in pairs.items() if pair[i] is not None and call in numbers}
+    assert {call: int(numbers[call]) for call in of_filter} == of_filter
+    assert {call for call in pairs if call not in numbers} <= {"fchmodat2"} | {
+        call for call in pairs if pairs[call][i] is None
+    }
+
+
+CHECKED = {  # {code: its result}
+    "__import__('ctypes').CDLL(None).prctl(1, 0, 0, 0, 0)": "-1",
+    "__import__('fcntl').fcntl(3, 8, os.getppid() or 1)": "PermissionError",
+    "__import__('fcntl').fcntl(3, 3) >= 0": "True",
+    "__import__('resource').prlimit(os.getppid() or 1, 0, (1, 1))": "PermissionError",
+    "__import__('resource').getrlimit(0)[1] > 0": "True",
+}
 
 
 @filtered
 def test_calls_past_the_limits_are_refused(level):
     libc = "__import__('ctypes').CDLL(None, use_errno=True)"
     with probing(level) as probe:
-        for name, (x86_64, aarch64) in seccomp.CALLS.items():
-            number = x86_64 if platform.machine() == "x86_64" else aarch64
+        for name, pair in seccomp.CALLS.items():
+            number = pair[list(seccomp.MACHINES).index(platform.machine())]
             call = f"({libc}.syscall({number}, 0, 0, 0, 0, 0), __import__('ctypes').get_errno())"
-            assert probe(call) == "(-1, 1)", name
-        assert probe("open('/proc/self/status').read().count('NoNewPrivs:\\t1')") == "1"
+            assert number is None or probe(call) == "(-1, 1)", name
+        for code, answer in CHECKED.items():
+            assert probe(code) == answer, code
+        assert probe(f"{libc}.prctl(39, 0, 0, 0, 0)") == "1"  # PR_GET_NO_NEW_PRIVS
 
 
 @filtered
@@ -166,6 +219,105 @@ def test_limits_alone_keep_a_child_from_the_memory_of_grader_and_children():
     with probing("limits") as probe, probing("limits") as second:
         for pid in (os.getpid(), second("os.getpid()")):
             assert probe(f"open('/proc/{pid}/mem', 'rb')") == "PermissionError"
+
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs children as another user")
+USER = "12345"  # an ordinary one
+
+
+@functools.cache
+def python_of_user():
+    """Words that start a Python with numpy and this file as USER; None where that is not possible."""
+    path = f"PYTHONPATH={REPOSITORY}:{Path(np.__file__).parents[1]}"
+    words = ["env", path, "HOME=/", "setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups"]
+    for python in (sys.executable, "/usr/bin/python3"):
+        test = "import os, sys, tests.classroom.test_sandbox; os.stat(sys._base_executable)"
+        with suppress(OSError):
+            if subprocess.run([*words, python, "-c", test], capture_output=True).returncode == 0:
+                return [*words, python]
+    return None
+
+
+@pytest.fixture(params=["as this user", "as another"])
+def started(request):
+    """A function that starts a Python whose arguments are the source and what sys.argv is to hold."""
+    python = [sys.executable]
+    if request.param == "as another":
+        if os.geteuid() != 0 or not python_of_user():
+            pytest.skip("only root can become another user, and needs a Python that this user can read")
+        python = python_of_user()
+    processes = []
+
+    def start(code, *arguments):
+        words = [*python, "-c", code, *arguments]
+        processes.append(subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY))
+        return processes[-1]
+
+    yield start
+    for started in processes:
+        started.kill()
+        started.communicate()
+
+
+# What it prints: what a child's code evaluates to, with no Landlock to help the filter and the file system.
+EVALUATE = """
+import sys
+from tests.classroom.test_sandbox import landlock, probing
+
+level, has_landlock, *codes = sys.argv[1:]
+if not has_landlock:
+    landlock.unavailable_reason = lambda: "none"
+with probing(level) as second, probing(level) as probe:
+    pid = second("os.getpid()")
+    for code in codes:
+        print(probe(code.replace("SECOND", pid)))
+"""
+OPENED = (  # the /proc/N/mem that it can open, but its own; it may be unable to list them
+    "[n for n in {1, 2, os.getppid(), SECOND, *range(max(1, os.getpid() - 40), os.getpid() + 5)} "
+    "if n != os.getpid() and os.path.exists(f'/proc/{n}') and opens(f'/proc/{n}/mem')]"
+)
+UNFILTERED = (  # the processes of its own user that it sees, and that have no filter
+    "[n for n in os.listdir('/proc') if n.isdecimal() and os.stat(f'/proc/{n}').st_uid == os.getuid() "
+    "and 'Seccomp:\\t2' not in open(f'/proc/{n}/status').read()]"
+)
+
+
+@filtered
+def test_no_memory_of_another_process_can_be_opened(started, level):
+    """Bubblewrap's own process 1 had no filter and no limits, and the student's user."""
+    for has_landlock in ("", "yes")[level == "limits" :]:
+        if not has_landlock or not landlock.unavailable_reason():
+            codes = [OPENED] if has_landlock else [OPENED, UNFILTERED]
+            output, _ = started(EVALUATE, level, has_landlock, *codes).communicate(timeout=60)
+            assert output.split() == ["[]"] * len(codes)
+
+
+# A child that wants to live on; the second argument is its mark, a limit that stands in its command line.
+ENDURES = """
+import sys
+from tests.classroom.test_sandbox import BRIEF, probing
+
+level, mark, seconds = sys.argv[1:]
+with probing(level, limits=BRIEF._replace(seconds=float(seconds), memory=int(mark))) as probe:
+    print("started", flush=True)
+    probe("endure()")
+"""
+
+
+@pytest.mark.parametrize("grader", ["ends it", "is killed"])
+def test_nothing_outlives_the_marking(started, level, grader):
+    mark = str((1 << 30) + random.randrange(1 << 20))
+    process = started(ENDURES, level, mark, "0.4" if grader == "ends it" else "60")
+    assert process.stdout.readline() == "started\n"
+    time.sleep(0.3)
+    assert alive(mark)
+    if grader == "is killed":
+        process.kill()
+    process.wait(30)
+    deadline = time.monotonic() + 5
+    while alive(mark) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not alive(mark)
 
 
 CALLS_OF_ANOTHER_KIND = [  # the second ends by SIGSEGV where the kernel has no 32-bit calls
@@ -181,9 +333,9 @@ CALLS_OF_ANOTHER_KIND = [  # the second ends by SIGSEGV where the kernel has no 
 
 @filtered
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="other machines have no second set of calls")
-@pytest.mark.parametrize("code, signal", CALLS_OF_ANOTHER_KIND, ids=["x32", "i386"])
-def test_calls_of_another_kind_end_the_child(level, code, signal):
-    with probing(level) as probe, pytest.raises(ChildExitedError, match=signal):
+@pytest.mark.parametrize("code, name", CALLS_OF_ANOTHER_KIND, ids=["x32", "i386"])
+def test_calls_of_another_kind_end_the_child(level, code, name):
+    with probing(level) as probe, pytest.raises(ChildExitedError, match=name):
         probe(f"exec({'import ctypes; ' + code!r})")
 
 
@@ -240,12 +392,12 @@ def test_contained(name, kind, level, children):
     assert not alive(children) and not list(children.iterdir())
 
 
-def alive(folder):
-    """The processes whose command line holds the path of folder."""
+def alive(text):
+    """The processes whose command line holds a text, such as the path of a folder."""
     pids = []
     for file in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):
-            pids += [file.parent.name] * (str(folder).encode() in file.read_bytes())
+            pids += [file.parent.name] * (str(text).encode() in file.read_bytes())
     return pids
 
 
@@ -262,36 +414,33 @@ def test_no_call_leaves_the_sandbox(level):
 
 def test_nothing_is_written_outside(level):
     name = f"cs231n-was-here-{os.getpid()}"  # another run of this test may write as well
-    folders = (REPOSITORY, REPOSITORY / "classroom", tempfile.gettempdir(), "/var/tmp", Path.home(), "/")
+    shared = (tempfile.gettempdir(), "/var/tmp", "/dev/shm")
+    folders = (REPOSITORY, REPOSITORY / "classroom", *shared, Path.home(), "/")
     files = hostile("writes_outside", REPOSITORY=str(REPOSITORY), NAME=name)
     results = marked(files, level, only=["affine_forward"])
     written = [path for path in (Path(folder, name) for folder in folders) if path.exists()]
     for path in written:
         path.unlink()
     assert shares(results) == {}
-    assert not written or level == "limits"  # which does not stop a student where the world may write
+    assert not written or process.missing_walls(level)  # as every report says
 
 
-SEARCH = {"only": ["affine_forward"], "seconds": 60, "cpu": 60}
+SEARCH = {"only": ["affine_forward"], "seconds": 60}
 
 
-def test_the_solution_is_not_to_be_found():
+def test_the_solution_is_not_to_be_found(level, walls):
     """And with the solution in the child's own folder it is: the search would see a leak."""
-    if why_not("bubblewrap"):
-        pytest.skip(why_not("bubblewrap"))
-    result = marked(hostile("reads_the_solution"), **SEARCH)["affine_forward"]
+    search = hostile("reads_the_solution", REPOSITORY=str(REPOSITORY))
+    result = marked(search, level, **SEARCH)["affine_forward"]
     assert result.share == 0 and "no solution found" in result.text
-    files = {**hostile("reads_the_solution"), "reference/layers.py": solved()[LAYERS]}
-    assert shares(marked(files, **SEARCH)) == {"affine_forward": 1.0}
+    files = {**search, "reference/layers.py": solved()[LAYERS]}
+    assert shares(marked(files, level, **SEARCH)) == {"affine_forward": 1.0}
 
 
 def test_a_blank_submission_and_a_solved_one(level):
     results = marked(blank(), level)
     assert shares(results) == {} and set(wrong(results).values()) == {"not-implemented", "waits"}
     assert wrong(marked(solved(), level)) == {}
-
-
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs children as another user")
 
 
 @pytest.fixture
@@ -386,23 +535,133 @@ def test_a_machine_without_a_null_device_is_refused(tmp_path, monkeypatch):
 
 # fmt: off
 @pytest.mark.parametrize("code, limits, error, message", [
-    ("time.sleep(30)", {"seconds": 0.5}, process.ChildTimeoutError, "no answer after 0.5 seconds"),
-    # CPU time counts from the start of Python
-    ("exec('while 1: pass')", {"seconds": 30, "cpu": 3}, process.ChildTimeoutError, "CPU are used up"),
+    ("time.sleep(30)", {}, process.ChildTimeoutError, "no answer within 0.01 minutes"),
+    ("exec('while 1: pass')", {"seconds": 0.5}, process.ChildTimeoutError, "used its 0.5 seconds"),
     ("os._exit(3)", {}, ChildExitedError, "without an answer"),
-    ("os.kill(os.getpid(), 11)", {}, ChildExitedError, "SIGSEGV"),
+    ("__import__('ctypes').string_at(0)", {}, ChildExitedError, "SIGSEGV"),
 ])  # fmt: on
-def test_a_child_that_ends_or_does_not_answer_is_reported(code, limits, error, message):
-    level = "limits" if why_not("bubblewrap") else "bubblewrap"
+def test_a_child_that_ends_or_does_not_answer_is_reported(level, code, limits, error, message, monkeypatch):
+    if "sleep" in code:
+        monkeypatch.setattr(process, "wall_seconds", lambda seconds: 0.6)
     with probing(level, limits=BRIEF._replace(**limits)) as probe, pytest.raises(error, match=message):
         probe(code)
+
+
+def test_a_child_of_limits_is_ended_when_it_writes_too_much(level):
+    """Where no file system bounds what it writes; at bubblewrap the disk is full."""
+    code = "[open(os.environ['HOME'] + f'/{i}', 'wb').write(bytes(1 << 20)) for i in range(10**6)]"
+    with probing(level) as probe:
+        if level == "bubblewrap":
+            assert probe(code) == "OSError"
+        else:
+            with pytest.raises(ChildExitedError, match="it wrote more than 16 MiB"):
+                probe(code)
+
+
+@pytest.fixture
+def watched(monkeypatch):
+    """A function after which each child, once it has started, is acted on by another one, in a thread."""
+
+    def watch(act):
+        class Watched(runner.Child):
+            def __init__(self, *args):
+                super().__init__(*args)
+                threading.Thread(target=act, args=[self._pid]).start()
+
+        monkeypatch.setattr(runner, "Child", Watched)
+
+    return watch
+
+
+def test_a_busy_machine_takes_no_points(level, watched):
+    """A child that gets no processor for longer than its limit has used none."""
+
+    def stop(pid):
+        for _ in range(3):
+            os.kill(pid, signal.SIGSTOP)
+            time.sleep(0.8)
+            os.kill(pid, signal.SIGCONT)
+            time.sleep(0.1)
+
+    watched(stop)
+    files = solved(function("relu_forward", "x", f"{burn(0.01)} or _relu_forward(x)"))
+    assert wrong(marked(files, level, only=["relu_forward"], seconds=1.2)) == {}
+
+
+def test_a_process_that_the_machine_ends_is_not_the_students_fault(level, watched):
+    """It was called timed-out, with 60 seconds of processor time used up."""
+    watched(lambda pid: (time.sleep(0.1), os.kill(pid, signal.SIGKILL)))
+    with pytest.raises(SandboxError, match="SIGKILL after 0.. seconds.*, of 10 for an exercise.*try: more m"):
+        marked(solved(function("relu_forward", "x", burn(1))), level, only=["relu_forward"], seconds=10)
+
+
+@pytest.fixture
+def limit_group():
+    """A function that puts this process into a control group, of version 1, with a limit."""
+    groups = []
+
+    def limit(controller, file, value):
+        top = Path("/sys/fs/cgroup", controller)
+        group = top / f"cs231n-test-{os.getpid()}"
+        try:
+            group.mkdir()
+        except OSError as error:
+            pytest.skip(f"no control group can be made here: {error}")
+        groups.append((top, group))
+        (group / file).write_text(str(value))
+        (group / "cgroup.procs").write_text(str(os.getpid()))
+
+    yield limit
+    for top, group in groups:
+        (top / "cgroup.procs").write_text(str(os.getpid()))
+        for _ in range(50):
+            with suppress(OSError):  # until its last process is gone
+                group.rmdir()
+                break
+            time.sleep(0.1)
+
+
+def test_a_machine_that_starts_no_process_is_refused(limit_group):
+    limit_group("pids", "pids.max", 2)
+    with pytest.raises(SandboxError, match="^grade: .* did not start: .*; try: .*$"):
+        best_level_anew()
+
+
+def test_a_small_memory_group_takes_no_points(level, limit_group):
+    """A right submission that takes what the docs allow, where the machine has less."""
+    files = solved(function("relu_forward", "x", "(np.ones(50 << 20), _relu_forward(x))[1]"))  # 400 MiB
+    assert wrong(marked(files, level, only=["relu_forward"], seconds=10)) == {}
+    limit_group("memory", "memory.limit_in_bytes", 200 << 20)
+    with pytest.raises(SandboxError, match="SIGKILL"):
+        marked(files, level, only=["relu_forward"], seconds=10)
+
+
+@as_root
+@pytest.mark.parametrize("parent", ["/usr/src", sys.base_prefix])
+def test_a_kit_and_submissions_below_usr_or_python_are_covered(level, walls, parent):
+    """As Docker images have the kit in /usr/src/app."""
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="cs231n-test-", dir=parent))
+    except OSError as error:
+        pytest.skip(str(error))
+    try:
+        folder.chmod(0o755)
+        (folder / "solved.py").write_text("all of it\n")
+        if level == "bubblewrap" or parent == "/usr/src":  # to /root its user has no way
+            with probing(level) as probe:
+                assert probe(f"open({str(folder / 'solved.py')!r}).read()") == "'all of it\\n'"
+        with probing(level, [str(folder)]) as probe:
+            assert probe(f"open({str(folder / 'solved.py')!r})") in ("FileNotFoundError", "PermissionError")
+    finally:
+        shutil.rmtree(folder)
 
 
 def test_a_weaker_sandbox_is_refused(monkeypatch):
     real = process.command_for
 
     def command_for(level, *arguments):
-        return Command(["no-such-command"], "", "") if level == "bubblewrap" else real(level, *arguments)
+        command = Command(["no-such-command"], "", "", [], [])
+        return command if level == "bubblewrap" else real(level, *arguments)
 
     monkeypatch.setattr(process, "command_for", command_for)
     message = "did not start: .*no-such-command.*try: sudo .*; or --unsafe, in a container"
