@@ -185,16 +185,16 @@ def test_answers_in_words_are_those_of_the_newest(tmp_path, rule, hand_in, capsy
 
 
 def test_where_one_hand_in_is_not_marked_the_best_is_not_known(tmp_path, rule, hand_in, monkeypatch, capsys):
-    from classroom.grading import grade as grading
+    from classroom.grading import class_marking
 
-    real = grading.mark_submission
+    real = class_marking.mark_submission
 
     def fails(submission, *arguments):
         if "newer" in submission.files[LAYERS]:
             raise OSError("the disk is full")
         return real(submission, *arguments)
 
-    monkeypatch.setattr(grading, "mark_submission", fails)
+    monkeypatch.setattr(class_marking, "mark_submission", fails)
     hand_in("ada")
     hand_in("ada-1", text="newer")
     assert rule(hand_ins="best")[0] == 1
