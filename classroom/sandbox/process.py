@@ -179,8 +179,9 @@ class Child:
             self._ends = (float("inf"), time.monotonic() + START_SECONDS)
             try:
                 self._answer()
-                children = Path(f"/proc/{self._pid}/task/{self._pid}/children").read_text().split()
-                self._pid = int(children[0]) if children else self._pid  # that runs the student's code
+                if told:  # process 1 runs the student's code, or started the one that does
+                    children = Path(f"/proc/{self._pid}/task/{self._pid}/children").read_text().split()
+                    self._pid = int(children[0]) if children else self._pid
             except BaseException as error:
                 self.close()
                 if not isinstance(error, ChildExitedError):

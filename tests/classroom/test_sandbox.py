@@ -292,6 +292,20 @@ def test_no_memory_of_another_process_can_be_opened(started, level):
             assert output.split() == ["[]"] * len(codes)
 
 
+# Marks of the kit's own solutions and of a blank submission.
+MARKS = """
+import sys
+from tests.support.grading import blank, marked, shares, solved, wrong
+
+only = ["affine_forward", "relu_backward", "batchnorm_backward"]
+print(wrong(marked(solved(), sys.argv[1], only)), shares(marked(blank(), sys.argv[1], only)))
+"""
+
+
+def test_whoever_grades_the_marks_are_the_same(started, level):
+    assert started(MARKS, level).communicate(timeout=60) == ("{} {}\n", None)
+
+
 # A child that wants to live on; the second argument is its mark, a limit that stands in its command line.
 ENDURES = """
 import sys
