@@ -253,11 +253,27 @@ def test_a_name_cannot_stop_the_class_or_write_another_line(tmp_path, out, capsy
 def test_what_the_disk_does_not_give_is_not_marked_and_the_others_are(tmp_path, out, capsys, quick):
     zipped(tmp_path / "in" / "ada.zip", {LAYERS: "x = 1"})
     (tmp_path / "in" / "bob.zip").symlink_to("nowhere")
+    (tmp_path / "in" / "layers.py").touch()
     assert command(tmp_path / "in", out) == 1
-    (line,) = capsys.readouterr().err.splitlines()
+    printed = capsys.readouterr()
+    assert "  Left alone, since they are no archive and no folder: 1: layers.py\n" in printed.out
+    (line,) = printed.err.splitlines()
     assert "bob is not marked, because bob.zip cannot be read here (No such file or directory); try: " in line
     assert [path.name for path in (out / "students").iterdir()] == ["ada"]
     assert "bob,,,," in (out / "grades.csv").read_text()
+
+
+@pytest.mark.parametrize("settings", [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}])
+def test_a_name_that_the_terminal_cannot_print_does_not_stop_the_class(settings, tmp_path, out):
+    """Where names are encoded strictly, and where Python cannot tell the coding of names at all."""
+    (tmp_path / "in" / "ada").mkdir(parents=True)
+    for name in ("Zoë", "b\udcff", "李"):
+        (tmp_path / "in" / f"{name}.rar").touch()
+    argv = [sys.executable, "-m", "classroom", "grade", str(tmp_path / "in"), "-o", str(out)]
+    environment = {**os.environ, "PYTHONCOERCECLOCALE": "0", **settings}
+    ended = subprocess.run(argv, cwd=REPOSITORY, env=environment, capture_output=True)
+    assert ended.stdout.decode("ascii").count("not marked, because") == 3 and b"Traceback" not in ended.stderr
+    assert ended.returncode == 1 and (out / "students" / "ada" / "results.json").exists()
 
 
 def test_a_students_text_is_text(tmp_path, out):
