@@ -92,7 +92,6 @@ def child_folder(files: Mapping[str, str | bytes]) -> Iterator[Path]:
         for path, source in files.items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_bytes(source if isinstance(source, bytes) else source.encode())
-        (folder / "home").mkdir()
         (folder / "packages").mkdir()
         for entry in folder.rglob("*"):  # whatever the umask of the grader is
             entry.chmod(0o755 if entry.is_dir() else 0o644)
@@ -100,7 +99,6 @@ def child_folder(files: Mapping[str, str | bytes]) -> Iterator[Path]:
         if user is not None:  # no other child may read it, should nothing else hide it
             os.chown(folder, -1, user)
             folder.chmod(0o750)
-            os.chown(folder / "home", user, -1)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -128,7 +126,12 @@ class Child:
         if level == "limits" and not seccomp.unavailable_reason():
             seccomp.hide_memory()
         command = command_for(level, folder, hidden)
-        self._home = Path(command.home) if level == "limits" else None  # where no file system bounds it
+        self._home = folder / "home" if level == "limits" else None  # where no file system bounds it
+        if self._home:
+            shutil.rmtree(self._home, ignore_errors=True)  # what a child before this one left
+            self._home.mkdir(mode=0o755)
+            if (user := _child_user()) is not None:
+                os.chown(self._home, user, -1)
         settings = {
             "packages": command.packages,
             "home": command.home,
@@ -179,8 +182,9 @@ class Child:
             self._ends = (float("inf"), time.monotonic() + START_SECONDS)
             try:
                 self._answer()
-                children = Path(f"/proc/{self._pid}/task/{self._pid}/children").read_text().split()
-                self._pid = int(children[0]) if children else self._pid  # that runs the student's code
+                if told:  # process 1 runs the student's code, or started the one that does
+                    children = Path(f"/proc/{self._pid}/task/{self._pid}/children").read_text().split()
+                    self._pid = int(children[0]) if children else self._pid
             except BaseException as error:
                 self.close()
                 if not isinstance(error, ChildExitedError):
