@@ -271,3 +271,15 @@ def test_a_problem_takes_all_of_a_wide_seed(seed):
     narrow, problem, again = (make_problem("relu_forward", s)["x"] for s in (5, seed, seed))
     assert np.array_equal(problem, again) and not np.array_equal(problem, narrow)
     assert not np.array_equal(problem, make_problem("relu_forward", seed + 2**96)["x"])
+
+
+def test_who_replaces_the_judge_earns_no_more():
+    titles = ["affine_forward", "affine_backward", "relu_forward", "relu_backward", "batchnorm_backward_alt"]
+    source = (grading.HOSTILE / "patches_the_judge.py").read_text()
+    honest = marked(solved(source), only=titles)
+    patched = marked(solved(source.replace("PATCHES = None", "PATCHES = True")), only=titles)
+    assert honest["relu_backward"].kind == "writes-into-x" and honest["affine_forward"].notes
+    assert honest["affine_backward"].share < 1 and honest["batchnorm_backward_alt"].share == 0
+    for title in titles:
+        assert patched[title].share == honest[title].share, title
+        assert patched[title].notes == honest[title].notes, title
