@@ -330,7 +330,8 @@ def grade(
             waiting = [len(unmarked(row.results)) for row in rows.values() if row.results]
             if any(waiting):
                 num_students = sum(map(bool, waiting))
-                bar.say(f"  Answers in words without points: {sum(waiting)}, of {num_students} students.")
+                noun = "student" if num_students == 1 else "students"
+                bar.say(f"  Answers in words without points: {sum(waiting)}, of {num_students} {noun}")
             several = sorted({s for s, h in course.attempts.values() if h.total > 1})
             late = [s for s, h in course.attempts.values() if h.is_late]
             extended = sorted(deadline.extensions.keys() - matches.paths)

@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 import jinja2
@@ -24,6 +24,9 @@ from classroom.manifest import Exercise
 from classroom.sandbox.process import missing_walls
 from cs231n.common.files import REPOSITORY, atomic_write
 
+if TYPE_CHECKING:
+    from classroom.grading.similar import Comparison
+
 __all__ = [
     "Row",
     "format_line",
@@ -32,6 +35,7 @@ __all__ = [
     "write_answers",
     "write_class",
     "write_gradebook",
+    "write_similarity",
     "write_student",
 ]
 
@@ -289,6 +293,23 @@ def write_answers(
         sanitize=sanitize,
     )
     _write(out / "answers.html", page)
+
+
+def write_similarity(out: Path, comparison: "Comparison") -> None:
+    """Write similarity.html and similarity.csv."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["student", "other student", "share", "other share", "where"])
+    for pair in comparison.pairs:
+        cells = [*pair.students, *(f"{share:.2f}" for share in pair.shares), pair.labels]
+        writer.writerow(map(plain_cell, cells))
+    for copy in comparison.copies:
+        writer.writerow(
+            [plain_cell(copy.student), "(the kit's definitions)", f"{copy.share:.2f}", "", copy.file]
+        )
+    _write(out / "similarity.csv", text.getvalue())
+    page = _render("similarity.html.j2", **comparison._asdict(), sanitize=sanitize)
+    _write(out / "similarity.html", page)
 
 
 def _format_grades(rows: Sequence[Row], exercises: Sequence[Exercise], words: Mapping[str, float]) -> str:

@@ -4,11 +4,12 @@ Two levels:
 
     bubblewrap   a file system of its own, which holds Python, numpy and the student's files and nothing else,
                  read-only but for 16 MiB; no network; no sight of other processes
-    limits       nothing is hidden: only the limits below hold; for a container with one submission
+    limits       no file system of its own and the processes of the machine: Landlock, the filter of system
+                 calls and the limits below hold; for a container with one submission and nothing else
 
-At every level: CPU, memory, file size and open files are limited, no process and no thread can be started,
-the environment is scrubbed, and a grader that is root runs the child as another user. On a Linux that has
-the filter of seccomp.py, no socket can be opened either, nor memory be had that the limit does not count.
+At each level: processor time, memory, file size and open files are limited, no process and no thread can be
+started, the environment is scrubbed, and a grader that is root runs the child as another user. Where the
+kernel has them, seccomp.py refuses system calls and landlock.py files, at bubblewrap as a second wall.
 """
 
 import functools
@@ -43,6 +44,11 @@ __all__ = [
 ]
 
 START_SECONDS = 300  # Python and numpy start, maybe on a busy machine
+ADVICE = (
+    "sudo apt install bubblewrap; on Ubuntu 24.04 also sudo sysctl -w "
+    "kernel.apparmor_restrict_unprivileged_userns=0; or, in a container with one submission and nothing "
+    "else, --unsafe"
+)
 LOOK_MS = 100  # between two looks at a child that computes
 
 
@@ -354,11 +360,4 @@ def best_level(weakest: str = LEVELS[0]) -> str:
         except OSError as error:
             reasons.append(str(error))
     message = f"grade: {'; '.join(reasons)}"
-    raise SandboxError(message if "; try: " in message else f"{message}; try: {_advice()}")
-
-
-def _advice() -> str:
-    command = "sudo apt install bubblewrap"
-    if shutil.which("bwrap"):
-        command = "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0 (Ubuntu 24.04)"
-    return f"{command}; or --unsafe, in a container that holds one submission and nothing else"
+    raise SandboxError(message if "; try: " in message else f"{message}; try: {ADVICE}")

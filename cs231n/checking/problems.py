@@ -31,7 +31,13 @@ def list_public_problems(name: str) -> list[tuple[int, str]]:
     return list(enumerate(situations))
 
 
-def make_problem(name: str, seed: int, shape: tuple[int, int] | None = None, situation: str = "") -> Inputs:
+def make_problem(
+    name: str,
+    seed: int,
+    shape: tuple[int, int] | None = None,
+    situation: str = "",
+    variant: int | None = None,
+) -> Inputs:
     """The inputs of one problem: float64 arrays, labels and numbers, the same for the same seed.
 
     Among them are those of BESIDES: what `run` tells besides the arrays.
@@ -42,6 +48,7 @@ def make_problem(name: str, seed: int, shape: tuple[int, int] | None = None, sit
         shape: (N, D), default (7, 5): D features or classes, N > 2 rows. All other sizes follow. Keep N and
             D apart, so that a swapped axis does not fit.
         situation: one of the exercise's, or "" for the main one.
+        variant: of the main situation, a place in the exercise's variants; None: its inputs.
 
     Raises:
         ValueError: there is no such exercise.
@@ -50,8 +57,14 @@ def make_problem(name: str, seed: int, shape: tuple[int, int] | None = None, sit
     N, D = shape or (7, 5)
     M = next(m for m in (3, 5, 4, 6) if m not in (N, D))
     make_inputs = exercise.situations[situation] if situation else exercise.inputs
+    if variant is not None:
+        make_inputs = exercise.variants[variant]
     rng = np.random.RandomState(seed if seed < 2**32 else _words_of(seed))
     inputs = make_inputs(rng, N, D, M)
+    for setting, (low, high) in exercise.settings.items():
+        if seed and setting in inputs and not inputs.get("by_default"):
+            number = rng.uniform(low, high)
+            inputs[setting] = int(number) if isinstance(low, int) else number
     return inputs | {key: np.array(value) for key, value in BESIDES.items()}
 
 

@@ -664,7 +664,7 @@ def test_a_weaker_sandbox_is_refused(monkeypatch):
         return command if level == "bubblewrap" else real(level, *arguments)
 
     monkeypatch.setattr(process, "command_for", command_for)
-    message = "did not start: .*no-such-command.*try: sudo .*; or --unsafe, in a container"
+    message = "did not start: .*no-such-command.*try: sudo .*; or, in a container .*, --unsafe"
     with pytest.raises(SandboxError, match=message):
         best_level_anew()
     assert best_level_anew("limits") == "limits"

@@ -109,7 +109,7 @@ def test_marks_reach_every_table_and_page_and_mark_nobody_anew(tmp_path, course,
     hand_in(tmp_path, "ada", ("2.1", "Because."), ("2.3", "So."))
     hand_in(tmp_path, "bob", ("2.1", "Why not?"))
     assert course() == (0, 2)
-    assert "Answers in words without points: 3, of 2 students.\n" in capsys.readouterr().out
+    assert "Answers in words without points: 3, of 2 students\n" in capsys.readouterr().out
     assert word_tests(tmp_path, "bob") == [(0, "Not marked yet."), (0, "Not answered.")]
     page = (tmp_path / "out" / "students" / "bob" / "index.html").read_text()
     assert "Without 1 answer in words, of 5 points, which is not marked yet." in page

@@ -29,13 +29,16 @@ class Exercise:
             named d + the name of its input.
         situations: {"With the default settings": inputs, ...}: what the functions are also tried on, since
             it can go wrong there alone: other axes, settings left out, zeros.
+        settings: {number among the inputs: (low, high)}: its range. The problem of seed 0, the first of every
+            check, has a round number in place of one from it.
+        variants: other makers of inputs for the main situation, which a grader takes in turn.
         layer: layer(module, inputs) -> out, cache of a forward pass; None for all but layers.
         forward: name of the exercise whose `layer` makes the cache of this backward pass, or None.
         layers: names of the exercises whose functions a net calls; () for all but nets.
         large: shape (N, D) of the grader's last problem, or None. Its numerical gradient takes longer than
             the grader waits. It is long along the axis that couples entries, so perturbing many entries at
             once does not help.
-        weights: {array: its share of the points}, if not 1.
+        weights: {array: its share of the points}, if not 1; a * stands for any letters.
         secondary: arrays that are reported once all others are right; a * stands for any letters. For every
             exercise: written_later and not_repeated.
         notes: arrays that the kit asks for and the course does not: an exercise passes without them, with a
@@ -50,6 +53,8 @@ class Exercise:
     inputs: MakeInputs
     call: Callable[[Namespace, Inputs], Arrays]
     situations: Mapping[str, MakeInputs] = field(default_factory=dict)
+    settings: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    variants: tuple[MakeInputs, ...] = ()
     layer: Callable[[Namespace, Inputs], tuple[Any, Any]] | None = None
     forward: str | None = None
     layers: tuple[str, ...] = ()
@@ -63,7 +68,8 @@ class Exercise:
 
     def weight(self, name: str) -> float:
         """The share of the points that an array is worth."""
-        return self.weights.get(name, 0 if self.is_note(name) else 1)
+        shares = (share for pattern, share in self.weights.items() if fnmatchcase(name, pattern))
+        return next(shares, 0 if self.is_note(name) else 1)
 
     def is_secondary(self, name: str) -> bool:
         """Whether a mistake elsewhere spoils this array as well, so that the others are reported first."""
