@@ -62,6 +62,7 @@ class Manifest(NamedTuple):
     words: dict[str, float] = {}  # {number of a question in words: its points}
     hand_ins: str = "newest"  # or "best": which of several counts
     deadline: Deadline = Deadline()
+    declaration: str = ""  # what submit asks about the use of assistants; "": it does not ask
 
 
 SETTING_TYPES: dict[str, tuple[type, ...]] = {
@@ -73,6 +74,7 @@ SETTING_TYPES: dict[str, tuple[type, ...]] = {
     "late_per_day": (int, float),
     "extensions": (dict,),
     "handed_in": (dict,),
+    "declaration": (str,),
 }
 FIELD_TYPES: dict[str, tuple[type, ...]] = {
     "number": (int,),
@@ -133,7 +135,10 @@ def load_manifest(path: str | os.PathLike = MANIFEST) -> Manifest:
         deadline = Deadline.from_settings(settings)
     except ValueError as error:
         raise ManifestError(f"{path.name}: {error}") from None
-    return Manifest(exercises, words, hand_ins, deadline)
+    declaration = settings.get("declaration", "")
+    if not declaration.isprintable():
+        raise ManifestError(f"{path.name}: declaration must be one line of text, got {declaration!r}")
+    return Manifest(exercises, words, hand_ins, deadline, declaration)
 
 
 def _parse_exercises(name: str, entries: list[Any]) -> list[Exercise]:

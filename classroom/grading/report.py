@@ -126,6 +126,7 @@ def make_results(
         "tests": tests,
         "extra_data": {  # for read_student, write_class and write_answers
             "words": submission.words._asdict(),
+            "declaration": sanitize(submission.declaration),
             "points": sum(exercise.points for exercise in exercises),
             "sandbox": level,
             "missing_walls": missing_walls(level),
@@ -317,18 +318,19 @@ def _format_grades(rows: Sequence[Row], exercises: Sequence[Exercise], words: Ma
     writer = csv.writer(text, lineterminator="\n")
     columns = {str(exercise.number): f"{exercise.number} {exercise.title}" for exercise in exercises}
     columns |= {question: f"Question {question}" for question in words}
-    titles = ["student", "score", "points", *columns.values(), "handed in", "lost by lateness"]
+    titles = ["student", "score", "points", *columns.values(), "handed in", "lost by lateness", "declaration"]
     writer.writerow([*titles, "sandbox", "note"])
     for row in rows:
         if row.results is None:
-            cells = ["", "", *[""] * len(columns), "", "", "", plain_cell(row.error or "")]
+            cells = ["", "", *[""] * len(columns), "", "", "", "", plain_cell(row.error or "")]
         else:
             extra, later = row.results["extra_data"], unmarked(row.results)
             scores = {test["number"]: "" if test in later else test["score"] for test in row.results["tests"]}
             note = plain_cell(" ".join(row.results["output"].splitlines()[:-1]))
             lateness = extra.get("lateness", {})
             cells = [row.results["score"], extra["points"], *[scores.get(number, "") for number in columns]]
-            cells += [lateness.get("handed_in", ""), lateness.get("lost") or "", extra["sandbox"], note]
+            cells += [lateness.get("handed_in", ""), lateness.get("lost") or ""]
+            cells += [plain_cell(extra.get("declaration", "")), extra["sandbox"], note]
         writer.writerow([plain_cell(row.student), *cells])
     return text.getvalue()
 

@@ -8,6 +8,7 @@ import argparse
 import ast
 import contextlib
 import copy
+import functools
 import io
 import itertools
 import math
@@ -151,7 +152,7 @@ def compare(students: Mapping[str, Sources], exercises: tuple[Exercise, ...]) ->
     """
     from copydetect import compare_files
 
-    reader = _Reader(exercises)
+    reader = _reader_for(exercises)
     solution = {file: (REPOSITORY / file).read_text("utf-8") for file in submitted_files(exercises)}
     documents, copies, faults = dict[str, _Document](), list[CopyOfKit](), list[tuple[str, str]]()
     for student, sources in {**students, KIT: solution}.items():
@@ -249,6 +250,9 @@ class _Reader:
                     origins.append(max(self.definitions, key=lambda name: len(left & self.definitions[name])))
                     left -= self.definitions[origins[-1]]
                 yield CopyOfKit(student, file, len(own & every) / len(own), ", ".join(origins[:3]))
+
+
+_reader_for = functools.lru_cache(1)(_Reader)  # it reads the kit, which takes two seconds
 
 
 def _fingerprint(text: str) -> Any:

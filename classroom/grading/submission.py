@@ -52,6 +52,7 @@ class Submission(NamedTuple):
     notes: list[str]  # what was strange and did no harm
     blank: Mapping[str, Sequence[str]] = {}  # {path: functions of exercises that are as they were handed out}
     words: StudentWords = StudentWords({}, ())
+    declaration: str = ""  # of the student, about assistants
 
 
 class HandIn(NamedTuple):
@@ -292,4 +293,5 @@ def read_submission(
         [*filter(None, [hand_in.note]), *reply["notes"]],
         reply["blank"],
         StudentWords(reply["answers"], reply["answer_faults"]),
+        "".join(reply["declared"]),
     )

@@ -17,7 +17,7 @@ from classroom.manifest import (
     ManifestError,
     functions_by_file,
     learner_manifest,
-    load_exercises,
+    load_manifest,
 )
 from classroom.releasing.blanks import blank_functions
 from classroom.releasing.cards import refuse_missing_cards
@@ -35,6 +35,7 @@ SHIPPED = (
     "cs231n/pages/templates/*",
     "notebooks/*.ipynb",
     "datasets/README.md",
+    "docs/assistants.md",
     "setup.sh",
     "requirements.txt",
     "requirements.lock",
@@ -66,13 +67,14 @@ class LeakError(Exception):
 
 
 def learner_edition(
-    exercises: Sequence[Exercise], root: Path = REPOSITORY
+    exercises: Sequence[Exercise], root: Path = REPOSITORY, declaration: str = ""
 ) -> tuple[dict[str, bytes], Fragments]:
     """What a learner gets of the kit, and what must not be in it.
 
     Args:
         exercises: whose bodies are left to be written.
         root: the folder of the solved kit.
+        declaration: what submit asks about the use of assistants; nothing if empty.
 
     Returns:
         {path: content} of the edition, and the fragments of solutions and model answers.
@@ -107,6 +109,8 @@ def learner_edition(
     if any(name.endswith(".ipynb") for name in files):
         refuse_missing_cards(exercises, titles)
     files["cs231n/exercises.json"] = learner_manifest(exercises, root).encode()
+    if declaration:
+        files["cs231n/declaration.txt"] = f"{declaration}\n".encode()
     return files, answer_fragments(answers) | solution_fragments(solved, blanks)
 
 
@@ -146,6 +150,7 @@ def release(
     platform: str | None = None,
     replace: bool = False,
     root: Path = REPOSITORY,
+    declaration: str = "",
 ) -> dict[Path, Target]:
     """Write the learner's folder, a zip next to it, and what a platform needs.
 
@@ -155,6 +160,7 @@ def release(
         platform: a key of PLATFORMS, or None.
         replace: put the release in the place of an old one.
         root: the folder of the solved kit.
+        declaration: of the manifest.
 
     Returns:
         {path: what was written there}.
@@ -173,7 +179,7 @@ def release(
             paths.append(Path(f"{out}-{platform}" + (".zip" if place == "zip" else "")))
     if not replace:
         _refuse_overwriting(paths)
-    files, fragments = learner_edition(exercises, root)
+    files, fragments = learner_edition(exercises, root, declaration)
     if platform:
         more = PLATFORMS[platform].make_files(exercises, files, out.name, root)
     if place == "inside":
@@ -256,8 +262,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Run the command; returns 0 only if the release was written."""
     try:
-        exercises = load_exercises(arguments.manifest)
-        targets = release(exercises, arguments.out, arguments.platform, arguments.replace)
+        manifest = load_manifest(arguments.manifest)
+        exercises, declaration = manifest.exercises, manifest.declaration
+        targets = release(
+            exercises, arguments.out, arguments.platform, arguments.replace, declaration=declaration
+        )
     except (ManifestError, LeakError, OSError) as error:
         print(f"release: {error}", file=sys.stderr)
         return 1

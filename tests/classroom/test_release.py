@@ -50,7 +50,7 @@ def test_a_learner_gets_the_kit_and_nothing_of_the_instructor(built):
     files = contents(built)
     changed = {*SOLVED, *release.REPLACED_FILES, "cs231n/exercises.json"}
     assert files.keys() >= changed | {"cs231n/checks.py", "notebooks/2_batchnorm_gradient.ipynb"}
-    top = ".gitignore LICENSE README.md cs231n datasets notebooks pyproject.toml requirements.lock"
+    top = ".gitignore LICENSE README.md cs231n datasets docs notebooks pyproject.toml requirements.lock"
     assert {name.split("/")[0] for name in files} == {*top.split(), "requirements.txt", "setup.sh"}
     assert "cs231n/kernels.py" not in files and not any(name.endswith((".pyc", "~")) for name in files)
     assert os.access(built / "setup.sh", os.X_OK)
