@@ -62,8 +62,11 @@ class Pair(NamedTuple):
 
     @property
     def labels(self) -> str:
-        """Where the passages are, in one line."""
-        return "; ".join(passage.label for passage in self.passages)
+        """Where the passages are, in one line: "exercises 1, 7; a_helper"."""
+        labels = [passage.label for passage in self.passages]
+        numbers = [re.sub(r"Exercise (\d+): .*", r"\1", label) for label in labels if ": " in label]
+        exercises = [f"exercises {', '.join(numbers)}"] if numbers else []
+        return "; ".join([*exercises, *(label for label in labels if ": " not in label)])
 
 
 class CopyOfKit(NamedTuple):
