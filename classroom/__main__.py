@@ -1,6 +1,7 @@
 """The instructor's commands: python -m classroom COMMAND."""
 
 import argparse
+import io
 import os
 import signal
 import sys
@@ -33,5 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    if isinstance(sys.stdout, io.TextIOWrapper):  # no name of a student is an error
+        sys.stdout.reconfigure(errors="backslashreplace")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # it ends as after Ctrl-C
     sys.exit(main())

@@ -1,6 +1,7 @@
 """Compare a student's arrays with the expected ones; give points and reasons."""
 
 import re
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -162,7 +163,7 @@ def _find_large_fault(title: str, trial: Trial, outputs: dict[str, np.ndarray]) 
     return Fault("unknown", text, trial) if wrong else None
 
 
-def numeric_outputs(outputs: Any, expected: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def numeric_outputs(outputs: Any, expected: Iterable[str]) -> dict[str, np.ndarray]:
     """Of what a child sent, the arrays of numbers that are expected."""
     if not isinstance(outputs, dict):
         return {}

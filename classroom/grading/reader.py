@@ -48,7 +48,7 @@ CHUNK_BYTES = 1 << 16
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 TAR_STARTS = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ")  # if compressed
 SKIPPED = ("__MACOSX", "__pycache__", "node_modules", "site-packages")  # folders that are no student's work
-CODING = re.compile(r"\A((?:[^\n]*\n)?[ \t\f]*#[^\n]*?coding[:=][ \t]*)[-\w.]+")
+CODING = re.compile(r"\A((?:.*\n)??[ \t\f]*#.*?coding[:=][ \t]*)[-\w.]+")
 OUT_OF_MEMORY = 3  # exit status
 
 

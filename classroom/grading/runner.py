@@ -22,7 +22,9 @@ from classroom.sandbox.process import (
 from cs231n.checking.dependencies import ForwardFault, find_forward_fault
 from cs231n.checking.exercises import EXERCISES
 from cs231n.checking.exercises import Exercise as KnownExercise
+from cs231n.checking.exercises.exercise import AGAIN
 from cs231n.checking.learner_code import Arrays, Inputs
+from cs231n.checking.problems import Called, arguments_of, judge
 
 __all__ = ["Clock", "MarkingOptions", "Runner"]
 
@@ -183,7 +185,7 @@ class Runner:
             if trial.is_public != public and not self._holds_reference:
                 continue
             try:
-                outputs = numeric_outputs(code.ask("run", exercise.title, trial.inputs), trial.expected)
+                outputs = code.run(exercise.title, trial)
             except _ExerciseFailed as failure:
                 if not self._add_error(marks, known, code, trial, failure.result):
                     break
@@ -324,16 +326,36 @@ class _CodeInChild(NamedTuple):
     deadline: Deadline
     public: bool
 
-    def ask(self, ask: str, name: str, inputs: Inputs) -> Any:
-        """What the child gives; see child.answer_to."""
+    def ask(self, ask: str, name: str, inputs: Inputs) -> dict[str, Any]:
+        """What the child answers; see child.answer_to."""
         request = {"ask": ask, "exercise": name, "module": self.module, "inputs": inputs}
-        return self.runner._reply(request, self.exercise, self.deadline, self.public).get("outputs")
+        return self.runner._reply(request, self.exercise, self.deadline, self.public)
+
+    def run(self, name: str, trial: Trial) -> Arrays:
+        """As problems.run: the child calls the code, and what comes back is judged here."""
+        expected = [*trial.expected, *(AGAIN + key for key in trial.expected)]
+
+        def call(dtype: type) -> Called:
+            reply = self.ask("run", name, arguments_of(trial.inputs, dtype))
+            written = (bool(reply.get(key)) for key in ("written", "written_later"))
+            return Called(numeric_outputs(reply.get("outputs"), expected), *written)
+
+        def repeat() -> Called | None:
+            try:
+                return call(np.float64)
+            except _ExerciseFailed as failure:
+                if failure.result.kind in ENDED:
+                    raise
+                return None
+
+        with np.errstate(all="ignore"):
+            return judge(name, trial.inputs, call, repeat)
 
     def call(self, name: str, inputs: Inputs) -> Arrays:
-        return self.ask("call", name, inputs)
+        return self.ask("call", name, inputs)["outputs"]
 
     def out(self, name: str, inputs: Inputs) -> np.ndarray:
-        out = self.ask("out", name, inputs)["out"]
+        out = self.ask("out", name, inputs)["outputs"]["out"]
         return np.asarray(out, np.float64)
 
     def describe(self, error: BaseException) -> str:

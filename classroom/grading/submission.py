@@ -87,8 +87,9 @@ def find_submissions(folder: str | os.PathLike) -> dict[str, Path]:
             raise ValueError(f"grade: {both} are both of {student}; try: move one of them away")
         paths[student] = path
     if not paths:
+        names = "; ".join(list_ignored(folder)) or "nothing"
         raise ValueError(
-            f"grade: no .zip and no folder in {folder}, but {'; '.join(list_ignored(folder)) or 'nothing'}; "
+            f"grade: no archive and no folder in {folder}, but {names}; "
             "try: the folder that holds a zip or a folder for each student"
         )
     return paths

@@ -29,7 +29,8 @@ HERE = Path(__file__).parent
 # No module for a submission: they print, open a window or a browser, or are not for import.
 NOT_LOADED = set(
     "__main__ __hello__ __phello__ antigravity conftest distutils ensurepip f2py idlelib lib2to3 readline "
-    "rlcompleter setup test tests this tkinter turtle turtledemo venv _pyinstaller".split()
+    "rlcompleter setup sitecustomize test tests this tkinter turtle turtledemo usercustomize venv "
+    "_pyinstaller".split()
 )
 
 called: set[str] = set()  # functions of the reference that ran so far
@@ -133,8 +134,8 @@ def answer_to(request: dict[str, Any]) -> dict[str, Any]:
     """Do what a request asks for.
 
     "load": import a module; "without": functions that raise in it. "import": several, one after the other, in
-    the grader's own child. "run": the problem of an exercise. "call", "out": its arrays, or the out of a
-    forward pass, once and in float64, to find where a fault is.
+    the grader's own child. "run": the arrays of an exercise, and whether it writes into others. "call" and
+    "out": the arrays, or the out of a forward pass, to find where a fault is.
     """
     if "load" in request:
         leave_out(request.get("without", []))
@@ -142,20 +143,31 @@ def answer_to(request: dict[str, Any]) -> dict[str, Any]:
         return {"loaded": True}
     if "import" in request:
         return {"failed": [name for name in request["import"] if not can_import(name)]}
-    numpy = importlib.import_module("numpy")
-    problems = importlib.import_module("cs231n.checking.problems")
+    numpy, problems = importlib.import_module("numpy"), load_problems()
     module = importlib.import_module(request["module"])
+    name, inputs = request["exercise"], request["inputs"]
+    writes: dict[str, Any] = {}
     with numpy.errstate(all="ignore"):  # as in `check`
         if request["ask"] == "run":
-            with problems.forbid_other_backwards(request["exercise"], module):
-                outputs = problems.run(request["exercise"], module, request["inputs"])
+            with problems.forbid_other_backwards(name, module):
+                outputs, written, later = problems.call_once(name, module, inputs)
+            writes = {"written": written, "written_later": later}
+        elif request["ask"] == "out":
+            outputs = {"out": problems.call_layer(name, module, inputs)}
         else:
-            if request["ask"] == "out":
-                outputs = {"out": problems.call_layer(request["exercise"], module, request["inputs"])}
-            else:
-                outputs = problems.require_exercise(request["exercise"]).call(module, request["inputs"])
+            outputs = problems.require_exercise(name).call(module, inputs)
     arrays = {name: as_array(name, value) for name, value in outputs.items()}
-    return {"outputs": arrays, "called": sorted(called)}
+    return {"outputs": arrays, "called": sorted(called), **writes}
+
+
+@functools.cache
+def load_problems() -> ModuleType:
+    """The code that calls the student's, which gets another copy if it imports it: this one stays."""
+    problems = importlib.import_module("cs231n.checking.problems")
+    for name in [*sys.modules]:
+        if name.startswith("cs231n.checking"):
+            del sys.modules[name]
+    return problems
 
 
 def load(module: str, reference: dict[str, str]) -> None:
@@ -165,6 +177,8 @@ def load(module: str, reference: dict[str, str]) -> None:
         module: its dotted name.
         reference: {function of the module: file that has the reference's}.
     """
+    if (HERE / "cs231n").is_dir():
+        load_problems()  # before any code of the student's
     loaded = importlib.import_module(module)
     for path, file in reference.items():
         source: ModuleType = _import_file(f"reference_{module.replace('.', '_')}", HERE / file)
@@ -188,7 +202,7 @@ def leave_out(functions: list[str]) -> None:
     else:
         del SourceFileLoader.source_to_code
     for name in [*sys.modules]:
-        if name.partition(".")[0] == "cs231n" and not name.startswith("cs231n.checking"):
+        if name.partition(".")[0] == "cs231n":
             del sys.modules[name]
 
 

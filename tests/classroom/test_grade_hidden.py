@@ -123,7 +123,7 @@ def test_a_large_problem_says_that_it_is_one():
     small = grading.BATCHNORM.replace("dx = cache", "dx = dout if N > 10 else cache")
     result = result_of("batchnorm_backward_alt", solved(small))
     assert result.text == "dx: right on small problems, wrong on one of shape (2000, 48)."
-    assert result.share == 1 / 2
+    assert result.share == 1 / 5
 
 
 ERRORS = """
@@ -151,7 +151,7 @@ def test_of_an_error_on_a_hidden_problem_only_the_type_is_passed_on():
 
 FORWARD = """
 def layernorm_forward(x, gamma, beta, ln_param):
-    if x.shape not in ((7, 5), (6, 5)) and "eps" not in ln_param:  # the public problem has both
+    if abs(beta[0] - PUBLIC) > 1e-6 and "eps" not in ln_param:
         WHAT
     return _layernorm_forward(x, gamma, beta, ln_param)
 
@@ -168,10 +168,11 @@ def layernorm_backward(dout, cache):
     ("raise KeyError(repr(x))", "It raised KeyError on a problem that is not shown."),
 ])  # fmt: on
 def test_a_hidden_problem_of_a_situation_is_named_without_its_numbers(what, words):
-    files = solved(FORWARD.replace("WHAT", what))
+    [situation] = REGISTRY["layernorm_forward"].situations
+    public = make_problem("layernorm_forward", 2, situation=situation)["beta"][0]
+    files = solved(FORWARD.replace("WHAT", what).replace("PUBLIC", repr(float(public))))
     results = marked(files, only=["layernorm_forward", "layernorm_backward"])
     text = results["layernorm_forward"].text
-    [situation] = REGISTRY["layernorm_forward"].situations
     assert text.startswith(f"{situation}: ") and words in text
     assert not results["layernorm_backward"].is_right
     assert "are not shown" in results["layernorm_backward"].text
@@ -270,3 +271,15 @@ def test_a_problem_takes_all_of_a_wide_seed(seed):
     narrow, problem, again = (make_problem("relu_forward", s)["x"] for s in (5, seed, seed))
     assert np.array_equal(problem, again) and not np.array_equal(problem, narrow)
     assert not np.array_equal(problem, make_problem("relu_forward", seed + 2**96)["x"])
+
+
+def test_who_replaces_the_judge_earns_no_more():
+    titles = ["affine_forward", "affine_backward", "relu_forward", "relu_backward", "batchnorm_backward_alt"]
+    source = (grading.HOSTILE / "patches_the_judge.py").read_text()
+    honest = marked(solved(source), only=titles)
+    patched = marked(solved(source.replace("PATCHES = None", "PATCHES = True")), only=titles)
+    assert honest["relu_backward"].kind == "writes-into-x" and honest["affine_forward"].notes
+    assert honest["affine_backward"].share < 1 and honest["batchnorm_backward_alt"].share == 0
+    for title in titles:
+        assert patched[title].share == honest[title].share, title
+        assert patched[title].notes == honest[title].notes, title

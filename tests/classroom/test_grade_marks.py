@@ -117,7 +117,7 @@ class FullyConnectedNet(FullyConnectedNet):
         return loss - 0.5 * self.reg * sum(np.sum(v**2) for k, v in self.params.items() if "W" in k), grads
 """
     result = result_of("FullyConnectedNet", with_functions(own, unregularized, NET), **PATIENT)
-    assert result.kind == "reg-left-out" and result.share == 66 / 72  # but for the six losses
+    assert result.kind == "reg-left-out" and result.share == 96 / 102  # but for the six losses
 
 
 SOFTMAX = """
@@ -143,7 +143,7 @@ IN_FLOAT64 = function("batchnorm_forward", "x, *rest", "_batchnorm_forward(x.ast
 
 # fmt: off
 @pytest.mark.parametrize("title, source, kind, share", [
-    ("FullyConnectedNet", NET_WITHOUT, "dropout-left-out", 38 / 72),
+    ("FullyConnectedNet", NET_WITHOUT, "dropout-left-out", 55 / 102),
     ("softmax_loss", SOFTMAX.replace("SHIFT", "x.max(axis=1, keepdims=True)"), "right", 1),
     ("softmax_loss", SOFTMAX.replace("SHIFT", "x.max()"), "right", 1),
     ("relu_backward", RELU_FORWARD + RELU_BACKWARD, "right", 1),
@@ -265,3 +265,52 @@ def test_an_exercise_and_a_submission_have_their_time():
     for title in ("relu_forward", "softmax_loss", "FullyConnectedNet"):
         assert results[title].kind == "timed-out"
         assert results[title].text.startswith("The 2 seconds of processor time for all of the submission")
+
+
+MASKS = {
+    "zeros": "np.zeros(x.shape, x.dtype)",
+    "NaN": "np.full(x.shape, np.nan, x.dtype)",
+    "some NaN": "np.where(np.random.RandomState(dropout_param.get('seed')).rand(*x.shape) < p, np.nan, 0)",
+}
+NET_OF_ZEROS = """
+class FullyConnectedNet(FullyConnectedNet):
+    def loss(self, X, y=None):
+        if not self.use_dropout or y is None:
+            return super().loss(X, y)
+        scores, grads = self.params[f"b{self.num_layers}"] + np.zeros((len(X), 1)), {}
+        loss, dscores = layers.softmax_loss(scores, y)
+        for name, value in self.params.items():
+            grads[name] = self.reg * value if name[0] == "W" else 0 * value
+            loss += 0.5 * self.reg * (value**2).sum() * (name[0] == "W")
+        grads[f"b{self.num_layers}"] = dscores.sum(0)
+        return loss, grads
+"""
+
+
+@pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
+def test_a_mask_of_nothing_earns_nothing(mask):
+    """Nor does what is right for such a mask alone, in dropout_backward and in a net."""
+    value = "dout if cache[1] is None else np.where(cache[1] == 0, 0, np.nan)"
+    backward = function("dropout_backward", "dout, cache", value)
+    files = solved(DROPOUT.replace("MASK", mask).partition("def dropout_backward")[0] + backward)
+    files = with_functions(files, NET_OF_ZEROS, NET)
+    results = marked(files, only=["dropout_forward", "dropout_backward", "FullyConnectedNet"], **PATIENT)
+    assert results["dropout_forward"].share == 0 and results["FullyConnectedNet"].share < 0.7
+    assert results["dropout_backward"].share == 0
+
+
+SUMS = """
+def _sums(dout, cache):
+    return dout, (dout * cache.x_hat).sum(axis=0), dout.sum(axis=0)
+
+batchnorm_backward = batchnorm_backward_alt = layernorm_backward = _sums
+
+def affine_backward(dout, cache):
+    return 0 * cache[0], 0 * cache[1], dout.sum(axis=0)
+"""
+
+
+def test_sums_alone_earn_a_fifth():
+    titles = ["batchnorm_backward", "batchnorm_backward_alt", "layernorm_backward", "affine_backward"]
+    results = marked(solved(SUMS), only=titles)
+    assert shares(results) == dict.fromkeys(titles, pytest.approx(0.2))
