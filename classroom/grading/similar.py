@@ -212,9 +212,10 @@ class _Reader:
         }
         texts = [*released.values(), "\n".join(released[file] for file in submitted_files(exercises))]
         self.released = set().union(*(_fingerprint(text).hashes for text in texts))
+        package = REPOSITORY / "cs231n"
         self.definitions = {
             path.relative_to(REPOSITORY).as_posix(): self._hashes(path.read_text("utf-8"))
-            for path in sorted((REPOSITORY / "cs231n" / "checking").rglob("*.py"))
+            for path in (package / "gradient_check.py", *sorted((package / "checking").rglob("*.py")))
         }
 
     def _hashes(self, source: str) -> set[int]:
@@ -243,7 +244,7 @@ class _Reader:
         return _Document(text, pieces, _only(fingerprint, fingerprint.hashes - self.released))
 
     def find_copies(self, student: str, sources: Sources) -> Iterator[CopyOfKit]:
-        """The files of which KIT_SHARE or more is in cs231n/checking."""
+        """The files of which KIT_SHARE or more is in cs231n/checking and gradient_check."""
         every = set().union(*self.definitions.values())
         for file, source in sources.items():
             own = self._hashes(source)
