@@ -17,6 +17,7 @@ import signal
 import statistics
 import sys
 import tokenize
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -282,7 +283,8 @@ def _only(fingerprint: Any, hashes: set[int]) -> Any:
 def _with_strings(source: str) -> str:
     """The source, and behind it what stands in its string literals, as far as it is Python."""
     strings = []
-    with contextlib.suppress(tokenize.TokenError, SyntaxError):
+    with warnings.catch_warnings(), contextlib.suppress(tokenize.TokenError, SyntaxError):
+        warnings.simplefilter("ignore")  # of escapes: they would name no file
         for token in tokenize.generate_tokens(io.StringIO(source).readline):
             if token.type == tokenize.STRING:
                 try:

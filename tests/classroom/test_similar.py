@@ -104,6 +104,14 @@ def test_the_kits_own_definitions_are_named_also_inside_strings(write):
     assert str(copy).endswith("the kit's own definitions (cs231n/checking/answers/norm_definition.py)")
 
 
+@pytest.mark.parametrize("name", ["checking/answers/right_layers.py", "gradient_check.py"])
+def test_each_file_that_gives_answers_is_named(name):
+    pytest.importorskip("copydetect")
+    files = renamed(blank("\n" + (REPOSITORY / "cs231n" / name).read_text()))
+    (copy,) = compare({"mallory": files}, EXERCISES).copies
+    assert copy.share > 0.9 and copy.origins == f"cs231n/{name}"
+
+
 def test_right_solutions_are_no_copies_of_the_kits_definitions(comparison):
     assert comparison.copies == []
 
