@@ -17,6 +17,7 @@ import signal
 import statistics
 import sys
 import tokenize
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -62,8 +63,11 @@ class Pair(NamedTuple):
 
     @property
     def labels(self) -> str:
-        """Where the passages are, in one line."""
-        return "; ".join(passage.label for passage in self.passages)
+        """Where the passages are, in one line: "exercises 1, 7; a_helper"."""
+        labels = [passage.label for passage in self.passages]
+        numbers = [re.sub(r"Exercise (\d+): .*", r"\1", label) for label in labels if ": " in label]
+        exercises = [f"exercises {', '.join(numbers)}"] if numbers else []
+        return "; ".join([*exercises, *(label for label in labels if ": " not in label)])
 
 
 class CopyOfKit(NamedTuple):
@@ -209,9 +213,10 @@ class _Reader:
         }
         texts = [*released.values(), "\n".join(released[file] for file in submitted_files(exercises))]
         self.released = set().union(*(_fingerprint(text).hashes for text in texts))
+        package = REPOSITORY / "cs231n"
         self.definitions = {
             path.relative_to(REPOSITORY).as_posix(): self._hashes(path.read_text("utf-8"))
-            for path in sorted((REPOSITORY / "cs231n" / "checking").rglob("*.py"))
+            for path in (package / "gradient_check.py", *sorted((package / "checking").rglob("*.py")))
         }
 
     def _hashes(self, source: str) -> set[int]:
@@ -240,7 +245,7 @@ class _Reader:
         return _Document(text, pieces, _only(fingerprint, fingerprint.hashes - self.released))
 
     def find_copies(self, student: str, sources: Sources) -> Iterator[CopyOfKit]:
-        """The files of which KIT_SHARE or more is in cs231n/checking."""
+        """The files of which KIT_SHARE or more is in cs231n/checking and gradient_check."""
         every = set().union(*self.definitions.values())
         for file, source in sources.items():
             own = self._hashes(source)
@@ -278,7 +283,8 @@ def _only(fingerprint: Any, hashes: set[int]) -> Any:
 def _with_strings(source: str) -> str:
     """The source, and behind it what stands in its string literals, as far as it is Python."""
     strings = []
-    with contextlib.suppress(tokenize.TokenError, SyntaxError):
+    with warnings.catch_warnings(), contextlib.suppress(tokenize.TokenError, SyntaxError):
+        warnings.simplefilter("ignore")  # of escapes: they would name no file
         for token in tokenize.generate_tokens(io.StringIO(source).readline):
             if token.type == tokenize.STRING:
                 try:
