@@ -57,8 +57,8 @@ def endure():
     while True:
         pass
 
-def run(exercise, module, inputs):
-    return {"repr": np.frombuffer(repr(eval(inputs["code"])).encode(), np.uint8)}
+def call_once(exercise, module, inputs):
+    return {"repr": np.frombuffer(repr(eval(inputs["code"])).encode(), np.uint8)}, 0, False
 """
 PROBE_FILES = {"cs231n/__init__.py": "", LAYERS: "", "cs231n/checking/problems.py": EVALUATES}
 
