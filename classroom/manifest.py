@@ -62,6 +62,7 @@ class Manifest(NamedTuple):
     words: dict[str, float] = {}  # {number of a question in words: its points}
     hand_ins: str = "newest"  # or "best": which of several counts
     deadline: Deadline = Deadline()
+    declaration: str = ""  # what submit asks about the use of assistants; "": it does not ask
 
 
 SETTING_TYPES: dict[str, tuple[type, ...]] = {
@@ -73,6 +74,7 @@ SETTING_TYPES: dict[str, tuple[type, ...]] = {
     "late_per_day": (int, float),
     "extensions": (dict,),
     "handed_in": (dict,),
+    "declaration": (str,),
 }
 FIELD_TYPES: dict[str, tuple[type, ...]] = {
     "number": (int,),
@@ -122,7 +124,7 @@ def load_manifest(path: str | os.PathLike = MANIFEST) -> Manifest:
     for question, points in words.items():
         where = f"{path.name}, words: {question!r}"
         if not re.fullmatch(r"\d{1,2}\.\d{1,2}", question):
-            raise ManifestError(f"{where} is no number of a question; try 2.9 or the like")
+            raise ManifestError(f"{where} is no number of a question; try 2.12 or the like")
         _require_type(path.name, f"words: {question}", points, (int, float))
         if not 0 < points < math.inf:
             raise ManifestError(f"{where} must have points above 0, got {points}")
@@ -133,7 +135,10 @@ def load_manifest(path: str | os.PathLike = MANIFEST) -> Manifest:
         deadline = Deadline.from_settings(settings)
     except ValueError as error:
         raise ManifestError(f"{path.name}: {error}") from None
-    return Manifest(exercises, words, hand_ins, deadline)
+    declaration = settings.get("declaration", "")
+    if not declaration.isprintable():
+        raise ManifestError(f"{path.name}: declaration must be one line of text, got {declaration!r}")
+    return Manifest(exercises, words, hand_ins, deadline, declaration)
 
 
 def _parse_exercises(name: str, entries: list[Any]) -> list[Exercise]:

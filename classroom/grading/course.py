@@ -55,11 +55,22 @@ class Course:
             self.attempts |= {key: (student, attempt) for key, attempt in zip(keys, counted)}
         refuse_copied_dates(newest, deadline)
 
-    def finish(self, key: str, results: dict[str, Any]) -> dict[str, Any]:
-        """The results of a hand-in with all that the course adds, in place of what was added before."""
+    def finish(
+        self, key: str, results: dict[str, Any], newest: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """The results of a hand-in with all that the course adds, in place of what was added before.
+
+        Args:
+            key: of the hand-in.
+            results: of its marking, or as this function returned them.
+            newest: answers in words of the newest hand-in; without them an older one has no points for words.
+        """
         student, attempt = self.attempts[key]
+        if newest:
+            results = results | {"extra_data": results["extra_data"] | {"words": newest}}
+        points = self._manifest.words if newest or attempt.number == attempt.total else {}
         words = StudentWords(**results["extra_data"]["words"])
-        results = add_word_points(results, self._manifest.words, words, self._marks.get(student, {}))
+        results = add_word_points(results, points, words, self._marks.get(student, {}))
         return add_lateness(results, student, attempt, self._deadline, self._manifest.hand_ins)
 
     def choose(self, rows: Mapping[str, Row]) -> Iterator[tuple[list[str], Row]]:
@@ -77,11 +88,8 @@ class Course:
                 yield keys, [*failed, *own][0]
                 continue
             marked = [row.results for row in own if row.results is not None]
-            newest = {"words": marked[0]["extra_data"]["words"]}
-            finished = [
-                self.finish(key, results | {"extra_data": results["extra_data"] | newest})
-                for key, results in zip(keys, marked)
-            ]
+            newest = marked[0]["extra_data"]["words"]
+            finished = [self.finish(key, results, newest) for key, results in zip(keys, marked)]
             yield keys, own[0]._replace(results=max(finished, key=lambda results: results["score"]))
 
 

@@ -20,34 +20,27 @@ import os
 import shutil
 import sys
 import tempfile
-import time
 from collections.abc import Collection, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
 
-from classroom.grading import canary, report
-from classroom.grading.canary import check_workers, digest_of, grader_digest
+from classroom.deadlines import Deadline
+from classroom.grading import report
+from classroom.grading.canary import check_workers, grader_digest
 from classroom.grading.changes import find_changes, read_scores
+from classroom.grading.class_marking import ClassMarking
 from classroom.grading.course import Course, deadline_by_student
 from classroom.grading.gradebook import find_grade_column
 from classroom.grading.hand_ins import group_by_name
 from classroom.grading.history import History
-from classroom.grading.marking import mark
-from classroom.grading.result import ExerciseResult, NotMarkedError, sanitize
+from classroom.grading.result import sanitize
 from classroom.grading.roster import Matches, find_student, match_submissions, read_roster
 from classroom.grading.runner import MarkingOptions
-from classroom.grading.submission import (
-    Submission,
-    find_submissions,
-    list_ignored,
-    open_hand_in,
-    read_submission,
-)
+from classroom.grading.submission import find_submissions, list_ignored
 from classroom.grading.word_marks import ask_only_for, read_marks, unmarked
 from classroom.grading.words import StudentWords, load_questions
-from classroom.manifest import MANIFEST, ManifestError, load_manifest
+from classroom.manifest import MANIFEST, Manifest, ManifestError, load_manifest
 from classroom.sandbox.levels import LEVELS
 from classroom.sandbox.process import Limits, best_level, missing_walls
 from cs231n.checking.exercises import EXERCISES
@@ -57,7 +50,6 @@ from cs231n.common.terminal import Progress
 __all__ = ["add_arguments", "grade", "main"]
 
 MAX_CHANGES = 10  # named on the terminal; the class page has all
-MAX_PENDING = 64  # submissions handed to the executor at a time: memory does not grow with the class
 LIMITS = Limits()
 
 
@@ -103,12 +95,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--column", metavar="TITLE", help="with a roster from Canvas: the assignment that gets the marks")
     add("--anonymous", action="store_true", help="ids of the roster in place of names, but in gradebook.csv")
     add("--due", metavar="TIME", help="when work is due, as in 2026-12-01T23:59+01:00")
-    add(
-        "--only",
-        action="append",
-        metavar="STUDENT",
-        help="mark this student alone; more than one are allowed",
-    )
+    add("--only", action="append", metavar="STUDENT", help="mark this student and no other; may be repeated")
     add("--again", action="store_true", help="mark anew what was marked before")
     add("--seed", type=int, help="of the hidden problems (default: the one OUT knows, or a new one)")
 
@@ -247,170 +234,74 @@ def grade(
     environments = check_workers(executor, options, grader)
     out.mkdir(parents=True, exist_ok=True)
     history.save_seed()
-    version = digest_of(exercises, options.seed, options.limits, grader, asked)
-    rows: dict[str, report.Row] = {}  # by key of course.attempts
-    pending: dict[Future, _Task] = {}
-    timed_out: list[tuple[_Task, Marked]] = []  # to be tried again, alone
-    num_unchanged = 0
-
     is_complete = False
     before = read_scores(out)
     ordered: list[report.Row] = []
-    try:
-        with Progress(len(course.attempts)) as bar:
-
-            def keep(key: str, old_results: dict[str, Any]) -> None:
-                results = course.finish(key, old_results)
-                if results != old_results:
-                    report.write_student(out / "students" / key, results)
-                rows[key] = report.Row(course.attempts[key][0], results, None)
-                bar.advance()
-
-            def collect(future: Future) -> None:
-                task = pending.pop(future)
-                try:
-                    marked: Marked = future.result()
-                except Exception as error:
-                    kind = "" if isinstance(error, OSError) else f"{type(error).__name__}: "
-                    add(task.key, None, f"{kind}{error}")
-                else:
-                    kinds = [result.kind for result in marked.by_exercise.values()]
-                    if "timed-out" in kinds and not task.is_second:
-                        timed_out.append((task, marked))
-                        return
-                    marked.results["extra_data"]["student"] = course.attempts[task.key][0]
-                    results = course.finish(task.key, marked.results)
-                    report.write_student(out / "students" / task.key, results)
-                    history.save(task.key, task.digest)
-                    add(task.key, results)
-
-            def add(key: str, results: dict[str, Any] | None, error: str = "") -> None:
-                rows[key] = report.Row(course.attempts[key][0], results, error[:500] or None)
-                bar.say(report.format_line(rows[key]))
-                bar.advance()
-
-            def collect_next() -> None:
-                collect(next(iter(wait(pending, return_when=FIRST_COMPLETED).done)))
-
-            for key, (student, attempt) in course.attempts.items():
-                if only and student not in only:
-                    old_results = report.read_student(out / "students" / key)
-                    if old_results is not None:
-                        keep(key, old_results)
-                    else:
-                        bar.advance()
-                    continue
-                try:
-                    hand_in = open_hand_in(attempt.path, exercises, "The submission" if anonymous else "")
-                    with hand_in.file:
-                        digest = digest_of(hand_in.digest, version)
-                        old_results = None if again else history.find(key, digest, environments)
-                        if old_results is not None:
-                            num_unchanged += 1
-                            keep(key, old_results)
-                            continue
-                        submission = read_submission(hand_in, exercises, asked)
-                except NotMarkedError as error:
-                    add(key, None, str(error))
-                    continue
-                future = executor.submit(mark_submission, submission, options, grader)
-                pending[future] = _Task(key, submission, digest)
-                while len(pending) >= MAX_PENDING:
-                    collect_next()
-            while pending:
-                collect_next()
-            for task, marked in timed_out:  # one by one: was the machine too busy?
-                future = executor.submit(
-                    mark_submission, task.submission, options, grader, marked.by_exercise
-                )
-                pending[future] = task._replace(is_second=True)
-                collect_next()
-            if num_unchanged:
-                bar.say(f"  {num_unchanged} of {len(course.attempts)} are as they were when marked before.")
-            waiting = [len(unmarked(row.results)) for row in rows.values() if row.results]
-            if any(waiting):
-                num_students = sum(map(bool, waiting))
-                bar.say(f"  Answers in words without points: {sum(waiting)}, of {num_students} students.")
-            several = sorted({s for s, h in course.attempts.values() if h.total > 1})
-            late = [s for s, h in course.attempts.values() if h.is_late]
-            extended = sorted(deadline.extensions.keys() - matches.paths)
-            for title, names in (
-                (f"Several hand-ins, of which the {settings.hand_ins} counts", several),
-                ("Late by the word of Canvas, which costs nothing here", late),
-                ("An extension, and nothing handed in", extended),
-                ("Not on the roster", sorted(matches.unknown.values())),
-                ("Nothing handed in", matches.absent),
-                ("Left alone, since they are no archive and no folder", list_ignored(submissions)),
-            ):
-                if names:
-                    bar.say(f"  {title}: {len(names)}: {'; '.join(sanitize(name) for name in names)}")
+    with Progress(len(course.attempts)) as bar:
+        marking = ClassMarking(out, course, history, executor, options, grader, bar)
+        try:
+            marking.run(asked, environments, only, again, "The submission" if anonymous else "")
+            for line in _remarks(marking, settings, deadline, matches, submissions):
+                bar.say(f"  {line}")
             is_complete = True
-    finally:
-        for future in [future for future in pending if future.done()]:
-            collect(future)
-        for keys, row in course.choose(rows):
-            ordered.append(row)
-            if len(keys) > 1 and row.results:
-                history.save(row.student, "")  # a copy, which is not to be taken for the newest
-                report.write_student(out / "students" / row.student, row.results)
-        if questions:
-            words = {row.student: _words_of(row) for row in ordered}
-            report.write_answers(out, questions, words, settings.words, word_marks)
-        absent = [report.Row(student, None, "nothing was handed in") for student in matches.absent]
-        everybody = [*ordered, *absent]
-        changes = find_changes(before, everybody, matches.paths) if is_complete else []
-        if changes:
-            named = [f"{student}: {old}, now {new}" for student, old, new in changes[:MAX_CHANGES]]
-            named += ["..."] * (len(changes) > MAX_CHANGES)
-            print(f"  Changed since the last run: {len(changes)}: {'; '.join(named)}")
-        report.write_class(out, everybody, exercises, bool(questions), settings.words, changes)
-        if grade_column:
-            report.write_gradebook(out, people, grade_column, matches.people, ordered, points)
+        finally:
+            marking.collect_done()
+            ordered = _choose(out, course, history, marking.rows)
+            if questions:
+                words = {row.student: _words_of(row) for row in ordered}
+                report.write_answers(out, questions, words, settings.words, word_marks)
+            absent = [report.Row(student, None, "nothing was handed in") for student in matches.absent]
+            everybody = [*ordered, *absent]
+            changes = find_changes(before, everybody, matches.paths) if is_complete else []
+            if changes:
+                named = [f"{student}: {old}, now {new}" for student, old, new in changes[:MAX_CHANGES]]
+                named += ["..."] * (len(changes) > MAX_CHANGES)
+                print(f"  Changed since the last run: {len(changes)}: {'; '.join(named)}")
+            report.write_class(out, everybody, exercises, bool(questions), settings.words, changes)
+            if grade_column:
+                report.write_gradebook(out, people, grade_column, matches.people, ordered, points)
     return ordered
 
 
-class _Task(NamedTuple):
-    """A submission that is being marked."""
-
-    key: str
-    submission: Submission
-    digest: str
-    is_second: bool = False
-
-
-class Marked(NamedTuple):
-    """What comes of marking a submission."""
-
-    results: dict[str, Any]  # the content of results.json
-    by_exercise: dict[int, ExerciseResult]  # by the number of the exercise
+def _choose(out: Path, course: Course, history: History, rows: Mapping[str, report.Row]) -> list[report.Row]:
+    """The row of each student that counts. Of several hand-ins one is then also the student's own page."""
+    ordered = []
+    for keys, row in course.choose(rows):
+        ordered.append(row)
+        if len(keys) > 1 and row.results:
+            history.save(row.student, "")  # a copy, which is not to be taken for the newest
+            report.write_student(out / "students" / row.student, row.results)
+    return ordered
 
 
-def mark_submission(
-    submission: Submission,
-    options: MarkingOptions,
-    grader: str,
-    earlier: Mapping[int, ExerciseResult] | None = None,
-) -> Marked:
-    """Mark one student. Runs where the executor wants it.
-
-    Args:
-        submission: of `read_submission`.
-        options: of the class.
-        grader: the digest of the grader that hands out.
-        earlier: results of a first try, of which only those that ran out of time are tried again.
-
-    Raises:
-        OSError: what was handed in cannot be marked here, which is not the student's fault.
-    """
-    environment = canary.check_worker(options, grader)
-    start = time.monotonic()
-    results, level = mark(submission, options, environment.level, earlier)
-    if all(result.kind in ("no-import", "crashed") for result in results.values()):
-        canary.check_worker.cache_clear()
-        canary.check_worker(options, grader)  # was it the machine?
-    written = report.make_results(submission, results, options.exercises, level, time.monotonic() - start)
-    written["extra_data"] |= {"environment": environment._asdict(), "grader": grader}
-    return Marked(written, results)
+def _remarks(
+    marking: ClassMarking, settings: Manifest, deadline: Deadline, matches: Matches, submissions: Path
+) -> Iterator[str]:
+    """The lines to print at the end."""
+    attempts = marking.course.attempts.values()
+    if marking.num_unchanged:
+        yield f"{marking.num_unchanged} of {len(attempts)} are as they were when marked before."
+    waiting = [len(unmarked(row.results)) for row in marking.rows.values() if row.results]
+    if any(waiting):
+        num_students = sum(map(bool, waiting))
+        noun = "student" if num_students == 1 else "students"
+        yield f"Answers in words without points: {sum(waiting)}, of {num_students} {noun}"
+    for title, names in (
+        (
+            f"Several hand-ins, of which the {settings.hand_ins} counts",
+            sorted({student for student, attempt in attempts if attempt.total > 1}),
+        ),
+        (
+            "Late by the word of Canvas, which costs nothing here",
+            [student for student, attempt in attempts if attempt.is_late],
+        ),
+        ("An extension, and nothing handed in", sorted(deadline.extensions.keys() - matches.paths)),
+        ("Not on the roster", sorted(matches.unknown.values())),
+        ("Nothing handed in", matches.absent),
+        ("Left alone, since they are no archive and no folder", list_ignored(submissions)),
+    ):
+        if names:
+            yield f"{title}: {len(names)}: {'; '.join(sanitize(name) for name in names)}"
 
 
 def _words_of(row: report.Row) -> StudentWords:

@@ -1,6 +1,7 @@
 """What one student handed in, once or several times: when, and how late."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ MAX_FILES = 10_000  # of a folder
 MAX_HAND_INS = 20  # of a student: older ones are left out
 MOODLE_COLUMN, MOODLE_TIME = "Last modified (submission)", "%A, %d %B %Y, %I:%M %p"
 BY_FILE, BY_CANVAS = "the date of the file", "Canvas"
-COPIED = timedelta(minutes=1)  # a class whose files are as close as that were copied or unpacked
+COPIED = timedelta(hours=1)  # files of a class, all late and that close, were copied or unpacked
 
 
 class Attempt(NamedTuple):
@@ -84,7 +85,7 @@ def refuse_copied_dates(hand_ins: Mapping[str, Attempt], deadline: Deadline) -> 
         return
     if max(time for time, _ in times) - min(time for time, _ in times) <= COPIED:
         raise ValueError(
-            f"grade: {len(times)} files have dates of the same minute, after the deadline: that is when they "
+            f"grade: {len(times)} files have dates of one hour, after the deadline: that is when they "
             "were copied or unpacked; try: a copy that keeps dates (cp -p), or handed_in in the manifest"
         )
 
@@ -101,7 +102,9 @@ def add_lateness(
         deadline: with the rule for late work.
         rule: "newest" or "best".
     """
-    points, lost, lines = round(sum(test["score"] for test in results["tests"]), 2), 0.0, []
+    points: float = round(sum(test["score"] for test in results["tests"]), 2)
+    lost: float = 0
+    lines: list[str] = []
     due = deadline.due_of(student)
     if due and attempt.time is None:
         lines.append(
@@ -147,7 +150,7 @@ def _archives_in(path: Path) -> list[Path]:
 def _file_time(path: Path, zone: Any) -> datetime:
     """The date of an archive, or of the newest file of a folder."""
     newest = path.lstat().st_mtime
-    if path.is_dir():
+    with suppress(OSError):  # of a disk that fails: whoever reads the folder says so
         files = [entry for entry, _ in zip(path.rglob("*"), range(MAX_FILES)) if not entry.is_dir()]
         newest = max((file.lstat().st_mtime for file in files), default=newest)
     return datetime.fromtimestamp(newest, zone).replace(microsecond=0)

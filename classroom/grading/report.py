@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 import jinja2
@@ -24,6 +24,9 @@ from classroom.manifest import Exercise
 from classroom.sandbox.process import missing_walls
 from cs231n.common.files import REPOSITORY, atomic_write
 
+if TYPE_CHECKING:
+    from classroom.grading.similar import Comparison
+
 __all__ = [
     "Row",
     "format_line",
@@ -32,6 +35,7 @@ __all__ = [
     "write_answers",
     "write_class",
     "write_gradebook",
+    "write_similarity",
     "write_student",
 ]
 
@@ -122,6 +126,7 @@ def make_results(
         "tests": tests,
         "extra_data": {  # for read_student, write_class and write_answers
             "words": submission.words._asdict(),
+            "declaration": sanitize(submission.declaration),
             "points": sum(exercise.points for exercise in exercises),
             "sandbox": level,
             "missing_walls": missing_walls(level),
@@ -291,23 +296,41 @@ def write_answers(
     _write(out / "answers.html", page)
 
 
+def write_similarity(out: Path, comparison: "Comparison") -> None:
+    """Write similarity.html and similarity.csv."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["student", "other student", "share", "other share", "where"])
+    for pair in comparison.pairs:
+        cells = [*pair.students, *(f"{share:.2f}" for share in pair.shares), pair.labels]
+        writer.writerow(map(plain_cell, cells))
+    for copy in comparison.copies:
+        writer.writerow(
+            [plain_cell(copy.student), "(the kit's definitions)", f"{copy.share:.2f}", "", copy.file]
+        )
+    _write(out / "similarity.csv", text.getvalue())
+    page = _render("similarity.html.j2", **comparison._asdict(), sanitize=sanitize)
+    _write(out / "similarity.html", page)
+
+
 def _format_grades(rows: Sequence[Row], exercises: Sequence[Exercise], words: Mapping[str, float]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     columns = {str(exercise.number): f"{exercise.number} {exercise.title}" for exercise in exercises}
     columns |= {question: f"Question {question}" for question in words}
-    titles = ["student", "score", "points", *columns.values(), "handed in", "lost by lateness"]
+    titles = ["student", "score", "points", *columns.values(), "handed in", "lost by lateness", "declaration"]
     writer.writerow([*titles, "sandbox", "note"])
     for row in rows:
         if row.results is None:
-            cells = ["", "", *[""] * len(columns), "", "", "", plain_cell(row.error or "")]
+            cells = ["", "", *[""] * len(columns), "", "", "", "", plain_cell(row.error or "")]
         else:
             extra, later = row.results["extra_data"], unmarked(row.results)
             scores = {test["number"]: "" if test in later else test["score"] for test in row.results["tests"]}
             note = plain_cell(" ".join(row.results["output"].splitlines()[:-1]))
             lateness = extra.get("lateness", {})
             cells = [row.results["score"], extra["points"], *[scores.get(number, "") for number in columns]]
-            cells += [lateness.get("handed_in", ""), lateness.get("lost") or "", extra["sandbox"], note]
+            cells += [lateness.get("handed_in", ""), lateness.get("lost") or ""]
+            cells += [plain_cell(extra.get("declaration", "")), extra["sandbox"], note]
         writer.writerow([plain_cell(row.student), *cells])
     return text.getvalue()
 

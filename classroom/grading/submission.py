@@ -52,6 +52,7 @@ class Submission(NamedTuple):
     notes: list[str]  # what was strange and did no harm
     blank: Mapping[str, Sequence[str]] = {}  # {path: functions of exercises that are as they were handed out}
     words: StudentWords = StudentWords({}, ())
+    declaration: str = ""  # of the student, about assistants
 
 
 class HandIn(NamedTuple):
@@ -86,8 +87,9 @@ def find_submissions(folder: str | os.PathLike) -> dict[str, Path]:
             raise ValueError(f"grade: {both} are both of {student}; try: move one of them away")
         paths[student] = path
     if not paths:
+        names = "; ".join(list_ignored(folder)) or "nothing"
         raise ValueError(
-            f"grade: no .zip and no folder in {folder}, but {'; '.join(list_ignored(folder)) or 'nothing'}; "
+            f"grade: no archive and no folder in {folder}, but {names}; "
             "try: the folder that holds a zip or a folder for each student"
         )
     return paths
@@ -291,4 +293,5 @@ def read_submission(
         [*filter(None, [hand_in.note]), *reply["notes"]],
         reply["blank"],
         StudentWords(reply["answers"], reply["answer_faults"]),
+        "".join(reply["declared"]),
     )

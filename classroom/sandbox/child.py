@@ -29,7 +29,8 @@ HERE = Path(__file__).parent
 # No module for a submission: they print, open a window or a browser, or are not for import.
 NOT_LOADED = set(
     "__main__ __hello__ __phello__ antigravity conftest distutils ensurepip f2py idlelib lib2to3 readline "
-    "rlcompleter setup test tests this tkinter turtle turtledemo venv _pyinstaller".split()
+    "rlcompleter setup sitecustomize test tests this tkinter turtle turtledemo usercustomize venv "
+    "_pyinstaller".split()
 )
 
 called: set[str] = set()  # functions of the reference that ran so far

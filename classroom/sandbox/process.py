@@ -4,11 +4,12 @@ Two levels:
 
     bubblewrap   a file system of its own, which holds Python, numpy and the student's files and nothing else,
                  read-only but for 16 MiB; no network; no sight of other processes
-    limits       nothing is hidden: only the limits below hold; for a container with one submission
+    limits       no file system of its own and the processes of the machine: Landlock, the filter of system
+                 calls and the limits below hold; for a container with one submission and nothing else
 
-At every level: CPU, memory, file size and open files are limited, no process and no thread can be started,
-the environment is scrubbed, and a grader that is root runs the child as another user. On a Linux that has
-the filter of seccomp.py, no socket can be opened either, nor memory be had that the limit does not count.
+At each level: processor time, memory, file size and open files are limited, no process and no thread can be
+started, the environment is scrubbed, and a grader that is root runs the child as another user. Where the
+kernel has them, seccomp.py refuses system calls and landlock.py files, at bubblewrap as a second wall.
 """
 
 import functools
@@ -43,6 +44,11 @@ __all__ = [
 ]
 
 START_SECONDS = 300  # Python and numpy start, maybe on a busy machine
+ADVICE = (
+    "sudo apt install bubblewrap; on Ubuntu 24.04 also sudo sysctl -w "
+    "kernel.apparmor_restrict_unprivileged_userns=0; or, in a container with one submission and nothing "
+    "else, --unsafe"
+)
 LOOK_MS = 100  # between two looks at a child that computes
 
 
@@ -86,7 +92,6 @@ def child_folder(files: Mapping[str, str | bytes]) -> Iterator[Path]:
         for path, source in files.items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_bytes(source if isinstance(source, bytes) else source.encode())
-        (folder / "home").mkdir()
         (folder / "packages").mkdir()
         for entry in folder.rglob("*"):  # whatever the umask of the grader is
             entry.chmod(0o755 if entry.is_dir() else 0o644)
@@ -94,7 +99,6 @@ def child_folder(files: Mapping[str, str | bytes]) -> Iterator[Path]:
         if user is not None:  # no other child may read it, should nothing else hide it
             os.chown(folder, -1, user)
             folder.chmod(0o750)
-            os.chown(folder / "home", user, -1)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -122,7 +126,12 @@ class Child:
         if level == "limits" and not seccomp.unavailable_reason():
             seccomp.hide_memory()
         command = command_for(level, folder, hidden)
-        self._home = Path(command.home) if level == "limits" else None  # where no file system bounds it
+        self._home = folder / "home" if level == "limits" else None  # where no file system bounds it
+        if self._home:
+            shutil.rmtree(self._home, ignore_errors=True)  # what a child before this one left
+            self._home.mkdir(mode=0o755)
+            if (user := _child_user()) is not None:
+                os.chown(self._home, user, -1)
         settings = {
             "packages": command.packages,
             "home": command.home,
@@ -173,8 +182,9 @@ class Child:
             self._ends = (float("inf"), time.monotonic() + START_SECONDS)
             try:
                 self._answer()
-                children = Path(f"/proc/{self._pid}/task/{self._pid}/children").read_text().split()
-                self._pid = int(children[0]) if children else self._pid  # that runs the student's code
+                if told:  # process 1 runs the student's code, or started the one that does
+                    children = Path(f"/proc/{self._pid}/task/{self._pid}/children").read_text().split()
+                    self._pid = int(children[0]) if children else self._pid
             except BaseException as error:
                 self.close()
                 if not isinstance(error, ChildExitedError):
@@ -354,11 +364,4 @@ def best_level(weakest: str = LEVELS[0]) -> str:
         except OSError as error:
             reasons.append(str(error))
     message = f"grade: {'; '.join(reasons)}"
-    raise SandboxError(message if "; try: " in message else f"{message}; try: {_advice()}")
-
-
-def _advice() -> str:
-    command = "sudo apt install bubblewrap"
-    if shutil.which("bwrap"):
-        command = "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0 (Ubuntu 24.04)"
-    return f"{command}; or --unsafe, in a container that holds one submission and nothing else"
+    raise SandboxError(message if "; try: " in message else f"{message}; try: {ADVICE}")

@@ -47,12 +47,12 @@ def test_a_run_names_changes_and_the_class_page_lists_them(tmp_path, course, cap
 
 
 def test_an_interrupted_run_calls_nobody_gone(tmp_path, course, capsys, monkeypatch):  # noqa: F811
-    from classroom.grading import grade as grading
+    from classroom.grading import class_marking
 
     for name in ("ada", "bob"):
         hand_in(tmp_path, name)
     course()
     with monkeypatch.context() as patch, pytest.raises(MemoryError):
-        patch.setattr(grading, "open_hand_in", lambda *_: (_ for _ in ()).throw(MemoryError))
+        patch.setattr(class_marking, "open_hand_in", lambda *_: (_ for _ in ()).throw(MemoryError))
         course()
     assert "Changed" not in capsys.readouterr().out

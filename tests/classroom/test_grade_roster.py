@@ -11,7 +11,7 @@ import re
 import pytest
 
 from classroom.__main__ import main
-from classroom.grading import grade as grading
+from classroom.grading import class_marking
 from classroom.grading.gradebook import plain_cell
 from classroom.grading.result import ExerciseResult
 from classroom.grading.roster import match_submissions, read_roster
@@ -63,7 +63,7 @@ def submissions(tmp_path, monkeypatch):
         results = {exercise.number: ExerciseResult(1.0) for exercise in EXERCISES}
         return results | {wrong: ExerciseResult(0.0, "raised", "<b> & =1")}, "bubblewrap"
 
-    monkeypatch.setattr(grading, "mark", mark)
+    monkeypatch.setattr(class_marking, "mark", mark)
     return write
 
 

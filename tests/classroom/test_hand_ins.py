@@ -9,6 +9,9 @@ import pytest
 
 from classroom.deadlines import Deadline, format_duration, format_time
 from classroom.grading.hand_ins import group_by_name, in_order
+from classroom.grading.word_marks import answer_digest
+from cs231n.checking.submission import NOTEBOOKS
+from tests.classroom.test_grade_words import answer, notebook
 from tests.classroom.test_word_marks import course, results_of  # noqa: F401
 from tests.support.grading import LAYERS, solved, zipped
 
@@ -162,17 +165,36 @@ def test_the_best_counts_after_what_being_late_costs(tmp_path, rule, hand_in):
     assert results_of(tmp_path, "ada")["score"] == 90
 
 
-def test_where_one_hand_in_is_not_marked_the_best_is_not_known(tmp_path, rule, hand_in, monkeypatch, capsys):
-    from classroom.grading import grade as grading
+def test_answers_in_words_are_those_of_the_newest(tmp_path, rule, hand_in, capsys):
+    for name, text in {"ada": "First.", "ada-1": "Second."}.items():
+        cells = notebook(answer("2.1", text))
+        late = HOUR * name.count("1")
+        zipped(hand_in(name, late), solved() | {LAYERS: f"# {name}\n", NOTEBOOKS[1]: cells})
+        os.utime(tmp_path / "in" / f"{name}.zip", times=tuple([(DUE + late).timestamp()] * 2))
+    settings = RULE | {"words": {"2.1": 5}, "hand_ins": "best"}
+    rule(**settings)
+    assert "Answers in words without points: 1, of 1 student\n" in capsys.readouterr().out
+    page = (tmp_path / "out" / "answers.html").read_text()
+    assert "Second." in page and "First." not in page
+    (tmp_path / "out" / "marks.csv").write_text(
+        f"student,question,points,answer\nada,2.1,4,{answer_digest('Second.')}\n"
+    )
+    assert rule(**settings) == (0, 2) and results_of(tmp_path, "ada")["score"] == 104
+    assert results_of(tmp_path, "ada/hand-ins/1")["score"] == 100
+    assert lines(tmp_path, "ada")[1] == "Of 2 hand-ins the best counts: this is number 1."
 
-    real = grading.mark_submission
+
+def test_where_one_hand_in_is_not_marked_the_best_is_not_known(tmp_path, rule, hand_in, monkeypatch, capsys):
+    from classroom.grading import class_marking
+
+    real = class_marking.mark_submission
 
     def fails(submission, *arguments):
         if "newer" in submission.files[LAYERS]:
             raise OSError("the disk is full")
         return real(submission, *arguments)
 
-    monkeypatch.setattr(grading, "mark_submission", fails)
+    monkeypatch.setattr(class_marking, "mark_submission", fails)
     hand_in("ada")
     hand_in("ada-1", text="newer")
     assert rule(hand_ins="best")[0] == 1
@@ -215,10 +237,10 @@ def test_moodles_worksheet_knows_when(tmp_path, rule, hand_in):
 
 
 def test_files_that_were_all_copied_late_make_nobody_late(rule, hand_in, capsys):
-    for name in ("ada", "bob", "cyd"):
-        hand_in(name, 2 * DAY)
+    for name, minutes in {"ada": 0, "bob": 20, "cyd": 59}.items():
+        hand_in(name, 2 * DAY + timedelta(minutes=minutes))
     assert rule(**RULE) == (1, 0)
-    assert "3 files have dates of the same minute, after the deadline" in capsys.readouterr().err
+    assert "3 files have dates of one hour, after the deadline" in capsys.readouterr().err
     hand_in("cyd", 3 * DAY)
     assert rule(**RULE) == (0, 3)
 

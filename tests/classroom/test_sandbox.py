@@ -103,9 +103,9 @@ best_level_anew = best_level.__wrapped__  # without what it remembers
 
 
 @contextmanager
-def probing(level, hidden=(), limits=BRIEF):
+def probing(level, hidden=(), limits=BRIEF, folder=None):
     """A function that evaluates an expression in a child: its repr, or the type of the error it raises."""
-    with child_folder(PROBE_FILES) as folder, Child(folder, level, limits, hidden) as child:
+    with child_folder(PROBE_FILES) as new, Child(folder or new, level, limits, hidden) as child:
 
         def probe(code):
             request = {"ask": "run", "exercise": "", "module": "cs231n.layers", "inputs": {"code": code}}
@@ -292,6 +292,20 @@ def test_no_memory_of_another_process_can_be_opened(started, level):
             assert output.split() == ["[]"] * len(codes)
 
 
+# Marks of the kit's own solutions and of a blank submission.
+MARKS = """
+import sys
+from tests.support.grading import blank, marked, shares, solved, wrong
+
+only = ["affine_forward", "relu_backward", "batchnorm_backward"]
+print(wrong(marked(solved(), sys.argv[1], only)), shares(marked(blank(), sys.argv[1], only)))
+"""
+
+
+def test_whoever_grades_the_marks_are_the_same(started, level):
+    assert started(MARKS, level).communicate(timeout=60) == ("{} {}\n", None)
+
+
 # A child that wants to live on; the second argument is its mark, a limit that stands in its command line.
 ENDURES = """
 import sys
@@ -361,11 +375,11 @@ def children(monkeypatch):
 
 CASES = {  # {file of hostile/: the kind of the first exercise}
     "endless_loop": "timed-out",
-    **dict.fromkeys(["allocation", "threads", "fills_the_disk"], "raised"),
+    **dict.fromkeys(["allocation", "threads"], "raised"),
     **dict.fromkeys(["differentiates", "outgrows_its_limit"], "raised"),
     "exits": "crashed",
     **dict.fromkeys(["another_exercise", "deep_expression"], "not-implemented"),
-    "lying_objects": "",
+    **dict.fromkeys(["lying_objects", "fills_the_disk"], ""),
 }
 SLOW_CASES = {  # contained by what contains one of those above, or after a wait for a limit
     **dict.fromkeys(["endless_import", "fork_bomb", "flood"], "timed-out"),
@@ -558,6 +572,15 @@ def test_a_child_of_limits_is_ended_when_it_writes_too_much(level):
                 probe(code)
 
 
+def test_what_a_child_wrote_is_gone_for_the_next(level):
+    """At limits the next one did not start, since its home was full."""
+    with child_folder(PROBE_FILES) as folder:
+        for _ in range(2):
+            with probing(level, folder=folder) as probe:
+                assert probe("os.listdir(os.environ['HOME'])") == "[]"
+                assert probe("open(os.environ['HOME'] + '/a', 'w').write('a')") == "1"
+
+
 @pytest.fixture
 def watched(monkeypatch):
     """A function after which each child, once it has started, is acted on by another one, in a thread."""
@@ -664,7 +687,7 @@ def test_a_weaker_sandbox_is_refused(monkeypatch):
         return command if level == "bubblewrap" else real(level, *arguments)
 
     monkeypatch.setattr(process, "command_for", command_for)
-    message = "did not start: .*no-such-command.*try: sudo .*; or --unsafe, in a container"
+    message = "did not start: .*no-such-command.*try: sudo .*; or, in a container .*, --unsafe"
     with pytest.raises(SandboxError, match=message):
         best_level_anew()
     assert best_level_anew("limits") == "limits"
