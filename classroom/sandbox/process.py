@@ -292,6 +292,10 @@ class Child:
         self._process.wait()
         for pipe in (self._stdin, self._stdout):
             pipe.close()
+        if self._home and not self._home.is_symlink():  # for the next child
+            for entry in os.scandir(self._home):
+                with suppress(OSError):
+                    shutil.rmtree(entry) if entry.is_dir(follow_symlinks=False) else os.unlink(entry)
 
     def __enter__(self) -> "Child":
         return self

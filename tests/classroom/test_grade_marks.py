@@ -49,6 +49,19 @@ def test_a_backward_without_its_forward_is_marked_with_the_references(name):
     assert results[name].reference_used_for == (name.removesuffix("_alt").replace("backward", "forward"),)
 
 
+def test_a_backward_whose_forward_was_deleted_is_marked_with_the_references():
+    files = {**solved(), LAYERS: f"{solved()[LAYERS]}\ndel affine_forward\n"}
+    titles = ["affine_forward", "affine_backward"]
+    assert shares(marked(files, only=titles)) == {"affine_backward": 1.0}
+
+
+def test_a_function_whose_helper_is_not_there_raises():
+    """And so it does in `check`: what was handed in does not run."""
+    helper = function("affine_backward", "dout, cache", "_not_handed_in(dout, cache)")
+    result = result_of("affine_backward", solved(helper))
+    assert (result.share, result.kind) == (0, "raised") and "_not_handed_in" in result.text
+
+
 def test_whole_files_of_a_public_solution_have_full_marks():
     files = {file: USUAL[Path(file).stem] for file in grading.FILES}
     assert not wrong(marked(files, **PATIENT))

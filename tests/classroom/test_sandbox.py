@@ -58,7 +58,7 @@ def endure():
         pass
 
 def call_once(exercise, module, inputs):
-    return {"repr": np.frombuffer(repr(eval(inputs["code"])).encode(), np.uint8)}, [], []
+    return {"repr": np.frombuffer(repr(eval(inputs["code"])).encode(), np.uint8)}, 0, False
 """
 PROBE_FILES = {"cs231n/__init__.py": "", LAYERS: "", "cs231n/checking/problems.py": EVALUATES}
 
