@@ -118,7 +118,7 @@ def make_results(
     ]
     return {
         "score": round(sum(test["score"] for test in tests), 2),
-        "execution_time": round(seconds, 2),
+        "execution_time": round(seconds),  # whole: to sleep tells little of a hidden problem
         "output": "\n".join(lines),
         "output_format": "text",
         "visibility": "visible",

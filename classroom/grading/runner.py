@@ -298,6 +298,8 @@ class Runner:
             self._end_child()
             text = str(error)[0].upper() + str(error)[1:]
             if not isinstance(error, ChildTimeoutError):
+                if self._is_hidden:  # the student's code may choose the signal
+                    text = "Its process ended without an answer"
                 raise _ExerciseFailed(ExerciseResult(0.0, "crashed", f"{text}.")) from None
             self._require_time()
             raise _ExerciseFailed(ExerciseResult(0.0, "timed-out", f"{text}: a loop without end?")) from None

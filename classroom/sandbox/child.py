@@ -10,6 +10,7 @@ writes an answer to stdout, again and again, until stdin ends.
 """
 
 import ast
+import contextlib
 import functools
 import importlib
 import importlib.util
@@ -46,6 +47,8 @@ def main() -> None:
     import seccomp
     import wire
 
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+        file.write("1000")  # short of memory, the machine is to end this process, and not the grader
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     devnull = os.open(os.devnull, os.O_RDWR)
     if not stat.S_ISCHR(os.fstat(devnull).st_mode):
