@@ -1,15 +1,15 @@
-"""What a run changed: scores against those in grades.csv of the last run."""
+"""What a run changed: scores against grades.csv of the last run, and mistakes that came and went."""
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from classroom.grading.gradebook import plain_cell
 from classroom.grading.report import Row
 from classroom.grading.roster import read_table
 
-__all__ = ["Change", "find_changes", "read_scores"]
+__all__ = ["Change", "Move", "find_changes", "find_moves", "read_scores"]
 
 
 class Change(NamedTuple):
@@ -17,6 +17,14 @@ class Change(NamedTuple):
 
     student: str  # as in grades.csv
     before: str
+    now: str
+
+
+class Move(NamedTuple):
+    """An exercise of a student that is judged otherwise than in an earlier run."""
+
+    exercise: str  # as results.json names it
+    before: str  # the kind: "right", "mean-held-fixed", ...
     now: str
 
 
@@ -47,6 +55,15 @@ def find_changes(
     changes = [Change(student, before.get(student, "new"), score) for student, score in now.items()]
     changes += [Change(student, score, "gone") for student, score in before.items() if student in gone]
     return [change for change in changes if change.before != change.now]
+
+
+def find_moves(before: dict[str, Any] | None, now: dict[str, Any]) -> Iterator[Move]:
+    """Compare the results of a student in two runs; before is None if there are no earlier ones."""
+    kinds = {test["name"]: test["tags"][0] for test in before["tests"]} if before else {}
+    for test in now["tests"]:
+        name, kind = test["name"], test["tags"][0]
+        if kinds.get(name, kind) != kind:
+            yield Move(name, kinds[name], kind)
 
 
 def _describe(score: str | float) -> str:

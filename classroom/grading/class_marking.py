@@ -1,6 +1,7 @@
 """A class marked: its hand-ins go to workers, and what comes back is written, student by student."""
 
 import time
+from collections import Counter
 from collections.abc import Collection, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any, NamedTuple
 
 from classroom.grading import canary, report
 from classroom.grading.canary import digest_of
+from classroom.grading.changes import Move, find_moves
 from classroom.grading.course import Course
 from classroom.grading.history import History
 from classroom.grading.marking import mark
@@ -80,6 +82,7 @@ class ClassMarking:
     Attributes:
         rows: {key of course.attempts: row} so far.
         num_unchanged: how many of them are as they were.
+        moves: how many students were judged otherwise before, by exercise and kinds.
     """
 
     def __init__(
@@ -93,6 +96,7 @@ class ClassMarking:
         bar: Progress,
     ):
         self.course, self.rows, self.num_unchanged = course, dict[str, report.Row](), 0
+        self.moves = Counter[Move]()
         self._students, self._history, self._bar = out / "students", history, bar
         self._executor, self._options, self._grader = executor, options, grader
         self._pending: dict[Future, _Task] = {}
@@ -172,6 +176,7 @@ class ClassMarking:
             return
         marked.results["extra_data"]["student"] = self.course.attempts[task.key][0]
         results = self.course.finish(task.key, marked.results)
+        self.moves.update(find_moves(report.read_student(self._students / task.key), marked.results))
         report.write_student(self._students / task.key, results)
         self._history.save(task.key, task.digest)
         self._add(task.key, results)

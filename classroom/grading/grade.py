@@ -257,7 +257,8 @@ def grade(
                 named = [f"{student}: {old}, now {new}" for student, old, new in changes[:MAX_CHANGES]]
                 named += ["..."] * (len(changes) > MAX_CHANGES)
                 print(f"  Changed since the last run: {len(changes)}: {'; '.join(named)}")
-            report.write_class(out, everybody, exercises, bool(questions), settings.words, changes)
+            has_answers, moves = bool(questions), marking.moves.most_common()
+            report.write_class(out, everybody, exercises, has_answers, settings.words, changes, moves)
             if grade_column:
                 report.write_gradebook(out, people, grade_column, matches.people, ordered, points)
     return ordered

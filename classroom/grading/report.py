@@ -205,6 +205,7 @@ def write_class(
     has_answers: bool = False,
     words: Mapping[str, float] = {},
     changes: Sequence[tuple[str, str, str]] = (),
+    moves: Sequence[tuple[tuple[str, str, str], int]] = (),
 ) -> None:
     """Write grades.csv, class.png and index.html.
 
@@ -215,6 +216,7 @@ def write_class(
         has_answers: whether there is a page of `write_answers` to link to.
         words: {number of a question in words: its points}, for those that have points.
         changes: (student, score before, score now) of those whose score is not that of the last run.
+        moves: ((exercise, kind before, kind now), number of students) of those who handed in again.
     """
     marked = [row.results for row in rows if row.results is not None]
     _write(out / "grades.csv", _format_grades(rows, exercises, words))
@@ -241,6 +243,7 @@ def write_class(
         mean=sum(results["score"] for results in marked) / max(1, len(marked)),
         has_answers=has_answers,
         changes=changes,
+        moves=moves,
         has_words=bool(words),
         has_lateness=any(data.get("lateness", {}).get("lost") for data in extra),
         num_unmarked=sum(num_unmarked),

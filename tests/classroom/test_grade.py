@@ -130,6 +130,27 @@ def test_a_mark_of_another_environment_is_made_anew(out, submissions, monkeypatc
     assert results["extra_data"]["environment"] == ENVIRONMENT._asdict()
 
 
+def test_the_class_page_says_which_mistakes_came_and_went(out, submissions, monkeypatch, quick):
+    kinds = {"ada": ["no-mean", "right"], "bob": ["right", "raised"]}
+
+    def mark(submission, options, level, earlier):
+        kind = "right"
+        if not submission.faults:
+            name = "bob" if WRONG_ALT in submission.files[LAYERS] else "ada"
+            kind = kinds[name].pop(0)
+        results = {exercise.number: ExerciseResult(1.0) for exercise in EXERCISES}
+        return results | {7: ExerciseResult(float(kind == "right"), kind)}, level
+
+    monkeypatch.setattr(class_marking, "mark", mark)
+    run(submissions, out)
+    assert "came and went" not in (out / "index.html").read_text()
+    run(submissions, out, again=True)
+    page = re.sub("<.*?>", " ", (out / "index.html").read_text())
+    table = re.sub(" +", " ", page[page.index("came and went") :])
+    assert "7 batchnorm_backward no mean right 1 \n" in table
+    assert "7 batchnorm_backward right raises an error 1 \n" in table
+
+
 def test_some_are_marked_alone_or_anew(out, submissions, quick, capsys):
     assert command(submissions, out, "--only", "ada", "--only", "bob") == 0 and len(quick) == 2
     assert len((out / "grades.csv").read_text().splitlines()) == 3
