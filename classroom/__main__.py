@@ -1,7 +1,9 @@
 """The instructor's commands: python -m classroom COMMAND."""
 
 import argparse
+import io
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -10,12 +12,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit status."""
     parser = argparse.ArgumentParser(prog="python -m classroom", description=__doc__)
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    from classroom.grading import grade
+    from classroom.grading import grade, similar
     from classroom.releasing import release
 
     commands = {
         "release": (release, "make the learner's folder and zip from the solved kit"),
         "grade": (grade, "grade a folder of submissions"),
+        "similar": (similar, "list pairs of submissions that are alike, to look at"),
     }
     for name, (module, summary) in commands.items():
         module.add_arguments(subparsers.add_parser(name, help=summary, description=module.__doc__))
@@ -31,4 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    if isinstance(sys.stdout, io.TextIOWrapper):  # no name of a student is an error
+        sys.stdout.reconfigure(errors="backslashreplace")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # it ends as after Ctrl-C
     sys.exit(main())

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from classroom.deadlines import Deadline
 from cs231n.common.files import REPOSITORY
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "suggest",
 ]
 
+HAND_INS = ("newest", "best")
 MANIFEST = Path(__file__).with_name("exercises.json")
 # {file with exercises: the file in which a learner may add sandwiches for them}
 HELPER_FILES = {"cs231n/classifiers/fc_net.py": "cs231n/layer_utils.py"}
@@ -58,11 +60,21 @@ class Manifest(NamedTuple):
 
     exercises: list[Exercise]
     words: dict[str, float] = {}  # {number of a question in words: its points}
+    hand_ins: str = "newest"  # or "best": which of several counts
+    deadline: Deadline = Deadline()
+    declaration: str = ""  # what submit asks about the use of assistants; "": it does not ask
 
 
 SETTING_TYPES: dict[str, tuple[type, ...]] = {
     "exercises": (list,),
     "words": (dict,),
+    "hand_ins": (str,),
+    "due": (str,),
+    "grace_minutes": (int, float),
+    "late_per_day": (int, float),
+    "extensions": (dict,),
+    "handed_in": (dict,),
+    "declaration": (str,),
 }
 FIELD_TYPES: dict[str, tuple[type, ...]] = {
     "number": (int,),
@@ -112,11 +124,21 @@ def load_manifest(path: str | os.PathLike = MANIFEST) -> Manifest:
     for question, points in words.items():
         where = f"{path.name}, words: {question!r}"
         if not re.fullmatch(r"\d{1,2}\.\d{1,2}", question):
-            raise ManifestError(f"{where} is no number of a question; try 2.9 or the like")
+            raise ManifestError(f"{where} is no number of a question; try 2.12 or the like")
         _require_type(path.name, f"words: {question}", points, (int, float))
         if not 0 < points < math.inf:
             raise ManifestError(f"{where} must have points above 0, got {points}")
-    return Manifest(exercises, words)
+    hand_ins = settings.get("hand_ins", HAND_INS[0])
+    if hand_ins not in HAND_INS:
+        raise ManifestError(f"{path.name}: hand_ins must be {' or '.join(HAND_INS)}, got {hand_ins!r}")
+    try:
+        deadline = Deadline.from_settings(settings)
+    except ValueError as error:
+        raise ManifestError(f"{path.name}: {error}") from None
+    declaration = settings.get("declaration", "")
+    if not declaration.isprintable():
+        raise ManifestError(f"{path.name}: declaration must be one line of text, got {declaration!r}")
+    return Manifest(exercises, words, hand_ins, deadline, declaration)
 
 
 def _parse_exercises(name: str, entries: list[Any]) -> list[Exercise]:

@@ -9,7 +9,6 @@ import hashlib
 import os
 import platform
 import sys
-import time
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from pathlib import Path
@@ -21,11 +20,10 @@ from classroom.grading.compare import agrees
 from classroom.grading.marking import mark
 from classroom.grading.reference import child_files, import_closure, make_trials, submitted_files
 from classroom.grading.runner import MarkingOptions
-from classroom.grading.submission import Submission
+from classroom.grading.submission import submission_of
 from classroom.manifest import Exercise
-from classroom.sandbox import seccomp
 from classroom.sandbox.child import can_import, list_modules
-from classroom.sandbox.process import Child, best_level, child_folder
+from classroom.sandbox.process import Child, best_level, child_folder, missing_walls
 from cs231n.checking import answers
 from cs231n.common.executors import run_on_each_worker
 from cs231n.common.files import REPOSITORY
@@ -39,7 +37,7 @@ __all__ = [
     "grader_digest",
 ]
 
-IMPORT_SECONDS = 120  # for all modules, on a slow disk
+IMPORT_SECONDS = 60  # of processor time, for all modules
 TRIES = {
     "no-import": f"chmod -R a+rX {sys.base_prefix} {Path(np.__file__).parent}, and an open TMPDIR",
     "timed-out": "a machine with less other work, or fewer workers: --executor serial",
@@ -60,7 +58,7 @@ class Environment(NamedTuple):
     python: str
     numpy: str
     machine: str
-    unfiltered: str  # why there is no filter of system calls, or ""
+    missing_walls: str  # of the sandbox, or ""
 
 
 @functools.lru_cache(4)
@@ -86,7 +84,7 @@ def check_worker(options: MarkingOptions, grader: str) -> Environment:
     for name, solved, share in (("the kit's own solutions", options.exercises, 1), ("a blank file", (), 0)):
         sources = child_files(options.exercises, solved)
         files = {file: sources[file].decode() for file in submitted_files(options.exercises)}
-        results, _ = mark(Submission(files, {}, []), options, level)
+        results, _ = mark(submission_of(files, options.exercises), options, level)
         for exercise in options.exercises:
             result = results[exercise.number]
             if abs(result.share - share) > 1e-9:
@@ -99,8 +97,8 @@ def check_worker(options: MarkingOptions, grader: str) -> Environment:
     umask = os.umask(0o077)
     os.umask(umask)
     version = platform.python_version()
-    user, machine, unfiltered = os.geteuid(), platform.machine(), seccomp.unavailable_reason()
-    return Environment(level, user, umask, version, np.__version__, machine, unfiltered)
+    user, machine, missing = os.geteuid(), platform.machine(), missing_walls(level)
+    return Environment(level, user, umask, version, np.__version__, machine, missing)
 
 
 def check_workers(executor: Executor, options: MarkingOptions, grader: str) -> list[dict[str, Any]]:
@@ -156,7 +154,7 @@ def _import_library(options: MarkingOptions, level: str) -> None:
         child_folder({}) as folder,
         Child(folder, level, options.limits, options.hidden_folders) as child,
     ):
-        for name in child.ask({"import": names}, time.monotonic() + IMPORT_SECONDS)["failed"]:
+        for name in child.ask({"import": names}, IMPORT_SECONDS)["failed"]:
             if can_import(name):
                 error = child.ask({"load": name, "reference": {}}).get("error", {})
                 raise CanaryError(

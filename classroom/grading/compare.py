@@ -1,6 +1,7 @@
 """Compare a student's arrays with the expected ones; give points and reasons."""
 
 import re
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +15,9 @@ from cs231n.checking.diagnosis import diagnose, find_notes
 from cs231n.checking.exercises import EXERCISES
 
 __all__ = ["ArrayMarks", "agrees", "numeric_outputs"]
+
+# Of a sentence about a hidden problem: all numbers but 0, 1, 2, and those in names, as W3, and in 1/N.
+HIDDEN_NUMBERS = re.compile(r"(?<!\w)(?:\d+(?:, \d+)+|\d[\d.e+-]+|[3-9])(?![\d/])")
 
 
 class Fault(NamedTuple):
@@ -142,7 +146,7 @@ def _find_fault(title: str, trial: Trial, outputs: dict[str, np.ndarray], public
         return None
     if not public:
         diagnosis = diagnosis._replace(
-            sentence=re.sub(r"\d[\d.e+-]{2,}", "(not shown)", diagnosis.sentence),
+            sentence=HIDDEN_NUMBERS.sub("(not shown)", diagnosis.sentence),
             worst="The entries of this problem are not shown",
         )
     return Fault(diagnosis.kind, sanitize(str(diagnosis), 2000), trial, diagnosis)
@@ -159,7 +163,7 @@ def _find_large_fault(title: str, trial: Trial, outputs: dict[str, np.ndarray]) 
     return Fault("unknown", text, trial) if wrong else None
 
 
-def numeric_outputs(outputs: Any, expected: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def numeric_outputs(outputs: Any, expected: Iterable[str]) -> dict[str, np.ndarray]:
     """Of what a child sent, the arrays of numbers that are expected."""
     if not isinstance(outputs, dict):
         return {}

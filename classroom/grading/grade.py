@@ -17,41 +17,40 @@ what is new, and what has changed: a submission, the manifest, the grader or the
 
 import argparse
 import os
+import shutil
 import sys
-import time
-from collections.abc import Collection, Mapping
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+import tempfile
+from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import Executor
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
 
-from classroom.grading import canary, report
-from classroom.grading.canary import check_workers, digest_of, grader_digest
+from classroom.deadlines import Deadline
+from classroom.grading import report
+from classroom.grading.canary import check_workers, grader_digest
+from classroom.grading.changes import find_changes, read_scores
+from classroom.grading.class_marking import ClassMarking
+from classroom.grading.course import Course, deadline_by_student
 from classroom.grading.gradebook import find_grade_column
+from classroom.grading.hand_ins import group_by_name
 from classroom.grading.history import History
-from classroom.grading.marking import mark
-from classroom.grading.result import ExerciseResult, NotMarkedError, sanitize
-from classroom.grading.roster import Matches, match_submissions, read_roster
+from classroom.grading.result import sanitize
+from classroom.grading.roster import Matches, find_student, match_submissions, read_roster
 from classroom.grading.runner import MarkingOptions
-from classroom.grading.submission import (
-    Submission,
-    find_submissions,
-    list_ignored,
-    open_hand_in,
-    read_submission,
-)
-from classroom.grading.word_marks import add_word_points, ask_only_for, read_marks, unmarked
+from classroom.grading.submission import find_submissions, list_ignored
+from classroom.grading.word_marks import ask_only_for, read_marks, unmarked
 from classroom.grading.words import StudentWords, load_questions
-from classroom.manifest import MANIFEST, ManifestError, load_manifest
-from classroom.sandbox import seccomp
+from classroom.manifest import MANIFEST, Manifest, ManifestError, load_manifest
 from classroom.sandbox.levels import LEVELS
-from classroom.sandbox.process import best_level
+from classroom.sandbox.process import Limits, best_level, missing_walls
 from cs231n.checking.exercises import EXERCISES
 from cs231n.common.executors import executor_for
 from cs231n.common.terminal import Progress
 
 __all__ = ["add_arguments", "grade", "main"]
 
-MAX_PENDING = 64  # submissions handed to the executor at a time: memory does not grow with the class
+MAX_CHANGES = 10  # named on the terminal; the class page has all
+LIMITS = Limits()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -78,15 +77,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="allow limits alone: only in a container that holds one submission and nothing else",
     )
+    add(
+        "--seconds",
+        type=float,
+        default=LIMITS.seconds,
+        metavar="N",
+        help="processor time for an exercise, and 12 times as much for a submission (default: %(default)g)",
+    )
+    add(
+        "--memory",
+        type=int,
+        default=LIMITS.memory >> 20,
+        metavar="MIB",
+        help="what a student's process may take (default: %(default)s)",
+    )
     add("--roster", type=Path, metavar="FILE", help="the class, a CSV that Canvas or Moodle exports")
     add("--column", metavar="TITLE", help="with a roster from Canvas: the assignment that gets the marks")
     add("--anonymous", action="store_true", help="ids of the roster in place of names, but in gradebook.csv")
-    add(
-        "--only",
-        action="append",
-        metavar="STUDENT",
-        help="mark this student alone; more than one are allowed",
-    )
+    add("--due", metavar="TIME", help="when work is due, as in 2026-12-01T23:59+01:00")
+    add("--only", action="append", metavar="STUDENT", help="mark this student and no other; may be repeated")
     add("--again", action="store_true", help="mark anew what was marked before")
     add("--seed", type=int, help="of the hidden problems (default: the one OUT knows, or a new one)")
 
@@ -96,18 +105,21 @@ def main(arguments: argparse.Namespace) -> int:
     try:
         weakest = LEVELS[-1] if arguments.unsafe else LEVELS[0]
         if arguments.executor.partition(":")[0] != "dask":
-            print(f"Sandbox: {best_level(weakest)}", *filter(None, [seccomp.unavailable_reason()]), sep="; ")
-        with executor_for(arguments.executor) as executor:
+            level = best_level(weakest)
+            print(f"Sandbox: {level}", *filter(None, [missing_walls(level)]), sep="; ")
+        with _temporary_folder(), executor_for(arguments.executor) as executor:
             rows = grade(
                 arguments.submissions,
                 arguments.out,
                 manifest=arguments.manifest,
                 executor=executor,
                 weakest_level=weakest,
+                limits=Limits(arguments.seconds, 12 * arguments.seconds, arguments.memory << 20),
                 seed=arguments.seed,
                 roster=arguments.roster,
                 column=arguments.column,
                 anonymous=arguments.anonymous,
+                due=arguments.due,
                 only=arguments.only or (),
                 again=arguments.again,
             )
@@ -124,6 +136,24 @@ def main(arguments: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
+@contextmanager
+def _temporary_folder() -> Iterator[None]:
+    """One folder for all temporary files, also of workers that are killed: it goes at the end."""
+    previous = tempfile.tempdir, os.environ.get("TMPDIR")
+    folder = tempfile.mkdtemp(prefix="cs231n-grade-")
+    Path(folder).chmod(0o711)  # the children of a root run as another user
+    tempfile.tempdir = os.environ["TMPDIR"] = folder
+    try:
+        yield
+    finally:
+        tempfile.tempdir = previous[0]
+        if previous[1] is None:
+            del os.environ["TMPDIR"]
+        else:
+            os.environ["TMPDIR"] = previous[1]
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def grade(
     submissions: str | os.PathLike,
     out: str | os.PathLike,
@@ -131,10 +161,12 @@ def grade(
     manifest: str | os.PathLike = MANIFEST,
     executor: Executor,
     weakest_level: str = LEVELS[0],
+    limits: Limits = LIMITS,
     seed: int | None = None,
     roster: str | os.PathLike | None = None,
     column: str | None = None,
     anonymous: bool = False,
+    due: str | None = None,
     only: Collection[str] = (),
     again: bool = False,
 ) -> list[report.Row]:
@@ -146,10 +178,12 @@ def grade(
         manifest: the list of exercises.
         executor: where submissions are marked.
         weakest_level: of the sandbox that will do.
+        limits: of a student's code.
         seed: of the hidden problems (default: that of an earlier run into out, or a new one).
         roster: a CSV of the class; its names, or ids, are then those of the reports.
         column: of a Canvas gradebook, the assignment that gets the marks.
         anonymous: take ids in place of names.
+        due: when work is due, a time with its time zone (default: what the manifest says).
         only: the students to mark; all others stay as they are (default: everybody).
         again: mark anew what was marked before.
 
@@ -167,187 +201,108 @@ def grade(
             raise ManifestError(
                 f"{Path(manifest).name}: no problem is known for {exercise.title}; there are {known}"
             )
-    questions = ask_only_for(load_questions(), settings.words)
+    questions = load_questions()
     asked = [question.number for question in questions]
+    questions = ask_only_for(questions, settings.words)
     paths = find_submissions(submissions)
     points = sum(exercise.points for exercise in exercises) + sum(settings.words.values())
-    matches, grade_column = Matches(paths, {}, [], {}), ""
+    deadline = settings.deadline.with_due(due)
+    matches, grade_column = Matches(group_by_name(paths), {}, [], {}), ""
     if roster:
         people = read_roster(roster)
         grade_column = find_grade_column(people, column, points)
         matches = match_submissions(people, paths, anonymous)
+        deadline = deadline_by_student(deadline, lambda name: find_student(people, name, anonymous))
     elif column or anonymous:
         raise ValueError("grade: --column and --anonymous need --roster; try: add --roster FILE")
-    paths = matches.paths
     submissions, out = Path(submissions).resolve(), Path(out)
     if out.resolve().is_relative_to(submissions):
         raise ValueError(
             f"grade: {out} is within {submissions}, where every folder is a student's; "
             "try: -o a folder beside it"
         )
-    strangers = [student for student in only if student not in paths]
+    strangers = [student for student in only if student not in matches.paths]
     if strangers:
-        some = ", ".join(list(paths)[:4]) + ", ..." * (len(paths) > 4)
+        some = ", ".join(list(matches.paths)[:4]) + ", ..." * (len(matches.paths) > 4)
         raise ValueError(f"grade: no submission is of {strangers[0]!r}; try: --only one of {some}")
-    word_marks = read_marks(out, paths, settings.words)
+    word_marks = read_marks(out, matches.paths, settings.words)
+    course = Course(settings, deadline, matches, word_marks)
     history = History(out, seed)
     hidden = (str(submissions), str(out.resolve()))
-    options = MarkingOptions(exercises, history.seed, weakest_level=weakest_level, hidden_folders=hidden)
+    options = MarkingOptions(exercises, history.seed, limits, weakest_level, hidden)
     grader = grader_digest(exercises)
     environments = check_workers(executor, options, grader)
     out.mkdir(parents=True, exist_ok=True)
     history.save_seed()
-    version = digest_of(exercises, options.seed, options.limits, grader, asked)
-    rows: dict[str, report.Row] = {}
-    pending: dict[Future, _Task] = {}
-    timed_out: list[tuple[_Task, Marked]] = []  # to be tried again, alone
-    num_unchanged = 0
-
-    def finish(student: str, results: dict[str, Any]) -> dict[str, Any]:
-        """Results with what the course adds to them, which marks nobody anew."""
-        own_words = StudentWords(**results["extra_data"]["words"])
-        return add_word_points(results, settings.words, own_words, word_marks[student])
-
+    is_complete = False
+    before = read_scores(out)
     ordered: list[report.Row] = []
-    try:
-        with Progress(len(paths)) as bar:
-
-            def keep(student: str, old_results: dict[str, Any]) -> None:
-                results = finish(student, old_results)
-                if results != old_results:
-                    report.write_student(out / "students" / student, results)
-                rows[student] = report.Row(student, results, None)
-                bar.advance()
-
-            def collect(future: Future) -> None:
-                task = pending.pop(future)
-                student = task.student
-                try:
-                    marked: Marked = future.result()
-                except Exception as error:
-                    kind = "" if isinstance(error, OSError) else f"{type(error).__name__}: "
-                    add(report.Row(student, None, f"{kind}{error}"[:500]))
-                else:
-                    kinds = [result.kind for result in marked.by_exercise.values()]
-                    if "timed-out" in kinds and not task.is_second:
-                        timed_out.append((task, marked))
-                        return
-                    marked.results["extra_data"]["student"] = student
-                    results = finish(student, marked.results)
-                    report.write_student(out / "students" / student, results)
-                    history.save(student, task.digest)
-                    add(report.Row(student, results, None))
-
-            def add(row: report.Row) -> None:
-                rows[row.student] = row
-                bar.say(report.format_line(row))
-                bar.advance()
-
-            def collect_next() -> None:
-                collect(next(iter(wait(pending, return_when=FIRST_COMPLETED).done)))
-
-            for student, path in paths.items():
-                if only and student not in only:
-                    old_results = report.read_student(out / "students" / student)
-                    if old_results is not None:
-                        keep(student, old_results)
-                    else:
-                        bar.advance()
-                    continue
-                try:
-                    hand_in = open_hand_in(path, exercises, "The submission" if anonymous else "")
-                    with hand_in.file:
-                        digest = digest_of(hand_in.digest, version)
-                        old_results = None if again else history.find(student, digest, environments)
-                        if old_results is not None:
-                            num_unchanged += 1
-                            keep(student, old_results)
-                            continue
-                        submission = read_submission(hand_in, exercises, asked)
-                except NotMarkedError as error:
-                    add(report.Row(student, None, str(error)))
-                    continue
-                future = executor.submit(mark_submission, submission, options, grader)
-                pending[future] = _Task(student, submission, digest)
-                while len(pending) >= MAX_PENDING:
-                    collect_next()
-            while pending:
-                collect_next()
-            for task, marked in timed_out:  # one by one: was the machine too busy?
-                future = executor.submit(
-                    mark_submission, task.submission, options, grader, marked.by_exercise
-                )
-                pending[future] = task._replace(is_second=True)
-                collect_next()
-            if num_unchanged:
-                bar.say(f"  {num_unchanged} of {len(paths)} are as they were when marked before.")
-            waiting = sorted(row.student for row in rows.values() if row.results and unmarked(row.results))
-            for title, names in (
-                ("Answers in words without points", waiting),
-                ("Not on the roster", sorted(matches.unknown.values())),
-                ("Nothing handed in", matches.absent),
-                ("Left alone, since they are no archive and no folder", list_ignored(submissions)),
-            ):
-                if names:
-                    bar.say(f"  {title}: {len(names)}: {'; '.join(sanitize(name) for name in names)}")
-    finally:
-        for future in [future for future in pending if future.done()]:
-            collect(future)
-        ordered = [rows[student] for student in paths if student in rows]
-        if questions:
-            words = {row.student: _words_of(row) for row in ordered}
-            report.write_answers(out, questions, words, settings.words, word_marks)
-        absent = [report.Row(student, None, "nothing was handed in") for student in matches.absent]
-        report.write_class(
-            out, [*ordered, *absent], exercises, has_answers=bool(questions), words=settings.words
-        )
-        if grade_column:
-            report.write_gradebook(out, people, grade_column, matches.people, ordered, points)
+    with Progress(len(course.attempts)) as bar:
+        marking = ClassMarking(out, course, history, executor, options, grader, bar)
+        try:
+            marking.run(asked, environments, only, again, "The submission" if anonymous else "")
+            for line in _remarks(marking, settings, deadline, matches, submissions):
+                bar.say(f"  {line}")
+            is_complete = True
+        finally:
+            marking.collect_done()
+            ordered = _choose(out, course, history, marking.rows)
+            if questions:
+                words = {row.student: _words_of(row) for row in ordered}
+                report.write_answers(out, questions, words, settings.words, word_marks)
+            absent = [report.Row(student, None, "nothing was handed in") for student in matches.absent]
+            everybody = [*ordered, *absent]
+            changes = find_changes(before, everybody, matches.paths) if is_complete else []
+            if changes:
+                named = [f"{student}: {old}, now {new}" for student, old, new in changes[:MAX_CHANGES]]
+                named += ["..."] * (len(changes) > MAX_CHANGES)
+                print(f"  Changed since the last run: {len(changes)}: {'; '.join(named)}")
+            has_answers, moves = bool(questions), marking.moves.most_common()
+            report.write_class(out, everybody, exercises, has_answers, settings.words, changes, moves)
+            if grade_column:
+                report.write_gradebook(out, people, grade_column, matches.people, ordered, points)
     return ordered
 
 
-class _Task(NamedTuple):
-    """A submission that is being marked."""
-
-    student: str
-    submission: Submission
-    digest: str
-    is_second: bool = False
-
-
-class Marked(NamedTuple):
-    """What comes of marking a submission."""
-
-    results: dict[str, Any]  # the content of results.json
-    by_exercise: dict[int, ExerciseResult]  # by the number of the exercise
+def _choose(out: Path, course: Course, history: History, rows: Mapping[str, report.Row]) -> list[report.Row]:
+    """The row of each student that counts. Of several hand-ins one is then also the student's own page."""
+    ordered = []
+    for keys, row in course.choose(rows):
+        ordered.append(row)
+        if len(keys) > 1 and row.results:
+            history.save(row.student, "")  # a copy, which is not to be taken for the newest
+            report.write_student(out / "students" / row.student, row.results)
+    return ordered
 
 
-def mark_submission(
-    submission: Submission,
-    options: MarkingOptions,
-    grader: str,
-    earlier: Mapping[int, ExerciseResult] | None = None,
-) -> Marked:
-    """Mark one student. Runs where the executor wants it.
-
-    Args:
-        submission: of `read_submission`.
-        options: of the class.
-        grader: the digest of the grader that hands out.
-        earlier: results of a first try, of which only those that ran out of time are tried again.
-
-    Raises:
-        OSError: what was handed in cannot be marked here, which is not the student's fault.
-    """
-    environment = canary.check_worker(options, grader)
-    start = time.monotonic()
-    results, level = mark(submission, options, environment.level, earlier)
-    if all(result.kind in ("no-import", "crashed") for result in results.values()):
-        canary.check_worker.cache_clear()
-        canary.check_worker(options, grader)  # was it the machine?
-    written = report.make_results(submission, results, options.exercises, level, time.monotonic() - start)
-    written["extra_data"] |= {"environment": environment._asdict(), "grader": grader}
-    return Marked(written, results)
+def _remarks(
+    marking: ClassMarking, settings: Manifest, deadline: Deadline, matches: Matches, submissions: Path
+) -> Iterator[str]:
+    """The lines to print at the end."""
+    attempts = marking.course.attempts.values()
+    if marking.num_unchanged:
+        yield f"{marking.num_unchanged} of {len(attempts)} are as they were when marked before."
+    waiting = [len(unmarked(row.results)) for row in marking.rows.values() if row.results]
+    if any(waiting):
+        num_students = sum(map(bool, waiting))
+        noun = "student" if num_students == 1 else "students"
+        yield f"Answers in words without points: {sum(waiting)}, of {num_students} {noun}"
+    for title, names in (
+        (
+            f"Several hand-ins, of which the {settings.hand_ins} counts",
+            sorted({student for student, attempt in attempts if attempt.total > 1}),
+        ),
+        (
+            "Late by the word of Canvas, which costs nothing here",
+            [student for student, attempt in attempts if attempt.is_late],
+        ),
+        ("An extension, and nothing handed in", sorted(deadline.extensions.keys() - matches.paths)),
+        ("Not on the roster", sorted(matches.unknown.values())),
+        ("Nothing handed in", matches.absent),
+        ("Left alone, since they are no archive and no folder", list_ignored(submissions)),
+    ):
+        if names:
+            yield f"{title}: {len(names)}: {'; '.join(sanitize(name) for name in names)}"
 
 
 def _words_of(row: report.Row) -> StudentWords:

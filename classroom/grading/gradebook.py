@@ -104,4 +104,6 @@ def _feedback(results: Mapping[str, Any]) -> str:
         for test in results["tests"]
         if test["score"] < test["max_score"]
     ]
+    lateness = results["extra_data"].get("lateness", {})
+    lines = [*lateness.get("lines", []), *lines] if lateness.get("lost") else lines
     return "<br>".join(html.escape(line, quote=False) for line in lines) or "All right."

@@ -27,7 +27,7 @@ class History:
     def __init__(self, out: Path, seed: int | None):
         self._out, self._path = out, out / "grading.json"
         stored = json.loads(self._path.read_text()) if self._path.exists() else {}
-        self.seed: int = stored["seed"] if seed is None and stored else secrets.randbelow(2**32)
+        self.seed: int = stored["seed"] if seed is None and stored else secrets.randbits(128)
         if seed is not None:
             self.seed = seed
         self._digests: dict[str, str] = stored.get("digests", {})

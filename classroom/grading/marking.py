@@ -9,12 +9,11 @@ better of the two counts. A backward pass then gets the cache of the reference's
 the kit's docstrings and cache classes name.
 """
 
-import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from classroom.grading.reference import child_files
 from classroom.grading.result import ExerciseResult
-from classroom.grading.runner import MarkingOptions, Runner
+from classroom.grading.runner import Clock, MarkingOptions, Runner
 from classroom.grading.submission import Submission
 from classroom.manifest import Exercise, files_of, functions_by_file, locate_function
 from classroom.sandbox.process import best_level
@@ -57,10 +56,10 @@ def mark(
     results: dict[int, ExerciseResult] = {}
     settled = {number for number, result in earlier.items() if result.kind != "timed-out"}
     unusable = set()  # files that are not there, or cannot be imported
-    end = time.monotonic() + options.limits.total
+    clock = Clock(options.limits)
     files: dict[str, str | bytes] = {**child_files(options.exercises, ()), **submission.files}
-    with Runner(files, level, options, end) as runner:
-        for exercise in options.exercises:
+    with Runner(files, level, options, clock) as runner:
+        for exercise, hidden in _two_rounds(options.exercises):
             fault = submission.faults.get("") or submission.faults.get(exercise.file)
             # What calls a function that runs out of time for good does so too.
             waits_for = [n for n in exercise.needs if n in results and results[n].kind == "timed-out"]
@@ -69,7 +68,7 @@ def mark(
             elif fault:
                 results[exercise.number] = ExerciseResult(0.0, "missing", fault)
             else:
-                results[exercise.number] = runner.try_exercise(exercise, {})
+                results[exercise.number] = runner.try_exercise(exercise, {}, hidden)
             if results[exercise.number].kind == "missing" or runner.cannot_import(exercise.file):
                 unusable.add(exercise.file)
     by_number = {exercise.number: exercise for exercise in options.exercises}
@@ -85,7 +84,7 @@ def mark(
             continue  # the reference's help cannot make it right
         if exercise.file in unusable and exercise.file in {needed.file for needed in weak}:
             continue  # its own file is at fault, not one that it imports
-        second, called = _try_with_reference(exercise, submission, unusable, level, options, end)
+        second, called = _try_with_reference(exercise, submission, unusable, level, options, clock)
         blamed = weak
         if EXERCISES[exercise.title].layers:  # a net is told of the layers that it calls
             blamed = [needed for needed in weak if called.intersection(_names_of(needed))]
@@ -96,6 +95,16 @@ def mark(
             text = f"{results[number].text} {TRIED_TWICE}"
             results[number] = results[number]._replace(text=text)
     return results, level
+
+
+def _two_rounds(exercises: Collection[Exercise]) -> Iterator[tuple[Exercise, bool]]:
+    """(exercise, whether its hidden problems are tried): first the public ones of all exercises.
+
+    Of the hidden ones those come first that may not call others: a child begins without these.
+    """
+    yield from ((exercise, False) for exercise in exercises)
+    alone_first = sorted(exercises, key=lambda exercise: not EXERCISES[exercise.title].forbidden)
+    yield from ((exercise, True) for exercise in alone_first)
 
 
 def _names_of(exercise: Exercise) -> set[str]:
@@ -145,7 +154,7 @@ def _try_with_reference(
     unusable: Collection[str],
     level: str,
     options: MarkingOptions,
-    end: float,
+    clock: Clock,
 ) -> tuple[ExerciseResult, set[str]]:
     """Try an exercise with the reference's functions in the place of those that it needs.
 
@@ -166,5 +175,5 @@ def _try_with_reference(
     files |= {
         file: source for file, source in submission.files.items() if file in own_files or file not in unusable
     }
-    with Runner(files, level, options, end, holds_reference=True) as runner:
-        return runner.try_exercise(exercise, reference), runner.called
+    with Runner(files, level, options, clock, holds_reference=True) as runner:
+        return runner.try_exercise(exercise, reference, hidden=True), runner.called

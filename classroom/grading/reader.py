@@ -48,7 +48,7 @@ CHUNK_BYTES = 1 << 16
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 TAR_STARTS = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ")  # if compressed
 SKIPPED = ("__MACOSX", "__pycache__", "node_modules", "site-packages")  # folders that are no student's work
-CODING = re.compile(r"\A((?:[^\n]*\n)?[ \t\f]*#[^\n]*?coding[:=][ \t]*)[-\w.]+")
+CODING = re.compile(r"\A((?:.*\n)??[ \t\f]*#.*?coding[:=][ \t]*)[-\w.]+")
 OUT_OF_MEMORY = 3  # exit status
 
 
@@ -74,6 +74,7 @@ class Reading(NamedTuple):
     files: dict[str, str]
     faults: dict[str, str]
     notes: list[str]
+    declared: list[str]  # about assistants, in manifest.json; one text, or none
 
 
 def main() -> None:
@@ -107,7 +108,7 @@ def read(
         notebooks: the files with answers in words.
         questions: the numbers of those that are asked, "2.9"; without any, no notebook is read.
     """
-    sources, words = Reading({}, {}, []), Reading({}, {}, [])
+    sources, words = Reading({}, {}, [], []), Reading({}, {}, [], [])
     try:
         entries = _list(file, (*names, *notebooks))
         archive = lone_archive(entries, names)
@@ -267,7 +268,10 @@ def _fill(reading: Reading, entries: Entries, names: Sequence[str], max_bytes: i
         reading.notes.append(
             f"no file is at its place, such as {names[0]}; they were read by their names alone"
         )
-    digests = _manifest_digests(entries, str((top or PurePosixPath()) / "manifest.json"))
+    manifest = _read_manifest(entries, str((top or PurePosixPath()) / "manifest.json"))
+    digests = manifest.get("files", {})
+    if "declaration" in manifest:
+        reading.declared.append(manifest["declaration"][:MAX_ANSWER_CHARS])
     for name, paths in places.items():
         try:
             if not paths:
@@ -343,11 +347,12 @@ def _are_equal(entries: Entries, path: str, other: str, max_bytes: int) -> bool:
         return False
 
 
-def _manifest_digests(entries: Entries, path: str) -> dict[str, str]:
-    """{path: SHA-256} as submit wrote them into its manifest; empty if there is none that can be read."""
+def _read_manifest(entries: Entries, path: str) -> dict[str, Any]:
+    """What submit wrote: {path: SHA-256} as "files", perhaps a "declaration"; empty if it is unreadable."""
     try:
-        files = json.loads(_content(entries, path, MAX_FILE_BYTES))["files"]
-        return {name: entry["sha256"] for name, entry in files.items()}
+        manifest = json.loads(_content(entries, path, MAX_FILE_BYTES))
+        declared = {"declaration": str(manifest["declaration"])} if "declaration" in manifest else {}
+        return {"files": {name: entry["sha256"] for name, entry in manifest["files"].items()}, **declared}
     except Exception:  # the files may be good all the same
         return {}
 

@@ -2,7 +2,9 @@
 
 import ast
 import functools
+import hashlib
 import importlib
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -17,6 +19,9 @@ from cs231n.common.files import REPOSITORY
 
 __all__ = ["Trial", "child_files", "import_closure", "make_trials", "submitted_files"]
 
+HIDDEN_SHAPES = [
+    shape for shape in itertools.permutations(range(3, 10), 2) if shape != (7, 5)
+]  # the public one
 NUM_HIDDEN = 3  # problems of other seeds and shapes, and one more for each situation of the exercise
 EXERCISE_FILES = REPOSITORY / "cs231n/checking/exercises"
 # Besides the files with exercises: nothing that could differentiate numerically, and no answers.
@@ -62,6 +67,10 @@ def import_closure(files: Sequence[str]) -> tuple[str, ...]:
     return tuple(paths)
 
 
+def _digest(*parts: object) -> int:
+    return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest(), "big")
+
+
 class Trial(NamedTuple):
     """One problem of an exercise."""
 
@@ -76,17 +85,20 @@ class Trial(NamedTuple):
 def make_trials(title: str, seed: int) -> tuple[Trial, ...]:
     """The problems that an exercise is tried on: public ones, then hidden ones, then a large one.
 
+    Who knows one hidden problem finds no other by it: each has a seed of its own, a digest of the seed.
+
     Args:
         title: of the exercise, a key of EXERCISES.
-        seed: of the hidden problems.
+        seed: of the hidden problems of the class.
     """
-    exercise, rng = EXERCISES[title], np.random.RandomState(seed)
-    public = [(number, None, situation) for number, situation in list_public_problems(title)]
-    hidden: list[tuple[int, tuple[int, int] | None, str]] = []
-    for situation in (*[""] * NUM_HIDDEN, *exercise.situations):
-        N, D = rng.choice(np.arange(3, 10), 2, replace=False)
-        hidden.append((int(rng.randint(2**31)), (int(N), int(D)), situation))
-    large = [(int(rng.randint(2**31)), exercise.large, "")] if exercise.large else []
+    exercise = EXERCISES[title]
+    public = [(number, None, situation, None) for number, situation in list_public_problems(title)]
+    hidden: list[tuple[int, tuple[int, int] | None, str, int | None]] = []
+    for number, situation in enumerate((*[""] * NUM_HIDDEN, *exercise.situations)):
+        shape = HIDDEN_SHAPES[_digest(seed, title, number, "shape") % len(HIDDEN_SHAPES)]
+        variant = number % len(exercise.variants) if exercise.variants and not situation else None
+        hidden.append((_digest(seed, title, number), shape, situation, variant))
+    large = [(_digest(seed, title, "large"), exercise.large, "", None)] if exercise.large else []
     module = importlib.import_module(exercise.module)
     trials = []
     for problem in (*public, *hidden, *large):

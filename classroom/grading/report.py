@@ -4,10 +4,11 @@ import csv
 import io
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 import jinja2
@@ -20,8 +21,11 @@ from classroom.grading.submission import Submission
 from classroom.grading.word_marks import MARKS_FILE, WordMark, answer_digest, is_words, unmarked
 from classroom.grading.words import QuestionInWords, StudentWords
 from classroom.manifest import Exercise
-from classroom.sandbox import seccomp
+from classroom.sandbox.process import missing_walls
 from cs231n.common.files import REPOSITORY, atomic_write
+
+if TYPE_CHECKING:
+    from classroom.grading.similar import Comparison
 
 __all__ = [
     "Row",
@@ -31,6 +35,7 @@ __all__ = [
     "write_answers",
     "write_class",
     "write_gradebook",
+    "write_similarity",
     "write_student",
 ]
 
@@ -63,10 +68,11 @@ COLORS = {
     "other": "0.4",
 }
 PALETTE = ("#1f77b4", "#e377c2", "#f2d13c", "#6a3d9a", "#22d3e0", "#8a0a4f", "#a6bdf5", "#12206b")
+LINE_BREAK = re.compile(r"(?<=\S)\n(?=[^\s\-*|])")  # within a paragraph of Markdown
 MAX_COLORED = len(PALETTE)  # kinds of mistakes with a color in one picture; the others share one
 SANDBOXES = {
     "bubblewrap": "bubblewrap: no network, no files but its own, limits",
-    "limits": "limits alone: the files that the grader may read, or anyone, were within reach",
+    "limits": "limits alone (--unsafe): names of files and numbers of processes were within reach",
 }
 
 CANARY = "There the kit's own solutions got all points before, and a blank submission none."
@@ -108,11 +114,11 @@ def make_results(
     tests = [_test(exercise, results[exercise.number]) for exercise in exercises]
     lines = [
         *map(sanitize, [*submission.faults.values(), *submission.notes]),
-        f"Sandbox: {describe_sandbox(level, seccomp.unavailable_reason())}. {CANARY}",
+        f"Sandbox: {describe_sandbox(level, missing_walls(level))}. {CANARY}",
     ]
     return {
         "score": round(sum(test["score"] for test in tests), 2),
-        "execution_time": round(seconds, 2),
+        "execution_time": round(seconds),  # whole: to sleep tells little of a hidden problem
         "output": "\n".join(lines),
         "output_format": "text",
         "visibility": "visible",
@@ -120,17 +126,17 @@ def make_results(
         "tests": tests,
         "extra_data": {  # for read_student, write_class and write_answers
             "words": submission.words._asdict(),
+            "declaration": sanitize(submission.declaration),
             "points": sum(exercise.points for exercise in exercises),
             "sandbox": level,
-            "unfiltered": seccomp.unavailable_reason(),
+            "missing_walls": missing_walls(level),
         },
     }
 
 
-def describe_sandbox(level: str, unfiltered: str) -> str:
-    """A level in words; `unfiltered` is why there was no filter of system calls, or ""."""
-    reachable = "memory that no limit counts" + " and the network" * (level == "limits")
-    return SANDBOXES[level] + (unfiltered and f"; {unfiltered}, so {reachable} was within reach")
+def describe_sandbox(level: str, missing: str) -> str:
+    """A level in words, with what missing_walls gave for it."""
+    return "; ".join(filter(None, [SANDBOXES[level], missing]))
 
 
 def _test(exercise: Exercise, result: ExerciseResult) -> dict[str, Any]:
@@ -198,6 +204,8 @@ def write_class(
     exercises: Sequence[Exercise],
     has_answers: bool = False,
     words: Mapping[str, float] = {},
+    changes: Sequence[tuple[str, str, str]] = (),
+    moves: Sequence[tuple[tuple[str, str, str], int]] = (),
 ) -> None:
     """Write grades.csv, class.png and index.html.
 
@@ -207,6 +215,8 @@ def write_class(
         exercises: all of them.
         has_answers: whether there is a page of `write_answers` to link to.
         words: {number of a question in words: its points}, for those that have points.
+        changes: (student, score before, score now) of those whose score is not that of the last run.
+        moves: ((exercise, kind before, kind now), number of students) of those who handed in again.
     """
     marked = [row.results for row in rows if row.results is not None]
     _write(out / "grades.csv", _format_grades(rows, exercises, words))
@@ -215,7 +225,7 @@ def write_class(
         with atomic_write(out / "class.png") as file:
             _draw(file, [f"{e.number} {e.title}" for e in exercises], kinds)
     extra = [results["extra_data"] for results in marked]
-    levels = Counter((data["sandbox"], data["unfiltered"]) for data in extra)
+    levels = Counter((data["sandbox"], data["missing_walls"]) for data in extra)
     mistakes, absent = _group_causes(rows)
     points = sum(exercise.points for exercise in exercises) + sum(words.values())
     num_unmarked = [len(unmarked(results)) for results in marked]
@@ -232,7 +242,10 @@ def write_class(
         address=lambda name: quote(os.fsencode(name)),
         mean=sum(results["score"] for results in marked) / max(1, len(marked)),
         has_answers=has_answers,
+        changes=changes,
+        moves=moves,
         has_words=bool(words),
+        has_lateness=any(data.get("lateness", {}).get("lost") for data in extra),
         num_unmarked=sum(num_unmarked),
         num_waiting=sum(map(bool, num_unmarked)),
         canary=CANARY,
@@ -280,9 +293,27 @@ def write_answers(
         has_points=bool(points),
         marks_file=MARKS_FILE,
         plain_cell=plain_cell,
+        unwrap=lambda text: LINE_BREAK.sub(" ", text),
         sanitize=sanitize,
     )
     _write(out / "answers.html", page)
+
+
+def write_similarity(out: Path, comparison: "Comparison") -> None:
+    """Write similarity.html and similarity.csv."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["student", "other student", "share", "other share", "where"])
+    for pair in comparison.pairs:
+        cells = [*pair.students, *(f"{share:.2f}" for share in pair.shares), pair.labels]
+        writer.writerow(map(plain_cell, cells))
+    for copy in comparison.copies:
+        writer.writerow(
+            [plain_cell(copy.student), "(the kit's definitions)", f"{copy.share:.2f}", "", copy.file]
+        )
+    _write(out / "similarity.csv", text.getvalue())
+    page = _render("similarity.html.j2", **comparison._asdict(), sanitize=sanitize)
+    _write(out / "similarity.html", page)
 
 
 def _format_grades(rows: Sequence[Row], exercises: Sequence[Exercise], words: Mapping[str, float]) -> str:
@@ -290,16 +321,19 @@ def _format_grades(rows: Sequence[Row], exercises: Sequence[Exercise], words: Ma
     writer = csv.writer(text, lineterminator="\n")
     columns = {str(exercise.number): f"{exercise.number} {exercise.title}" for exercise in exercises}
     columns |= {question: f"Question {question}" for question in words}
-    writer.writerow(["student", "score", "points", *columns.values(), "sandbox", "note"])
+    titles = ["student", "score", "points", *columns.values(), "handed in", "lost by lateness", "declaration"]
+    writer.writerow([*titles, "sandbox", "note"])
     for row in rows:
         if row.results is None:
-            cells = ["", "", *[""] * len(columns), "", plain_cell(row.error or "")]
+            cells = ["", "", *[""] * len(columns), "", "", "", "", plain_cell(row.error or "")]
         else:
             extra, later = row.results["extra_data"], unmarked(row.results)
             scores = {test["number"]: "" if test in later else test["score"] for test in row.results["tests"]}
             note = plain_cell(" ".join(row.results["output"].splitlines()[:-1]))
-            of_columns = [scores.get(number, "") for number in columns]
-            cells = [row.results["score"], extra["points"], *of_columns, extra["sandbox"], note]
+            lateness = extra.get("lateness", {})
+            cells = [row.results["score"], extra["points"], *[scores.get(number, "") for number in columns]]
+            cells += [lateness.get("handed_in", ""), lateness.get("lost") or ""]
+            cells += [plain_cell(extra.get("declaration", "")), extra["sandbox"], note]
         writer.writerow([plain_cell(row.student), *cells])
     return text.getvalue()
 

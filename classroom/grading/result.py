@@ -2,7 +2,7 @@
 
 import builtins
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from classroom.manifest import Exercise
@@ -44,7 +44,7 @@ class ExerciseResult(NamedTuple):
 
 
 def result_of_error(
-    error: Any, exercise: Exercise, exercises: Iterable[Exercise], public: bool, files: Collection[str]
+    error: Any, exercise: Exercise, exercises: Iterable[Exercise], public: bool
 ) -> ExerciseResult:
     """The result of an exercise that raised an error.
 
@@ -52,8 +52,8 @@ def result_of_error(
         error: as the child describes it. The student's code can forge it: any value may be of any type.
         exercise: the one that was tried.
         exercises: all of them.
-        public: whether the student may see the problem. If not, only the type and a line are passed on.
-        files: names of the files whose lines may be passed on for a hidden problem.
+        public: whether the student may see the problem. If not, only the type of the error is passed on, and
+            only if Python itself has it: the student's code could choose anything else to tell the problem.
     """
     kind, message, file, line = (
         error.get(key) if isinstance(error, dict) else None for key in ("type", "message", "file", "line")
@@ -67,12 +67,10 @@ def result_of_error(
     if kind in MISUSES:
         misuse, sentence = MISUSES[kind]
         return ExerciseResult(0.0, misuse, sanitize(f"{message if public else sentence}."))
-    where = ""
-    if isinstance(file, str) and isinstance(line, int) and (public or file in files and 0 < line < 10_000):
-        where = f" ({file}, line {line})"
     if not public:
         kind = kind if isinstance(getattr(builtins, kind, None), type) else "an error"
-        return ExerciseResult(0.0, "raised", f"It raised {kind} on a problem that is not shown{where}.")
+        return ExerciseResult(0.0, "raised", f"It raised {kind} on a problem that is not shown.")
+    where = f" ({file}, line {line})" if isinstance(file, str) and isinstance(line, int) else ""
     no_module = NO_MODULE.match(message)
     reason = no_module and import_error_message(no_module[1] or f"cs231n.{no_module[2]}")
     if reason:

@@ -11,7 +11,16 @@ from typing import NamedTuple
 
 from classroom.grading.result import sanitize
 
-__all__ = ["Matches", "Person", "Roster", "match_submissions", "read_roster", "read_table"]
+__all__ = [
+    "Matches",
+    "Person",
+    "Roster",
+    "find_student",
+    "match_submissions",
+    "read_roster",
+    "read_table",
+    "split_number",
+]
 
 # Names of columns, in lower case. The first of IDS that is there is the id that pages of --anonymous show.
 IDS = (
@@ -23,7 +32,8 @@ FIRST_NAMES, LAST_NAMES = ("first name", "firstname"), ("last name", "lastname",
 SEPARATORS = ",;\t"
 # What the downloads of all submissions call a file: Moodle, in folders or not; Canvas.
 MOODLE_FILE = re.compile(r"(?P<name>.+)_(?P<id>\d+)_assignsubmission_(?P<plugin>[a-z]+)(_|$)")
-CANVAS_FILE = re.compile(r"(?!anon_)(?P<name>.*?)_(LATE_)?(?P<id>\d+)_\d+_.")
+CANVAS_FILE = re.compile(r"(?!anon_)(?P<name>.*?)_(?P<late>LATE_)?(?P<id>\d+)_(?P<file>\d+)_.")
+NUMBERED = re.compile(r"(?P<name>.+?)(-(?P<dash>\d{1,3})| ?\((?P<bracket>\d{1,3})\))")
 
 
 class Person(NamedTuple):
@@ -48,7 +58,7 @@ class Roster(NamedTuple):
 class Matches(NamedTuple):
     """Submissions by student, under the names that reports use."""
 
-    paths: dict[str, Path]
+    paths: dict[str, list[Path]]
     people: dict[str, Person]  # those of the roster alone
     absent: list[str]  # on the roster, without a submission
     unknown: dict[str, str]  # {name in reports: name of the file} of what fits nobody on the roster
@@ -136,30 +146,37 @@ def match_submissions(roster: Roster, paths: Mapping[str, Path], anonymous: bool
         paths: {name of a file or folder, without .zip: its path}.
         anonymous: whether reports call people by their ids.
 
-    Raises:
-        ValueError: two submissions are of one person.
+    Returns:
+        Who is who; of one person there may be several.
     """
     labels = _labels(roster, anonymous)
-    owners: dict[str, Path] = {}
     matches = Matches({}, {labels[person.id]: person for person in roster.people}, [], {})
     for stem, path in paths.items():
         moodle = MOODLE_FILE.match(stem)
         if moodle and moodle["plugin"] != "file":
             continue  # the text that a student typed in Moodle
-        person = _owner(roster, stem)
+        person = _owner(roster, stem) or _owner(roster, split_number(stem)[0])
         if person is None:
             label = f"not on the roster {len(matches.unknown) + 1}"
             label = label if anonymous else f"{stem} (not on the roster)"
             matches.unknown[label] = path.name
         else:
             label = labels[person.id]
-            if label in owners:
-                both = sanitize(f"{owners[label].name} and {path.name}")
-                raise ValueError(f"grade: {both} are both of {label}; try: move one of them away")
-            owners[label] = path
-        matches.paths[label] = path
-    matches.absent.extend(label for label in matches.people if label not in owners)
+        matches.paths.setdefault(label, []).append(path)
+    matches.absent.extend(label for label in matches.people if label not in matches.paths)
     return matches
+
+
+def find_student(roster: Roster, name: str, anonymous: bool) -> str | None:
+    """What reports call the person whose name, id, login or e-mail that is."""
+    person = _owner(roster, name)
+    return _labels(roster, anonymous)[person.id] if person else None
+
+
+def split_number(stem: str) -> tuple[str, int]:
+    """The name and the number of one of several files: "ada-2" and "ada (2)" are number 2 of ada."""
+    match = NUMBERED.fullmatch(stem)
+    return (match["name"], int(match["dash"] or match["bracket"])) if match else (stem, 0)
 
 
 def _owner(roster: Roster, stem: str) -> Person | None:

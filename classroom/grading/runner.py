@@ -1,24 +1,32 @@
 """Exercises of one submission, tried in child processes."""
 
 import time
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from classroom.grading.compare import ArrayMarks, numeric_outputs
-from classroom.grading.reference import Trial, make_trials, submitted_files
+from classroom.grading.reference import Trial, make_trials
 from classroom.grading.result import ExerciseResult, NotMarkedError, result_of_error, sanitize
 from classroom.manifest import Exercise
 from classroom.sandbox.levels import LEVELS
-from classroom.sandbox.process import Child, ChildExitedError, ChildTimeoutError, Limits, child_folder
+from classroom.sandbox.process import (
+    Child,
+    ChildExitedError,
+    ChildTimeoutError,
+    Limits,
+    child_folder,
+    wall_seconds,
+)
 from cs231n.checking.dependencies import ForwardFault, find_forward_fault
 from cs231n.checking.exercises import EXERCISES
 from cs231n.checking.exercises import Exercise as KnownExercise
+from cs231n.checking.exercises.exercise import AGAIN
 from cs231n.checking.learner_code import Arrays, Inputs
+from cs231n.checking.problems import Called, arguments_of, judge
 
-__all__ = ["MarkingOptions", "Runner"]
+__all__ = ["Clock", "MarkingOptions", "Runner"]
 
 ENDED = ("timed-out", "crashed")
 
@@ -33,6 +41,40 @@ class MarkingOptions(NamedTuple):
     hidden_folders: tuple[str, ...] = ()  # that no student may see
 
 
+class Clock:
+    """The time of one submission: the processor time of its children so far, and when all is over.
+
+    A busy machine gives a child less of the processor, so only what the child used counts. The wall limits
+    are far above, for what sleeps or hangs.
+    """
+
+    def __init__(self, limits: Limits):
+        self._limits = limits
+        self.restart()
+
+    def restart(self) -> None:
+        """Give all of the time again."""
+        self.seconds = 0.0
+        self._end = time.monotonic() + wall_seconds(self._limits.total)
+
+    def deadline(self) -> "Deadline":
+        """When the time of an exercise that starts now is over."""
+        end = time.monotonic() + wall_seconds(self._limits.seconds)
+        total = self._limits.total
+        return Deadline(min(self.seconds + self._limits.seconds, total), min(end, self._end))
+
+    def is_over(self) -> bool:
+        """Whether the time of the submission is."""
+        return self.seconds >= self._limits.total or time.monotonic() >= self._end
+
+
+class Deadline(NamedTuple):
+    """When the time of an exercise is over."""
+
+    seconds: float  # of the submission's Clock
+    end: float  # of time.monotonic()
+
+
 class _ExerciseFailed(Exception):
     """There is nothing to compare: what the exercise earns is known."""
 
@@ -43,14 +85,18 @@ class _ExerciseFailed(Exception):
 class Runner:
     """A child that tries exercises, and another child once one has ended: each exercise can end only its own.
 
-        with Runner(files, level, options, end) as runner:
-            result = runner.try_exercise(exercise, {})
+        with Runner(files, level, options, Clock(options.limits)) as runner:
+            for hidden in (False, True):
+                for exercise in exercises:
+                    results[exercise.number] = runner.try_exercise(exercise, {}, hidden)
+
+    A child that got a hidden problem gets no public one: what is told of a public one could carry it out.
 
     Args:
         files: {path: source} of the child's folder.
         level: of the sandbox.
         options: of the marking.
-        end: of time.monotonic(), when the submission's time is over.
+        clock: of the submission.
         holds_reference: whether files hold some of the reference. If so, every problem counts as hidden: no
             word and no number that the student's code chose is reported.
     """
@@ -60,13 +106,18 @@ class Runner:
         files: Mapping[str, str | bytes],
         level: str,
         options: MarkingOptions,
-        end: float,
+        clock: Clock,
         holds_reference: bool = False,
     ):
-        self._level, self._options, self._end = level, options, end
+        self._level, self._options, self._clock = level, options, clock
         self._holds_reference = holds_reference
         self._child: Child | None = None
-        self._loaded: dict[str, dict[str, Any]] = {}  # {module: the request that loaded it}
+        self._is_hidden = holds_reference  # the child may have seen what is not to be told
+        self._without: tuple[str, ...] = ()  # functions that raise in the child
+        self._marks: dict[int, ArrayMarks] = {}  # by the number of the exercise
+        self._ended: dict[int, ExerciseResult] = {}  # of exercises that are not to be tried again
+        self._loaded: set[str] = set()  # modules that this child has
+        self._requests: dict[str, dict[str, Any]] = {}  # {module: the request that loaded it, in any child}
         self._failed: dict[str, ExerciseResult] = {}  # {module that cannot be imported: why}
         self.called: set[str] = set()  # functions of the reference that the student's code called
         self._context = child_folder(files)
@@ -83,21 +134,34 @@ class Runner:
         """Whether a file was tried and cannot be imported."""
         return file.removesuffix(".py").replace("/", ".") in self._failed
 
-    def try_exercise(self, exercise: Exercise, reference: Mapping[str, Mapping[str, str]]) -> ExerciseResult:
-        """Try one exercise.
+    def try_exercise(
+        self, exercise: Exercise, reference: Mapping[str, Mapping[str, str]], hidden: bool
+    ) -> ExerciseResult:
+        """Try one exercise on its public problems, or on the hidden ones, for which there is another child.
 
         Args:
             exercise: to be tried.
             reference: {file: {function of it: file of the child's folder that has the reference's}}.
+            hidden: which problems; once True, always True. If the files hold some of the reference: all.
+
+        Returns:
+            The result over the problems so far.
 
         Raises:
             OSError: no child could be started, or the grader failed, which is not the student's fault.
         """
+        if hidden and not self._is_hidden:
+            self._end_child()
+            self._clock.restart()  # loops without end so far must not cost what is right
+        self._is_hidden |= hidden
+        number = exercise.number
+        marks = self._marks.setdefault(number, ArrayMarks(exercise.title, exercise.notes_weight))
         try:
-            self._require_time()
-            return self._try(exercise, reference)
+            if number not in self._ended and not marks.earns_nothing:
+                self._require_time()
+                self._try(exercise, reference, marks)
         except _ExerciseFailed as failure:
-            return failure.result
+            self._ended[number] = failure.result
         except OSError:
             raise
         except Exception as error:
@@ -105,20 +169,23 @@ class Runner:
                 f"the grader failed at exercise {exercise.number} {exercise.title} "
                 f"({type(error).__name__}); try: look at what was handed in"
             ) from error
+        return self._ended.get(number) or marks.result()
 
-    def _try(self, exercise: Exercise, reference: Mapping[str, Mapping[str, str]]) -> ExerciseResult:
-        self._start_child()
-        deadline = self._deadline()
+    def _try(self, exercise: Exercise, reference: Mapping[str, Mapping[str, str]], marks: ArrayMarks) -> None:
         known = EXERCISES[exercise.title]
-        for file, functions in reference.items():
-            self._load(file.removesuffix(".py").replace("/", "."), exercise, functions, deadline)
-        self._load(known.module, exercise, {}, deadline)
-        marks = ArrayMarks(exercise.title, exercise.notes_weight)
+        modules = {file.removesuffix(".py").replace("/", "."): names for file, names in reference.items()}
+        modules.setdefault(known.module, {})
+        self._start_child(known.forbidden if self._is_hidden else (), modules)
+        deadline = self._clock.deadline()
+        for module, functions in modules.items():
+            self._load(module, exercise, functions, deadline)
+        public = not self._is_hidden
+        code = _CodeInChild(self, exercise, known.module, deadline, public)
         for trial in make_trials(exercise.title, self._options.seed):
-            public = trial.is_public and not self._holds_reference
-            code = _CodeInChild(self, exercise, known.module, deadline, public)
+            if trial.is_public != public and not self._holds_reference:
+                continue
             try:
-                outputs = numeric_outputs(code.ask("run", exercise.title, trial.inputs), trial.expected)
+                outputs = code.run(exercise.title, trial)
             except _ExerciseFailed as failure:
                 if not self._add_error(marks, known, code, trial, failure.result):
                     break
@@ -129,8 +196,7 @@ class Runner:
             if is_first and fault and fault.kind != "another-forward" and not trial.is_large:
                 if forward := self._find_forward_fault(known, code, trial, outputs):
                     marks.blame_forward(forward)
-                self._start_child()  # if it has come to its end since
-        return marks.result()
+                self._start_child(self._without, modules)  # if it has come to its end since
 
     def _add_error(
         self,
@@ -168,12 +234,15 @@ class Runner:
             fault = find_forward_fault(known, code, trial.inputs, outputs)
         return fault if self._child else None
 
-    def _load(self, module: str, exercise: Exercise, reference: Mapping[str, str], deadline: float) -> None:
+    def _load(
+        self, module: str, exercise: Exercise, reference: Mapping[str, str], deadline: Deadline
+    ) -> None:
         if module not in self._loaded and module not in self._failed:
             request = {"load": module, "reference": dict(reference)}
             try:
-                self._reply(request, exercise, deadline, not self._holds_reference)
-                self._loaded[module] = request
+                self._reply(request | {"without": self._without}, exercise, deadline, not self._is_hidden)
+                self._requests[module] = request
+                self._loaded.add(module)
             except _ExerciseFailed as failure:
                 kind = "no-import" if failure.result.kind == "raised" else failure.result.kind
                 text = f"{module.replace('.', '/')}.py cannot be imported. {failure.result.text}"
@@ -181,12 +250,23 @@ class Runner:
         if module in self._failed:
             raise _ExerciseFailed(self._failed[module])
 
-    def _start_child(self) -> None:
-        """Start a child unless there is one, and load in it what the one before it had loaded."""
+    def _start_child(self, without: tuple[str, ...], modules: Collection[str]) -> None:
+        """Start a child unless there is one, and load in it what another one had loaded: that takes no time.
+
+        Args:
+            without: functions that raise in it, wherever the student wrote them.
+            modules: that it needs.
+        """
         if self._child is None:
             self._child = Child(self._folder, self._level, self._options.limits, self._options.hidden_folders)
-            for request in self._loaded.values():
-                self._ask(request, self._deadline())
+            self._loaded = set()
+        if without != self._without:
+            self._loaded = set()  # a child reads its files anew then
+            self._without = without
+        for module in modules:
+            if module in self._requests and module not in self._loaded:
+                self._ask(self._requests[module] | {"without": without}, self._clock.deadline())
+                self._loaded.add(module)
 
     def _end_child(self) -> None:
         if self._child is not None:
@@ -194,38 +274,40 @@ class Runner:
             self._child = None
 
     def _reply(
-        self, request: dict[str, Any], exercise: Exercise, deadline: float, public: bool
+        self, request: dict[str, Any], exercise: Exercise, deadline: Deadline, public: bool
     ) -> dict[str, Any]:
         reply = self._ask(request, deadline)
         if "error" in reply:
             exercises = self._options.exercises
-            files = {Path(file).name for file in submitted_files(exercises)}
-            raise _ExerciseFailed(result_of_error(reply["error"], exercise, exercises, public, files))
+            raise _ExerciseFailed(result_of_error(reply["error"], exercise, exercises, public))
         called = reply.get("called")
         if isinstance(called, list):
             self.called |= {name for name in called if isinstance(name, str)}
         return reply
 
-    def _ask(self, request: dict[str, Any], deadline: float) -> dict[str, Any]:
+    def _ask(self, request: dict[str, Any], deadline: Deadline) -> dict[str, Any]:
         if self._child is None:  # it ended while the cause of a fault was looked for
             raise _ExerciseFailed(ExerciseResult(0.0, "crashed", "Its process ended without an answer."))
+        before = self._child.seconds()
         try:
-            return self._child.ask(request, deadline)
+            reply = self._child.ask(request, deadline.seconds - self._clock.seconds, deadline.end)
+            self._clock.seconds += self._child.seconds() - before
+            return reply
         except ChildExitedError as error:
+            self._clock.seconds += self._child.seconds() - before
             self._end_child()
-            text = str(error).capitalize()
+            text = str(error)[0].upper() + str(error)[1:]
             if not isinstance(error, ChildTimeoutError):
+                if self._is_hidden:  # the student's code may choose the signal
+                    text = "Its process ended without an answer"
                 raise _ExerciseFailed(ExerciseResult(0.0, "crashed", f"{text}.")) from None
             self._require_time()
             raise _ExerciseFailed(ExerciseResult(0.0, "timed-out", f"{text}: a loop without end?")) from None
 
-    def _deadline(self) -> float:
-        return min(time.monotonic() + self._options.limits.seconds, self._end)
-
     def _require_time(self) -> None:
-        if time.monotonic() >= self._end:
+        if self._clock.is_over():
             total = self._options.limits.total
-            text = f"The {total:g} seconds for all of the submission were used up."
+            text = f"The {total:g} seconds of processor time for all of the submission were used up."
             raise _ExerciseFailed(ExerciseResult(0.0, "timed-out", text))
 
 
@@ -236,26 +318,46 @@ class _CodeInChild(NamedTuple):
         runner: with a child that has loaded the module.
         exercise: that is tried.
         module: where its function is.
-        deadline: of time.monotonic().
+        deadline: of the exercise.
         public: whether what an error says may be shown.
     """
 
     runner: Runner
     exercise: Exercise
     module: str
-    deadline: float
+    deadline: Deadline
     public: bool
 
-    def ask(self, ask: str, name: str, inputs: Inputs) -> Any:
-        """What the child gives; see child.answer_to."""
+    def ask(self, ask: str, name: str, inputs: Inputs) -> dict[str, Any]:
+        """What the child answers; see child.answer_to."""
         request = {"ask": ask, "exercise": name, "module": self.module, "inputs": inputs}
-        return self.runner._reply(request, self.exercise, self.deadline, self.public).get("outputs")
+        return self.runner._reply(request, self.exercise, self.deadline, self.public)
+
+    def run(self, name: str, trial: Trial) -> Arrays:
+        """As problems.run: the child calls the code, and what comes back is judged here."""
+        expected = [*trial.expected, *(AGAIN + key for key in trial.expected)]
+
+        def call(dtype: type) -> Called:
+            reply = self.ask("run", name, arguments_of(trial.inputs, dtype))
+            written = (bool(reply.get(key)) for key in ("written", "written_later"))
+            return Called(numeric_outputs(reply.get("outputs"), expected), *written)
+
+        def repeat() -> Called | None:
+            try:
+                return call(np.float64)
+            except _ExerciseFailed as failure:
+                if failure.result.kind in ENDED:
+                    raise
+                return None
+
+        with np.errstate(all="ignore"):
+            return judge(name, trial.inputs, call, repeat)
 
     def call(self, name: str, inputs: Inputs) -> Arrays:
-        return self.ask("call", name, inputs)
+        return self.ask("call", name, inputs)["outputs"]
 
     def out(self, name: str, inputs: Inputs) -> np.ndarray:
-        out = self.ask("out", name, inputs)["out"]
+        out = self.ask("out", name, inputs)["outputs"]["out"]
         return np.asarray(out, np.float64)
 
     def describe(self, error: BaseException) -> str:

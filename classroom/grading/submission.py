@@ -23,10 +23,20 @@ from classroom.grading.reference import submitted_files
 from classroom.grading.result import NotMarkedError
 from classroom.grading.words import StudentWords
 from classroom.manifest import Exercise, locate_function
+from classroom.releasing.blanks import find_blank
 from cs231n.checking.submission import NOTEBOOKS
 from cs231n.common.files import REPOSITORY
 
-__all__ = ["HandIn", "Submission", "find_submissions", "list_ignored", "open_hand_in", "read_submission"]
+__all__ = [
+    "HandIn",
+    "Submission",
+    "find_submissions",
+    "list_ignored",
+    "open_hand_in",
+    "read_submission",
+    "student_of",
+    "submission_of",
+]
 
 MAX_ARCHIVE_BYTES = 1 << 30  # of the archive of a student, who may have packed an environment of Python
 WALL_SECONDS = 6 * reader.MAX_SECONDS  # on a busy machine
@@ -42,6 +52,7 @@ class Submission(NamedTuple):
     notes: list[str]  # what was strange and did no harm
     blank: Mapping[str, Sequence[str]] = {}  # {path: functions of exercises that are as they were handed out}
     words: StudentWords = StudentWords({}, ())
+    declaration: str = ""  # of the student, about assistants
 
 
 class HandIn(NamedTuple):
@@ -68,7 +79,7 @@ def find_submissions(folder: str | os.PathLike) -> dict[str, Path]:
     if not Path(folder).is_dir():
         raise ValueError(f"grade: there is no folder {folder}; try: the folder that holds the submissions")
     for path in sorted(Path(folder).iterdir()):
-        student = _student_of(path)
+        student = student_of(path)
         if student is None:
             continue
         if student in paths:
@@ -76,8 +87,9 @@ def find_submissions(folder: str | os.PathLike) -> dict[str, Path]:
             raise ValueError(f"grade: {both} are both of {student}; try: move one of them away")
         paths[student] = path
     if not paths:
+        names = "; ".join(list_ignored(folder)) or "nothing"
         raise ValueError(
-            f"grade: no .zip and no folder in {folder}, but {'; '.join(list_ignored(folder)) or 'nothing'}; "
+            f"grade: no archive and no folder in {folder}, but {names}; "
             "try: the folder that holds a zip or a folder for each student"
         )
     return paths
@@ -88,11 +100,11 @@ def list_ignored(folder: str | os.PathLike) -> list[str]:
     return [
         path.name
         for path in sorted(Path(folder).iterdir())
-        if _student_of(path) is None and not reader.is_skipped(path.name)
+        if student_of(path) is None and not reader.is_skipped(path.name)
     ]
 
 
-def _student_of(path: Path) -> str | None:
+def student_of(path: Path) -> str | None:
     """Whose submission that is, or None if it is none."""
     if path.name.startswith((".", "__MACOSX")):
         return None
@@ -208,6 +220,24 @@ def _list_folder(path: Path) -> dict[str, int]:
     return found
 
 
+def submission_of(
+    files: dict[str, str], exercises: Sequence[Exercise], faults: dict[str, str] | None = None
+) -> Submission:
+    """The submission of sources that this process may parse: the kit's own, not those of a stranger."""
+    labels = _labels(exercises)
+    blank = {file: find_blank(source, labels.get(file, {})) for file, source in files.items()}
+    return Submission(files, faults or {}, [], blank)
+
+
+def _labels(exercises: Sequence[Exercise]) -> dict[str, dict[str, str]]:
+    """{file: {function that is checked: label of its exercise}}."""
+    labels: dict[str, dict[str, str]] = {}
+    for exercise in exercises:
+        file, name = locate_function(exercise.functions[0])
+        labels.setdefault(file, {})[name] = exercise.label
+    return labels
+
+
 def read_submission(
     hand_in: HandIn, exercises: Sequence[Exercise], questions: Collection[str] = ()
 ) -> Submission:
@@ -224,14 +254,10 @@ def read_submission(
     """
     if hand_in.fault:
         return Submission({}, {"": hand_in.fault}, [])
-    labels: dict[str, dict[str, str]] = {}
-    for exercise in exercises:
-        file, name = locate_function(exercise.functions[0])
-        labels.setdefault(file, {})[name] = exercise.label
     settings = {
         "label": hand_in.label,
         "names": submitted_files(exercises),
-        "labels": labels,
+        "labels": _labels(exercises),
         "notebooks": NOTEBOOKS,
         "questions": [*questions],
     }
@@ -267,4 +293,5 @@ def read_submission(
         [*filter(None, [hand_in.note]), *reply["notes"]],
         reply["blank"],
         StudentWords(reply["answers"], reply["answer_faults"]),
+        "".join(reply["declared"]),
     )

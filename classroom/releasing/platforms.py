@@ -79,7 +79,7 @@ def gradescope_files(
     requirements = (root / "requirements.txt").read_text(encoding="utf-8").splitlines()
     needed = [line for line in requirements if re.match(r"(numpy|matplotlib|tqdm)\b", line)]
     packed["requirements.txt"] = "".join(f"{line}\n" for line in [*needed, "jinja2>=3,<4"]).encode()
-    packed["config.json"] = json.dumps({"seed": secrets.randbelow(2**32)}).encode() + b"\n"
+    packed["config.json"] = json.dumps({"seed": secrets.randbits(128)}).encode() + b"\n"
     packed["setup.sh"], packed["run_autograder"] = _SETUP.encode(), _RUN.encode()
     return packed
 

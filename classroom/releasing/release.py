@@ -4,6 +4,7 @@ Everything is made and searched in memory; files are written only if nothing of 
 """
 
 import argparse
+import base64
 import os
 import sys
 import tempfile
@@ -16,7 +17,7 @@ from classroom.manifest import (
     ManifestError,
     functions_by_file,
     learner_manifest,
-    load_exercises,
+    load_manifest,
 )
 from classroom.releasing.blanks import blank_functions
 from classroom.releasing.cards import refuse_missing_cards
@@ -36,6 +37,7 @@ SHIPPED = (
     "cs231n/web/static/*",
     "notebooks/*.ipynb",
     "datasets/README.md",
+    "docs/assistants.md",
     "setup.sh",
     "requirements.txt",
     "requirements.lock",
@@ -48,6 +50,16 @@ REPLACED_FILES = {  # {what a learner gets: the file that it is made from}
     "README.md": "classroom/releasing/learner_readme.md",
     "cs231n/fast_layers.py": "classroom/releasing/learner_fast_layers.py",
 }
+ANSWERS = "cs231n/checking/answers/"  # what the checks know to be right: see encode
+ENCODED = '''"""What is right for some exercises: encoded, so that nobody reads an answer by accident."""
+
+import base64
+import linecache
+
+_name, _source = {name!r}, base64.b85decode({code!r}).decode()
+linecache.cache[_name] = len(_source), None, _source.splitlines(True), _name  # for tracebacks
+exec(compile(_source, _name, "exec"))
+'''
 MAX_SHOWN_LEAKS = 20  # in a message
 Target = bytes | dict[str, bytes]  # the content of a file, or {path: content} of a folder
 
@@ -57,13 +69,14 @@ class LeakError(Exception):
 
 
 def learner_edition(
-    exercises: Sequence[Exercise], root: Path = REPOSITORY
+    exercises: Sequence[Exercise], root: Path = REPOSITORY, declaration: str = ""
 ) -> tuple[dict[str, bytes], Fragments]:
     """What a learner gets of the kit, and what must not be in it.
 
     Args:
         exercises: whose bodies are left to be written.
         root: the folder of the solved kit.
+        declaration: what submit asks about the use of assistants; nothing if empty.
 
     Returns:
         {path: content} of the edition, and the fragments of solutions and model answers.
@@ -94,11 +107,20 @@ def learner_edition(
             content = blank_notebook(name, text, exercises).encode()
             titles += cards_in(text)
             answers += model_answers(name, text)
-        files[name] = content
+        files[name] = encode(name, content) if name.startswith(ANSWERS) else content
     if any(name.endswith(".ipynb") for name in files):
         refuse_missing_cards(exercises, titles)
     files["cs231n/exercises.json"] = learner_manifest(exercises, root).encode()
+    if declaration:
+        files["cs231n/declaration.txt"] = f"{declaration}\n".encode()
     return files, answer_fragments(answers) | solution_fragments(solved, blanks)
+
+
+def encode(name: str, content: bytes) -> bytes:
+    """A module that does what `content` does, and shows none of it; the same bytes on every machine."""
+    if name.endswith("__init__.py"):  # it imports the others
+        return content
+    return ENCODED.format(name=f"<{name}>", code=base64.b85encode(content)).encode()
 
 
 def _require_compilable(name: str, content: bytes) -> None:
@@ -130,6 +152,7 @@ def release(
     platform: str | None = None,
     replace: bool = False,
     root: Path = REPOSITORY,
+    declaration: str = "",
 ) -> dict[Path, Target]:
     """Write the learner's folder, a zip next to it, and what a platform needs.
 
@@ -139,6 +162,7 @@ def release(
         platform: a key of PLATFORMS, or None.
         replace: put the release in the place of an old one.
         root: the folder of the solved kit.
+        declaration: of the manifest.
 
     Returns:
         {path: what was written there}.
@@ -157,7 +181,7 @@ def release(
             paths.append(Path(f"{out}-{platform}" + (".zip" if place == "zip" else "")))
     if not replace:
         _refuse_overwriting(paths)
-    files, fragments = learner_edition(exercises, root)
+    files, fragments = learner_edition(exercises, root, declaration)
     if platform:
         more = PLATFORMS[platform].make_files(exercises, files, out.name, root)
     if place == "inside":
@@ -240,8 +264,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Run the command; returns 0 only if the release was written."""
     try:
-        exercises = load_exercises(arguments.manifest)
-        targets = release(exercises, arguments.out, arguments.platform, arguments.replace)
+        manifest = load_manifest(arguments.manifest)
+        exercises, declaration = manifest.exercises, manifest.declaration
+        targets = release(
+            exercises, arguments.out, arguments.platform, arguments.replace, declaration=declaration
+        )
     except (ManifestError, LeakError, OSError) as error:
         print(f"release: {error}", file=sys.stderr)
         return 1

@@ -4,11 +4,13 @@ It has no expected value, no seed and no solution, and what it sends is only com
 
     python -I -S -B child.py SETTINGS
 
-in a folder made for it, which holds this file, seccomp.py, wire.py, the student's cs231n/ and, for
-follow-through, what the reference puts in the place of functions. It reads a request from stdin and writes an
-answer to stdout, again and again, until stdin ends.
+in a folder made for it, which holds this file, landlock.py, seccomp.py, wire.py, the student's cs231n/ and,
+for follow-through, what the reference puts in the place of functions. It reads a request from stdin and
+writes an answer to stdout, again and again, until stdin ends.
 """
 
+import ast
+import contextlib
 import functools
 import importlib
 import importlib.util
@@ -19,36 +21,47 @@ import stat
 import sys
 import traceback
 from collections.abc import Iterable
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 HERE = Path(__file__).parent
 # No module for a submission: they print, open a window or a browser, or are not for import.
 NOT_LOADED = set(
     "__main__ __hello__ __phello__ antigravity conftest distutils ensurepip f2py idlelib lib2to3 readline "
-    "rlcompleter setup test tests this tkinter turtle turtledemo venv _pyinstaller".split()
+    "rlcompleter setup sitecustomize test tests this tkinter turtle turtledemo usercustomize venv "
+    "_pyinstaller".split()
 )
 
 called: set[str] = set()  # functions of the reference that ran so far
+left_out: list[str] = []  # functions that raise in what is imported
+REFUSAL = ast.parse("raise RuntimeError('it calls another backward')").body
 
 
 def main() -> None:
     settings = json.loads(sys.argv[1])
     library = tuple(sys.path)
     sys.path[:0] = [str(HERE), settings["packages"]]
+    import landlock
     import seccomp
     import wire
 
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+        file.write("1000")  # short of memory, the machine is to end this process, and not the grader
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     devnull = os.open(os.devnull, os.O_RDWR)
     if not stat.S_ISCHR(os.fstat(devnull).st_mode):
         raise OSError(f"{os.devnull} is no device; try: mknod -m 666 {os.devnull} c 1 3")
     if settings["user"] is not None:
         load_unreadable(list_modules(library, os.path.join(settings["packages"], "numpy")), settings["user"])
+    if settings["landlock"]:
+        readable = [str(HERE), *settings["readable"]]
+        landlock.confine_files(readable, settings["hidden"], (os.devnull, "/dev/urandom"), settings["home"])
     confine(settings)
     if not os.access(HERE / "wire.py", os.R_OK):
         raise PermissionError(f"a child cannot read its folder below {HERE.parent}; try: TMPDIR=/tmp")
+    seccomp.die_with_parent()  # a change of user has cleared it
     if settings["filter"]:
         seccomp.refuse_calls()
         seccomp.hide_memory()  # from another student's child
@@ -123,29 +136,41 @@ def confine(settings: dict[str, Any]) -> None:
 def answer_to(request: dict[str, Any]) -> dict[str, Any]:
     """Do what a request asks for.
 
-    "load": import a module. "import": several, one after the other, in the grader's own child. "run": the
-    problem of an exercise. "call", "out": its arrays, or the out of a forward pass, once and in float64, to
-    find where a fault is.
+    "load": import a module; "without": functions that raise in it. "import": several, one after the other, in
+    the grader's own child. "run": the arrays of an exercise, and whether it writes into others. "call" and
+    "out": the arrays, or the out of a forward pass, to find where a fault is.
     """
     if "load" in request:
+        leave_out(request.get("without", []))
         load(request["load"], request["reference"])
         return {"loaded": True}
     if "import" in request:
         return {"failed": [name for name in request["import"] if not can_import(name)]}
-    numpy = importlib.import_module("numpy")
-    problems = importlib.import_module("cs231n.checking.problems")
+    numpy, problems = importlib.import_module("numpy"), load_problems()
     module = importlib.import_module(request["module"])
+    name, inputs = request["exercise"], request["inputs"]
+    writes: dict[str, Any] = {}
     with numpy.errstate(all="ignore"):  # as in `check`
         if request["ask"] == "run":
-            with problems.forbid_other_backwards(request["exercise"], module):
-                outputs = problems.run(request["exercise"], module, request["inputs"])
+            with problems.forbid_other_backwards(name, module):
+                outputs, written, later = problems.call_once(name, module, inputs)
+            writes = {"written": written, "written_later": later}
+        elif request["ask"] == "out":
+            outputs = {"out": problems.call_layer(name, module, inputs)}
         else:
-            if request["ask"] == "out":
-                outputs = {"out": problems.call_layer(request["exercise"], module, request["inputs"])}
-            else:
-                outputs = problems.require_exercise(request["exercise"]).call(module, request["inputs"])
+            outputs = problems.require_exercise(name).call(module, inputs)
     arrays = {name: as_array(name, value) for name, value in outputs.items()}
-    return {"outputs": arrays, "called": sorted(called)}
+    return {"outputs": arrays, "called": sorted(called), **writes}
+
+
+@functools.cache
+def load_problems() -> ModuleType:
+    """The code that calls the student's, which gets another copy if it imports it: this one stays."""
+    problems = importlib.import_module("cs231n.checking.problems")
+    for name in [*sys.modules]:
+        if name.startswith("cs231n.checking"):
+            del sys.modules[name]
+    return problems
 
 
 def load(module: str, reference: dict[str, str]) -> None:
@@ -155,6 +180,8 @@ def load(module: str, reference: dict[str, str]) -> None:
         module: its dotted name.
         reference: {function of the module: file that has the reference's}.
     """
+    if (HERE / "cs231n").is_dir():
+        load_problems()  # before any code of the student's
     loaded = importlib.import_module(module)
     for path, file in reference.items():
         source: ModuleType = _import_file(f"reference_{module.replace('.', '_')}", HERE / file)
@@ -163,6 +190,32 @@ def load(module: str, reference: dict[str, str]) -> None:
         for part in outer:
             target, source = getattr(target, part), getattr(source, part)
         setattr(target, name, recorded(name, getattr(source, name)))
+
+
+def leave_out(functions: list[str]) -> None:
+    """Make functions of these names raise, wherever the student wrote them; files are read anew for that.
+
+    A child begins with what is left out: once its files are whole, code could keep a function for later.
+    """
+    if functions == left_out:
+        return
+    left_out[:] = functions
+    if functions:
+        SourceFileLoader.source_to_code = compile_without  # type: ignore[method-assign, assignment]
+    else:
+        del SourceFileLoader.source_to_code
+    for name in [*sys.modules]:
+        if name.partition(".")[0] == "cs231n":
+            del sys.modules[name]
+
+
+def compile_without(loader: SourceFileLoader, data: bytes, path: str, **_: Any) -> CodeType:
+    """SourceFileLoader.source_to_code, without the functions in left_out."""
+    tree = ast.parse(data)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and node.name in left_out:
+            node.body = list(REFUSAL)
+    return compile(tree, path, "exec", dont_inherit=True)
 
 
 def can_import(name: str) -> bool:

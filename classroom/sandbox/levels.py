@@ -10,18 +10,24 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["LEVELS", "Command", "command_for", "numpy_folders"]
+from cs231n.common.files import REPOSITORY
+
+__all__ = ["INFO_FD", "LEVELS", "SPACE_BYTES", "Command", "command_for", "numpy_folders"]
 
 LEVELS = ("bubblewrap", "limits")  # the strongest first; process.py says what each hides
-SPACE_BYTES = 16 << 20  # that a child may write, where it has a file system of its own
+SPACE_BYTES = 16 << 20  # that a child's home may hold
+INFO_FD = "INFO_FD"  # in a command: the file descriptor for what bubblewrap tells of the child
+SYSTEM = "/usr /bin /lib /lib32 /lib64 /sbin /etc/ld.so.cache /etc/alternatives".split()
 
 
 class Command(NamedTuple):
     """How to start a child, and where it finds things."""
 
-    argv: list[str]  # all words but the last one, the settings
+    argv: list[str]  # all words but the last one, the settings; INFO_FD is to be replaced
     packages: str  # the folder that holds numpy, as the child sees it
     home: str  # the folder that the child may write to
+    readable: list[str]  # what else it needs, besides its own folder
+    hidden: list[str]  # folders in what is readable that it must not read
 
 
 def command_for(level: str, folder: Path, hidden: Sequence[str] = ()) -> Command:
@@ -30,10 +36,16 @@ def command_for(level: str, folder: Path, hidden: Sequence[str] = ()) -> Command
     Args:
         level: one of LEVELS.
         folder: of the child, with child.py in it.
-        hidden: existing folders that the child must not see. At "limits" nothing is hidden.
+        hidden: folders that the child must not see, besides the repository and installed packages.
     """
-    make = {"bubblewrap": _bubblewrap, "limits": _limits}[level]
-    return make(folder, hidden)
+    paths = [Path(path).resolve() for path in (*_site_packages(), str(REPOSITORY), *hidden)]
+    roots = (Path("/usr"), _prefix())
+    covered = [
+        str(path)
+        for path in dict.fromkeys(paths)
+        if path.is_dir() and path not in roots and any(path.is_relative_to(root) for root in roots)
+    ]
+    return {"bubblewrap": _bubblewrap, "limits": _limits}[level](folder, covered)
 
 
 def numpy_folders() -> list[Path]:
@@ -42,15 +54,14 @@ def numpy_folders() -> list[Path]:
     return [path for path in (package, package.with_name("numpy.libs")) if path.is_dir()]
 
 
-def _interpreter() -> tuple[Path, Path | None]:
-    """Python without its venv, and the folder it lives in, unless that is /usr."""
-    executable = Path(getattr(sys, "_base_executable", None) or sys.executable).resolve()
-    prefix = Path(sys.base_prefix).resolve()
-    return executable, None if prefix == Path("/usr") else prefix
+def _prefix() -> Path:
+    """The folder that Python without its venv lives in."""
+    return Path(sys.base_prefix).resolve()
 
 
 def _python_words() -> list[str]:
-    return [str(_interpreter()[0]), "-I", "-S", "-B"]
+    executable = Path(getattr(sys, "_base_executable", None) or sys.executable).resolve()
+    return [str(executable), "-I", "-S", "-B"]
 
 
 def _site_packages() -> list[str]:
@@ -68,21 +79,21 @@ def _site_packages() -> list[str]:
 
 def _bubblewrap(folder: Path, hidden: Sequence[str]) -> Command:
     """A file system of its own: what is not bound into it is hidden."""
-    _, prefix = _interpreter()
+    prefix = _prefix()
     argv = "bwrap --unshare-net --unshare-pid --unshare-ipc --unshare-uts --unshare-cgroup-try".split()
-    argv += "--die-with-parent --new-session --ro-bind /usr /usr".split()
+    argv += f"--info-fd {INFO_FD} --die-with-parent --new-session".split()
     if os.geteuid() == 0:
         argv += "--cap-drop ALL --cap-add CAP_SETUID --cap-add CAP_SETGID".split()
     else:
-        argv += ["--unshare-user"]
-    for name in ("/bin", "/lib", "/lib32", "/lib64", "/sbin"):
+        # Process 1 would be bubblewrap's, of the child's own user, without filter, with memory to write into.
+        # The child of a root is of another user: it cannot, and all in there end with that process.
+        argv += ["--unshare-user", "--as-pid-1"]
+    for name in SYSTEM:
         if os.path.islink(name):
             argv += ["--symlink", os.readlink(name), name]
-        elif os.path.isdir(name):
-            argv += ["--ro-bind", name, name]
-    for name in ("/etc/ld.so.cache", "/etc/alternatives"):
-        argv += ["--ro-bind-try", name, name]
-    binds = {prefix: prefix} if prefix else {}
+        else:
+            argv += ["--ro-bind-try", name, name]
+    binds = {} if prefix == Path("/usr") else {prefix: prefix}
     binds |= {path: Path("/packages", path.name) for path in numpy_folders()}
     parents = [parent for target in binds.values() for parent in reversed(target.parents)]
     for parent in dict.fromkeys(parents):
@@ -90,20 +101,22 @@ def _bubblewrap(folder: Path, hidden: Sequence[str]) -> Command:
             argv += ["--perms", "0755", "--dir", str(parent)]
     for path, target in binds.items():
         argv += ["--ro-bind", str(path), str(target)]
-    for name in _site_packages():
-        if Path(name).resolve().is_relative_to("/usr") or prefix and Path(name).is_relative_to(prefix):
-            argv += ["--tmpfs", name, "--remount-ro", name]
+    for name in hidden:
+        argv += ["--tmpfs", name, "--remount-ro", name]
     argv += "--proc /proc --dev /dev --size 4096 --tmpfs /dev/shm".split()
     argv += ["--perms", "1777", "--size", str(SPACE_BYTES), "--tmpfs", "/tmp"]
     argv += ["--ro-bind", str(folder), "/kit"]
     argv += "--remount-ro /dev --remount-ro / --chdir /tmp".split()
-    return Command([*argv, *_python_words(), "/kit/child.py"], "/packages", "/tmp")
+    readable = [*SYSTEM, str(prefix), "/packages"]
+    return Command([*argv, *_python_words(), "/kit/child.py"], "/packages", "/tmp", readable, list(hidden))
 
 
 def _limits(folder: Path, hidden: Sequence[str]) -> Command:
-    """No file system of its own: only the limits that child.py sets hold."""
+    """No file system of its own: what child.py sets holds, and nothing else."""
     packages = folder / "packages"
     for path in numpy_folders():
         if not (packages / path.name).exists():
             (packages / path.name).symlink_to(path)
-    return Command([*_python_words(), str(folder / "child.py")], str(packages), str(folder / "home"))
+    argv = [*_python_words(), str(folder / "child.py")]
+    readable = [*SYSTEM, *map(str, [_prefix(), *numpy_folders()])]
+    return Command(argv, str(packages), str(folder / "home"), readable, list(hidden))

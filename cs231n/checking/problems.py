@@ -1,21 +1,25 @@
 """A small problem for each exercise, and what a learner's function makes of it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 
 from cs231n.checking.exercises import require_exercise
-from cs231n.checking.exercises.exercise import SMALL, differ
+from cs231n.checking.exercises.exercise import AGAIN, SMALL, same_numbers
 from cs231n.checking.learner_code import Arrays, Inputs, Namespace, WrongReturn, array, record_writes
 
 __all__ = [
     "BESIDES",
+    "Called",
+    "arguments_of",
     "arrays_in_float64",
     "call_layer",
+    "call_once",
     "find_writes",
     "forbid_other_backwards",
+    "judge",
     "list_public_problems",
     "make_problem",
     "run",
@@ -31,17 +35,24 @@ def list_public_problems(name: str) -> list[tuple[int, str]]:
     return list(enumerate(situations))
 
 
-def make_problem(name: str, seed: int, shape: tuple[int, int] | None = None, situation: str = "") -> Inputs:
+def make_problem(
+    name: str,
+    seed: int,
+    shape: tuple[int, int] | None = None,
+    situation: str = "",
+    variant: int | None = None,
+) -> Inputs:
     """The inputs of one problem: float64 arrays, labels and numbers, the same for the same seed.
 
     Among them are those of BESIDES: what `run` tells besides the arrays.
 
     Args:
         name: of an exercise.
-        seed: of the random numbers, below 2^32.
+        seed: of the random numbers, not negative; as wide as you like.
         shape: (N, D), default (7, 5): D features or classes, N > 2 rows. All other sizes follow. Keep N and
             D apart, so that a swapped axis does not fit.
         situation: one of the exercise's, or "" for the main one.
+        variant: of the main situation, a place in the exercise's variants; None: its inputs.
 
     Raises:
         ValueError: there is no such exercise.
@@ -50,8 +61,36 @@ def make_problem(name: str, seed: int, shape: tuple[int, int] | None = None, sit
     N, D = shape or (7, 5)
     M = next(m for m in (3, 5, 4, 6) if m not in (N, D))
     make_inputs = exercise.situations[situation] if situation else exercise.inputs
-    inputs = make_inputs(np.random.RandomState(seed), N, D, M)
+    if variant is not None:
+        make_inputs = exercise.variants[variant]
+    rng = np.random.RandomState(seed if seed < 2**32 else _words_of(seed))
+    inputs = make_inputs(rng, N, D, M)
+    for setting, (low, high) in exercise.settings.items():
+        if seed and setting in inputs and not inputs.get("by_default"):
+            number = rng.uniform(low, high)
+            inputs[setting] = int(number) if isinstance(low, int) else number
     return inputs | {key: np.array(value) for key, value in BESIDES.items()}
+
+
+def _words_of(number: int) -> np.ndarray:
+    """The 32-bit words of a number, the lowest first."""
+    size = -(-number.bit_length() // 32)
+    return np.frombuffer(number.to_bytes(4 * size, "little"), "<u4")
+
+
+class Called(NamedTuple):
+    """What comes of one call of a learner's code.
+
+    Args:
+        arrays: by name; those of a second call with the same cache begin with AGAIN.
+        written: the number of arguments that the exercise's own function wrote into.
+        written_later: whether it wrote into an array that another function got before, or changed the shape
+            of an argument.
+    """
+
+    arrays: Arrays
+    written: int
+    written_later: bool
 
 
 def run(name: str, module: Namespace, inputs: Inputs) -> Arrays:
@@ -63,48 +102,89 @@ def run(name: str, module: Namespace, inputs: Inputs) -> Arrays:
         inputs: of `make_problem`; not modified, whatever the function does.
 
     Returns:
-        The arrays of the first call by name; itemsize: the bytes of the widest number in an array of the
-        float32 call; written: the number of arguments that the exercise's own function wrote into;
-        written_later: 1 if it wrote into an array that another function got before, or changed the shape of
-        an argument, else 0; not_repeated: 1 if the last call gave something else than the first, else 0. A
-        large problem is tried once alone.
+        As `judge`.
 
     Raises:
         WrongReturn: of learner_code.
         Exception: what the function raises, NotImplementedError among others.
     """
-    with record_writes() as writes:
-        arrays, single = _call(name, module, inputs, np.float64), {}
-        differs = bool(arrays.pop("not_repeated", 0))
-        if max(map(np.size, inputs.values())) <= SMALL:  # a large problem has the time of one call
-            single = _call(name, module, inputs, np.float32)
-            free = require_exercise(name).free
-            differs |= differ(arrays, lambda: _call(name, module, inputs, np.float64), free)
+
+    def repeat() -> Called | None:
+        try:
+            return call_once(name, module, arguments_of(inputs, np.float64))
+        except Exception:
+            return None
+
+    return judge(name, inputs, lambda dtype: call_once(name, module, arguments_of(inputs, dtype)), repeat)
+
+
+def judge(
+    name: str, inputs: Inputs, call: Callable[[type], Called], repeat: Callable[[], Called | None]
+) -> Arrays:
+    """Call a learner's code, which may run elsewhere, and judge all that can be told from outside.
+
+    Args:
+        name: of an exercise.
+        inputs: of `make_problem`.
+        call: call(dtype): the code, with arguments of that dtype.
+        repeat: the code again, in float64; None if it raises.
+
+    Returns:
+        The arrays of the first call by name; itemsize: the bytes of the widest number in an array of the
+        float32 call; written and written_later as in Called; not_repeated: 1 if another call gave something
+        else than the first, else 0. A large problem is tried once alone.
+    """
+    first = call(np.float64)
+    calls, single = [first], Arrays()
+    arrays = {key: value for key, value in first.arrays.items() if not key.startswith(AGAIN)}
+    differs = any(
+        not same_numbers(value, first.arrays.get(AGAIN + key, value)) for key, value in arrays.items()
+    )
+    if max(map(np.size, inputs.values())) <= SMALL:  # a large problem has the time of one call
+        calls.append(call(np.float32))
+        single = calls[-1].arrays
+        if again := repeat():
+            calls.append(again)
+        free = require_exercise(name).free
+        differs |= not again or any(
+            not same_numbers(value, again.arrays.get(key)) for key, value in arrays.items() if key not in free
+        )
     sizes = [array.itemsize for array in single.values() if array.ndim and array.dtype.kind == "f"]
-    written = sum(function in ("loss", name) for function, _ in writes.at_once)
-    later = any(function in ("loss", name) for function, *_ in writes.later)
     return {
         **arrays,
         "itemsize": np.array(max(sizes, default=4)),
-        "written": np.array(written),
-        "written_later": np.array(int(later)),
+        "written": np.array(max(called.written for called in calls)),
+        "written_later": np.array(int(any(called.written_later for called in calls))),
         "not_repeated": np.array(int(differs)),
+    }
+
+
+def call_once(name: str, module: Namespace, arguments: Inputs) -> Called:
+    """Call a learner's code once, with arguments of `arguments_of`, and watch what it writes into."""
+    with record_writes() as writes:
+        arrays = require_exercise(name).call(module, arguments)
+    own = ("loss", name)
+    written = sum(function in own for function, _ in writes.at_once)
+    return Called(arrays, written, any(function in own for function, *_ in writes.later))
+
+
+def arguments_of(inputs: Inputs, dtype: type) -> Inputs:
+    """A copy of the inputs of a problem, its floating-point arrays of that dtype."""
+    return {
+        key: np.array(v, dtype if v.dtype.kind == "f" else None) if isinstance(v, np.ndarray) else v
+        for key, v in inputs.items()
+        if key not in BESIDES
     }
 
 
 def arrays_in_float64(name: str, module: Namespace, inputs: Inputs) -> list[str]:
     """The names of the arrays that come back as float64 for float32; arguments as for `run`."""
-    outputs = _call(name, module, inputs, np.float32)
-    return [name for name, value in outputs.items() if value.ndim and value.dtype == np.float64]
-
-
-def _call(name: str, module: Namespace, inputs: Inputs, dtype: type) -> Arrays:
-    arguments = {
-        name: np.array(v, dtype if v.dtype.kind == "f" else None) if isinstance(v, np.ndarray) else v
-        for name, v in inputs.items()
-        if name not in BESIDES
-    }
-    return require_exercise(name).call(module, arguments)
+    outputs = call_once(name, module, arguments_of(inputs, np.float32)).arrays
+    return [
+        key
+        for key, value in outputs.items()
+        if value.ndim and value.dtype == np.float64 and not key.startswith(AGAIN)
+    ]
 
 
 def call_layer(name: str, module: Namespace, inputs: Inputs) -> np.ndarray:
@@ -131,7 +211,7 @@ def find_writes(name: str, module: Namespace, inputs: Inputs) -> tuple[list[str]
     Arguments as for `run`.
     """
     with record_writes() as writes:
-        _call(name, module, inputs, np.float64)
+        require_exercise(name).call(module, arguments_of(inputs, np.float64))
     own = ("loss", name)
     return (
         [argument for function, argument in writes.at_once if function in own],

@@ -9,7 +9,15 @@ from cs231n.checking.edition import entries
 from cs231n.common.files import REPOSITORY
 from cs231n.common.words import answers_in_words
 
-__all__ = ["NOTEBOOKS", "SubmitError", "collect", "describe_answers", "packed_files", "without_outputs"]
+__all__ = [
+    "NOTEBOOKS",
+    "SubmitError",
+    "ask_declaration",
+    "collect",
+    "describe_answers",
+    "packed_files",
+    "without_outputs",
+]
 
 NOTEBOOKS = (
     "notebooks/1_gradient_checking.ipynb",
@@ -17,6 +25,7 @@ NOTEBOOKS = (
     "notebooks/3_fully_connected_net.ipynb",
     "notebooks/4_train_on_cifar10.ipynb",
 )
+USES = ("none", "for explanations", "for code")  # of an assistant
 
 
 class SubmitError(Exception):
@@ -28,8 +37,36 @@ def packed_files(root: Path = REPOSITORY) -> list[str]:
     return [*sorted({file for entry in entries(root) for file in entry.files}), *NOTEBOOKS]
 
 
-def collect(root: Path = REPOSITORY) -> dict[str, bytes]:
+def ask_declaration(root: Path = REPOSITORY) -> str:
+    """What the learner declares about assistants, asked on the terminal; "" if this edition does not ask.
+
+    Raises:
+        SubmitError: it asks, and nobody can answer.
+    """
+    path = root / "cs231n" / "declaration.txt"
+    if not path.is_file():
+        return ""
+    print(path.read_text(encoding="utf-8").strip())
+    print(*(f"  {number}  {use}" for number, use in enumerate(USES, start=1)), sep="\n")
+    try:
+        number = ""
+        while number not in {"1", "2", "3"}:
+            number = input("1, 2 or 3: ").strip()
+        words = input("Which, and what for? One line, or only Enter: ").strip()
+    except (EOFError, RuntimeError):  # the second if there is no input at all
+        raise SubmitError(
+            "your class asks how you used assistants, and there is no terminal to answer; "
+            'try: --declaration "none", or for example --declaration "for explanations: what axis=0 means"'
+        ) from None
+    return USES[int(number) - 1] + (f": {words}" if words else "")
+
+
+def collect(root: Path = REPOSITORY, declaration: str = "") -> dict[str, bytes]:
     """{path: content} of the files to hand in, and of manifest.json, which holds their digests.
+
+    Args:
+        root: the kit's folder.
+        declaration: what the learner declares about assistants.
 
     Raises:
         SubmitError: a file is missing or cannot be read; every such file is named.
@@ -49,7 +86,8 @@ def collect(root: Path = REPOSITORY) -> dict[str, bytes]:
         name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
         for name, content in files.items()
     }
-    return files | {"manifest.json": (json.dumps({"files": digests}, indent=1) + "\n").encode()}
+    manifest = {"files": digests} | ({"declaration": declaration} if declaration else {})
+    return files | {"manifest.json": (json.dumps(manifest, indent=1) + "\n").encode()}
 
 
 def without_outputs(content: bytes) -> bytes:

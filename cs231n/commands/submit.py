@@ -1,11 +1,12 @@
 """python -m cs231n submit: pack the exercises into one zip to hand in, and check them."""
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
 from cs231n.checking.imports import check_imports  # and nothing that imports a learner's files
-from cs231n.checking.submission import SubmitError, collect, describe_answers
+from cs231n.checking.submission import SubmitError, ask_declaration, collect, describe_answers
 from cs231n.checks import check_exercises
 from cs231n.common.files import REPOSITORY, atomic_write, zip_of
 
@@ -20,6 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="the zip to write (default: submission.zip, where you stand)",
     )
+    parser.add_argument(
+        "--declaration", metavar="TEXT", help="how you used assistants, where your class asks for it"
+    )
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -29,8 +33,15 @@ def main(arguments: argparse.Namespace) -> int:
     The zip is written before the checks, which an endless loop would never leave.
     """
     output = Path(arguments.output)
+    declaration = arguments.declaration
     try:
-        files = collect()
+        if declaration is None:
+            declaration = ask_declaration()
+    except SubmitError as error:
+        print(f"submit: {error}", file=sys.stderr)
+        return 1
+    try:
+        files = collect(declaration=declaration)
     except (OSError, SubmitError) as error:
         print(f"submit: nothing was written.\n{error}", file=sys.stderr)
         return 1
@@ -41,6 +52,9 @@ def main(arguments: argparse.Namespace) -> int:
         print(f"submit: cannot write {output}: {error.strerror}; try another place with -o", file=sys.stderr)
         return 1
     print(f"{output} holds", *files, sep="\n  ")
+    declared = json.loads(files["manifest.json"]).get("declaration")
+    if declared:
+        print(f"You declare about assistants: {declared}")
     answers = describe_answers(files)
     if answers:
         print(f"{answers}.")

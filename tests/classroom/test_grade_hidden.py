@@ -11,7 +11,7 @@ from classroom.grading.result import result_of_error
 from cs231n.checking.exercises import EXERCISES as REGISTRY
 from cs231n.checking.problems import make_problem, run
 from tests.support import grading
-from tests.support.grading import EXERCISES, LAYERS, blank, function, marked, result_of, solved, wrong
+from tests.support.grading import EXERCISES, blank, function, marked, result_of, solved, wrong
 
 LARGE = {name: exercise.large for name, exercise in REGISTRY.items() if exercise.large}
 
@@ -123,7 +123,7 @@ def test_a_large_problem_says_that_it_is_one():
     small = grading.BATCHNORM.replace("dx = cache", "dx = dout if N > 10 else cache")
     result = result_of("batchnorm_backward_alt", solved(small))
     assert result.text == "dx: right on small problems, wrong on one of shape (2000, 48)."
-    assert result.share == 1 / 2
+    assert result.share == 1 / 5
 
 
 ERRORS = """
@@ -142,19 +142,16 @@ def softmax_loss(x, y):
 """
 
 
-def test_of_an_error_on_a_hidden_problem_only_type_and_line_are_passed_on():
-    files = blank(ERRORS)
-    results = marked(files)
-    line = files[LAYERS][: files[LAYERS].index("raise ValueError(repr(x))")].count("\n") + 1
-    place = f"on a problem that is not shown (layers.py, line {line})."
-    assert results["affine_forward"].text == f"It raised ValueError {place}"
-    assert results["relu_forward"].text.startswith("It raised an error on a problem that is not shown")
+def test_of_an_error_on_a_hidden_problem_only_the_type_is_passed_on():
+    results = marked(blank(ERRORS))
+    assert results["affine_forward"].text == "It raised ValueError on a problem that is not shown."
+    assert results["relu_forward"].text == "It raised an error on a problem that is not shown."
     assert "the first problem is public" in results["softmax_loss"].text
 
 
 FORWARD = """
 def layernorm_forward(x, gamma, beta, ln_param):
-    if len(x) not in (7, 6) and "eps" not in ln_param:  # a public problem has both
+    if abs(beta[0] - PUBLIC) > 1e-6 and "eps" not in ln_param:
         WHAT
     return _layernorm_forward(x, gamma, beta, ln_param)
 
@@ -168,13 +165,14 @@ def layernorm_backward(dout, cache):
 # fmt: off
 @pytest.mark.parametrize("what, words", [
     ("x = x * (1 + x[0])", "The entries of this problem are not shown."),
-    ("raise KeyError(repr(x))", "It raised KeyError on a problem that is not shown (layers.py, line "),
+    ("raise KeyError(repr(x))", "It raised KeyError on a problem that is not shown."),
 ])  # fmt: on
 def test_a_hidden_problem_of_a_situation_is_named_without_its_numbers(what, words):
-    files = solved(FORWARD.replace("WHAT", what))
+    [situation] = REGISTRY["layernorm_forward"].situations
+    public = make_problem("layernorm_forward", 2, situation=situation)["beta"][0]
+    files = solved(FORWARD.replace("WHAT", what).replace("PUBLIC", repr(float(public))))
     results = marked(files, only=["layernorm_forward", "layernorm_backward"])
     text = results["layernorm_forward"].text
-    [situation] = REGISTRY["layernorm_forward"].situations
     assert text.startswith(f"{situation}: ") and words in text
     assert not results["layernorm_backward"].is_right
     assert "are not shown" in results["layernorm_backward"].text
@@ -215,15 +213,8 @@ def test_follow_through_passes_on_nothing_of_the_reference():
 @pytest.mark.parametrize("value", [[], {}, 3, None, [["x"]]], ids=str)
 def test_what_a_child_sends_as_an_error_may_be_of_any_type(value, public):
     for error in (value, dict.fromkeys(("type", "message", "file", "line"), value)):
-        result = result_of_error(error, EXERCISES[0], EXERCISES, public, {"layers.py"})
+        result = result_of_error(error, EXERCISES[0], EXERCISES, public)
         assert result.kind == "raised" and "an error" in result.text
-
-
-@pytest.mark.parametrize("file, line", [("secret.py", 3), ("layers.py", 10**9), ("layers.py", -1)])
-def test_a_line_that_a_child_made_up_is_not_passed_on(file, line):
-    error = {"type": "ValueError", "message": "", "file": file, "line": line}
-    result = result_of_error(error, EXERCISES[0], EXERCISES, False, {"layers.py"})
-    assert result.text == "It raised ValueError on a problem that is not shown."
 
 
 # fmt: off
@@ -236,3 +227,59 @@ def test_a_line_that_a_child_made_up_is_not_passed_on(file, line):
 ], ids=["rounding", "value", "dtype", "scalar", "shape"])  # fmt: on
 def test_an_array_is_right_by_shape_dtype_and_value(actual, expected, right):
     assert compare.agrees(actual, expected) is right
+
+
+def test_what_a_hidden_problem_was_does_not_come_back_on_a_public_one():
+    results = marked(grading.hostile("tells_hidden_problems"))
+    assert results["affine_forward"].share == 1
+    for title, result in results.items():
+        assert "LEAK" not in result.text, (title, result)
+    hidden = "It raised ValueError on a problem that is not shown."
+    assert results["layernorm_forward"].text.endswith(hidden)
+
+
+def test_a_closed_form_may_not_call_the_staged_one_under_another_name():
+    source = "_under_another_name = batchnorm_backward\n\n" + function(
+        "batchnorm_backward_alt", "dout, cache", "_under_another_name(dout, cache)"
+    )
+    result = result_of("batchnorm_backward_alt", solved(source))
+    assert (result.share, result.kind) == (0, "raised")
+
+
+def test_each_hidden_problem_has_a_wide_seed_of_its_own():
+    """Neither an exercise nor a problem tells another one, nor the seed of the class."""
+    wide = 2**127 + 12345
+    seeds = []
+
+    def make(title, seed, *rest):
+        seeds.append(seed)
+        return make_problem(title, seed, *rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reference, "make_problem", make)
+        for seed in (7, wide, wide + 2**64):  # as those of 32 bits, which older files of a class have
+            for title in ("affine_forward", "affine_backward", "relu_forward"):
+                reference.make_trials.__wrapped__(title, seed)
+    hidden = [seed for seed in seeds if seed > 9]
+    assert len(hidden) == len({*hidden}) == 3 * (5 + 6 + 5) and min(hidden) > 2**200
+    differences = {abs(a - b) for a, b in zip(hidden, hidden[1:])}
+    assert min(differences) > 2**200
+
+
+@pytest.mark.parametrize("seed", [2**32 + 5, 2**127 + 5, 2**127 + 5 + 2**64])
+def test_a_problem_takes_all_of_a_wide_seed(seed):
+    narrow, problem, again = (make_problem("relu_forward", s)["x"] for s in (5, seed, seed))
+    assert np.array_equal(problem, again) and not np.array_equal(problem, narrow)
+    assert not np.array_equal(problem, make_problem("relu_forward", seed + 2**96)["x"])
+
+
+def test_who_replaces_the_judge_earns_no_more():
+    titles = ["affine_forward", "affine_backward", "relu_forward", "relu_backward", "batchnorm_backward_alt"]
+    source = (grading.HOSTILE / "patches_the_judge.py").read_text()
+    honest = marked(solved(source), only=titles)
+    patched = marked(solved(source.replace("PATCHES = None", "PATCHES = True")), only=titles)
+    assert honest["relu_backward"].kind == "writes-into-x" and honest["affine_forward"].notes
+    assert honest["affine_backward"].share < 1 and honest["batchnorm_backward_alt"].share == 0
+    for title in titles:
+        assert patched[title].share == honest[title].share, title
+        assert patched[title].notes == honest[title].notes, title

@@ -1,12 +1,11 @@
 """Marks: follow-through, partial credit, what is right in another way, and what costs only a part."""
 
 import ast
-import time
 from pathlib import Path
 
 import pytest
 
-from classroom.grading import compare, runner
+from classroom.grading import compare
 from classroom.grading.marking import mark
 from classroom.grading.result import ExerciseResult, NotMarkedError
 from classroom.grading.runner import MarkingOptions, Runner
@@ -21,6 +20,7 @@ from tests.support.grading import (
     NET,
     OPTIM,
     blank,
+    burn,
     function,
     marked,
     result_of,
@@ -47,6 +47,19 @@ def test_a_backward_without_its_forward_is_marked_with_the_references(name):
     results = marked(blank(ast.get_source_segment(source, node) + "\n"))
     assert shares(results) == {name: 1.0}
     assert results[name].reference_used_for == (name.removesuffix("_alt").replace("backward", "forward"),)
+
+
+def test_a_backward_whose_forward_was_deleted_is_marked_with_the_references():
+    files = {**solved(), LAYERS: f"{solved()[LAYERS]}\ndel affine_forward\n"}
+    titles = ["affine_forward", "affine_backward"]
+    assert shares(marked(files, only=titles)) == {"affine_backward": 1.0}
+
+
+def test_a_function_whose_helper_is_not_there_raises():
+    """And so it does in `check`: what was handed in does not run."""
+    helper = function("affine_backward", "dout, cache", "_not_handed_in(dout, cache)")
+    result = result_of("affine_backward", solved(helper))
+    assert (result.share, result.kind) == (0, "raised") and "_not_handed_in" in result.text
 
 
 def test_whole_files_of_a_public_solution_have_full_marks():
@@ -117,7 +130,7 @@ class FullyConnectedNet(FullyConnectedNet):
         return loss - 0.5 * self.reg * sum(np.sum(v**2) for k, v in self.params.items() if "W" in k), grads
 """
     result = result_of("FullyConnectedNet", with_functions(own, unregularized, NET), **PATIENT)
-    assert result.kind == "reg-left-out" and result.share == 66 / 72  # but for the six losses
+    assert result.kind == "reg-left-out" and result.share == 96 / 102  # but for the six losses
 
 
 SOFTMAX = """
@@ -143,7 +156,7 @@ IN_FLOAT64 = function("batchnorm_forward", "x, *rest", "_batchnorm_forward(x.ast
 
 # fmt: off
 @pytest.mark.parametrize("title, source, kind, share", [
-    ("FullyConnectedNet", NET_WITHOUT, "dropout-left-out", 38 / 72),
+    ("FullyConnectedNet", NET_WITHOUT, "dropout-left-out", 55 / 102),
     ("softmax_loss", SOFTMAX.replace("SHIFT", "x.max(axis=1, keepdims=True)"), "right", 1),
     ("softmax_loss", SOFTMAX.replace("SHIFT", "x.max()"), "right", 1),
     ("relu_backward", RELU_FORWARD + RELU_BACKWARD, "right", 1),
@@ -226,9 +239,9 @@ def test_a_second_try_is_for_what_ran_out_of_time_alone(monkeypatch):
     tried = []
     real = Runner.try_exercise
 
-    def try_exercise(self, exercise, reference):
-        tried.append((exercise.title, bool(reference)))
-        return real(self, exercise, reference)
+    def try_exercise(self, exercise, reference, hidden):
+        tried.append((exercise.title, bool(reference), hidden))
+        return real(self, exercise, reference, hidden)
 
     monkeypatch.setattr(Runner, "try_exercise", try_exercise)
     slow = ExerciseResult(0.0, "timed-out", "Slow.")
@@ -238,7 +251,8 @@ def test_a_second_try_is_for_what_ran_out_of_time_alone(monkeypatch):
         earlier[numbers[title]] = slow
     options = MarkingOptions(EXERCISES, 7, BRIEF._replace(seconds=1), weakest_level="limits")
     results, _ = mark(Submission(solved(ENDLESS), {}, []), options, earlier=earlier)
-    assert tried == [("affine_forward", False), ("relu_forward", False), ("relu_backward", True)]
+    own = [(title, False, hidden) for hidden in (False, True) for title in ("affine_forward", "relu_forward")]
+    assert tried == [*own, ("relu_backward", True, True)]
     assert results[numbers["affine_forward"]] == ExerciseResult(1.0)
     assert results[numbers["relu_forward"]].text.endswith("no other student's code beside it.")
     assert results[numbers["relu_backward"]].share == 1
@@ -246,28 +260,70 @@ def test_a_second_try_is_for_what_ran_out_of_time_alone(monkeypatch):
     assert all(results[number].text == "As before." for number in others)
 
 
-def test_the_start_of_a_child_does_not_count_as_the_students_time(monkeypatch):
-    """Nor does what the next child loads again after one has ended."""
-
-    class SlowChild(runner.Child):
-        def __init__(self, *args):
-            super().__init__(*args)
-            time.sleep(2.2)
-
-    monkeypatch.setattr(runner, "Child", SlowChild)
+def test_what_a_child_loads_again_does_not_count_as_the_students_time():
+    """After the one before it has ended."""
     exits = function("affine_backward", "*a", "__import__('os')._exit(3)")
-    slow = function("relu_forward", "x", "__import__('time').sleep(0.02) or _relu_forward(x)")
-    files = solved(f"{exits}\n\n{slow}\n\n__import__('time').sleep(1.2)\n")  # 1.2 + 50 * 0.02 > 2
+    slow = function("relu_forward", "x", f"{burn(0.02)} or _relu_forward(x)")
+    files = solved(f"{exits}\n\n{slow}\n\n{burn(1.2)}\n")  # 1.2 + 50 * 0.02 > 2
     results = marked(files, only=["affine_forward", "affine_backward", "relu_forward"])
     assert wrong(results) == {"affine_backward": "crashed"}
 
 
 @pytest.mark.slow
 def test_an_exercise_and_a_submission_have_their_time():
-    files = solved(function("relu_forward", "x", "__import__('time').sleep(0.8) or np.maximum(x, 0), x"))
+    files = solved(function("relu_forward", "x", f"{burn(0.8)} or np.maximum(x, 0), x"))
     assert marked(files)["relu_forward"].kind == "timed-out"  # five times 0.8 s are more than 2 s
     results = marked(files, seconds=20, total=2)
     assert results["affine_forward"].share == 1
-    for title in ("relu_forward", "softmax_loss", "FullyConnectedNet"):
+    for title in ("relu_forward", "softmax_loss", "adam"):  # a net gets time of its own with the reference
         assert results[title].kind == "timed-out"
-        assert results[title].text == "The 2 seconds for all of the submission were used up."
+        assert results[title].text.startswith("The 2 seconds of processor time for all of the submission")
+
+
+MASKS = {
+    "zeros": "np.zeros(x.shape, x.dtype)",
+    "NaN": "np.full(x.shape, np.nan, x.dtype)",
+    "some NaN": "np.where(np.random.RandomState(dropout_param.get('seed')).rand(*x.shape) < p, np.nan, 0)",
+}
+NET_OF_ZEROS = """
+class FullyConnectedNet(FullyConnectedNet):
+    def loss(self, X, y=None):
+        if not self.use_dropout or y is None:
+            return super().loss(X, y)
+        scores, grads = self.params[f"b{self.num_layers}"] + np.zeros((len(X), 1)), {}
+        loss, dscores = layers.softmax_loss(scores, y)
+        for name, value in self.params.items():
+            grads[name] = self.reg * value if name[0] == "W" else 0 * value
+            loss += 0.5 * self.reg * (value**2).sum() * (name[0] == "W")
+        grads[f"b{self.num_layers}"] = dscores.sum(0)
+        return loss, grads
+"""
+
+
+@pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
+def test_a_mask_of_nothing_earns_nothing(mask):
+    """Nor does what is right for such a mask alone, in dropout_backward and in a net."""
+    value = "dout if cache[1] is None else np.where(cache[1] == 0, 0, np.nan)"
+    backward = function("dropout_backward", "dout, cache", value)
+    files = solved(DROPOUT.replace("MASK", mask).partition("def dropout_backward")[0] + backward)
+    files = with_functions(files, NET_OF_ZEROS, NET)
+    results = marked(files, only=["dropout_forward", "dropout_backward", "FullyConnectedNet"], **PATIENT)
+    assert results["dropout_forward"].share == 0 and results["FullyConnectedNet"].share < 0.7
+    assert results["dropout_backward"].share == 0
+
+
+SUMS = """
+def _sums(dout, cache):
+    return dout, (dout * cache.x_hat).sum(axis=0), dout.sum(axis=0)
+
+batchnorm_backward = batchnorm_backward_alt = layernorm_backward = _sums
+
+def affine_backward(dout, cache):
+    return 0 * cache[0], 0 * cache[1], dout.sum(axis=0)
+"""
+
+
+def test_sums_alone_earn_a_fifth():
+    titles = ["batchnorm_backward", "batchnorm_backward_alt", "layernorm_backward", "affine_backward"]
+    results = marked(solved(SUMS), only=titles)
+    assert shares(results) == dict.fromkeys(titles, pytest.approx(0.2))

@@ -11,7 +11,7 @@ import re
 import pytest
 
 from classroom.__main__ import main
-from classroom.grading import grade as grading
+from classroom.grading import class_marking
 from classroom.grading.gradebook import plain_cell
 from classroom.grading.result import ExerciseResult
 from classroom.grading.roster import match_submissions, read_roster
@@ -63,7 +63,7 @@ def submissions(tmp_path, monkeypatch):
         results = {exercise.number: ExerciseResult(1.0) for exercise in EXERCISES}
         return results | {wrong: ExerciseResult(0.0, "raised", "<b> & =1")}, "bubblewrap"
 
-    monkeypatch.setattr(grading, "mark", mark)
+    monkeypatch.setattr(class_marking, "mark", mark)
     return write
 
 
@@ -121,7 +121,7 @@ def test_a_roster_is_read_with_any_separator(roster, separator, encoding):
 def test_text_that_a_student_typed_in_moodle_is_no_submission(tmp_path, roster):
     stems = [f"Ada Lovelace_657737_assignsubmission_{plugin}_" for plugin in ("onlinetext", "file")]
     matches = match_submissions(roster(MOODLE), {stem: tmp_path / stem for stem in stems}, anonymous=False)
-    assert matches.paths == {"Ada Lovelace": tmp_path / stems[1]} and not matches.unknown
+    assert matches.paths == {"Ada Lovelace": [tmp_path / stems[1]]} and not matches.unknown
 
 
 def test_blind_marking_in_moodle_has_no_names(tmp_path, roster):
@@ -133,10 +133,11 @@ def test_blind_marking_in_moodle_has_no_names(tmp_path, roster):
     assert list(matches.paths) == ["Participant 657738"]
 
 
-def test_two_submissions_of_one_person_are_refused(tmp_path, roster):
-    stems = ["lovelaceada_12345_1_a", "lovelaceada_12345_2_b"]
-    with pytest.raises(ValueError, match=r"1_a and .*2_b are both of Lovelace, Ada; try: move one"):
-        match_submissions(roster(CANVAS), {stem: tmp_path / stem for stem in stems}, anonymous=False)
+def test_all_files_of_one_person_are_hand_ins(tmp_path, roster):
+    stems = ["lovelaceada_12345_1_a", "lovelaceada_LATE_12345_2_b", "ada-2", "Ada Lovelace"]
+    paths = {stem: tmp_path / stem for stem in stems}
+    matches = match_submissions(roster(CANVAS), paths, anonymous=False)
+    assert matches.paths == {"Lovelace, Ada": [*paths.values()]} and not matches.unknown
 
 
 def test_canvas_gets_the_marks_of_those_who_were_marked(tmp_path, submissions, capsys):

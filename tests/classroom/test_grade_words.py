@@ -6,8 +6,8 @@ from html.parser import HTMLParser
 
 import pytest
 
+from classroom.grading import class_marking, report
 from classroom.grading import grade as grading
-from classroom.grading import report
 from classroom.grading.reader import MAX_ANSWER_CHARS, MAX_NOTEBOOK_BYTES
 from classroom.grading.result import ExerciseResult
 from classroom.grading.words import load_questions
@@ -164,9 +164,9 @@ def unmarked(monkeypatch):
 
     def mark_submission(submission, *_):
         written = report.make_results(submission, results, EXERCISES, "limits", 0.0)
-        return grading.Marked(written, results)
+        return class_marking.Marked(written, results)
 
-    monkeypatch.setattr(grading, "mark_submission", mark_submission)
+    monkeypatch.setattr(class_marking, "mark_submission", mark_submission)
 
 
 def test_the_class_gets_a_page_of_answers_and_no_student_a_model_answer(kit, tmp_path, monkeypatch, unmarked):

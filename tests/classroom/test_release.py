@@ -50,15 +50,43 @@ def test_a_learner_gets_the_kit_and_nothing_of_the_instructor(built):
     files = contents(built)
     changed = {*SOLVED, *release.REPLACED_FILES, "cs231n/exercises.json"}
     assert files.keys() >= changed | {"cs231n/checks.py", "notebooks/2_batchnorm_gradient.ipynb"}
-    top = ".gitignore LICENSE README.md cs231n datasets notebooks pyproject.toml requirements.lock"
+    top = ".gitignore LICENSE README.md cs231n datasets docs notebooks pyproject.toml requirements.lock"
     assert {name.split("/")[0] for name in files} == {*top.split(), "requirements.txt", "setup.sh"}
     assert "cs231n/kernels.py" not in files and not any(name.endswith((".pyc", "~")) for name in files)
     assert os.access(built / "setup.sh", os.X_OK)
     package = [path.relative_to(ROOT) for path in (ROOT / "cs231n").rglob("*") if path.is_file()]
     package = {path.as_posix() for path in package if "__pycache__" not in path.parts}
     assert package - files.keys() == set(release.WITHHELD)  # hints and questions too, whatever they are
-    same = [name for name in files if name not in changed and not name.endswith(".ipynb")]
+    encoded = {name for name in package if name.startswith(release.ANSWERS) and "__init__" not in name}
+    same = [name for name in files.keys() - changed - encoded if not name.endswith(".ipynb")]
     assert {name: files[name] for name in same} == {name: (ROOT / name).read_bytes() for name in same}
+
+
+def test_nobody_reads_by_accident_what_the_checks_know_to_be_right(built):
+    plain = b"\n".join(contents(built).values())
+    sources = [path for path in (ROOT / release.ANSWERS).glob("*.py") if path.name != "__init__.py"]
+    lines = [line.strip() for path in sources for line in path.read_bytes().splitlines()]
+    assert [
+        line for line in lines if re.search(rb"[-+*/] |@", line) and len(line) > 40 and line in plain
+    ] == []
+    assert b"softmax(i[" not in plain and len(lines) > 2000
+
+
+def test_a_traceback_shows_the_line_of_an_encoded_answer(learner):
+    code = """
+import traceback
+from cs231n.checking.answers.primitives import column_mean
+try:
+    column_mean(None)
+except TypeError:
+    traceback.print_exc()
+"""
+    done = run(learner, ["-c", code])
+    (line,) = re.findall(
+        r'File "<cs231n/checking/answers/primitives.py>", line (\d+), in column_mean', done.stderr
+    )
+    shown = (ROOT / release.ANSWERS / "primitives.py").read_text().splitlines()[int(line) - 1]
+    assert "@ t" in shown and shown.strip() in done.stderr
 
 
 def test_the_zip_is_the_folder_and_the_same_each_time(built, tmp_path):

@@ -3,27 +3,33 @@
 import functools
 import os
 import platform
+import random
 import re
 import shutil
+import signal
 import socket
+import subprocess
 import sys
 import tempfile
+import threading
 import time
 from ast import literal_eval
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from classroom.grading import report
+from classroom.grading import report, runner
 from classroom.grading.submission import Submission
-from classroom.sandbox import levels, process, seccomp
+from classroom.sandbox import landlock, levels, process, seccomp
 from classroom.sandbox.levels import LEVELS, Command
 from classroom.sandbox.process import Child, ChildExitedError, SandboxError, best_level, child_folder
 from cs231n.common.executors import ONE_THREAD
 from cs231n.common.files import REPOSITORY
-from tests.support.grading import BRIEF, LAYERS, blank, hostile, marked, shares, solved, wrong
+from tests.support.grading import BRIEF, LAYERS, blank, burn, function, hostile, marked, shares, solved, wrong
 from tests.support.namespaces import can_unshare
+from tests.support.python import run_python
 
 # In the place of what calls an exercise: it evaluates an expression.
 EVALUATES = """
@@ -34,8 +40,26 @@ import numpy as np
 def forbid_other_backwards(*_):
     return nullcontext()
 
-def run(exercise, module, inputs):
-    return {"repr": np.frombuffer(repr(eval(inputs["code"])).encode(), np.uint8)}
+def opens(path):
+    try:
+        return bool(open(path, "r+b"))
+    except OSError:
+        return False
+
+def endure():
+    import ctypes, signal
+    for call in (os.setsid, lambda: ctypes.CDLL(None).prctl(1, 0, 0, 0, 0)):
+        try:
+            call()
+        except OSError:
+            pass
+    for number in set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP}:
+        signal.signal(number, signal.SIG_IGN)
+    while True:
+        pass
+
+def call_once(exercise, module, inputs):
+    return {"repr": np.frombuffer(repr(eval(inputs["code"])).encode(), np.uint8)}, 0, False
 """
 PROBE_FILES = {"cs231n/__init__.py": "", LAYERS: "", "cs231n/checking/problems.py": EVALUATES}
 
@@ -58,15 +82,31 @@ def level(request):
     return request.param
 
 
-# Limits alone hide nothing and keep nobody from writing, which every report says.
-that_hides = pytest.mark.parametrize("level", LEVELS[:1], indirect=True)
+@pytest.fixture(params=["all walls", "without Landlock"])
+def walls(request, level, monkeypatch):
+    """Bubblewrap must hold alone, too; limits are little without Landlock, which every report says."""
+    if request.param == "without Landlock":
+        monkeypatch.setattr(landlock, "unavailable_reason", lambda: "this kernel has no Landlock")
+    if missing := [reason for reason in process.missing_walls(level).split("; ") if reason]:
+        pytest.skip(missing[0])
+
+
+@pytest.fixture
+def file_system(monkeypatch):
+    """What bubblewrap alone shows."""
+    if why_not("bubblewrap"):
+        pytest.skip(why_not("bubblewrap"))
+    monkeypatch.setattr(landlock, "unavailable_reason", lambda: "this kernel has no Landlock")
+    return "bubblewrap"
+
+
 best_level_anew = best_level.__wrapped__  # without what it remembers
 
 
 @contextmanager
-def probing(level, hidden=(), limits=BRIEF):
+def probing(level, hidden=(), limits=BRIEF, folder=None):
     """A function that evaluates an expression in a child: its repr, or the type of the error it raises."""
-    with child_folder(PROBE_FILES) as folder, Child(folder, level, limits, hidden) as child:
+    with child_folder(PROBE_FILES) as new, Child(folder or new, level, limits, hidden) as child:
 
         def probe(code):
             request = {"ask": "run", "exercise": "", "module": "cs231n.layers", "inputs": {"code": code}}
@@ -104,10 +144,9 @@ def is_hidden(probe, folder):
     return probe(f"os.path.isdir({str(folder)!r}) and os.listdir({str(folder)!r})") in ("False", "[]")
 
 
-@that_hides
-def test_a_child_sees_no_network_and_no_files_of_the_grader(level, tmp_path):
+def test_a_child_sees_no_network_and_no_files_of_the_grader(file_system, tmp_path):
     (tmp_path / "ada").mkdir()
-    with probing(level, [str(tmp_path)]) as probe:
+    with probing(file_system, [str(tmp_path)]) as probe:
         assert is_hidden(probe, REPOSITORY) and is_hidden(probe, tmp_path)
         assert probe("[line.split(':')[0].strip() for line in list(open('/proc/net/dev'))[2:]]") == "['lo']"
         assert len(literal_eval(probe("[p for p in os.listdir('/proc') if p.isdecimal()]"))) <= 2
@@ -115,11 +154,10 @@ def test_a_child_sees_no_network_and_no_files_of_the_grader(level, tmp_path):
         assert set(literal_eval(probe("os.listdir('/')"))) <= top | {Path(sys.base_prefix).parts[1]}
 
 
-@that_hides
-def test_all_is_read_only_but_a_little_space(level, tmp_path):
+def test_all_is_read_only_but_a_little_space(file_system, tmp_path):
     """An ordinary user's child has the user's own rights: every mount counts, not who may write in it."""
     nested = [str(REPOSITORY), str(REPOSITORY / "classroom"), str(tmp_path)]
-    with probing(level, nested) as probe:
+    with probing(file_system, nested) as probe:
         rows = "[line.split() for line in open('/proc/self/mountinfo')]"
         writable = set(literal_eval(probe(f"[row[4] for row in {rows} if 'rw' in row[5].split(',')]")))
         home = literal_eval(probe("os.environ['HOME']"))
@@ -144,20 +182,36 @@ def test_the_numbers_of_calls_are_those_of_the_kernel(i, header):
     header = Path("/usr/include", header)
     if not header.exists():
         pytest.skip("the kernel's headers are not installed")
-    numbers = dict(re.findall(r"#define __NR_(\w+)\s+(\d+)", header.read_text()))
-    of_filter = {call: pair[i] for call, pair in seccomp.CALLS.items()}
-    assert {call: int(numbers[call]) for call in seccomp.CALLS} == of_filter
+    # "fcntl" and "truncate" have another name where a macro chooses one of two.
+    numbers = dict(re.findall(r"#define __NR(?:3264)?_(\w+)\s+(\d+)", header.read_text()))
+    pairs = seccomp.CALLS | {call: check[0] for call, check in seccomp.CHECKED_CALLS.items()}
+    of_filter = {call: pair[i] for call, pair in pairs.items() if pair[i] is not None and call in numbers}
+    assert {call: int(numbers[call]) for call in of_filter} == of_filter
+    assert {call for call in pairs if call not in numbers} <= {"fchmodat2"} | {
+        call for call in pairs if pairs[call][i] is None
+    }
+
+
+CHECKED = {  # {code: its result}
+    "__import__('ctypes').CDLL(None).prctl(1, 0, 0, 0, 0)": "-1",
+    "__import__('fcntl').fcntl(3, 8, os.getppid() or 1)": "PermissionError",
+    "__import__('fcntl').fcntl(3, 3) >= 0": "True",
+    "__import__('resource').prlimit(os.getppid() or 1, 0, (1, 1))": "PermissionError",
+    "__import__('resource').getrlimit(0)[1] > 0": "True",
+}
 
 
 @filtered
 def test_calls_past_the_limits_are_refused(level):
     libc = "__import__('ctypes').CDLL(None, use_errno=True)"
     with probing(level) as probe:
-        for name, (x86_64, aarch64) in seccomp.CALLS.items():
-            number = x86_64 if platform.machine() == "x86_64" else aarch64
+        for name, pair in seccomp.CALLS.items():
+            number = pair[list(seccomp.MACHINES).index(platform.machine())]
             call = f"({libc}.syscall({number}, 0, 0, 0, 0, 0), __import__('ctypes').get_errno())"
-            assert probe(call) == "(-1, 1)", name
-        assert probe("open('/proc/self/status').read().count('NoNewPrivs:\\t1')") == "1"
+            assert number is None or probe(call) == "(-1, 1)", name
+        for code, answer in CHECKED.items():
+            assert probe(code) == answer, code
+        assert probe(f"{libc}.prctl(39, 0, 0, 0, 0)") == "1"  # PR_GET_NO_NEW_PRIVS
 
 
 @filtered
@@ -166,6 +220,119 @@ def test_limits_alone_keep_a_child_from_the_memory_of_grader_and_children():
     with probing("limits") as probe, probing("limits") as second:
         for pid in (os.getpid(), second("os.getpid()")):
             assert probe(f"open('/proc/{pid}/mem', 'rb')") == "PermissionError"
+
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs children as another user")
+USER = "12345"  # an ordinary one
+
+
+@functools.cache
+def python_of_user():
+    """Words that start a Python with numpy and this file as USER; None where that is not possible."""
+    path = f"PYTHONPATH={REPOSITORY}:{Path(np.__file__).parents[1]}"
+    words = ["env", path, "HOME=/", "setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups"]
+    for python in (sys.executable, "/usr/bin/python3"):
+        test = "import os, sys, tests.classroom.test_sandbox; os.stat(sys._base_executable)"
+        with suppress(OSError):
+            if subprocess.run([*words, python, "-c", test], capture_output=True).returncode == 0:
+                return [*words, python]
+    return None
+
+
+@pytest.fixture(params=["as this user", "as another"])
+def started(request):
+    """A function that starts a Python whose arguments are the source and what sys.argv is to hold."""
+    python = [sys.executable]
+    if request.param == "as another":
+        if os.geteuid() != 0 or not python_of_user():
+            pytest.skip("only root can become another user, and needs a Python that this user can read")
+        python = python_of_user()
+    processes = []
+
+    def start(code, *arguments):
+        words = [*python, "-c", code, *arguments]
+        processes.append(subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY))
+        return processes[-1]
+
+    yield start
+    for started in processes:
+        started.kill()
+        started.communicate()
+
+
+# What it prints: what a child's code evaluates to, with no Landlock to help the filter and the file system.
+EVALUATE = """
+import sys
+from tests.classroom.test_sandbox import landlock, probing
+
+level, has_landlock, *codes = sys.argv[1:]
+if not has_landlock:
+    landlock.unavailable_reason = lambda: "none"
+with probing(level) as second, probing(level) as probe:
+    pid = second("os.getpid()")
+    for code in codes:
+        print(probe(code.replace("SECOND", pid)))
+"""
+OPENED = (  # the /proc/N/mem that it can open, but its own; it may be unable to list them
+    "[n for n in {1, 2, os.getppid(), SECOND, *range(max(1, os.getpid() - 40), os.getpid() + 5)} "
+    "if n != os.getpid() and os.path.exists(f'/proc/{n}') and opens(f'/proc/{n}/mem')]"
+)
+UNFILTERED = (  # the processes of its own user that it sees, and that have no filter
+    "[n for n in os.listdir('/proc') if n.isdecimal() and os.stat(f'/proc/{n}').st_uid == os.getuid() "
+    "and 'Seccomp:\\t2' not in open(f'/proc/{n}/status').read()]"
+)
+
+
+@filtered
+def test_no_memory_of_another_process_can_be_opened(started, level):
+    """Bubblewrap's own process 1 had no filter and no limits, and the student's user."""
+    for has_landlock in ("", "yes")[level == "limits" :]:
+        if not has_landlock or not landlock.unavailable_reason():
+            codes = [OPENED] if has_landlock else [OPENED, UNFILTERED]
+            output, _ = started(EVALUATE, level, has_landlock, *codes).communicate(timeout=60)
+            assert output.split() == ["[]"] * len(codes)
+
+
+# Marks of the kit's own solutions and of a blank submission.
+MARKS = """
+import sys
+from tests.support.grading import blank, marked, shares, solved, wrong
+
+only = ["affine_forward", "relu_backward", "batchnorm_backward"]
+print(wrong(marked(solved(), sys.argv[1], only)), shares(marked(blank(), sys.argv[1], only)))
+"""
+
+
+def test_whoever_grades_the_marks_are_the_same(started, level):
+    assert started(MARKS, level).communicate(timeout=60) == ("{} {}\n", None)
+
+
+# A child that wants to live on; the second argument is its mark, a limit that stands in its command line.
+ENDURES = """
+import sys
+from tests.classroom.test_sandbox import BRIEF, probing
+
+level, mark, seconds = sys.argv[1:]
+with probing(level, limits=BRIEF._replace(seconds=float(seconds), memory=int(mark))) as probe:
+    print("started", flush=True)
+    probe("endure()")
+"""
+
+
+@pytest.mark.parametrize("grader", ["ends it", "is killed"])
+def test_nothing_outlives_the_marking(started, level, grader):
+    mark = str((1 << 30) + random.randrange(1 << 20))
+    process = started(ENDURES, level, mark, "0.4" if grader == "ends it" else "60")
+    assert process.stdout.readline() == "started\n"
+    time.sleep(0.3)
+    assert alive(mark)
+    if grader == "is killed":
+        process.kill()
+    process.wait(30)
+    deadline = time.monotonic() + 5
+    while alive(mark) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not alive(mark)
 
 
 CALLS_OF_ANOTHER_KIND = [  # the second ends by SIGSEGV where the kernel has no 32-bit calls
@@ -181,9 +348,9 @@ CALLS_OF_ANOTHER_KIND = [  # the second ends by SIGSEGV where the kernel has no 
 
 @filtered
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="other machines have no second set of calls")
-@pytest.mark.parametrize("code, signal", CALLS_OF_ANOTHER_KIND, ids=["x32", "i386"])
-def test_calls_of_another_kind_end_the_child(level, code, signal):
-    with probing(level) as probe, pytest.raises(ChildExitedError, match=signal):
+@pytest.mark.parametrize("code, name", CALLS_OF_ANOTHER_KIND, ids=["x32", "i386"])
+def test_calls_of_another_kind_end_the_child(level, code, name):
+    with probing(level) as probe, pytest.raises(ChildExitedError, match=name):
         probe(f"exec({'import ctypes; ' + code!r})")
 
 
@@ -209,11 +376,11 @@ def children(monkeypatch):
 
 CASES = {  # {file of hostile/: the kind of the first exercise}
     "endless_loop": "timed-out",
-    **dict.fromkeys(["allocation", "threads", "fills_the_disk"], "raised"),
+    **dict.fromkeys(["allocation", "threads"], "raised"),
     **dict.fromkeys(["differentiates", "outgrows_its_limit"], "raised"),
     "exits": "crashed",
     **dict.fromkeys(["another_exercise", "deep_expression"], "not-implemented"),
-    "lying_objects": "",
+    **dict.fromkeys(["lying_objects", "fills_the_disk"], ""),
 }
 SLOW_CASES = {  # contained by what contains one of those above, or after a wait for a limit
     **dict.fromkeys(["endless_import", "fork_bomb", "flood"], "timed-out"),
@@ -240,12 +407,12 @@ def test_contained(name, kind, level, children):
     assert not alive(children) and not list(children.iterdir())
 
 
-def alive(folder):
-    """The processes whose command line holds the path of folder."""
+def alive(text):
+    """The processes whose command line holds a text, such as the path of a folder."""
     pids = []
     for file in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):
-            pids += [file.parent.name] * (str(folder).encode() in file.read_bytes())
+            pids += [file.parent.name] * (str(text).encode() in file.read_bytes())
     return pids
 
 
@@ -262,36 +429,33 @@ def test_no_call_leaves_the_sandbox(level):
 
 def test_nothing_is_written_outside(level):
     name = f"cs231n-was-here-{os.getpid()}"  # another run of this test may write as well
-    folders = (REPOSITORY, REPOSITORY / "classroom", tempfile.gettempdir(), "/var/tmp", Path.home(), "/")
+    shared = (tempfile.gettempdir(), "/var/tmp", "/dev/shm")
+    folders = (REPOSITORY, REPOSITORY / "classroom", *shared, Path.home(), "/")
     files = hostile("writes_outside", REPOSITORY=str(REPOSITORY), NAME=name)
     results = marked(files, level, only=["affine_forward"])
     written = [path for path in (Path(folder, name) for folder in folders) if path.exists()]
     for path in written:
         path.unlink()
     assert shares(results) == {}
-    assert not written or level == "limits"  # which does not stop a student where the world may write
+    assert not written or process.missing_walls(level)  # as every report says
 
 
-SEARCH = {"only": ["affine_forward"], "seconds": 60, "cpu": 60}
+SEARCH = {"only": ["affine_forward"], "seconds": 60}
 
 
-def test_the_solution_is_not_to_be_found():
+def test_the_solution_is_not_to_be_found(level, walls):
     """And with the solution in the child's own folder it is: the search would see a leak."""
-    if why_not("bubblewrap"):
-        pytest.skip(why_not("bubblewrap"))
-    result = marked(hostile("reads_the_solution"), **SEARCH)["affine_forward"]
+    search = hostile("reads_the_solution", REPOSITORY=str(REPOSITORY))
+    result = marked(search, level, **SEARCH)["affine_forward"]
     assert result.share == 0 and "no solution found" in result.text
-    files = {**hostile("reads_the_solution"), "reference/layers.py": solved()[LAYERS]}
-    assert shares(marked(files, **SEARCH)) == {"affine_forward": 1.0}
+    files = {**search, "reference/layers.py": solved()[LAYERS]}
+    assert shares(marked(files, level, **SEARCH)) == {"affine_forward": 1.0}
 
 
 def test_a_blank_submission_and_a_solved_one(level):
     results = marked(blank(), level)
     assert shares(results) == {} and set(wrong(results).values()) == {"not-implemented", "waits"}
     assert wrong(marked(solved(), level)) == {}
-
-
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs children as another user")
 
 
 @pytest.fixture
@@ -386,26 +550,162 @@ def test_a_machine_without_a_null_device_is_refused(tmp_path, monkeypatch):
 
 # fmt: off
 @pytest.mark.parametrize("code, limits, error, message", [
-    ("time.sleep(30)", {"seconds": 0.5}, process.ChildTimeoutError, "no answer after 0.5 seconds"),
-    # CPU time counts from the start of Python
-    ("exec('while 1: pass')", {"seconds": 30, "cpu": 3}, process.ChildTimeoutError, "CPU are used up"),
+    ("time.sleep(30)", {}, process.ChildTimeoutError, "no answer within 0.01 minutes"),
+    ("exec('while 1: pass')", {"seconds": 0.5}, process.ChildTimeoutError, "used its 0.5 seconds"),
     ("os._exit(3)", {}, ChildExitedError, "without an answer"),
-    ("os.kill(os.getpid(), 11)", {}, ChildExitedError, "SIGSEGV"),
+    ("__import__('ctypes').string_at(0)", {}, ChildExitedError, "SIGSEGV"),
 ])  # fmt: on
-def test_a_child_that_ends_or_does_not_answer_is_reported(code, limits, error, message):
-    level = "limits" if why_not("bubblewrap") else "bubblewrap"
+def test_a_child_that_ends_or_does_not_answer_is_reported(level, code, limits, error, message, monkeypatch):
+    if "sleep" in code:
+        monkeypatch.setattr(process, "wall_seconds", lambda seconds: 0.6)
     with probing(level, limits=BRIEF._replace(**limits)) as probe, pytest.raises(error, match=message):
         probe(code)
+
+
+def test_a_child_of_limits_is_ended_when_it_writes_too_much(level):
+    """Where no file system bounds what it writes; at bubblewrap the disk is full."""
+    code = "[open(os.environ['HOME'] + f'/{i}', 'wb').write(bytes(1 << 20)) for i in range(10**6)]"
+    with probing(level) as probe:
+        if level == "bubblewrap":
+            assert probe(code) == "OSError"
+        else:
+            with pytest.raises(ChildExitedError, match="it wrote more than 16 MiB"):
+                probe(code)
+
+
+def test_what_a_child_wrote_is_gone_for_the_next(level):
+    """At limits the next one did not start, since its home was full."""
+    with child_folder(PROBE_FILES) as folder:
+        for _ in range(2):
+            with probing(level, folder=folder) as probe:
+                assert probe("os.listdir(os.environ['HOME'])") == "[]"
+                assert probe("open(os.environ['HOME'] + '/a', 'w').write('a')") == "1"
+
+
+@pytest.fixture
+def watched(monkeypatch):
+    """A function after which each child, once it has started, is acted on by another one, in a thread."""
+
+    def watch(act):
+        class Watched(runner.Child):
+            def __init__(self, *args):
+                super().__init__(*args)
+                threading.Thread(target=act, args=[self._pid]).start()
+
+        monkeypatch.setattr(runner, "Child", Watched)
+
+    return watch
+
+
+def test_a_busy_machine_takes_no_points(level, watched):
+    """A child that gets no processor for longer than its limit has used none."""
+
+    def stop(pid):
+        for _ in range(3):
+            os.kill(pid, signal.SIGSTOP)
+            time.sleep(0.8)
+            os.kill(pid, signal.SIGCONT)
+            time.sleep(0.1)
+
+    watched(stop)
+    files = solved(function("relu_forward", "x", f"{burn(0.01)} or _relu_forward(x)"))
+    assert wrong(marked(files, level, only=["relu_forward"], seconds=1.2)) == {}
+
+
+def test_a_process_that_the_machine_ends_is_not_the_students_fault(level, watched):
+    """It was called timed-out, with 60 seconds of processor time used up."""
+    watched(lambda pid: (time.sleep(0.1), os.kill(pid, signal.SIGKILL)))
+    with pytest.raises(SandboxError, match="SIGKILL after 0.. seconds.*, of 10 for an exercise.*try: more m"):
+        marked(solved(function("relu_forward", "x", burn(1))), level, only=["relu_forward"], seconds=10)
+
+
+@contextmanager
+def control_group(controller, file, value):
+    """The file of a control group, of version 1, that takes the numbers of the processes to be limited."""
+    group = Path("/sys/fs/cgroup", controller, f"cs231n-test-{os.getpid()}")
+    try:
+        group.mkdir()
+    except OSError as error:
+        pytest.skip(f"no control group can be made here: {error}")
+    try:
+        (group / file).write_text(str(value))
+        yield group / "cgroup.procs"
+    finally:
+        for _ in range(50):
+            with suppress(OSError):  # until its last process is gone
+                group.rmdir()
+                break
+            time.sleep(0.1)
+
+
+def grader_in_group(procs, code):
+    """What a grader prints that is in a control group. pytest never is: it could be what the kernel ends."""
+    lines = (
+        "import os, numpy as np",
+        "from classroom.sandbox.process import SandboxError, best_level",
+        "from tests.support.grading import function, marked, solved, wrong",
+        f"open({str(procs)!r}, 'w').write(str(os.getpid()))",
+        "try:",
+        *(f"    {line}" for line in code),
+        "except SandboxError as error:",
+        "    print(error)",
+    )
+    return run_python("\n".join(lines))
+
+
+def test_a_machine_that_starts_no_process_is_refused():
+    with control_group("pids", "pids.max", 2) as procs:
+        done = grader_in_group(procs, ["best_level()"])
+    assert re.match("grade: .* did not start: .*; try: .*\n$", done.stdout), done.stderr
+
+
+def test_a_small_memory_group_takes_no_points(level):
+    """A right submission that takes what the docs allow, where the machine has less.
+
+    The kernel ends the child, also where the grader is the larger of the two.
+    """
+    code = (
+        "ballast = np.ones(20 << 20)",  # 160 MiB
+        "relu = '(np.ones(50 << 20), _relu_forward(x))[1]'",  # 400 MiB
+        "files = solved(function('relu_forward', 'x', relu))",
+        f"print(wrong(marked(files, {level!r}, only=['relu_forward'], seconds=10)))",
+    )
+    with control_group("memory", "memory.limit_in_bytes", 2 << 30) as procs:
+        assert grader_in_group(procs, code).stdout == "{}\n"
+    with control_group("memory", "memory.limit_in_bytes", 320 << 20) as procs:
+        done = grader_in_group(procs, code)
+    assert "SIGKILL" in done.stdout, (done.returncode, done.stderr)
+
+
+@as_root
+@pytest.mark.parametrize("parent", ["/usr/src", sys.base_prefix])
+def test_a_kit_and_submissions_below_usr_or_python_are_covered(level, walls, parent):
+    """As Docker images have the kit in /usr/src/app."""
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="cs231n-test-", dir=parent))
+    except OSError as error:
+        pytest.skip(str(error))
+    try:
+        folder.chmod(0o755)
+        (folder / "solved.py").write_text("all of it\n")
+        if level == "bubblewrap" or parent == "/usr/src":  # to /root its user has no way
+            with probing(level) as probe:
+                assert probe(f"open({str(folder / 'solved.py')!r}).read()") == "'all of it\\n'"
+        with probing(level, [str(folder)]) as probe:
+            assert probe(f"open({str(folder / 'solved.py')!r})") in ("FileNotFoundError", "PermissionError")
+    finally:
+        shutil.rmtree(folder)
 
 
 def test_a_weaker_sandbox_is_refused(monkeypatch):
     real = process.command_for
 
     def command_for(level, *arguments):
-        return Command(["no-such-command"], "", "") if level == "bubblewrap" else real(level, *arguments)
+        command = Command(["no-such-command"], "", "", [], [])
+        return command if level == "bubblewrap" else real(level, *arguments)
 
     monkeypatch.setattr(process, "command_for", command_for)
-    message = "did not start: .*no-such-command.*try: sudo .*; or --unsafe, in a container"
+    message = "did not start: .*no-such-command.*try: sudo .*; or, in a container .*, --unsafe"
     with pytest.raises(SandboxError, match=message):
         best_level_anew()
     assert best_level_anew("limits") == "limits"

@@ -8,8 +8,9 @@ import shutil
 import pytest
 
 from classroom.__main__ import main
+from classroom.grading import class_marking, report
 from classroom.grading import grade as grading
-from classroom.grading import report
+from classroom.grading.result import ExerciseResult
 from classroom.grading.word_marks import WordMark, answer_digest, read_marks
 from classroom.grading.words import QuestionInWords, StudentWords
 from cs231n.checking.submission import NOTEBOOKS
@@ -75,12 +76,12 @@ def course(tmp_path, monkeypatch):
 
     def mark_submission(submission, options, *_):
         marked.append(submission)
-        results = {exercise.number: grading.ExerciseResult(1.0) for exercise in options.exercises}
+        results = {exercise.number: ExerciseResult(1.0) for exercise in options.exercises}
         written = report.make_results(submission, results, options.exercises, "limits", 0.0)
         written["extra_data"]["environment"] = {}
-        return grading.Marked(written, results)
+        return class_marking.Marked(written, results)
 
-    monkeypatch.setattr(grading, "mark_submission", mark_submission)
+    monkeypatch.setattr(class_marking, "mark_submission", mark_submission)
     monkeypatch.setattr(grading, "check_workers", lambda *_: [{}])
     monkeypatch.setattr(grading, "load_questions", lambda: QUESTIONS)
     (tmp_path / "mine.json").write_text(json.dumps({"words": POINTS}))
@@ -109,7 +110,7 @@ def test_marks_reach_every_table_and_page_and_mark_nobody_anew(tmp_path, course,
     hand_in(tmp_path, "ada", ("2.1", "Because."), ("2.3", "So."))
     hand_in(tmp_path, "bob", ("2.1", "Why not?"))
     assert course() == (0, 2)
-    assert "Answers in words without points: 2: ada; bob" in capsys.readouterr().out
+    assert "Answers in words without points: 3, of 2 students\n" in capsys.readouterr().out
     assert word_tests(tmp_path, "bob") == [(0, "Not marked yet."), (0, "Not answered.")]
     page = (tmp_path / "out" / "students" / "bob" / "index.html").read_text()
     assert "Without 1 answer in words, of 5 points, which is not marked yet." in page

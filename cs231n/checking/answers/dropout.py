@@ -13,6 +13,9 @@ __all__ = ["ANSWERS"]
 
 FORWARD = "the docstring of dropout_forward"
 SCALE = "notebook 3, section 5"
+NOT_FINITE = (
+    "Check dropout_forward first: its out is not finite, so nothing can be said of what builds on it."
+)
 MASKED = ("out", "out_of_other_seed", "out_unseeded", "out_unseeded_again")
 
 
@@ -68,6 +71,8 @@ def check_forward(i: Inputs, outputs: Arrays) -> Diagnosis | None:
             "Check dropout_forward first: one seed gives two masks, so nothing can be said of this backward."
         )
         return Diagnosis("another-forward", sentence, FORWARD, "")
+    if not np.isfinite(outputs["out"]).all():
+        return Diagnosis("another-forward", NOT_FINITE, FORWARD, "")
     share = dropout_mask_of(outputs["out_of_ones"]).mean()
     if 0.05 < share < 0.95:
         return None
@@ -86,6 +91,8 @@ def check_masks(i: Inputs, outputs: Arrays) -> Diagnosis | None:
     x, p, out = i["x"], i["p"], np.asarray(outputs["out"])
     if out.shape != x.shape:
         return check_shape_and_dtype("out", out, x)
+    if not np.isfinite(out).all():
+        return Diagnosis("not-finite", "NaN or infinite: a mask is 0 or one number.", SCALE, "")
     mask = dropout_mask_of(out)
     factors = np.asarray(out, float)[mask] / x[mask]
     if factors.size and np.ptp(factors) > 1e-6 * np.abs(factors).max():

@@ -17,6 +17,7 @@ from cs231n.checking.answers.primitives import (
     rows_of,
     table,
 )
+from cs231n.checking.compare import Diagnosis
 from cs231n.checking.exercises.nets import kinds_of
 from cs231n.checking.learner_code import Arrays, Inputs
 from cs231n.gradient_check import complex_step_gradient
@@ -163,8 +164,19 @@ def _computed(predictions: dict[str, Any]) -> Arrays:
     return {name: value() if callable(value) else value for name, value in predictions.items()}
 
 
+def check_masks(i: Inputs, outputs: Arrays) -> Diagnosis | None:
+    """Check that something of a net with dropout can be told by its masks: not all is dropped, or lost."""
+    masks = np.concatenate([[1.0], *map(np.ravel, masks_of(outputs).values())])
+    if np.isfinite(masks).all() and masks[1:].any():
+        return None
+    sentence = "Check dropout_forward first: its masks are 0 or not finite, so a net with it says nothing."
+    return Diagnosis("another-layer", sentence, DROPOUT, "")
+
+
 def adopt_masks(i: Inputs, outputs: Arrays, expected: Arrays) -> Arrays:
     masks = masks_of(expected)
+    if check_masks(i, outputs):
+        return expected
     if any(n not in outputs or np.shape(outputs[n]) != np.shape(mask) for n, mask in masks.items()):
         return expected
     if all(np.array_equal(outputs[name], mask) for name, mask in masks.items()):
@@ -389,5 +401,5 @@ ANSWERS = {
             *params_written("the docstring of TwoLayerNet.loss"),
         ],
     ),
-    "FullyConnectedNet": Answers(deep_expected, DEEP, explain_initial, adopt_choices=adopt_masks),
+    "FullyConnectedNet": Answers(deep_expected, DEEP, explain_initial, check_masks, adopt_masks),
 }

@@ -10,6 +10,7 @@ from cs231n.checking.learner_code import Arrays, Inputs, Namespace, WrongReturn,
 
 __all__ = ["EXERCISES", "dropout"]
 
+KEEP = {"p": (0.6, 0.85)}
 ENTRIES = 10_000  # enough of them to measure the share that is kept
 
 
@@ -82,6 +83,7 @@ EXERCISES = (
         dropout_inputs(),
         call_dropout_forward,
         {"For x of 4 axes": dropout_inputs(2, 3), "For x of 1 axis": dropout_inputs_of_one_axis},
+        settings=KEEP,
         layer=dropout_in_training,
         free=("out_unseeded", "out_unseeded_again"),
         all_or_nothing=True,
@@ -95,6 +97,7 @@ EXERCISES = (
             "For x of 4 axes": dropout_inputs(2, 3, zeros=True),
             "For x of 1 axis": dropout_inputs_of_one_axis,
         },
+        settings=KEEP,
         forward="dropout_forward",
         all_or_nothing=True,
     ),

@@ -10,8 +10,18 @@ from numpy.random import RandomState
 
 from cs231n.checking.learner_code import Arrays, Inputs, Namespace, array, call
 
-__all__ = ["Exercise", "MakeInputs", "SMALL", "call_gradients", "call_out", "differ", "features"]
+__all__ = [
+    "AGAIN",
+    "Exercise",
+    "MakeInputs",
+    "SMALL",
+    "call_gradients",
+    "call_out",
+    "features",
+    "same_numbers",
+]
 
+AGAIN = "again."  # before the name of an array
 SMALL = 50_000  # entries of an array up to which a problem is tried more than once
 MakeInputs = Callable[[RandomState, int, int, int], Inputs]
 
@@ -29,13 +39,16 @@ class Exercise:
             named d + the name of its input.
         situations: {"With the default settings": inputs, ...}: what the functions are also tried on, since
             it can go wrong there alone: other axes, settings left out, zeros.
+        settings: {number among the inputs: (low, high)}: its range. The problem of seed 0, the first of every
+            check, has a round number in place of one from it.
+        variants: other makers of inputs for the main situation, which a grader takes in turn.
         layer: layer(module, inputs) -> out, cache of a forward pass; None for all but layers.
         forward: name of the exercise whose `layer` makes the cache of this backward pass, or None.
         layers: names of the exercises whose functions a net calls; () for all but nets.
         large: shape (N, D) of the grader's last problem, or None. Its numerical gradient takes longer than
             the grader waits. It is long along the axis that couples entries, so perturbing many entries at
             once does not help.
-        weights: {array: its share of the points}, if not 1.
+        weights: {array: its share of the points}, if not 1; a * stands for any letters.
         secondary: arrays that are reported once all others are right; a * stands for any letters. For every
             exercise: written_later and not_repeated.
         notes: arrays that the kit asks for and the course does not: an exercise passes without them, with a
@@ -50,6 +63,8 @@ class Exercise:
     inputs: MakeInputs
     call: Callable[[Namespace, Inputs], Arrays]
     situations: Mapping[str, MakeInputs] = field(default_factory=dict)
+    settings: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    variants: tuple[MakeInputs, ...] = ()
     layer: Callable[[Namespace, Inputs], tuple[Any, Any]] | None = None
     forward: str | None = None
     layers: tuple[str, ...] = ()
@@ -63,7 +78,8 @@ class Exercise:
 
     def weight(self, name: str) -> float:
         """The share of the points that an array is worth."""
-        return self.weights.get(name, 0 if self.is_note(name) else 1)
+        shares = (share for pattern, share in self.weights.items() if fnmatchcase(name, pattern))
+        return next(shares, 0 if self.is_note(name) else 1)
 
     def is_secondary(self, name: str) -> bool:
         """Whether a mistake elsewhere spoils this array as well, so that the others are reported first."""
@@ -92,7 +108,8 @@ def call_gradients(
 ) -> Arrays:
     """What a backward pass gives, by the names of the arguments that it differentiates by.
 
-    It is called twice with one cache, as a comparison of two backward passes does.
+    It is called twice with one cache, as a comparison of two backward passes does. The names of what the
+    second call gives begin with AGAIN; these arrays are empty if it raises.
     """
     names = tuple(f"d{argument}" for argument in arguments)
 
@@ -103,20 +120,20 @@ def call_gradients(
     first = gradients()
     if max(map(np.size, first.values())) > SMALL:
         return first
-    return {**first, "not_repeated": np.array(int(differ(first, gradients)))}
+    try:
+        again = gradients()
+    except Exception:
+        again = {n: np.empty(0) for n in names}
+    return first | {AGAIN + n: value for n, value in again.items()}
 
 
-def differ(first: Arrays, repeat: Callable[[], Arrays], free: tuple[str, ...] = ()) -> bool:
-    """Whether repeat() gives something else for an array that is not `free`, or raises.
+def same_numbers(first: np.ndarray, second: np.ndarray | None) -> bool:
+    """Whether two calls gave the same.
 
     The same up to rounding: a product of matrices may depend on where its factors lie in memory.
     """
-    try:
-        second = repeat()
-        return any(
-            not np.allclose(value, second[name], rtol=1e-9, atol=1e-12, equal_nan=True)
-            for name, value in first.items()
-            if name not in free
-        )
-    except Exception:
-        return True
+    return (
+        second is not None
+        and np.shape(first) == np.shape(second)
+        and np.allclose(first, second, rtol=1e-9, atol=1e-12, equal_nan=True)
+    )

@@ -132,6 +132,7 @@ EXERCISES = (
         AFFINE_SITUATIONS,
         forward="affine_forward",
         large=(4, 20000),
+        weights={"dx": 2, "dw": 2},
     ),
     Exercise(
         "relu_forward", LAYERS, relu_inputs(), call_out("relu_forward", relu), RELU_SITUATIONS, layer=relu

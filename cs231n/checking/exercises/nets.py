@@ -8,19 +8,19 @@ import numpy as np
 from numpy.random import RandomState
 
 from cs231n.checking.exercises.dropout import dropout
-from cs231n.checking.exercises.exercise import Exercise
-from cs231n.checking.learner_code import Arrays, Inputs, WrongReturn, array, call
+from cs231n.checking.exercises.exercise import Exercise, MakeInputs
+from cs231n.checking.learner_code import Arrays, Inputs, WrongReturn, array, call, is_same
 
 __all__ = ["EXERCISES", "kinds_of"]
 
-WEIGHT_SCALE = 0.05
+SETTINGS = {"reg": (0.15, 0.45), "p": (0.6, 0.85), "weight_scale": (0.02, 0.2)}
 KINDS = ("plain", "batchnorm", "layernorm", "dropout")
 KINDS_WITH_BOTH = ("batchnorm+dropout", "layernorm+dropout")
 
 
 def kinds_of(i: Inputs) -> tuple[str, ...]:
     """What the nets of a problem have between affine layer and relu, and behind relu."""
-    return KINDS_WITH_BOTH if i.get("has_both") else KINDS
+    return (KINDS, KINDS_WITH_BOTH, KINDS + KINDS_WITH_BOTH)[i.get("kinds", 0)]
 
 
 def _layer_inputs(rng: RandomState, sizes: list[int]) -> Inputs:
@@ -44,7 +44,8 @@ def two_layer_inputs(rng: RandomState, N: int, D: int, M: int) -> Inputs:
 
 def _net_inputs(rng: RandomState, N: int, D: int, M: int, hidden: list[int]) -> Inputs:
     inputs = {"X": rng.normal(size=(N, 2, D)), "y": rng.randint(M, size=N), "reg": 0.3, "p": 0.6}
-    return inputs | {"seed": rng.randint(1000)} | _layer_inputs(rng, [2 * D, *hidden, M])
+    inputs |= {"seed": rng.randint(1000), "weight_scale": 0.05}
+    return inputs | _layer_inputs(rng, [2 * D, *hidden, M])
 
 
 def net_inputs(rng: RandomState, N: int, D: int, M: int) -> Inputs:
@@ -52,7 +53,12 @@ def net_inputs(rng: RandomState, N: int, D: int, M: int) -> Inputs:
 
 
 def net_inputs_with_both(rng: RandomState, N: int, D: int, M: int) -> Inputs:
-    return _net_inputs(rng, N, D, M, [M + 2, M + 1, M + 3]) | {"has_both": True}
+    return _net_inputs(rng, N, D, M, [M + 2, M + 1, M + 3]) | {"kinds": 1}
+
+
+def net_inputs_of_depth(depth: int) -> MakeInputs:
+    """Exercise.inputs of nets of all kinds with so many hidden layers."""
+    return lambda rng, N, D, M: _net_inputs(rng, N, D, M, [*rng.randint(5, 10, depth)]) | {"kinds": 2}
 
 
 def _initial_fault(net: Any, i: Inputs, kinds: tuple[str, ...]) -> int:
@@ -62,7 +68,7 @@ def _initial_fault(net: Any, i: Inputs, kinds: tuple[str, ...]) -> int:
         return 1
     weights = np.concatenate([np.ravel(v) for name, v in net.params.items() if name[0] == "W"])
     # The deviation of normal numbers has a deviation of its own: their deviation / sqrt(2 n).
-    if abs(np.std(weights) / WEIGHT_SCALE - 1) * np.sqrt(2 * weights.size) > 8:
+    if abs(np.std(weights) / i["weight_scale"] - 1) * np.sqrt(2 * weights.size) > 8:
         return 2
     if any(np.any(v != 1) for name, v in net.params.items() if name[0] == "g"):
         return 3
@@ -84,7 +90,8 @@ def _net_outputs(name: str, net: Any, i: Inputs, running: Mapping[int, Inputs]) 
         nonlocal written
         net.params.update({param: value.copy() for param, value in params.items()})
         value = call(net, "loss", returns, **arguments)
-        written |= not all(np.array_equal(net.params[param], right) for param, right in params.items())
+        own = {param: np.asarray(net.params[param], right.dtype) for param, right in params.items()}
+        written |= not all(is_same(own[param], right) for param, right in params.items())
         return value
 
     scores = loss_of(None, X=i["X"])
@@ -122,7 +129,7 @@ def call_net(module: Any, i: Inputs) -> Arrays:
     sizes = i["W1"].shape[0], i[f"W{depth}"].shape[1]
     nets: dict[str, Arrays] = {}
     for kind in kinds_of(i):
-        options: Inputs = {"reg": i["reg"], "dtype": i["X"].dtype.type, "weight_scale": WEIGHT_SCALE}
+        options: Inputs = {"reg": i["reg"], "dtype": i["X"].dtype.type, "weight_scale": i["weight_scale"]}
         if "dropout" in kind:
             options |= {"dropout_keep_ratio": i["p"], "seed": i["seed"]}
         normalization = kind.partition("+")[0]
@@ -144,6 +151,7 @@ def call_net(module: Any, i: Inputs) -> Arrays:
 
 
 NET = "cs231n.classifiers.fc_net"
+CHAIN = {"*W1": 4}  # its gradient has come through all layers
 LAYERS_OF_TWO_LAYER_NET = (
     "affine_forward",
     "affine_backward",
@@ -157,7 +165,9 @@ EXERCISES = (
         NET,
         two_layer_inputs,
         call_two_layer_net,
+        settings={"reg": SETTINGS["reg"]},
         layers=LAYERS_OF_TWO_LAYER_NET,
+        weights=CHAIN,
         secondary=("params_written",),
     ),
     Exercise(
@@ -176,7 +186,9 @@ EXERCISES = (
             "dropout_forward",
             "dropout_backward",
         ),
-        weights={"mask1": 0, "mask2": 0, "mask3": 0},  # a choice, not a result
+        settings=SETTINGS,
+        variants=tuple(map(net_inputs_of_depth, (1, 2, 3))),
+        weights={"mask*": 0} | CHAIN,  # a mask is a choice, not a result
         secondary=("dropout.*", "params_written"),
     ),
 )

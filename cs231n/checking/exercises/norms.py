@@ -86,8 +86,10 @@ def call_layernorm_backward(module: Namespace, i: Inputs) -> Arrays:
     return call_gradients(module, "layernorm_backward", ("x", "gamma", "beta"), i["dout"], cache)
 
 
+EPS = (0.05, 0.4)
 BACKWARD: dict[str, Any] = {
-    "weights": {"dx": 2},
+    "weights": {"dx": 8},  # dgamma and dbeta are two sums, and each a tenth
+    "settings": {"eps": EPS},
     "situations": {"Where an entry of gamma is 0": norm_inputs_with_zero},
 }
 EXERCISES = (
@@ -97,6 +99,7 @@ EXERCISES = (
         batchnorm_inputs,
         call_batchnorm_forward,
         {DEFAULTS: batchnorm_inputs_by_default},
+        settings={"eps": EPS, "momentum": (0.6, 0.85)},
         layer=batchnorm,
     ),
     Exercise(
@@ -124,6 +127,7 @@ EXERCISES = (
         norm_inputs,
         call_out("layernorm_forward", layernorm),
         {"With no eps given, in mode 'test', for two batches": layernorm_inputs_by_default},
+        settings={"eps": EPS},
         layer=layernorm,
     ),
     Exercise(

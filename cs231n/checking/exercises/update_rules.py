@@ -15,6 +15,15 @@ DEFAULTS: dict[str, dict[str, float]] = {
     "rmsprop": {"learning_rate": 1e-2, "decay_rate": 0.99, "epsilon": 1e-8},
     "adam": {"learning_rate": 1e-3, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "t": 0},
 }
+RANGES = {
+    "learning_rate": (0.03, 0.08),
+    "momentum": (0.6, 0.85),
+    "decay_rate": (0.6, 0.95),
+    "epsilon": (0.005, 0.02),
+    "beta1": (0.6, 0.85),
+    "beta2": (0.9, 0.98),
+    "t": (2, 9),
+}
 STATE = ("w", "dw", "dw_next", "by_default")  # inputs that are not in config
 
 
@@ -74,6 +83,7 @@ def _exercise(name: str, *memories: str, **settings: float) -> Exercise:
         rule_inputs(arrays, settings),
         call_rule(name, memories),
         {"Called without config, two steps": rule_inputs_by_default(arrays, DEFAULTS[name])},
+        settings={setting: RANGES[setting] for setting in settings},
     )
 
 
