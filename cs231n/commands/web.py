@@ -17,8 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--runtime",
         choices=RUNTIMES,
         default=RUNTIMES[0],
-        help="where the browser gets NumPy from: cdn, the runtime's own server, with matplotlib; "
-        "or bundled, the folder itself, so that no request leaves it (default: cdn)",
+        help="where the browser gets NumPy from: bundled, the folder itself, so that no request leaves the "
+        "site; or cdn, the runtime's own server, which has matplotlib too (default: bundled)",
     )
 
 

@@ -22,7 +22,7 @@ from cs231n.data.errors import DataError
 
 __all__ = ["RUNTIMES", "RuntimeFile", "compile_archive", "find_files", "find_runtime", "load_table"]
 
-RUNTIMES = ("cdn", "bundled")
+RUNTIMES = ("bundled", "cdn")
 TABLE = Path(__file__).with_name("runtime.json")
 SECONDS = 900  # for the client of a registry
 

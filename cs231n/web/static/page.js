@@ -288,4 +288,4 @@ function show(cell, data, metadata) {
 
 document.querySelector("main").prepend(element("p", { className: "cell_tools" },
   button("Run all", () => runCells(cells)), button("Files", () => openFiles()),
-  element("span", { className: "time", textContent: " Code runs in this browser, and nothing leaves it." })));
+  element("span", { className: "time", textContent: " Code runs in this browser." })));
