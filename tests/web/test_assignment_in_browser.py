@@ -85,7 +85,7 @@ def test_all_exercises_are_handed_in_and_opened_elsewhere(site, browser, learner
         site.press("Download submission.zip")
     path = tmp_path / "student.zip"
     download.value.save_as(path)
-    share = shares(marked(read(path).files, seconds=20, cpu=20))
+    share = shares(marked(read(path).files))
     assert sum(exercise.points * share[exercise.title] for exercise in EXERCISES) == 100
 
     elsewhere = Site(browser.new_context(), learner_address)
