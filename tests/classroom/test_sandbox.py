@@ -601,11 +601,12 @@ def test_a_busy_machine_takes_no_points(level, watched):
     """A child that gets no processor for longer than its limit has used none."""
 
     def stop(pid):
-        for _ in range(3):
-            os.kill(pid, signal.SIGSTOP)
-            time.sleep(0.8)
-            os.kill(pid, signal.SIGCONT)
-            time.sleep(0.1)
+        with suppress(ProcessLookupError):  # it has ended, and its problems are done
+            for _ in range(3):
+                os.kill(pid, signal.SIGSTOP)
+                time.sleep(0.8)
+                os.kill(pid, signal.SIGCONT)
+                time.sleep(0.1)
 
     watched(stop)
     files = solved(function("relu_forward", "x", f"{burn(0.01)} or _relu_forward(x)"))
