@@ -32,7 +32,8 @@ def main(arguments: argparse.Namespace) -> int:
     except OSError as error:
         print(f"web: cannot write {error.filename}: {error.strerror}; try another folder", file=sys.stderr)
         return 1
+    quoted = f'"{arguments.out}"' if " " in str(arguments.out) else arguments.out
     print(f"{arguments.out} holds the pages and what runs them, {size / 1e6:.0f} MB. To open them here:")
-    print(f"  python -m http.server --bind 127.0.0.1 --directory {arguments.out} 8000")
+    print(f"  python -m http.server --bind 127.0.0.1 --directory {quoted} 8000")
     print("and, in a browser, http://127.0.0.1:8000")
     return 0
