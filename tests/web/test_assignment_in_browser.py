@@ -4,6 +4,7 @@ import zipfile
 
 import pytest
 
+from classroom.grading.words import load_questions
 from classroom.manifest import load_exercises
 from classroom.releasing.leaks import find_leaks
 from classroom.releasing.release import learner_edition
@@ -94,6 +95,33 @@ def test_all_exercises_are_handed_in_and_opened_elsewhere(site, browser, learner
     elsewhere.wait_until(lambda: "are here now" in elsewhere.page.locator(".files").text_content())
     assert check_all(elsewhere).endswith("17 of 17 exercises passed, 100 of 100 points")
     assert elsewhere.outside() == elsewhere.messages == []
+    elsewhere.context.close()
+
+
+def test_answers_in_words_are_handed_in_and_opened_elsewhere(site, browser, learner_address, tmp_path):
+    words = "Rounding grows as 1/h,\n<b>so</b> *h* must not be too small."
+    assert site.page.get_by_role("button", name="Edit answer").count() == 3
+    site.press("Edit answer 1.10")
+    site.page.get_by_label("answer 1.10", exact=True).last.fill(words)
+    site.page.reload()
+    assert site.page.get_by_role("textbox").input_value() == words
+    site.press("Files")
+    with site.page.expect_download() as download:
+        site.press("Download submission.zip")
+    download.value.save_as(tmp_path / "student.zip")
+    questions = [question.number for question in load_questions()]
+    assert read(tmp_path / "student.zip", questions=questions).words.answers == {"1.10": words}
+
+    elsewhere = Site(browser.new_context(), learner_address)
+    elsewhere.press("Files")
+    elsewhere.page.locator("input[type=file]").set_input_files(tmp_path / "student.zip")
+    elsewhere.wait_until(lambda: "are here now" in elsewhere.page.locator(".files").text_content())
+    elsewhere.press("Close")
+    assert elsewhere.page.locator(".text_cell textarea").input_value() == words
+    elsewhere.press("Reset answer 1.10")
+    assert elsewhere.page.get_by_text("Write your answer here.").count() == 3
+    elsewhere.page.reload()
+    assert elsewhere.page.locator(".text_cell textarea").count() == 0
     elsewhere.context.close()
 
 
