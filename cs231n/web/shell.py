@@ -6,7 +6,6 @@ Each message is one line of JSON: {"type": "stream", "name", "text"}, {"type": "
 
 import ast
 import base64
-import builtins
 import contextlib
 import dis
 import io
@@ -178,6 +177,11 @@ class _Stream(io.TextIOBase):
             self._to(self._name, text)
 
 
+class _NoInput(io.TextIOBase):
+    def readline(self, *_: object) -> str:  # type: ignore[override]
+        raise RuntimeError("input() does not work in the page; write the value into the cell")
+
+
 class _Undrawn:
     """Stands for a figure, axes, colours or sliders where nothing draws them: its methods do nothing."""
 
@@ -236,7 +240,7 @@ def install(
     _module("IPython", get_ipython=lambda: shell, display=display, __path__=[])
     sys.meta_path.insert(0, _LateArchives(late, fetch))  # type: ignore[arg-type]
 
-    builtins.input = _no_input
+    sys.stdin = _NoInput()
 
     def anything(_: str) -> _Undrawn:
         return _Undrawn()
@@ -251,10 +255,6 @@ def install(
         _module("matplotlib", pyplot=pyplot, colors=colors, __getattr__=anything, __path__=[])
         vis_utils.show = lambda figure, alt: shell.publish({"text/plain": alt, STORED_FIGURE: ""})
     return shell
-
-
-def _no_input(*_: object) -> None:
-    raise RuntimeError("input() does not work in the page; write the value into the cell")
 
 
 def _module(name: str, **names: object) -> ModuleType:

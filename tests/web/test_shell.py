@@ -69,7 +69,7 @@ def test_a_flood_of_output_is_cut(cell):
 
 
 def test_input_says_that_it_is_not_there():
-    (message,) = run_cells("name = input('name? ')")
+    *_, message = run_cells("name = input('name? ')")
     assert message["text"].endswith(
         "RuntimeError: input() does not work in the page; write the value into the cell"
     )
