@@ -3,13 +3,8 @@
 import contextlib
 import functools
 import http.server
-import shutil
 import threading
 import time
-
-BROWSER = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
-QUIET = """--no-sandbox --disable-gpu --disable-background-networking --disable-component-update
-    --disable-sync --no-first-run""".split()
 
 
 class _Silent(http.server.SimpleHTTPRequestHandler):
