@@ -37,9 +37,9 @@ def write_edits(files: str, cells: str) -> None:
         (REPOSITORY / name).write_text(json.dumps(notebook), encoding="utf-8")
 
 
-def pack() -> bytes:
-    """The zip that `python -m cs231n submit` writes."""
-    return zip_of(collect())
+def pack(declaration: str = "") -> bytes:
+    """The zip that `python -m cs231n submit --declaration` writes."""
+    return zip_of(collect(declaration=declaration))
 
 
 def open_submission(content: bytes) -> str:

@@ -278,7 +278,8 @@ function show(cell, data, metadata) {
   const area = element("div", { className: "output_area" });
   if ("application/x-stored-figure" in data) {
     const figure = cell.figures.shift();
-    const note = "This is the figure that is stored with the notebook. This edition has no matplotlib, so it draws none.";
+    const note = figure ? "This is the figure that is stored with the notebook. This edition has no matplotlib, so it draws none."
+      : "This edition has no matplotlib, so it draws no figure.";
     area.append(figure ? figure.cloneNode(true) : element("pre", { textContent: data["text/plain"] }),
       element("p", { className: "time", textContent: note }));
   } else if ("image/png" in data) {
