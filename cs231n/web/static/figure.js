@@ -98,7 +98,8 @@ function makeFigure(cell) {
     const edge = (k) => through((name) => band[name][k]);
     const parts = [`<polygon points="${edge(0).join(" ")} ${edge(2).reverse().join(" ")}" class="band"/>`];
     for (let value = -4; value <= 8; value += 2) {
-      parts.push(line(at(value), 24, at(value), bottom, value ? "grid" : "zero"), label(at(value), bottom + 17, show(value, 0), "tick scale"));
+      parts.push(line(at(value), 24, at(value), bottom, value ? "grid" : "zero"),
+        label(at(value), bottom + 17, show(value, 0), "tick scale"));
     }
     parts.push(`<polyline points="${edge(1).join(" ")}" class="mean"/>`);
     for (const name in lines) parts.push(line(0, heights[name], width, heights[name], "axis"));
@@ -109,7 +110,8 @@ function makeFigure(cell) {
       for (const row in lines) parts.push(mark(i, at(lines[row][i]), heights[row]));
       parts.push(line(at(0), height, at(dx[i]), height, `bar ${name}`), mark(i, at(dx[i]), height));
       if (i === 5) return;
-      parts.push(label(at(lines.x[i]), heights.x - 11, name, "tick"), label(Number(at(dx[i])) + 14 * side, height + 4, name, "tick"));
+      parts.push(label(at(lines.x[i]), heights.x - 11, name, "tick"),
+        label(Number(at(dx[i])) + 14 * side, height + 4, name, "tick"));
     });
     const heading = (height, name, value) => parts.push(label(0, height, name, ""), label(width, height, value, "value"));
     heading(14, "x, and mean \u00b1 s", `mean ${show(band.x[1])}, s ${show(band.x[2] - band.x[1])}`);
