@@ -114,7 +114,8 @@ def _write_pages(out: Path, runtime: str, table: dict) -> list[Path]:
         question = html.escape(declaration.read_text(encoding="utf-8").strip(), quote=True)
         head += f'<meta name="declaration" content="{question}">\n'
     scripts = '<link rel="stylesheet" href="web.css">\n'
-    scripts += "".join(f'<script src="{name}" defer></script>\n' for name in ("page.js", "files.js"))
+    names = ("page.js", "files.js", "figure.js")
+    scripts += "".join(f'<script src="{name}" defer></script>\n' for name in names)
     paths, cards = sorted((REPOSITORY / "notebooks").glob("[0-9]*.ipynb")), []
     for path in paths:
         outcome = Outcome(path, nbformat.read(path, as_version=4), 0.0, None)

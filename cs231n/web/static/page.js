@@ -274,7 +274,10 @@ function append(cell, kind, message) {
 }
 
 function show(cell, data, metadata) {
-  if ("application/vnd.jupyter.widget-view+json" in data) return;  // its script is not here
+  if ("application/vnd.jupyter.widget-view+json" in data) {  // its script is not here
+    if (cell.node?.nextElementSibling?.matches(".explorable")) append(cell, "stdout", "The sliders are in the figure below.");
+    return;
+  }
   const area = element("div", { className: "output_area" });
   if ("application/x-stored-figure" in data) {
     const figure = cell.figures.shift();
