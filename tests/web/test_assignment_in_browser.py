@@ -5,8 +5,8 @@ import zipfile
 
 import pytest
 
+from classroom.grading.words import load_questions
 from tests.support import ROOT
-from tests.support.browser import skip_or_fail
 from tests.support.grading import EXERCISES, marked, read, shares
 from tests.support.web_site import Site
 
@@ -108,6 +108,33 @@ def test_where_no_figure_is_stored_none_is_promised(site):
     draw = "import matplotlib.pyplot as plt\nfrom cs231n.vis_utils import show\n"
     shown = site.run(2, f"{draw}figure, axes = plt.subplots()\nshow(figure, 'A line that rises')")
     assert shown == "A line that risesThis edition has no matplotlib, so it draws no figure."
+
+
+def test_answers_in_words_are_handed_in_and_opened_elsewhere(site, browser, learner_address, tmp_path):
+    words = "Rounding grows as 1/h,\n<b>so</b> *h* must not be too small."
+    assert site.page.get_by_role("button", name="Edit answer").count() == 3
+    site.press("Edit answer 1.10")
+    site.page.get_by_label("answer 1.10", exact=True).last.fill(words)
+    site.page.reload()
+    assert site.page.get_by_role("textbox").input_value() == words
+    site.press("Files")
+    with site.page.expect_download() as download:
+        site.press("Download submission.zip")
+    download.value.save_as(tmp_path / "student.zip")
+    questions = [question.number for question in load_questions()]
+    assert read(tmp_path / "student.zip", questions=questions).words.answers == {"1.10": words}
+
+    elsewhere = Site(browser.new_context(), learner_address)
+    elsewhere.press("Files")
+    elsewhere.page.locator("input[type=file]").set_input_files(tmp_path / "student.zip")
+    elsewhere.wait_until(lambda: "are here now" in elsewhere.page.locator(".files").text_content())
+    elsewhere.press("Close")
+    assert elsewhere.page.locator(".text_cell textarea").input_value() == words
+    elsewhere.press("Reset answer 1.10")
+    assert elsewhere.page.get_by_text("Write your answer here.").count() == 3
+    elsewhere.page.reload()
+    assert elsewhere.page.locator(".text_cell textarea").count() == 0
+    elsewhere.context.close()
 
 
 def check_all_after_opening(site):
