@@ -42,9 +42,9 @@ def _notebook(name: str) -> dict:
     return json.loads(_handed_out.setdefault(name, (REPOSITORY / name).read_text(encoding="utf-8")))
 
 
-def pack() -> bytes:
-    """The zip that `python -m cs231n submit` writes."""
-    return zip_of(collect())
+def pack(declaration: str = "") -> bytes:
+    """The zip that `python -m cs231n submit --declaration` writes."""
+    return zip_of(collect(declaration=declaration))
 
 
 def open_submission(content: bytes) -> str:

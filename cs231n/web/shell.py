@@ -221,8 +221,9 @@ class _LateArchives:
         self._archives, self._fetch = dict(archives), fetch
 
     def find_spec(self, name: str, *_: object) -> None:
-        for archive in self._archives.pop(name, ()):
-            sys.path.append(self._fetch(archive))  # where the finder behind this one looks
+        paths = [self._fetch(archive) for archive in self._archives.get(name, ())]
+        self._archives.pop(name, None)
+        sys.path.extend(paths)  # where the finder behind this one looks
 
 
 def install(

@@ -115,10 +115,13 @@ def _write_pages(out: Path, runtime: str, table: dict) -> list[Path]:
     cdn = f" {table['cdn'].partition('/pyodide/')[0]}/" if runtime == "cdn" else ""
     policy = html.escape(POLICY.format(cdn=cdn), quote=True)
     head = f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+    declaration = REPOSITORY / "cs231n" / "declaration.txt"
+    if declaration.is_file():  # what Download asks
+        question = html.escape(declaration.read_text(encoding="utf-8").strip(), quote=True)
+        head += f'<meta name="declaration" content="{question}">\n'
     scripts = '<link rel="stylesheet" href="web.css">\n'
-    scripts += "".join(
-        f'<script src="{name}" defer></script>\n' for name in ("store.js", "page.js", "files.js")
-    )
+    names = ("store.js", "page.js", "files.js", "figure.js")
+    scripts += "".join(f'<script src="{name}" defer></script>\n' for name in names)
     paths, cards = sorted((REPOSITORY / "notebooks").glob("[0-9]*.ipynb")), []
     for path in paths:
         notebook = nbformat.read(path, as_version=4)

@@ -22,7 +22,7 @@ def kit(tmp_path, monkeypatch):
         shutil.copyfile(ROOT / name, tmp_path / name)
     monkeypatch.setattr(assignment, "REPOSITORY", tmp_path)
     monkeypatch.setattr(assignment, "_handed_out", {})
-    monkeypatch.setattr(assignment, "collect", lambda: collect(tmp_path))
+    monkeypatch.setattr(assignment, "collect", lambda declaration: collect(tmp_path, declaration))
     return tmp_path
 
 
@@ -46,6 +46,12 @@ def test_edits_come_out_and_a_cell_that_is_reset_is_as_before():
     assert set(opened["files"]) == set(assignment.editable_files())
     assignment.write_edits("{}", "{}")
     assert sources(assignment.pack()) == before
+
+
+def test_what_is_declared_is_in_the_zip():
+    for declaration in ("", "for code: fc_net"):
+        with zipfile.ZipFile(io.BytesIO(assignment.pack(declaration))) as archive:
+            assert json.loads(archive.read("manifest.json")).get("declaration", "") == declaration
 
 
 def test_answers_in_words_go_in_and_come_out(kit):

@@ -73,8 +73,11 @@ function checkAll() {
 }
 
 function download() {
-  note.textContent = "packing";
-  ask({ type: "pack" });
+  const question = document.querySelector("meta[name=declaration]")?.content;  // about the use of assistants
+  const how = '"none", or "for explanations: ..." or "for code: ...", with which and what for.';
+  const declaration = question ? prompt(`${question} Write ${how}`)?.trim() : "";
+  note.textContent = question && !declaration ? "Nothing is packed: your class asks how you used assistants." : "packing";
+  if (declaration || !question) ask({ type: "pack", declaration });
 }
 
 addEventListener("packed", ({ detail }) => {

@@ -159,22 +159,28 @@ function say(message, more = "", fraction = undefined) {
 function start() {
   ready = false;
   // A worker from a blob inherits the policy of this page; one from an address would have none.
-  const script = `importScripts(${JSON.stringify(new URL("worker.js", base).href)})`;
+  const script = `try { importScripts(${JSON.stringify(new URL("worker.js", base).href)}); } catch {
+    postMessage({ type: "failed", text: "worker.js: the server does not answer" }); }`;
   worker = new Worker(URL.createObjectURL(new Blob([script], { type: "text/javascript" })));
   worker.onmessage = ({ data }) => handle(data);
-  worker.onerror = (event) => handle({ type: "failed", text: event.message || "worker.js cannot be loaded" });
+  worker.onerror = (event) => handle({ type: "failed", text: event.message || "the worker cannot be started" });
   worker.postMessage({ type: "start", base });
 }
 
 function stop() {
+  if (running) append(running, "error", "Stopped. The variables are lost: run the cells above again.");
+  end();
+  start();
+}
+
+function end() {
   worker.terminate();
   clearInterval(clock);
-  if (running) append(running, "error", "Stopped. The variables are lost: run the cells above again.");
   for (const cell of [running, ...queue]) if (cell) mark(cell, "[not run]");
-  running = null;
+  worker = running = null;
   queue = [];
+  waiting = [];
   count = 0;
-  start();
 }
 
 function isServed() {
@@ -222,7 +228,10 @@ function handle(message) {
     waiting.splice(0).forEach((message) => worker.postMessage({ ...message, edits: edits() }));
     next();
   } else if (message.type === "failed") {
-    say(`The runtime does not start: ${message.text}. Reload the page to try again.`);
+    const reason = `The runtime ${ready ? "failed" : "does not start"}: ${message.text}. Press Run to try again.`;
+    end();
+    say(reason);
+    dispatchEvent(new CustomEvent("refused", { detail: { text: reason } }));
   } else if (message.type === "done") {
     clearInterval(clock);
     mark(running, `[${++count}]`);
@@ -292,12 +301,16 @@ function append(cell, kind, message) {
 }
 
 function show(cell, data, metadata) {
-  if ("application/vnd.jupyter.widget-view+json" in data) return;  // its script is not here
+  if ("application/vnd.jupyter.widget-view+json" in data) {  // its script is not here
+    if (cell.node?.nextElementSibling?.matches(".explorable")) append(cell, "stdout", "The sliders are in the figure below.");
+    return;
+  }
   const area = element("div", { className: "output_area" });
   if ("application/x-stored-figure" in data) {
     const figure = cell.figures.shift();
-    const note = "This is the figure that is stored with the notebook. This edition has no matplotlib, so it draws none.";
-    area.append(figure || element("pre", { textContent: data["text/plain"] }),
+    const note = figure ? "This is the figure that is stored with the notebook. This edition has no matplotlib, so it draws none."
+      : "This edition has no matplotlib, so it draws no figure.";
+    area.append(figure ? figure.cloneNode(true) : element("pre", { textContent: data["text/plain"] }),
       element("p", { className: "time", textContent: note }));
   } else if ("image/png" in data) {
     const alt = metadata["image/png"]?.alt || data["text/plain"] || "";
