@@ -53,11 +53,29 @@ function makeCodeCell(node, index) {
     node.append(element("div", { className: "output_wrapper" }, cell.output));
   }
   const isCheck = cell.source.startsWith("check(");  // it needs the imports of the first cell
-  const run = () => runCells(isCheck && !count ? [cells[0], cell] : [cell]);
+  const run = () => runCells(isCheck && cells[0].ranIn !== worker ? [cells[0], cell] : [cell]);
   cell.tools.prepend(button(isCheck ? "Check" : "Run", run, cell.label));
+  if (isCheck) addHints(cell);
   if (index) cell.edit.before(button("Run all above", () => runCells(cells.slice(0, index)), cell.label));
   node.querySelector(".input_area").after(cell.tools);
   return cell;
+}
+
+// What runs as a cell does, and stands in no notebook.
+function task(label, source, output) {
+  return { label, source, output, index: -1, prompt: element("span"), stored: [], area: null };
+}
+
+// At a card: the file, and the three hints one after another, below the cell that checks the exercise.
+function addHints(cell) {
+  const [, exercise] = cell.source.match(/^check\((.+)\)/), output = element("div", { className: "hints" });
+  let step = 0;
+  cell.edit.before(button("File", () => openFiles(exercise.replaceAll('"', "")), cell.label));
+  cell.edit.before(button("Hint", () => {
+    step = step % 3 + 1;
+    runCells([task(`hint ${step} of ${cell.label}`, `__import__("cs231n.notebook").notebook.hint(${exercise}, ${step})`, output)]);
+  }, cell.label));
+  cell.node.append(output);
 }
 
 function isOpen(node) {  // not so where a model answer stands, or words that were written in Jupyter
@@ -145,6 +163,11 @@ const detail = element("span", { className: "time" });  // it changes too often 
 const stopper = button("Stop", stop);
 const status = element("div", { className: "runtime", hidden: true }, said, detail, bar, stopper);
 document.body.append(status);
+addEventListener("unstored", () => {
+  status.hidden = false;
+  status.append(element("p", { className: "warning", role: "alert", textContent:
+    "This browser does not keep what you type: it is lost when you close or reload the page. Before you do: Files, Download submission.zip." }));
+}, { once: true });
 
 function say(message, more = "", fraction = undefined) {
   status.hidden = false;
@@ -193,7 +216,7 @@ function isServed() {
 function runCells(some) {
   if (!isServed()) return;
   for (const cell of some) {
-    if (cell === running || queue.includes(cell)) continue;
+    if ([running, ...queue].some((other) => other?.label === cell.label)) continue;
     queue.push(cell);
     mark(cell, "[waits]");
   }
@@ -204,7 +227,7 @@ function runCells(some) {
 function next() {
   if (!ready || running) return;
   running = queue.shift() || null;
-  if (!running) return say("ready");
+  if (!running) return say("ready", progress());
   mark(running, "[runs]");
   running.output.replaceChildren();
   const { label, name = running.index + 1 } = running;
@@ -224,7 +247,7 @@ function handle(message) {
   } else if (message.type === "ready") {
     ready = true;
     sent = { ...editable };
-    say("ready");
+    say("ready", progress());
     waiting.splice(0).forEach((message) => worker.postMessage({ ...message, edits: edits() }));
     next();
   } else if (message.type === "failed") {
@@ -235,7 +258,10 @@ function handle(message) {
   } else if (message.type === "done") {
     clearInterval(clock);
     mark(running, `[${++count}]`);
+    running.ranIn = worker;
     makeReachable(running.output);
+    keepVerdicts(running.output.textContent);
+    running.done?.();
     running = null;
     if (!message.ok) queue.splice(0).forEach((cell) => mark(cell, "[not run]"));
     next();
@@ -281,6 +307,22 @@ function makeReachable(node) {
 makeReachable(document);
 addEventListener("resize", () => makeReachable(document));
 document.querySelectorAll("details").forEach((node) => node.addEventListener("toggle", () => makeReachable(node)));
+
+// ---- progress: the last verdict of each exercise
+function keepVerdicts(text) {
+  const total = text.match(/ of (\d+)(?:,| exercises passed)/)?.[1];
+  for (const [, number, verdict] of text.matchAll(/(\d+)(?: of \d+,)? +[\w.]+,? +[\d.]+(?: points?)?:? +(passed|wrong|not written yet)/g)) {
+    keep(`exercise ${number}`, verdict);
+    if (total) keep("exercises", total);
+  }
+}
+
+function progress() {
+  const verdicts = [...kept()].filter(([name]) => name.startsWith("exercise "));
+  const passed = verdicts.filter(([, verdict]) => verdict === "passed").length, total = kept().get("exercises");
+  return verdicts.length ? `${passed}${total ? ` of ${total}` : ""} exercises passed` : "";
+}
+if (progress()) say("", progress());
 
 // ---- outputs
 function mark(cell, prompt) {
