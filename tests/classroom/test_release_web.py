@@ -70,6 +70,11 @@ PLANTED = {  # {case: (file, its content, where the leak is found in it)}
         "cs231n/layers.py, line ",
     ),
     "a script": ("figure.js", lambda _: f"  const {LEAK};\n".encode(), "line 1"),
+    "a script, entry by entry": (
+        "figure.js",
+        lambda _: b"const dx = g.map((v, i) => a / s * (v - dbeta / 6 - h[i] * dgamma / 6));\n",
+        "line 1",
+    ),
     "a remark in a script": ("figure.js", lambda _: f"x = 1; // {LEAK}\n".encode(), "line 1"),
     "a remark in a page": ("index.html", lambda _: f"<p>\n<!-- {LEAK} -->\n".encode(), "line 2"),
     "a style sheet": ("web.css", lambda _: f"/* {LEAK} */\n".encode(), "line 1"),
