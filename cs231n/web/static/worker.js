@@ -103,7 +103,7 @@ onmessage = async ({ data }) => {
     }
     if (data.edits) assignment.write_edits(JSON.stringify(data.edits.files), JSON.stringify(data.edits.cells));
     if (data.type === "run") tell({ type: "done", ok: shell.run_cell(data.source, data.name) });
-    else if (data.type === "pack") tell({ type: "packed", zip: assignment.pack().toJs() });
+    else if (data.type === "pack") tell({ type: "packed", zip: assignment.pack(data.declaration).toJs() });
     else if (data.type === "open") {
       try {
         tell({ type: "opened", ...JSON.parse(assignment.open_submission(python.toPy(data.zip).tobytes())) });
