@@ -1,6 +1,7 @@
 """The learner's site: made by the command of the learner's edition, and searched as the edition is."""
 
 import functools
+import gzip
 import io
 import json
 import py_compile
@@ -149,7 +150,8 @@ def test_the_site_of_a_short_edition(tmp_path, capsys):
     written = "is already written in this edition"
     assert [pages[name].count(written) for name in "1234"] == [5, 0, 7, 0]
     assert "Exercise 6: batchnorm_forward (10 points)" in pages["2"] and "Model answer" not in pages["2"]
-    with zipfile.ZipFile(io.BytesIO((site / "runtime" / "kit.zip").read_bytes())) as archive:
+    kit = gzip.decompress((site / "runtime" / "kit.zip.packed").read_bytes())
+    with zipfile.ZipFile(io.BytesIO(kit)) as archive:
         assert sum(entry["points"] for entry in json.loads(archive.read("cs231n/exercises.json"))) == 50
 
     files = {
