@@ -5,6 +5,8 @@ import importlib
 import os
 import sys
 
+from cs231n.common.files import REPOSITORY
+
 COMMANDS = {  # each is a module of cs231n.commands
     "start": "make the assignment in a folder of your own, set it up, open notebook 1",
     "data": "fetch and verify CIFAR-10; say where each byte came from",
@@ -16,6 +18,7 @@ COMMANDS = {  # each is a module of cs231n.commands
     "search": "search over hyper-parameters, here or on a cluster",
     "submit": "check the exercises and pack them into one zip to hand in",
 }
+NEED_NOTEBOOKS = ("start", "run", "web", "submit")  # they work on the folder of the project
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -29,6 +32,13 @@ def main(argv: list[str] | None = None) -> int:
     }
     argv = sys.argv[1:] if argv is None else argv
     command = argv[0] if argv and argv[0] in COMMANDS else parser.parse_args(argv).command
+    if command in NEED_NOTEBOOKS and not (REPOSITORY / "notebooks").is_dir():
+        print(
+            f"{command}: needs the notebooks, and this cs231n was installed without them; "
+            "try: the same command in a copy of the project",
+            file=sys.stderr,
+        )
+        return 1
     try:
         # One module alone: importing them all takes seconds, and some need packages that others do not.
         job = importlib.import_module(f"cs231n.commands.{command}")
