@@ -55,11 +55,9 @@ def report_missing_package(command: str, error: ModuleNotFoundError) -> int:
     """
     if not error.name or error.name.split(".")[0] in ("cs231n", "classroom"):
         raise error
-    activate = (
-        r".venv\Scripts\activate (README.md says how to make .venv)"
-        if os.name == "nt"
-        else "source .venv/bin/activate (after ./setup.sh lab)"
-    )
+    activate = "source .venv/bin/activate (after ./setup.sh lab)"
+    if os.name == "nt":
+        activate = r".venv\Scripts\activate (after .\setup.ps1 lab)"
     log(f"{command}: no {error.name} in this Python; try: {activate}")
     return 1
 
