@@ -6,9 +6,11 @@ import os
 import sys
 
 from cs231n.common.files import REPOSITORY
+from cs231n.common.terminal import report_missing_package
 
 COMMANDS = {  # each is a module of cs231n.commands
     "start": "make the assignment in a folder of your own, set it up, open notebook 1",
+    "setup": "what setup.sh and setup.ps1 do: make .venv and install; then run, test or lab",
     "data": "fetch and verify CIFAR-10; say where each byte came from",
     "run": "run the four notebooks and write them as pages under reports/",
     "web": "write the notebooks as a folder of pages whose cells run in the browser",
@@ -49,15 +51,7 @@ def main(argv: list[str] | None = None) -> int:
         sys.stdout.flush()
         return status
     except ModuleNotFoundError as missing:
-        if not missing.name or missing.name.split(".")[0] == "cs231n":
-            raise
-        activate = (
-            r".venv\Scripts\activate (README.md says how to make .venv)"
-            if os.name == "nt"
-            else "source .venv/bin/activate (after ./setup.sh lab)"
-        )
-        print(f"{command}: no {missing.name} in this Python; try: {activate}", file=sys.stderr)
-        return 1
+        return report_missing_package(command, missing)
     except KeyboardInterrupt:  # also while the imports run, which takes seconds
         print(f"\n{command}: interrupted; try the same command again", file=sys.stderr)
         return 130
