@@ -111,9 +111,9 @@ def _write_pages(out: Path, runtime: str, table: dict) -> list[Path]:
     head = f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
     scripts = '<link rel="stylesheet" href="web.css">\n'
     scripts += "".join(f'<script src="{name}" defer></script>\n' for name in ("page.js", "files.js"))
-    paths, cards = sorted((REPOSITORY / "notebooks").glob("[0-9]*.ipynb")), []
-    for path in paths:
-        outcome = Outcome(path, nbformat.read(path, as_version=4), 0.0, None)
-        cards.append(render.write_page(outcome, out, head + scripts))
-    render.write_index(cards, [], False, out, head)
-    return [out / name for name in ("index.html", *(card["page"] for card in cards))]
+    paths = sorted((REPOSITORY / "notebooks").glob("[0-9]*.ipynb"))
+    site = render.Site(out, paths, head=head, notebook_head=scripts)
+    cards = [site.write_notebook(Outcome(path, nbformat.read(path, 4), 0.0, None)) for path in paths]
+    site.write_docs()
+    site.write_index(cards, [], False)
+    return site.written

@@ -1,7 +1,5 @@
 """The pages as a reader's browser shows them: with no network, on a desk and on a phone."""
 
-import shutil
-
 import nbformat
 import pytest
 
@@ -9,14 +7,13 @@ from cs231n.pages import render
 from cs231n.pages.execute import Outcome
 from cs231n.report import RESULTS
 from tests.pages.test_notebooks import PATHS
+from tests.support import ROOT
+from tests.support.web_site import BROWSER, QUIET
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install '.[browser]'")
-BROWSER = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="needs chromium on the PATH: apt install chromium")
 
-PAGES = ["index", *(path.stem for path in PATHS)]
-QUIET = """--no-sandbox --disable-gpu --disable-background-networking --disable-component-update
-    --disable-sync --no-first-run""".split()
+PAGES = ["index", *(path.stem for path in [*PATHS, *(ROOT / "docs").glob("*.md")])]
 
 
 @pytest.fixture(scope="module")
@@ -24,8 +21,10 @@ def reports(tmp_path_factory):
     """The pages of the notebooks as they are stored."""
     folder = tmp_path_factory.mktemp("reports")
     outcomes = [Outcome(path, nbformat.read(path, 4), 1.0, None) for path in PATHS]
-    cards = [render.write_page(outcome, folder) for outcome in outcomes]
-    render.write_index(cards, [(name, "not measured") for name in RESULTS], False, folder)
+    site = render.Site(folder, PATHS)
+    cards = [site.write_notebook(outcome) for outcome in outcomes]
+    site.write_docs()
+    site.write_index(cards, [(name, "not measured") for name in RESULTS], False)
     return folder
 
 
@@ -89,7 +88,7 @@ def test_answers_are_shown_when_they_are_opened(opened, path):
     cells = nbformat.read(path, 4).cells
     folded = [cell for cell in cells if cell.metadata.get("jupyter", {}).get("source_hidden")]
     folded += [cell for cell in cells if cell.cell_type == "markdown" and "<details>" in cell.source]
-    answers = page.locator("details")
+    answers = page.locator("main details")
     assert answers.count() == len({cell.id for cell in folded})
     for answer in answers.all()[:3]:
         inside = answer.locator("p, pre").first
@@ -98,3 +97,56 @@ def test_answers_are_shown_when_they_are_opened(opened, path):
         assert inside.is_visible()
     page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, "it scrolls sideways"
+
+
+def test_an_equation_is_shown_beside_its_mention_on_hover_and_on_focus(opened):
+    page, _ = opened("2_batchnorm_gradient")
+    mention, card = page.locator("a.mention[href='#eq-16']").first, page.locator(".equation-card")
+    assert card.count() == 0
+    mention.focus()
+    assert "(16)" in card.text_content() and card.locator("math").is_visible()
+    box = card.bounding_box()
+    assert box["x"] >= 0 and box["x"] + box["width"] <= page.viewport_size["width"]
+    assert page.locator("#eq-16").count() == 1
+    page.keyboard.press("Escape")
+    assert card.count() == 0
+    mention.hover()
+    assert card.is_visible()
+    card.hover(position={"x": 5, "y": 5})
+    assert card.is_visible()
+    mention.click()
+    assert page.evaluate("document.querySelector(':target').id") == "eq-16"
+    assert page.locator("#eq-16").is_visible()
+
+
+def test_contents_are_beside_the_text_or_behind_a_button_without_a_script(browser, reports):
+    for width in (1400, 390):
+        context = browser.new_context(viewport={"width": width, "height": 900}, java_script_enabled=False)
+        page = context.new_page()
+        page.goto((reports / "2_batchnorm_gradient.html").as_uri())
+        link = page.locator(".contents a", has_text="6. Simplify")
+        assert link.is_visible() == (width == 1400)
+        if width == 390:
+            page.locator(".contents summary").click()
+        link.click()
+        assert page.url.endswith("#section-6")
+        heading = page.locator("#section-6").bounding_box()
+        assert 0 <= heading["y"] < 900
+        page.locator("a", has_text="Top").click()
+        assert page.url.endswith("#top")
+        context.close()
+
+
+def test_previous_and_next_lead_through_all_pages(opened):
+    page, _ = opened("index")
+    page.locator("main a").first.click()
+    seen = []
+    while True:
+        seen.append(page.url.rpartition("/")[2].removesuffix(".html"))
+        following = page.locator("a[rel=next]")
+        if not following.count():
+            break
+        following.click()
+    assert seen[: len(PATHS)] == [path.stem for path in PATHS] and sorted(seen) == sorted(PAGES[1:])
+    page.locator("a[rel=prev]").click()
+    assert seen[-2] in page.url
