@@ -117,6 +117,7 @@ class PageText:
     def __init__(self, equations: Collection[str] = ()) -> None:
         self.equations = equations
         self.headings: list[Heading] = []
+        self.anchors: list[tuple[str, str]] = []  # (id, text or LaTeX) of headings and numbered equations
 
     def markdown(self, source: str, **options: Any) -> str:
         """Convert Markdown to HTML; the options are those of nbconvert's IPythonRenderer."""
@@ -142,6 +143,7 @@ class PageText:
             count += 1
             name = f"{wanted}-{count}"
         self.headings.append(Heading(level, name, markup))
+        self.anchors.append((name, text))
         label = html.escape(f"Link to {text}")
         link = f'<a class="anchor-link" href="#{name}" aria-label="{label}">#</a>'
         return f'<h{level} id="{name}">{markup}{link}</h{level}>\n'
@@ -171,7 +173,8 @@ class _Renderer(IPythonRenderer):
         return _mathml_or_source(body, display=False)
 
     def block_math(self, body: str) -> str:
+        self.page.anchors += [(f"eq-{number}", body) for number in find_equations(body)[:1]]
         return _mathml_or_source(body, display=True)
 
     def latex_environment(self, name: str, body: str) -> str:
-        return _mathml_or_source(rf"\begin{{{name}}}{body}\end{{{name}}}", display=True)
+        return self.block_math(rf"\begin{{{name}}}{body}\end{{{name}}}")

@@ -26,6 +26,7 @@ from cs231n.common.terminal import format_duration
 from cs231n.pages.execute import Outcome
 from cs231n.pages.markup import PageText, find_equations, link_pages, plain_text
 from cs231n.pages.results import collect, is_synthetic
+from cs231n.pages.search_index import Entry, as_script, find_entries, find_symptoms
 
 __all__ = ["DOCS", "Card", "Site"]
 
@@ -67,6 +68,7 @@ class Site:
     ) -> None:
         self.out, self.head, self.notebook_head = out, head, notebook_head
         self.written: list[Path] = []
+        self.entries: list[Entry] = []
         self.docs = [path for stem in ORDER if (path := docs / f"{stem}.md").exists()]
         self.links = [Link(f"{path.stem}.html", _first_heading(path)) for path in [*notebooks, *self.docs]]
         self.environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True)
@@ -113,6 +115,9 @@ class Site:
         docs = self.links[len(self.links) - len(self.docs) :]
         body = self.environment.get_template("index.html.j2").render(cards=cards, rows=rows, docs=docs)
         self._write("index.html", body, PageText(), synthetic=synthetic)
+        symptoms = find_symptoms(self.entries, [link.page for link in self.links])
+        (self.out / "search-index.js").write_text(as_script([*self.entries, *symptoms]), encoding="utf-8")
+        self.written.append(self.out / "search-index.js")
         for script in STATIC.iterdir():
             self.written.append(shutil.copyfile(script, self.out / script.name))
 
@@ -120,10 +125,12 @@ class Site:
         """Write a page around `body`."""
         names = [link.page for link in self.links]
         at = names.index(name) if name in names else None
+        title = self.links[at].title if at is not None else "The gradient of batch normalization"
+        self.entries += find_entries(name, title, text)
         page = self.environment.get_template("page.html.j2").render(
             body=link_pages(body, ["index.html", *names]),
             head=self.head + head,
-            title=self.links[at].title if at is not None else "The gradient of batch normalization",
+            title=title,
             headings=[heading for heading in text.headings if heading.level < 4],
             previous=self.links[at - 1] if at else None,
             next=self.links[at + 1] if at is not None and at + 1 < len(names) else None,
@@ -181,8 +188,8 @@ def _first_heading(path: Path) -> str:
     if path.suffix == ".ipynb":
         cells = nbformat.reads(text, as_version=4).cells
         text = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
-    heading = re.search(r"^# +(.+)$", text, re.M)
-    return plain_text(PageText().markdown(heading[1])) if heading else path.stem.replace("_", " ")
+    heading = re.search(r"^# .+$", text, re.M)
+    return plain_text(PageText().markdown(heading[0]))[:-1] if heading else path.stem.replace("_", " ")
 
 
 def _summary(source: str) -> str:

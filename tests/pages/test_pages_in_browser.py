@@ -150,3 +150,40 @@ def test_previous_and_next_lead_through_all_pages(opened):
     assert seen[: len(PATHS)] == [path.stem for path in PATHS] and sorted(seen) == sorted(PAGES[1:])
     page.locator("a[rel=prev]").click()
     assert seen[-2] in page.url
+
+
+def test_search_finds_a_heading_an_equation_and_a_mistake_by_keyboard_alone(opened):
+    page, messages = opened("speed")
+    results = page.locator("search li")
+    for words, address in [
+        ("pen paper", "2_batchnorm_gradient.html#section-5"),
+        ("(16)", "2_batchnorm_gradient.html#eq-16"),
+        ("equation dsigma dmu", "2_batchnorm_gradient.html#eq-13"),
+        ("backward mean held fixed", "2_batchnorm_gradient.html#eq-16"),
+        ("late repeated", "classroom.html#late-and-repeated"),
+    ]:
+        page.keyboard.press("/")
+        page.keyboard.type(words)
+        results.first.wait_for()
+        addresses = results.locator("a").evaluate_all("links => links.map(a => a.getAttribute('href'))")
+        assert address in addresses, (words, addresses)
+        page.keyboard.press("Escape")
+        assert results.count() == 0
+    page.keyboard.type("/pen paper")
+    results.first.wait_for()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/2_batchnorm_gradient.html#section-5")
+    page.keyboard.press("/")
+    page.keyboard.type("nothing like this")
+    assert page.locator("search [role=status]").text_content() == "0 found"
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    assert messages == []
+
+
+def test_without_a_script_there_is_no_search_box(browser, reports):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto((reports / "index.html").as_uri())
+    assert page.locator("h1").is_visible() and page.locator("input").count() == 0
+    context.close()

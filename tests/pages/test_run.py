@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import os
 import re
 import signal
@@ -98,7 +99,14 @@ def ran(tmp_path_factory):
 def test_a_failing_cell_is_named_and_the_other_pages_are_written(ran):
     what = "cell 2 of 3: ValueError: last line"
     assert ran.status == 1 and f"FAILED 2_fails.ipynb, {what}" in ran.err
-    assert sorted(ran.pages) == ["1_passes.html", "2_fails.html", "index.html", "reader.js", "speed.html"]
+    assert sorted(ran.pages) == [
+        "1_passes.html",
+        "2_fails.html",
+        "index.html",
+        "reader.js",
+        "search-index.js",
+        "speed.html",
+    ]
     assert what in ran.pages["2_fails.html"] and what in ran.pages["index.html"]
     assert ran.pages["2_fails.html"].count("never reached") == 1  # in its source alone
 
@@ -211,6 +219,15 @@ def test_a_mention_of_an_equation_leads_to_it_and_nothing_else_does(tmp_path):
     assert '<a href="1_first.html#eq-4">(4)</a>' in page
     labels = {link["aria-label"]: link["href"] for _, link in tags(page, "a") if "aria-label" in link}
     assert labels["Equation 3"] == "#eq-3" and labels["Equation 4"] == "#eq-4"
+
+
+def test_the_search_index_holds_headings_equations_and_mistakes(ran, tmp_path):
+    script = ran.pages["search-index.js"]
+    entries = json.loads(script.partition(" = ")[2].rstrip(";\n"))
+    assert ["speed.html#whats-slow", "What's slow", "Speed"] in entries
+    assert ["1_passes.html", "What is measured", ""] in entries
+    equation = "Equation (7): L x underbrace sum i g dbeta"
+    assert ["1_passes.html#eq-7", equation, "What is measured, What is measured"] in entries
 
 
 def test_ids_are_short_and_unlike(tmp_path):

@@ -38,4 +38,64 @@
     });
   }
   document.addEventListener("keydown", (event) => event.key === "Escape" && hide());
+
+  // ---- search: "/" goes to the box, the arrow keys go through the results, Escape ends it
+  const input = Object.assign(document.createElement("input"), { type: "search", placeholder: "Search" });
+  input.setAttribute("aria-label", "Search headings, equations and mistakes");
+  const results = document.createElement("ul"), count = document.createElement("p"), box = document.createElement("search");
+  count.setAttribute("role", "status");
+  box.append(input, count, results);
+  document.querySelector("header").append(box);
+
+  function loadIndex() {
+    if (document.querySelector("script[src='search-index.js']")) return;
+    const script = Object.assign(document.createElement("script"), { src: "search-index.js", onload: find });
+    document.head.append(script);
+  }
+
+  function find() {
+    const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const rank = ([address, text, place]) => {
+      const title = text.toLowerCase(), all = `${title} ${place.toLowerCase()}`;
+      if (!words.every((word) => all.includes(word))) return 9;
+      return words.every((word) => title.includes(word)) ? address.includes("#eq-") || !text.includes(": ") ? 0 : 1 : 2;
+    };
+    const found = words.length ? (window.searchIndex || []).map((entry) => [rank(entry), entry]) : [];
+    const best = found.filter(([value]) => value < 9).sort((a, b) => a[0] - b[0]);
+    results.replaceChildren(...best.slice(0, 12).map(([, [address, text, place]]) => {
+      const item = document.createElement("li"), link = document.createElement("a"), small = document.createElement("small");
+      link.href = address;
+      link.append(text);
+      small.append(place);
+      item.append(link, small);
+      return item;
+    }));
+    count.textContent = words.length ? `${best.length} found` + (best.length > 12 ? ", the first 12:" : "") : "";
+  }
+
+  input.addEventListener("focus", loadIndex);
+  input.addEventListener("input", find);
+  results.addEventListener("click", clear);
+  function clear() {
+    input.value = "";
+    find();
+  }
+  box.addEventListener("keydown", (event) => {
+    const stops = [input, ...results.querySelectorAll("a")], at = stops.indexOf(document.activeElement);
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (step) {
+      stops[Math.max(0, Math.min(stops.length - 1, at + step))].focus();
+      event.preventDefault();
+    } else if (event.key === "Escape") {
+      clear();
+      document.activeElement.blur();
+    } else if (event.key === "Enter" && at === 0) {
+      stops[1]?.click();
+    }
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "/" || event.target.closest("input, textarea, .ace_editor")) return;
+    input.focus();
+    event.preventDefault();
+  });
 })();
