@@ -33,7 +33,9 @@ __all__ = ["DOCS", "Card", "Site"]
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 STATIC = Path(__file__).resolve().parent / "static"
 DOCS = REPOSITORY / "docs"
-ORDER = "assistants classroom platforms grading diagnosis speed training search reliability web".split()
+ORDER = (
+    "commands assistants classroom platforms grading diagnosis speed training search reliability web".split()
+)
 
 
 class Card(TypedDict):

@@ -1,12 +1,13 @@
 """What the kit uses of IPython, in the browser: run a cell; send what it prints, shows and raises.
 
-Each message is one line of JSON: {"type": "stream", "name", "text"}, {"type": "display", "data", "metadata"}
-or {"type": "error", "text"}.
+Each message is one line of JSON: {"type": "stream", "name", "text"}, {"type": "display", "data", "metadata"},
+{"type": "error", "text"}, or {"type": "stored"} for a cell whose data is not in the page.
 """
 
 import ast
 import base64
 import contextlib
+import dis
 import io
 import json
 import linecache
@@ -18,6 +19,8 @@ from types import ModuleType, SimpleNamespace, TracebackType
 from typing import Any
 
 import numpy as np
+
+from cs231n.data.errors import DataError
 
 __all__ = ["STORED_FIGURE", "Shell", "install"]
 
@@ -31,6 +34,7 @@ class Shell:
     def __init__(self, send: Callable[[str], object]) -> None:
         self._send, self._printed = send, 0
         self._callbacks: dict[str, list[Callable[..., object]]] = {"pre_run_cell": [], "post_run_cell": []}
+        self._absent = set[str]()  # what cells without their data would have bound
         self._handled: tuple[type[BaseException], ...] = ()
         self._handler: Callable[..., object] = lambda *_: None
         self.events = SimpleNamespace(register=lambda name, callback: self._callbacks[name].append(callback))
@@ -40,7 +44,15 @@ class Shell:
         self._handled, self._handler = kinds, handler
 
     def run_cell(self, source: str, name: str) -> bool:
-        """Run a cell in __main__, and show the value of its last line; returns whether nothing was raised."""
+        """Run a cell in __main__, and show the value of its last line.
+
+        A cell that asks for the images, or for a name that such a cell binds, has no result: what it bound is
+        deleted again, and the page shows what is stored.
+
+        Returns:
+            Whether the next cell can run: nothing was raised, or the data is not in the page.
+        """
+        bound, has_data = set[str](), True
         namespace, file = vars(sys.modules["__main__"]), f"<cell {name}>"
         linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
         self._printed = 0
@@ -50,7 +62,9 @@ class Shell:
             try:
                 tree = ast.parse(source, file)
                 last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
-                exec(compile(tree, file, "exec", dont_inherit=True), namespace)
+                code = compile(tree, file, "exec", dont_inherit=True)
+                bound = {line.argval for line in dis.get_instructions(code) if line.opname == "STORE_NAME"}
+                exec(code, namespace)
                 if isinstance(last, ast.Expr):
                     value = eval(
                         compile(ast.Expression(last.value), file, "eval", dont_inherit=True), namespace
@@ -60,12 +74,21 @@ class Shell:
                 error = None
             except BaseException as raised:  # also SystemExit, of a cell that calls exit()
                 error = raised
+                named = isinstance(error, NameError) and error.name in self._absent
+                has_data = not (named or isinstance(error, DataError))
             _flush(out, err)
-            if error is not None:
+            if not has_data:
+                self._absent |= bound
+                for name in bound & namespace.keys():
+                    del namespace[name]
+                self._send(json.dumps({"type": "stored"}))
+            elif error is not None:
                 self._show(error)
+            else:
+                self._absent -= bound
             self._call("post_run_cell")
             _flush(out, err)
-        return error is None
+        return error is None or not has_data
 
     def print(self, name: str, text: str) -> None:
         """Send what a stream got, up to MOST_CHARACTERS a cell."""
@@ -178,8 +201,9 @@ class _LateArchives:
         self._archives, self._fetch = dict(archives), fetch
 
     def find_spec(self, name: str, *_: object) -> None:
-        for archive in self._archives.pop(name, ()):
-            sys.path.append(self._fetch(archive))  # where the finder behind this one looks
+        paths = [self._fetch(archive) for archive in self._archives.get(name, ())]
+        self._archives.pop(name, None)
+        sys.path.extend(paths)  # where the finder behind this one looks
 
 
 def install(

@@ -27,6 +27,12 @@ TITLES = {  # of what the progress bar names
     "kit.zip": "the kit",
 }
 LATE = {"sympy": ["mpmath.zip", "sympy.zip"]}  # {module: archives that its first import fetches}
+IMAGES = (
+    "**In this page the images of CIFAR-10 are not there.** Cells that need them {here}; the others run. "
+    "To run all, type in the folder of the {folder}, on a computer: `./setup.sh {command}` "
+    "(on Windows: `python -m cs231n {command}`)."
+)
+SCRIPTS = ("store.js", "page.js", "files.js")
 POLICY = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src blob:; connect-src 'self'{cdn}; "
     "style-src 'self' 'unsafe-inline'; img-src data:; font-src data:; base-uri 'none'; form-action 'none'"
@@ -109,11 +115,33 @@ def _write_pages(out: Path, runtime: str, table: dict) -> list[Path]:
     cdn = f" {table['cdn'].partition('/pyodide/')[0]}/" if runtime == "cdn" else ""
     policy = html.escape(POLICY.format(cdn=cdn), quote=True)
     head = f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+    declaration = REPOSITORY / "cs231n" / "declaration.txt"
+    if declaration.is_file():  # what Download asks
+        question = html.escape(declaration.read_text(encoding="utf-8").strip(), quote=True)
+        head += f'<meta name="declaration" content="{question}">\n'
     scripts = '<link rel="stylesheet" href="web.css">\n'
-    scripts += "".join(f'<script src="{name}" defer></script>\n' for name in ("page.js", "files.js"))
+    names = ("store.js", "page.js", "files.js", "figure.js")
+    scripts += "".join(f'<script src="{name}" defer></script>\n' for name in names)
     paths = sorted((REPOSITORY / "notebooks").glob("[0-9]*.ipynb"))
-    site = render.Site(out, paths, head=head, notebook_head=scripts)
-    cards = [site.write_notebook(Outcome(path, nbformat.read(path, 4), 0.0, None)) for path in paths]
+    site, cards = render.Site(out, paths, head=head, notebook_head=scripts), []
+    for path in paths:
+        notebook = nbformat.read(path, as_version=4)
+        _say_what_does_not_run(notebook)
+        cards.append(site.write_notebook(Outcome(path, notebook, 0.0, None)))
     site.write_docs()
     site.write_index(cards, [], False)
     return site.written
+
+
+def _say_what_does_not_run(notebook: nbformat.NotebookNode) -> None:
+    """Put a note into the first section that needs the images; at the top if it is section 1."""
+    asks = [n for n, cell in enumerate(notebook.cells) if "get_CIFAR10_data(" in cell.source]
+    if not asks:
+        return
+    headings = [n for n in range(asks[0]) if notebook.cells[n].source.startswith("## ")]
+    if any(cell.get("outputs") for cell in notebook.cells):
+        note = IMAGES.format(here="keep the results that are stored here", folder="kit", command="run")
+    else:
+        note = IMAGES.format(here="say so", folder="assignment", command="start")
+    cell = nbformat.v4.new_markdown_cell(note)
+    notebook.cells.insert(headings[-1] + 1 if len(headings) > 1 else 1, cell)

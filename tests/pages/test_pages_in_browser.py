@@ -8,10 +8,7 @@ from cs231n.pages.execute import Outcome
 from cs231n.report import RESULTS
 from tests.pages.test_notebooks import PATHS
 from tests.support import ROOT
-from tests.support.web_site import BROWSER, QUIET
-
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install '.[browser]'")
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="needs chromium on the PATH: apt install chromium")
+from tests.support.browser import start_chromium
 
 PAGES = ["index", *(path.stem for path in [*PATHS, *(ROOT / "docs").glob("*.md")])]
 
@@ -30,10 +27,8 @@ def reports(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
-    with playwright.sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=BROWSER, args=QUIET)
+    with start_chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(params=[(1280, 900), (390, 844)], ids=["desk", "phone"])

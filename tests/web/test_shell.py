@@ -66,6 +66,24 @@ def test_check_hint_and_answer_work_as_in_a_notebook():
     assert messages[1]["data"]["text/plain"].strip() and messages[2]["text"] == "Question 1.1: right.\n"
 
 
+def test_cells_without_their_data_leave_the_stored_results():
+    """A cell that needs what such a cell binds has none either; all others run."""
+    cells = [
+        "from cs231n.data.errors import DataError\na = 0",
+        "a = 1\nprint('printed')\nraise DataError('CIFAR-10 is not in this page')",
+        "def mean():\n    return a / 2\nprint('runs')",
+        "b = mean()",
+        "b",
+        "c",
+        "a = 4",
+        "mean()",
+    ]
+    kinds = [message.get("text") or message.get("data") or message["type"] for message in run_cells(*cells)]
+    error = kinds.pop(5)
+    assert error.endswith("NameError: name 'c' is not defined")
+    assert kinds == ["printed\n", "stored", "runs\n", "stored", "stored", {"text/plain": "2.0"}]
+
+
 def test_a_module_is_fetched_when_it_is_first_imported():
     process = run_python(["-c", RUN, json.dumps([{"absent": ["absent.zip"]}, ["import absent"]])])
     assert "fetched absent.zip" in process.stdout

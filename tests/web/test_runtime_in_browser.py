@@ -1,0 +1,41 @@
+"""A runtime that cannot start: the page says why, and the next Run tries again."""
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+FAILURES = {
+    "worker.js": "worker.js: the server does not answer",
+    "site.json": "site.json: the server does not answer",
+    "pyodide.js": "pyodide.js: the server does not answer",
+    "numpy.zip": "numpy.zip: the server answers 404",
+    "pyodide.asm.wasm.packed": "pyodide.asm.wasm.packed: the server sent a part of it, or a damaged file",
+}
+
+
+@pytest.mark.parametrize(("name", "reason"), FAILURES.items(), ids=list(FAILURES))
+def test_a_runtime_that_does_not_start_says_why_and_the_next_run_tries_again(site, name, reason):
+    def fail(route):
+        if "not answer" in reason:
+            route.abort()
+        elif "404" in reason:
+            route.fulfill(status=404)
+        else:
+            route.fulfill(body=b"truncated")
+
+    site.page.route(f"**/{name}", fail)
+    site.press("Run cell 1")
+    site.wait_until(lambda: "does not start" in site.status())
+    assert reason in site.status() and site.status().endswith("Press Run to try again.")
+    assert site.prompts()[0] == "[not run]"
+    site.page.unroute(f"**/{name}")
+    assert site.run(1, "print(6 * 7)") == "42"
+    site.messages.clear()  # what the browser says of the failed request
+
+
+def test_sympy_that_cannot_be_loaded_is_tried_again(site):
+    site.page.route("**/sympy.zip", lambda route: route.abort())
+    assert "sympy.zip: the server does not answer" in site.run(1, "import sympy")
+    site.page.unroute("**/sympy.zip")
+    assert site.run(1, "import sympy\nprint(sympy.sqrt(8))") == "2*sqrt(2)"
+    site.messages.clear()
