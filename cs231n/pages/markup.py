@@ -14,6 +14,7 @@ __all__ = ["Heading", "PageText", "find_equations", "link_pages", "mathml", "pla
 
 NUMBERED = "align|equation|gather|multline"  # environments that LaTeX numbers unless starred
 CONVERTER = LatexToMathML(fancy_error=False, allow_unreliable_rendering=True)
+TAG = r"\\tag\{(\d+)\}"
 MENTION = re.compile(r"(^|[^\w)\]])\((\d+)\)(?!\w)")  # (16), and not f(16)
 PRINTED = re.compile(r"^( *)\((\d+)\)", re.M)  # a line of an output that begins with (16)
 LINK = re.compile(r'<a(?: class="eq-(\d+)")? href="([^"]*)"([^>]*)>(.*?)</a>', re.S)
@@ -42,7 +43,7 @@ def plain_text(markup: str) -> str:
 
 def find_equations(markdown: str) -> list[str]:
     r"""The numbers of the equations that a text defines with \tag."""
-    return re.findall(r"\\tag\{(\d+)\}", markdown)
+    return re.findall(TAG, markdown)
 
 
 def link_pages(markup: str, pages: Collection[str]) -> str:
@@ -79,18 +80,16 @@ def mathml(latex: str, display: bool) -> str:
         LatexError: the LaTeX cannot be converted.
     """
     latex = re.sub(rf"\\(begin|end){{({NUMBERED})}}", r"\\\1{\2*}", latex.strip())
-    if r"\tag" in latex and not re.match(rf"\\begin{{({NUMBERED})\*}}", latex):
-        latex = rf"\begin{{equation*}}{latex}\end{{equation*}}"
-    converted = CONVERTER.convert_with_local_state(latex, displaystyle=display)
+    numbers = find_equations(latex)
+    converted = CONVERTER.convert_with_local_state(re.sub(TAG, "", latex), displaystyle=display)
     if not display:
         return converted
-    numbers = find_equations(latex)
+    links = ""  # beside the formula: what is inside a <math> is read as one thing
     for number in numbers:
         own_id = "" if number == numbers[0] else f' id="eq-{number}"'
-        link = f'<a href="#eq-{number}"{own_id} aria-label="Equation {number}">({number})</a>'
-        converted = converted.replace(f"<mtext>({number})</mtext>", f"<mtext>{link}</mtext>")
+        links += f'<a href="#eq-{number}"{own_id} aria-label="Equation {number}">({number})</a>'
     first_id = f' id="eq-{numbers[0]}"' if numbers else ""
-    return f'<span class="equation"{first_id}>{converted}</span>'
+    return f'<span class="equation"{first_id}>{converted}{links}</span>'
 
 
 def _mathml_or_source(latex: str, display: bool) -> str:

@@ -9,6 +9,7 @@ from cs231n.report import RESULTS
 from tests.pages.test_notebooks import PATHS
 from tests.support import ROOT
 from tests.support.browser import start_chromium
+from tests.support.web_site import serious_findings
 
 PAGES = ["index", *(path.stem for path in [*PATHS, *(ROOT / "docs").glob("*.md")])]
 
@@ -83,7 +84,7 @@ def test_answers_are_shown_when_they_are_opened(opened, path):
     cells = nbformat.read(path, 4).cells
     folded = [cell for cell in cells if cell.metadata.get("jupyter", {}).get("source_hidden")]
     folded += [cell for cell in cells if cell.cell_type == "markdown" and "<details>" in cell.source]
-    answers = page.locator("main details")
+    answers = page.locator("main details:not(.code)")
     assert answers.count() == len({cell.id for cell in folded})
     for answer in answers.all()[:3]:
         inside = answer.locator("p, pre").first
@@ -182,3 +183,37 @@ def test_without_a_script_there_is_no_search_box(browser, reports):
     page.goto((reports / "index.html").as_uri())
     assert page.locator("h1").is_visible() and page.locator("input").count() == 0
     context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", ["index", "2_batchnorm_gradient", "classroom"])
+def test_nothing_serious_for_those_who_use_a_keyboard_or_a_screen_reader(opened, name, scheme):
+    page, _ = opened(name)
+    page.emulate_media(color_scheme=scheme)
+    page.keyboard.type("/batchnorm")
+    page.locator("search li").first.wait_for()
+    assert serious_findings(page) == []
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_code_that_draws_is_folded_and_other_code_is_open(opened, path):
+    page, _ = opened(path.stem)
+    cells = [cell for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
+    drawn = ["figure" in cell.metadata.get("tags", []) for cell in cells]
+    folded = page.locator(".code_cell").evaluate_all(
+        "cells => cells.map(c => !!c.querySelector('details.code'))"
+    )
+    assert folded == drawn and any(drawn)
+    assert not page.locator("details.code pre").first.is_visible()
+    assert page.locator("details.code ~ .output_wrapper img, .output_png img").first.is_visible()
+
+
+def test_code_can_be_copied(opened):
+    page, _ = opened("1_gradient_checking")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    code = page.locator(".input_area").first
+    code.hover()
+    code.get_by_role("button", name="Copy").click()
+    code.get_by_role("button", name="Copied").wait_for()
+    source = nbformat.read(PATHS[0], 4).cells[1].source
+    assert page.evaluate("navigator.clipboard.readText()").strip() == source

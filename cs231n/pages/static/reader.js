@@ -1,5 +1,16 @@
 // What a page can do beyond being read. Without this script everything is still there.
 "use strict";
+
+// What scrolls sideways can be reached by keyboard.
+function makeReachable(node) {
+  for (const part of node.querySelectorAll("pre, table, .equation, .rendered_html p, .rendered_html ul, .output_subarea")) {
+    if (part.scrollWidth > part.clientWidth) part.tabIndex = 0;
+  }
+}
+makeReachable(document);
+addEventListener("resize", () => makeReachable(document));
+document.querySelectorAll("details").forEach((node) => node.addEventListener("toggle", () => makeReachable(node)));
+
 (() => {
   // ---- an equation beside the number that mentions it, on hover and on focus; Escape hides it
   const card = document.createElement("div");
@@ -38,6 +49,21 @@
     });
   }
   document.addEventListener("keydown", (event) => event.key === "Escape" && hide());
+
+  // ---- copy the code of a cell, as it stands there
+  for (const pre of document.querySelectorAll(".input_area pre, .text_cell_render pre")) {
+    const wrapper = document.createElement("div"), button = document.createElement("button");
+    wrapper.className = "copyable";
+    button.type = "button";
+    button.textContent = "Copy";
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(wrapper.querySelector("textarea")?.value ?? pre.textContent);
+      button.textContent = "Copied";
+      setTimeout(() => (button.textContent = "Copy"), 2000);
+    });
+    pre.replaceWith(wrapper);
+    wrapper.append(pre, button);
+  }
 
   // ---- search: "/" goes to the box, the arrow keys go through the results, Escape ends it
   const input = Object.assign(document.createElement("input"), { type: "search", placeholder: "Search" });
