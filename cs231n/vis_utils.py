@@ -115,11 +115,13 @@ def draw_graph(
         )
     for (start, end), label in (labels or {}).items():
         (x0, y0), (x1, y1) = places[start], places[end]
-        at = (x0, (y0 + y1) / 2) if x0 == x1 else (x0 + 0.12, y0 + 0.53)  # a slanted arrow: where it starts
+        # Over the middle of a vertical arrow; to the right of a slanted one, above the box where it starts.
+        x, y, align = (x0, (y0 + y1) / 2, "center") if x0 == x1 else (x0 - 0.36, y0 + 0.55, "left")
         axes.text(
-            *at,
+            x,
+            y,
             label,
-            ha="center",
+            ha=align,
             va="center",
             fontsize=10,
             bbox={"boxstyle": "round,pad=0.2", "facecolor": "white", "edgecolor": "none"},

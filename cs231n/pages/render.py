@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, TypedDict
 import jinja2
 import nbformat
 from fontTools import subset
+from fontTools.ttLib import TTFont
 from nbconvert.exporters import HTMLExporter
 from nbformat import NotebookNode
 from pygments.formatters import HtmlFormatter
@@ -212,8 +213,27 @@ def _font_url(page: str) -> str:
     out = io.BytesIO()
     with subset.load_font(path, options) as whole:
         glyphs.subset(whole)
+        _narrow_roots(whole)
         subset.save_font(whole, out, options)
     return "data:font/woff;base64," + base64.b64encode(out.getvalue()).decode("ascii")
+
+
+def _narrow_roots(font: TTFont) -> None:
+    """Make all sizes of the root sign as wide as the smallest.
+
+    Chromium makes each root as wide as the widest sign, and would leave a gap after the others.
+    """
+    variants = font["MATH"].table.MathVariants
+    sign = font.getBestCmap()[ord("√")]
+    sizes = variants.VertGlyphConstruction[variants.VertGlyphCoverage.glyphs.index(sign)]
+    parts = sizes.GlyphAssembly.PartRecords if sizes.GlyphAssembly else []
+    names = {record.VariantGlyph for record in sizes.MathGlyphVariantRecord} | {part.glyph for part in parts}
+    width = font["hmtx"][sign][0]
+    for name in names - {sign}:
+        glyph, (advance, bearing) = font["glyf"][name], font["hmtx"][name]
+        glyph.coordinates.scale((width / advance, 1))
+        glyph.recalcBounds(font["glyf"])
+        font["hmtx"][name] = (width, round(bearing * width / advance))
 
 
 def _css(page: str) -> str:
@@ -222,4 +242,4 @@ def _css(page: str) -> str:
     css = (TEMPLATES / "style.css").read_text(encoding="utf-8")
     if "<math" in page:
         css += f"@font-face {{ font-family: 'STIX Two Math subset'; src: url({_font_url(page)}); }}\n"
-    return f"{light}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}\n{css}"
+    return f"{light}\n@media screen and (prefers-color-scheme: dark) {{\n{dark}\n}}\n{css}"

@@ -217,3 +217,39 @@ def test_code_can_be_copied(opened):
     code.get_by_role("button", name="Copied").wait_for()
     source = nbformat.read(PATHS[0], 4).cells[1].source
     assert page.evaluate("navigator.clipboard.readText()").strip() == source
+
+
+A4 = 688  # CSS pixels between margins of 14 mm
+CUT_OFF = """[...document.querySelectorAll("main *")].filter(node => {
+    const style = getComputedStyle(node), box = node.getBoundingClientRect();
+    return box.width && (box.right > innerWidth + 1 || (node.scrollWidth > node.clientWidth + 1
+        && node.clientWidth && style.overflowX != "visible"));
+}).map(node => node.tagName + " " + node.textContent.slice(0, 60))"""
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_nothing_is_cut_off_on_paper_and_links_are_shown(browser, reports, name):
+    page = browser.new_page(viewport={"width": A4, "height": 1000}, color_scheme="dark")
+    page.emulate_media(media="print")
+    page.goto((reports / f"{name}.html").as_uri())
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    assert page.evaluate(CUT_OFF) == []
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    outside = page.locator("main a[href^=http]").first
+    if outside.count():
+        shown = outside.evaluate("a => getComputedStyle(a, '::after').content")
+        assert outside.get_attribute("href") in shown
+    assert not page.locator("header, .contents, .to-top").first.is_visible()
+    assert page.pdf(format="A4").startswith(b"%PDF")
+    page.close()
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_a_square_root_ends_where_its_content_ends(opened, path):
+    page, _ = opened(path.stem)
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    right = "node => node.getBoundingClientRect().right"
+    gaps = page.evaluate(
+        f"[...document.querySelectorAll('msqrt')].map(m => ({right})(m) - ({right})(m.lastElementChild))"
+    )
+    assert gaps and max(map(abs, gaps)) < 1
