@@ -16,7 +16,7 @@ STILTED = [
     r"have not already paid for",
     r"if you do not say",
     r"what (is left|remains|stays):|what (it|they) cost the reader",
-    r"\b(an?|one) \w+ an? (line|trial|iteration|epoch|row|batch|student|worker|exercise|argument|day|step|command)\b",
+    r"\b(an?|one) \w+ an? (line|trial|iteration|epoch|row|batch|student|worker|exercise|argument|day)\b",
     r"points in the mean\b",
     r"\bseed: of\b",
     r"\bby machine\b",
