@@ -23,7 +23,7 @@ from classroom.releasing.blanks import blank_functions
 from classroom.releasing.cards import refuse_missing_cards
 from classroom.releasing.leaks import Fragments, answer_fragments, find_leaks, solution_fragments
 from classroom.releasing.notebooks import ModelAnswer, blank_notebook, cards_in, model_answers
-from classroom.releasing.platforms import EXECUTABLE, PLATFORMS
+from classroom.releasing.platforms import EXECUTABLE, PLATFORMS, PlatformError
 from cs231n.common.files import REPOSITORY, zip_of
 
 __all__ = ["LeakError", "add_arguments", "learner_edition", "main", "refuse_leaks", "release"]
@@ -39,6 +39,7 @@ SHIPPED = (
     "datasets/README.md",
     "docs/assistants.md",
     "setup.sh",
+    "setup.ps1",
     "requirements.txt",
     "requirements.lock",
     "pyproject.toml",
@@ -170,6 +171,7 @@ def release(
     Raises:
         ManifestError: the manifest does not fit the kit.
         LeakError: something of a solution would be handed out; nothing is written.
+        PlatformError: what the platform needs cannot be made; nothing is written.
         FileExistsError: something is there already; with replace, if that would lose a file that the
             new release does not have.
     """
@@ -182,11 +184,13 @@ def release(
     if not replace:
         _refuse_overwriting(paths)
     files, fragments = learner_edition(exercises, root, declaration)
+    refuse_leaks(files, fragments)
     if platform:
         more = PLATFORMS[platform].make_files(exercises, files, out.name, root)
+        if place != "zip":  # an autograder holds the solutions
+            refuse_leaks(more, fragments)
     if place == "inside":
         files |= more
-    refuse_leaks(files | more if place == "folder" else files, fragments)
     contents: list[Target] = [
         files,
         _zip_folder(files, out.name),
@@ -256,7 +260,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--for",
         dest="platform",
         choices=sorted(PLATFORMS),
-        help="also make what this platform needs: see docs/platforms.md",
+        help="also make what this platform needs (docs/platforms.md), or a site (web, docs/classroom.md)",
     )
     parser.add_argument("--replace", action="store_true", help="put the release in the place of an old one")
 
@@ -269,7 +273,7 @@ def main(arguments: argparse.Namespace) -> int:
         targets = release(
             exercises, arguments.out, arguments.platform, arguments.replace, declaration=declaration
         )
-    except (ManifestError, LeakError, OSError) as error:
+    except (ManifestError, LeakError, PlatformError, OSError) as error:
         print(f"release: {error}", file=sys.stderr)
         return 1
     points = sum(exercise.points for exercise in exercises)

@@ -316,3 +316,9 @@ def test_the_sliders_start_at_the_still_figure_and_each_changes_it(picture_and_s
         for step in (-slider.step, slider.step):
             points, texts = content(picture(**start | {slider.description: slider.value + step}))
             assert points != content(picture())[0] and texts[1:] != content(picture())[1][1:]
+
+
+@pytest.mark.parametrize("edition", [cells, learner_cells])
+def test_one_cell_has_the_tag_by_which_the_web_page_finds_its_figure(edition):
+    (cell,) = (cell for cell in edition() if "explorable" in tags(cell))
+    assert cell.source.startswith("sliders =")

@@ -1,7 +1,5 @@
 """The pages as a reader's browser shows them: with no network, on a desk and on a phone."""
 
-import shutil
-
 import nbformat
 import pytest
 
@@ -9,14 +7,9 @@ from cs231n.pages import render
 from cs231n.pages.execute import Outcome
 from cs231n.report import RESULTS
 from tests.pages.test_notebooks import PATHS
-
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install '.[browser]'")
-BROWSER = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="needs chromium on the PATH: apt install chromium")
+from tests.support.browser import start_chromium
 
 PAGES = ["index", *(path.stem for path in PATHS)]
-QUIET = """--no-sandbox --disable-gpu --disable-background-networking --disable-component-update
-    --disable-sync --no-first-run""".split()
 
 
 @pytest.fixture(scope="module")
@@ -31,10 +24,8 @@ def reports(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
-    with playwright.sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=BROWSER, args=QUIET)
+    with start_chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(params=[(1280, 900), (390, 844)], ids=["desk", "phone"])

@@ -3,13 +3,20 @@
 import contextlib
 import functools
 import http.server
-import shutil
 import threading
 import time
 
-BROWSER = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
-QUIET = """--no-sandbox --disable-gpu --disable-background-networking --disable-component-update
-    --disable-sync --no-first-run""".split()
+from cs231n.data.errors import DataError
+from cs231n.web.runtime import RuntimeFile, find_files
+from tests.support.browser import skip_or_fail
+
+AXE = RuntimeFile(
+    client="npm",
+    package="axe-core@4.14.1",
+    member="package/axe.min.js",
+    size=653780,
+    sha256="29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c",
+)
 
 
 class _Silent(http.server.SimpleHTTPRequestHandler):
@@ -100,6 +107,21 @@ class Site:
         areas = "cell => [...cell.querySelectorAll('.output_area')].map(area => area.textContent)"
         found = self.page.evaluate(f"[...document.querySelectorAll('.code_cell')].map({areas})")
         return [[line for line in "\n".join(areas).split("\n") if line.strip()] for areas in found]
+
+    def serious_findings(self, within=None):
+        """The serious findings of axe-core, of the page or a part of it: [(rule, the HTML it is about)]."""
+        try:
+            axe = find_files([AXE])["axe.min.js"].read_text(encoding="utf-8")
+        except DataError as error:
+            skip_or_fail(f"needs axe-core: {error}")
+        self.page.evaluate(axe)
+        run = "within => axe.run(within || document).then(result => result.violations)"
+        found = self.page.evaluate(run, within)
+        return [
+            (rule["id"], sorted({node["html"][:150] for node in rule["nodes"]})[:20])
+            for rule in found
+            if rule["impact"] in ("serious", "critical")
+        ]
 
 
 def serve_folder(folder):

@@ -5,12 +5,14 @@ import io
 import json
 import os
 import re
+import sys
 import tarfile
 
 import pytest
 
 from cs231n.data.errors import DataError
 from cs231n.web import runtime
+from tests.support import browser
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the npm of this test is a shell script")
 
@@ -75,3 +77,15 @@ def test_the_table_pins_every_file():
         assert re.fullmatch(r"[0-9a-f]{64}", file.sha256) and file.size > 1000
         assert re.search(r"\w(@|==)\d+\.\d+\.\d+$", file.package)
     assert table["cdn"].startswith("https://")
+
+
+@pytest.mark.parametrize(("required", "outcome"), [("", pytest.skip.Exception), ("1", pytest.fail.Exception)])
+@pytest.mark.parametrize("missing", ["chromium", "playwright"])
+def test_a_missing_browser_is_no_pass_where_it_is_required(monkeypatch, required, outcome, missing):
+    pytest.importorskip("playwright")
+    monkeypatch.setenv("CS231N_REQUIRE_BROWSER", required)
+    monkeypatch.setattr(browser, "BROWSER", None)
+    if missing == "playwright":
+        monkeypatch.setitem(sys.modules, "playwright.sync_api", None)
+    with pytest.raises(outcome, match=f"needs {missing}"), browser.start_chromium():
+        pass

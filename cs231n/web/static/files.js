@@ -73,8 +73,11 @@ function checkAll() {
 }
 
 function download() {
-  note.textContent = "packing";
-  ask({ type: "pack" });
+  const question = document.querySelector("meta[name=declaration]")?.content;  // about the use of assistants
+  const how = '"none", or "for explanations: ..." or "for code: ...", with which and what for.';
+  const declaration = question ? prompt(`${question} Write ${how}`)?.trim() : "";
+  note.textContent = question && !declaration ? "Nothing is packed: your class asks how you used assistants." : "packing";
+  if (declaration || !question) ask({ type: "pack", declaration });
 }
 
 addEventListener("packed", ({ detail }) => {
@@ -88,17 +91,20 @@ picker.addEventListener("change", async () => {
   picker.value = "";
 });
 
+// The zip has all files, and of each notebook the cells that are not as handed out.
 addEventListener("opened", ({ detail }) => {
-  for (const [name, value] of Object.entries(detail.files)) keep(name, value, editable[name]);
+  const texts = new Map(Object.entries(detail.files));
   for (const [notebook, sources] of Object.entries(detail.cells)) {
     const stem = notebook.split("/").pop().replace(".ipynb", "");
-    for (const [id, value] of Object.entries(sources)) {
-      const cell = stem + ".html" === page && cells.find(({ node }) => node.id === `cell-id=${id}`);
-      if (cell) { edit(cell, false, value); cell.area.value = value; typed(cell, value); } else keep(`${stem}.html cell-id=${id}`, value);
-    }
+    for (const name of kept().keys()) if (name.startsWith(`${stem}.html `)) texts.set(name, undefined);
+    for (const [id, text] of Object.entries(sources)) texts.set(`${stem}.html cell-id=${id}`, text);
   }
-  if (editor) showFile(path);
-  note.textContent = "The files and the cells of the zip are here now.";
+  for (const [name, text] of texts) {
+    keep(name, text, editable[name]);
+    adopt(name);
+  }
+  note.textContent = "The files, the cells and the answers of the zip are here now.";
 });
 
+addEventListener("adopt", ({ detail }) => { if (editor && detail.name === path) showFile(path); });
 addEventListener("refused", ({ detail }) => { note.textContent = detail.text; });
