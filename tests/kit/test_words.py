@@ -55,7 +55,8 @@ def text_of(path) -> str:
     return path.read_text("utf-8")
 
 
-READ = [ROOT / name for name in ("README.md", "SECURITY.md", "CHANGELOG.md", "CITATION.cff", "setup.sh")]
+READ = [ROOT / name for name in ("README.md", "SECURITY.md", "CHANGELOG.md", "CITATION.cff")]
+READ += [ROOT / name for name in ("setup.sh", "setup.ps1", "environment.yml")]
 READ += [p for folder in FOLDERS for p in sorted((ROOT / folder).rglob("*")) if p.suffix in KINDS]
 
 
