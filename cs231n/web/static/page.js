@@ -13,19 +13,6 @@ fetch("editable.json").then((response) => response.json()).then((files) => {
 }).catch(() => { /* without a server the page can be read */ });
 let worker = null, ready = false, running = null, queue = [], count = 0, started = 0, clock = null;
 
-function element(tag, properties = {}, ...children) {
-  const node = Object.assign(document.createElement(tag), properties);
-  node.append(...children);
-  return node;
-}
-
-function button(text, action, label = "") {
-  const node = element("button", { type: "button", textContent: text });
-  if (label) node.setAttribute("aria-label", `${text} ${label}`);
-  node.addEventListener("click", action);
-  return node;
-}
-
 // ---- cells: of code, and places for words
 function makeCell(node, pre, source, label) {
   const cell = { node, pre, source, label, area: null };
@@ -57,7 +44,7 @@ function makeCodeCell(node, index) {
   cell.tools.prepend(button(isCheck ? "Check" : "Run", run, cell.label));
   if (isCheck) addHints(cell);
   if (index) cell.edit.before(button("Run all above", () => runCells(cells.slice(0, index)), cell.label));
-  node.querySelector(".input_area").after(cell.tools);
+  (node.querySelector("details.code") || node.querySelector(".input_area")).after(cell.tools);
   return cell;
 }
 
@@ -90,10 +77,6 @@ function makeAnswer(node) {
   return cell;
 }
 
-function storedOutputs(cell) {
-  return cell.stored.map((output) => output.cloneNode(true));
-}
-
 function text(cell) {
   return cell.area ? cell.area.value : cell.source;
 }
@@ -120,6 +103,7 @@ function edit(cell, value) {
     cell.pre.after(cell.area);
   }
   cell.area.value = value;
+  cell.node.querySelector("details.code")?.setAttribute("open", "");
   cell.pre.hidden = cell.edit.hidden = true;
   fit(cell);
 }
@@ -179,12 +163,24 @@ function say(message, more = "", fraction = undefined) {
 }
 
 // ---- the runtime
-function start() {
+// A worker from a blob inherits the policy of this page; one from an address would have none. The largest script is
+// packed, since few servers compress, and the policy lets it run as a part of that blob alone.
+let code = null;
+async function unpack(name) {
+  const { body } = await fetch(name);
+  return new Response(body.pipeThrough(new DecompressionStream("gzip"))).blob();
+}
+
+async function start() {
   ready = false;
-  // A worker from a blob inherits the policy of this page; one from an address would have none.
+  const waits = worker = { terminate() {} };
+  say("Loading: Python");
+  code ||= await unpack("runtime/pyodide.asm.js.packed").catch(() => null);
+  if (worker !== waits) return;  // stopped in the meantime
+  if (!code) return handle({ type: "failed", text: "pyodide.asm.js.packed cannot be loaded" });
   const script = `try { importScripts(${JSON.stringify(new URL("worker.js", base).href)}); } catch {
     postMessage({ type: "failed", text: "worker.js: the server does not answer" }); }`;
-  worker = new Worker(URL.createObjectURL(new Blob([script], { type: "text/javascript" })));
+  worker = new Worker(URL.createObjectURL(new Blob([code, script], { type: "text/javascript" })));
   worker.onmessage = ({ data }) => handle(data);
   worker.onerror = (event) => handle({ type: "failed", text: event.message || "the worker cannot be started" });
   worker.postMessage({ type: "start", base });
@@ -298,16 +294,6 @@ function ask(message) {
   else waiting.push(message);
 }
 
-// What scrolls sideways can be reached by keyboard.
-function makeReachable(node) {
-  for (const part of node.querySelectorAll("pre, table, .equation, .rendered_html p, .rendered_html ul, .output_subarea")) {
-    if (part.scrollWidth > part.clientWidth) part.tabIndex = 0;
-  }
-}
-makeReachable(document);
-addEventListener("resize", () => makeReachable(document));
-document.querySelectorAll("details").forEach((node) => node.addEventListener("toggle", () => makeReachable(node)));
-
 // ---- progress: the last verdict of each exercise
 function keepVerdicts(text) {
   const total = text.match(/ of (\d+)(?:,| exercises passed)/)?.[1];
@@ -323,50 +309,6 @@ function progress() {
   return verdicts.length ? `${passed}${total ? ` of ${total}` : ""} exercises passed` : "";
 }
 if (progress()) say("", progress());
-
-// ---- outputs
-function mark(cell, prompt) {
-  cell.prompt.textContent = prompt;
-}
-
-function append(cell, kind, message) {
-  const last = cell.output.lastElementChild;
-  if (kind !== "error" && last?.dataset.kind === kind) {
-    last.querySelector("pre").append(message);
-    return;
-  }
-  const pre = element("pre", { textContent: message });
-  const area = element("div", { className: "output_area" },
-    element("div", { className: `output_subarea output_text output_${kind}` }, pre));
-  area.dataset.kind = kind;
-  cell.output.append(area);
-}
-
-function show(cell, data, metadata) {
-  if ("application/vnd.jupyter.widget-view+json" in data) {  // its script is not here
-    if (cell.node?.nextElementSibling?.matches(".explorable")) append(cell, "stdout", "The sliders are in the figure below.");
-    return;
-  }
-  const area = element("div", { className: "output_area" });
-  if ("application/x-stored-figure" in data) {
-    const figure = cell.figures.shift();
-    const note = figure ? "This is the figure that is stored with the notebook. This edition has no matplotlib, so it draws none."
-      : "This edition has no matplotlib, so it draws no figure.";
-    area.append(figure ? figure.cloneNode(true) : element("pre", { textContent: data["text/plain"] }),
-      element("p", { className: "time", textContent: note }));
-  } else if ("image/png" in data) {
-    const alt = metadata["image/png"]?.alt || data["text/plain"] || "";
-    area.append(element("img", { src: `data:image/png;base64,${data["image/png"]}`, alt }));
-  } else if ("text/html" in data) {  // scripts do not run: the page's policy; a refresh would leave the page
-    const { body } = new DOMParser().parseFromString(data["text/html"], "text/html");
-    body.querySelectorAll("meta, link, base, iframe, object, embed, form").forEach((node) => node.remove());
-    area.append(element("div", { className: "output_subarea rendered_html" }, ...body.childNodes));
-  } else {
-    area.append(element("div", { className: "output_subarea output_text" },
-      element("pre", { textContent: data["text/plain"] })));
-  }
-  cell.output.append(area);
-}
 
 document.querySelector("main").prepend(element("div", { className: "cell_tools" },
   button("Run all", () => runCells(cells)), filesButton,
