@@ -29,7 +29,7 @@ class Heading(NamedTuple):
 def short_id(heading: str) -> str:
     """The id of a heading: "section-4" and "exercise-6" where it is numbered, else as GitHub makes it."""
     heading = re.sub(r"\s", " ", heading.strip()).lower()
-    if number := re.match(r"(\d+)\. ", heading):
+    if number := re.match(r"(\d+)\.? ", heading):
         return f"section-{number[1]}"
     if numbered := re.match(r"(\w+ \d+):", heading):
         return numbered[1].replace(" ", "-")

@@ -3,27 +3,12 @@
 import nbformat
 import pytest
 
-from cs231n.pages import render
-from cs231n.pages.execute import Outcome
-from cs231n.report import RESULTS
 from tests.pages.test_notebooks import PATHS
 from tests.support import ROOT
 from tests.support.browser import start_chromium
 from tests.support.web_site import serious_findings
 
 PAGES = ["index", *(path.stem for path in [*PATHS, *(ROOT / "docs").glob("*.md")])]
-
-
-@pytest.fixture(scope="module")
-def reports(tmp_path_factory):
-    """The pages of the notebooks as they are stored."""
-    folder = tmp_path_factory.mktemp("reports")
-    outcomes = [Outcome(path, nbformat.read(path, 4), 1.0, None) for path in PATHS]
-    site = render.Site(folder, PATHS)
-    cards = [site.write_notebook(outcome) for outcome in outcomes]
-    site.write_docs()
-    site.write_index(cards, [(name, "not measured") for name in RESULTS], False)
-    return folder
 
 
 @pytest.fixture(scope="module")
