@@ -157,12 +157,24 @@ function say(message, more = "", fraction = undefined) {
 }
 
 // ---- the runtime
-function start() {
+// A worker from a blob inherits the policy of this page; one from an address would have none. The largest script is
+// packed, since few servers compress, and the policy lets it run as a part of that blob alone.
+let code = null;
+async function unpack(name) {
+  const { body } = await fetch(name);
+  return new Response(body.pipeThrough(new DecompressionStream("gzip"))).blob();
+}
+
+async function start() {
   ready = false;
-  // A worker from a blob inherits the policy of this page; one from an address would have none.
+  const waits = worker = { terminate() {} };
+  say("Loading: Python");
+  code ||= await unpack("runtime/pyodide.asm.js.packed").catch(() => null);
+  if (worker !== waits) return;  // stopped in the meantime
+  if (!code) return handle({ type: "failed", text: "pyodide.asm.js.packed cannot be loaded" });
   const script = `try { importScripts(${JSON.stringify(new URL("worker.js", base).href)}); } catch {
     postMessage({ type: "failed", text: "worker.js: the server does not answer" }); }`;
-  worker = new Worker(URL.createObjectURL(new Blob([script], { type: "text/javascript" })));
+  worker = new Worker(URL.createObjectURL(new Blob([code, script], { type: "text/javascript" })));
   worker.onmessage = ({ data }) => handle(data);
   worker.onerror = (event) => handle({ type: "failed", text: event.message || "the worker cannot be started" });
   worker.postMessage({ type: "start", base });
