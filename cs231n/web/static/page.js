@@ -249,6 +249,7 @@ function handle(message) {
     clearInterval(clock);
     mark(running, `[${++count}]`);
     makeReachable(running.output);
+    linkEquations(running.output);
     running = null;
     if (!message.ok) queue.splice(0).forEach((cell) => mark(cell, "[not run]"));
     next();
