@@ -33,6 +33,7 @@ SHIPPED = (
     "cs231n/**/*.py",
     "cs231n/**/*.json",
     "cs231n/pages/templates/*",
+    "cs231n/pages/static/*",
     "cs231n/web/compile.mjs",
     "cs231n/web/static/*",
     "notebooks/*.ipynb",
