@@ -25,7 +25,7 @@ TITLES = {  # of what the progress bar names
     "numpy.zip.packed": "NumPy",
     "kit.zip.packed": "the kit",
 }
-LATE = {"sympy": ["mpmath.zip.packed", "sympy.zip.packed"]}  # {module: archives that its first import fetches}
+LATE = {"sympy": ["mpmath.zip.packed", "sympy.zip.packed"]}  # {module: what its first import fetches}
 IMAGES = (
     "**In this page the images of CIFAR-10 are not there.** Cells that need them {here}; the others run. "
     "To run all, type in the folder of the {folder}, on a computer: `./setup.sh {command}` "
@@ -87,7 +87,8 @@ def _runtime_contents(files: dict[str, Path]) -> dict[str, bytes]:
         if name.startswith("pyodide.asm."):  # few servers compress, so the file is compressed
             contents[f"{name}.packed"] = gzip.compress(path.read_bytes(), mtime=0)
         elif name.endswith((".zip", ".whl")):
-            contents[f"{name.removesuffix('.zip').partition('-')[0]}.zip.packed"] = compile_pinned(path, cache)
+            stem = name.removesuffix(".zip").partition("-")[0]
+            contents[f"{stem}.zip.packed"] = compile_pinned(path, cache)
         elif not name.endswith("-lock.json"):
             contents[name] = path.read_bytes()
     with tempfile.TemporaryDirectory() as temp:

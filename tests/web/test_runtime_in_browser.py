@@ -14,7 +14,7 @@ FAILURES = {
 }
 
 LIBRARIES = """
-import asyncio, doctest, email, html, http.client, logging, multiprocessing, pydoc, unittest, zipfile
+import asyncio, doctest, email, html, http.client, logging, multiprocessing, pydoc, unittest.mock, zipfile
 from numpy import *
 import numpy as np, numpy.ma, numpy.polynomial, numpy.testing, numpy.lib.recfunctions
 import sympy, sympy.parsing.sympy_parser, sympy.plotting, sympy.stats, sympy.physics.units
