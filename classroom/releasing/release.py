@@ -39,6 +39,7 @@ SHIPPED = (
     "datasets/README.md",
     "docs/assistants.md",
     "setup.sh",
+    "setup.ps1",
     "requirements.txt",
     "requirements.lock",
     "pyproject.toml",
