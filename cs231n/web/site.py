@@ -66,9 +66,9 @@ def _write_runtime(out: Path, runtime: str, files: dict[str, Path], table: dict)
     folder.mkdir(exist_ok=True)
     rows: list[dict[str, object]] = []
     lock = json.loads(files["pyodide-lock.json"].read_bytes())
-    site: dict[str, object] = {"files": rows, "late": LATE, "lock": {"info": lock["info"], "packages": {}}}
+    site = {"files": rows, "late": LATE, "lock": {"info": lock["info"], "packages": {}}}
     if runtime == "cdn":
-        site |= {"cdn": table["cdn"], "packages": table["cdn_packages"]}
+        rows += _cdn_files(lock["packages"], table)
     for name, content in _runtime_contents(files).items():
         with atomic_write(folder / name) as file:
             file.write(content)
@@ -78,6 +78,24 @@ def _write_runtime(out: Path, runtime: str, files: dict[str, Path], table: dict)
         with atomic_write(path) as file:
             file.write(json.dumps(value).encode())
     return [path for path in folder.iterdir() if path.is_file()]
+
+
+def _cdn_files(packages: dict[str, dict], table: dict) -> list[dict[str, object]]:
+    """Of each wheel that the worker takes from the CDN its address and its digest in the lock file."""
+    names = list[str](table["cdn_packages"])
+    for name in names:
+        names += [other for other in packages[name]["depends"] if other not in names]
+    return [
+        {
+            "name": file,
+            "address": table["cdn"] + file,
+            "sha256": packages[name]["sha256"],
+            "size": 0,
+            "title": name,
+        }
+        for name in names
+        for file in [packages[name]["file_name"]]
+    ]
 
 
 def _runtime_contents(files: dict[str, Path]) -> dict[str, bytes]:
@@ -110,7 +128,7 @@ def _kit_files() -> dict[str, bytes]:
 
 
 def _write_pages(out: Path, runtime: str, table: dict) -> list[Path]:
-    cdn = f" {table['cdn'].partition('/pyodide/')[0]}/" if runtime == "cdn" else ""
+    cdn = f" {table['cdn']}" if runtime == "cdn" else ""
     policy = html.escape(POLICY.format(cdn=cdn), quote=True)
     head = f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
     declaration = REPOSITORY / "cs231n" / "declaration.txt"
