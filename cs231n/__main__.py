@@ -20,7 +20,7 @@ COMMANDS = {  # each is a module of cs231n.commands
     "search": "search over hyper-parameters, here or on a cluster",
     "submit": "check the exercises and pack them into one zip to hand in",
 }
-NEED_NOTEBOOKS = ("start", "run", "web", "submit")  # they work on the folder of the project
+NEED_PROJECT = ("start", "setup", "run", "web", "submit")  # they work on the folder of the project
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -34,9 +34,9 @@ def main(argv: list[str] | None = None) -> int:
     }
     argv = sys.argv[1:] if argv is None else argv
     command = argv[0] if argv and argv[0] in COMMANDS else parser.parse_args(argv).command
-    if command in NEED_NOTEBOOKS and not (REPOSITORY / "notebooks").is_dir():
+    if command in NEED_PROJECT and not (REPOSITORY / "setup.sh").is_file():
         print(
-            f"{command}: needs the notebooks, and this cs231n was installed without them; "
+            f"{command}: needs the folder of the project, and this cs231n was installed without it; "
             "try: the same command in a copy of the project",
             file=sys.stderr,
         )

@@ -138,14 +138,15 @@ def _write_pages(out: Path, runtime: str, table: dict) -> list[Path]:
     scripts = '<link rel="stylesheet" href="web.css">\n'
     names = ("store.js", "page.js", "files.js", "figure.js")
     scripts += "".join(f'<script src="{name}" defer></script>\n' for name in names)
-    paths, cards = sorted((REPOSITORY / "notebooks").glob("[0-9]*.ipynb")), []
+    paths = sorted((REPOSITORY / "notebooks").glob("[0-9]*.ipynb"))
+    site, cards = render.Site(out, paths, head=head, notebook_head=scripts), []
     for path in paths:
         notebook = nbformat.read(path, as_version=4)
         _say_what_does_not_run(notebook)
-        outcome = Outcome(path, notebook, 0.0, None)
-        cards.append(render.write_page(outcome, out, head + scripts))
-    render.write_index(cards, [], False, out, head)
-    return [out / name for name in ("index.html", *(card["page"] for card in cards))]
+        cards.append(site.write_notebook(Outcome(path, notebook, 0.0, None)))
+    site.write_docs()
+    site.write_index(cards, [], False)
+    return site.written
 
 
 def _say_what_does_not_run(notebook: nbformat.NotebookNode) -> None:

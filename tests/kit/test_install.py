@@ -7,19 +7,22 @@ from importlib.util import find_spec
 
 import pytest
 
-from cs231n.__main__ import NEED_NOTEBOOKS
+from cs231n.__main__ import NEED_PROJECT
 from tests.support import ROOT
 from tests.support.python import run_python
 
 
-@pytest.mark.parametrize("command", NEED_NOTEBOOKS)
-def test_a_command_that_needs_the_notebooks_says_so(command, tmp_path):
+@pytest.mark.parametrize("command", NEED_PROJECT)
+def test_a_command_that_needs_the_project_says_so(command, tmp_path):
     """Without the line, `start` took site-packages for the folder of the assignment."""
     shutil.copytree(ROOT / "cs231n", tmp_path / "cs231n", ignore=shutil.ignore_patterns("__pycache__"))
     out = ["OUT"] if command == "web" else []
     tried = run_python(["-m", "cs231n", command, *out], tmp_path, {"PYTHONPATH": str(tmp_path)})
     assert (tried.returncode, tried.stdout) == (1, "")
-    assert tried.stderr.startswith(f"{command}: needs the notebooks") and tried.stderr.count("\n") == 1
+    assert (
+        tried.stderr.startswith(f"{command}: needs the folder of the project")
+        and tried.stderr.count("\n") == 1
+    )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cs231n"]
 
 

@@ -134,6 +134,8 @@ def test_a_wrong_function_gets_its_diagnosis(site):
     output = site.run(3, "check('relu_backward')")
     assert "relu_backward, 3 points: wrong" in output and "ratio 2" in output
     assert output.endswith("Exercise 4: relu_backward is not right yet; the box above says why.")
+    links = site.cell(3).locator(".output a")
+    assert links.first.get_attribute("href") == "1_gradient_checking.html#section-9"
 
 
 def test_code_in_a_cell_reaches_nothing_outside(browser, address):
