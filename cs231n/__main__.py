@@ -5,6 +5,7 @@ import importlib
 import os
 import sys
 
+from cs231n.common.files import REPOSITORY
 from cs231n.common.terminal import report_missing_package
 
 COMMANDS = {  # each is a module of cs231n.commands
@@ -19,6 +20,7 @@ COMMANDS = {  # each is a module of cs231n.commands
     "search": "search over hyper-parameters, here or on a cluster",
     "submit": "check the exercises and pack them into one zip to hand in",
 }
+NEED_PROJECT = ("start", "setup", "run", "web", "submit")  # they work on the folder of the project
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -32,6 +34,13 @@ def main(argv: list[str] | None = None) -> int:
     }
     argv = sys.argv[1:] if argv is None else argv
     command = argv[0] if argv and argv[0] in COMMANDS else parser.parse_args(argv).command
+    if command in NEED_PROJECT and not (REPOSITORY / "setup.sh").is_file():
+        print(
+            f"{command}: needs the folder of the project, and this cs231n was installed without it; "
+            "try: the same command in a copy of the project",
+            file=sys.stderr,
+        )
+        return 1
     try:
         # One module alone: importing them all takes seconds, and some need packages that others do not.
         job = importlib.import_module(f"cs231n.commands.{command}")

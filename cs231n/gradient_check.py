@@ -2,7 +2,8 @@
 
     assert_gradient("dx", dx, lambda v: batchnorm_forward(v, gamma, beta, param())[0], x, dout)
 
-passes in silence or says what is off, where, how far, and what to try. Nothing here knows about layers.
+returns if the gradient is right; else it raises an error that says what is wrong, where, by how much, and
+what to try. The functions work for any f, not only for layers.
 """
 
 import textwrap
@@ -27,7 +28,7 @@ __all__ = [
 
 
 def rel_error(x: np.ndarray | float, y: np.ndarray | float) -> float:
-    """The largest relative error of two arrays of one shape: max |x - y| / max(1e-8, |x| + |y|).
+    """The largest relative error of two arrays of the same shape: max |x - y| / max(1e-8, |x| + |y|).
 
     Raises:
         TypeError: an array does not hold numbers.
@@ -39,7 +40,7 @@ def rel_error(x: np.ndarray | float, y: np.ndarray | float) -> float:
             raise ValueError(f"rel_error: {name} is empty, its shape is {np.shape(a)}")
     x, y = (np.asarray(a, np.result_type(np.asarray(a), np.float64)) for a in (x, y))
     if x.shape != y.shape and x.ndim and y.ndim:
-        raise ValueError(f"rel_error: x and y must have one shape, got {x.shape} and {y.shape}")
+        raise ValueError(f"rel_error: x and y must have the same shape, got {x.shape} and {y.shape}")
     return np.max(np.abs(x - y) / np.maximum(1e-8, np.abs(x) + np.abs(y)))
 
 
@@ -158,7 +159,7 @@ def complex_step_gradient(
         f(x + ih) = f(x) + ih f'(x) + O(h^2)        so        f'(x) = Im f(x + ih) / h
 
     For f made of analytic operations: + - * / ** exp log sqrt sum mean @, and max or a mask away from the
-    kink. abs and a complex conjugate are not analytic: they give wrong answers in silence.
+    kink. abs and a complex conjugate are not analytic: they give wrong results without an error.
 
     Args:
         f: takes a complex array of the shape of x.
@@ -199,7 +200,7 @@ def assert_gradient(
     rtol: float = 1e-6,
     atol: float = 1e-8,
 ) -> None:
-    """Pass if analytic is the gradient of sum(f(x) * dout) by central differences, else explain.
+    """Compare analytic with the gradient of sum(f(x) * dout) by central differences; raise if they differ.
 
     An entry passes when |analytic - numeric| <= atol + rtol * |numeric|. atol is there for a gradient whose
     true value is zero, where a relative error means nothing. So keep gradients well above atol: below it,
@@ -207,7 +208,7 @@ def assert_gradient(
 
     Args:
         name: what to call the gradient in the message.
-        analytic: the gradient in doubt.
+        analytic: the gradient to check.
         f: from an array like x to one like dout.
         x: float64 array, moved in place and put back.
         dout: upstream gradient, random, since all ones hide mistakes; not needed where f returns a number.
@@ -216,7 +217,7 @@ def assert_gradient(
         atol: absolute tolerance.
 
     Raises:
-        AssertionError: the gradient is off; the message says what, where, how far, and what to try.
+        AssertionError: the gradient is wrong; the message says where, by how much, and what to try.
         TypeError: x is not float64.
         ValueError: dout does not have the shape of f(x).
     """
@@ -232,14 +233,14 @@ def assert_gradient(
     worst = np.unravel_index(np.argmax(distance), x.shape)
     advice = advice_on(analytic, numeric, off, atol)
     if not np.array_equal(f(x), f(x), equal_nan=True):
-        advice = "f gives two answers for one x; if there is dropout in it, give that a seed."
+        advice = "f gives two results for one x; if it has dropout, set its seed."
     analytic_value, numeric_value = analytic[worst], numeric[worst]
     ratio = f", ratio {analytic_value / numeric_value:.4g}" if abs(numeric_value) > atol else ""
     place = ", ".join(str(int(i)) for i in worst)
     raise AssertionError(
         f"{name} disagrees with central differences\n"
-        f"  {off.sum()} of {x.size} entries off; "
-        f"worst at ({place}): yours {analytic_value:.4g}, numeric {numeric_value:.4g}{ratio}\n"
+        f"  {off.sum()} of {x.size} entries are wrong; "
+        f"the worst is at ({place}): analytic {analytic_value:.4g}, numerical {numeric_value:.4g}{ratio}\n"
         f"  compared in float64, h={h:g}, rtol={rtol:g}, atol={atol:g}; x {x.shape}\n"
         + textwrap.fill(f"Try: {advice}", 78, initial_indent="  ", subsequent_indent="       ")
     )
@@ -260,8 +261,8 @@ def assert_directional(
 
         sum(analytic * u)  against  sum((f(x + hu) - f(x - hu)) * dout) / 2h,        |u| = 1
 
-    A wrong gradient passes only if its error is orthogonal to u. A failure cannot say which entry is off:
-    then turn to assert_gradient.
+    A wrong gradient passes only if its error is orthogonal to u. A failure cannot say which entry is wrong;
+    assert_gradient can.
 
     Args:
         name, analytic, f, x, dout, h, rtol, atol: as in assert_gradient.
@@ -289,9 +290,9 @@ def assert_directional(
     if not np.isfinite(numeric) or not abs(slope - numeric) <= atol + rtol * abs(numeric):
         raise AssertionError(
             f"{name} disagrees with central differences along a random direction\n"
-            f"  slope: yours {slope:.6g}, numeric {numeric:.6g}\n"
+            f"  slope: analytic {slope:.6g}, numerical {numeric:.6g}\n"
             f"  compared in float64, h={h:g}, rtol={rtol:g}, atol={atol:g}; x {x.shape}\n"
-            "  Try: assert_gradient on a smaller x, which names the entries that are off."
+            "  Try: assert_gradient on a smaller x; it names the wrong entries."
         )
 
 
@@ -317,7 +318,7 @@ def _indices(where: str, x: Any, h: Any) -> list[tuple[int, ...]]:
 def _require_movable(where: str, x: Any) -> None:
     if not isinstance(x, np.ndarray) or x.dtype.kind != "f":
         raise TypeError(
-            f"{where}: x must be a floating-point array, for its entries move by h; "
+            f"{where}: x must be a floating-point array, because its entries move by h; "
             f"got {describe_with_fix('x', x)}"
         )
     if not x.flags.writeable:
@@ -367,7 +368,7 @@ def _require_numbers(where: str, name: str, values: Any) -> None:
 def _require_float64(where: str, name: str, x: Any) -> None:
     if not isinstance(x, np.ndarray) or x.dtype != np.float64:
         raise TypeError(
-            f"{where}: {name} must be float64, for at h=1e-5 a float32 difference is off by "
+            f"{where}: {name} must be float64, because at h=1e-5 a float32 difference is wrong by "
             f"percents; got {describe_with_fix(name, x)}"
         )
 
@@ -383,8 +384,8 @@ def _require_upstream(where: str, df: Any, out: np.ndarray) -> None:
 def _require_dout(where: str, dout: Any, out: np.ndarray) -> None:
     if np.ndim(dout) == 0 < np.ndim(out):
         raise ValueError(
-            f"{where}: f returns an array {np.shape(out)}, so dout must be one too, and random, "
-            f"for all ones hide mistakes; try dout=np.random.randn{np.shape(out)}"
+            f"{where}: f returns an array {np.shape(out)}, so dout must be an array too, and random, "
+            f"because all ones hide mistakes; try dout=np.random.randn{np.shape(out)}"
         )
     _require_upstream(where, dout, out)
 
@@ -393,11 +394,11 @@ def _as_gradient(name: str, analytic: Any, x: np.ndarray) -> np.ndarray:
     if analytic is None:
         raise AssertionError(f"{name} is None\n  Try: return it from the backward function.")
     if np.shape(analytic) != x.shape:
-        hint = "a gradient has the shape of what it is taken with respect to"
+        hint = "a gradient has the shape of its array, as dx that of x"
         if np.shape(analytic)[::-1] == x.shape:
-            hint += "; here the transpose has it"
+            hint += "; the transpose has the right shape"
         raise AssertionError(
-            f"{name} has the wrong shape\n  yours {np.shape(analytic)}, expected {x.shape}\n  Try: {hint}."
+            f"{name} has the wrong shape\n  got {np.shape(analytic)}, expected {x.shape}\n  Try: {hint}."
         )
     return np.asarray(analytic)
 
@@ -417,14 +418,14 @@ def advice_on(analytic: np.ndarray, numeric: np.ndarray, off: np.ndarray, atol: 
     scale = np.sum(analytic * numeric) / np.sum(numeric * numeric)
     if np.abs(analytic - scale * numeric).max() <= residual_tolerance:
         if abs(scale + 1) < 1e-3:
-            return "right up to the sign."
+            return "only the sign is wrong."
         for n in numeric.shape:
             if n > 1 and min(abs(scale - n), abs(scale - 1 / n)) < 1e-3 * scale:
                 return (
-                    f"a constant ratio equal to {n} or 1/{n}, a size of x, often means a sum where the "
-                    "equation has a mean, or the other way round."
+                    f"a constant ratio equal to {n} or 1/{n}, a size of x, often means a sum in place of a "
+                    "mean, or a mean in place of a sum."
                 )
-        return f"right up to a constant factor, {scale:.4g}: a factor was left out or used twice."
+        return f"it is wrong by a constant factor, {scale:.4g}: a factor is missing or used twice."
     if numeric.ndim == 2:
         if len(error) > 1 and np.ptp(error, axis=0).max() <= residual_tolerance:
             return (
@@ -437,5 +438,5 @@ def advice_on(analytic: np.ndarray, numeric: np.ndarray, off: np.ndarray, atol: 
                 off.any(axis=axis) | numeric.any(axis=axis)
             ):  # a line of zeros says nothing
                 shown = ", ".join(map(str, lines[:8]))
-                return f"only {what} {shown} are off; compare one of them with a right one."
+                return f"only {what} {shown} are wrong; compare one of them with a right one."
     return "check one step of the backward pass at a time, each against differences of its own forward step."

@@ -62,7 +62,7 @@ def result_of_error(
     message = message if isinstance(message, str) else ""
     if kind == "NotImplementedError":
         if message != exercise.label and message in {e.label for e in exercises}:
-            return ExerciseResult(0.0, "waits", f"It waits for {message}.")
+            return ExerciseResult(0.0, "waits", f"It needs {message}, which is not written yet.")
         return ExerciseResult(0.0, "not-implemented", "Not implemented yet.")
     if kind in MISUSES:
         misuse, sentence = MISUSES[kind]

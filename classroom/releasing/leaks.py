@@ -364,6 +364,8 @@ def _search_prose(path: str, where: str, text: str, fragments: Fragments, first:
     """Code in text that is no program: a line, lines that a bracket joins, what stands between backticks."""
     if len(text) > 4000 and not re.search(r"\s", text[:4000]):  # the base64 of a picture
         return
+    if path.endswith(".js"):  # it computes entry by entry, of a batch whose size it may know
+        text = re.sub(r"(?<=/ )\d+\b", "N", re.sub(r"(?<=\w)\[\w+\]", "", text))
     raw = _without_tags(text).splitlines() or [""]
     if len(raw) == 1 and re.match(r"[+-]\w", raw[0]):  # a sign, for a patch has more lines
         clean = [TRAIL.sub("", raw[0])]
@@ -377,6 +379,7 @@ def _search_prose(path: str, where: str, text: str, fragments: Fragments, first:
             candidates |= {
                 line,
                 *re.split(";|//", line),
+                *map(_without_closers, line.split("=>")[1:]),
                 *re.findall(r"`([^`]+)`", line),
                 *re.findall(r"  +(\S.*?)(?=  |$)", line),
             }
@@ -400,6 +403,14 @@ def _join_brackets(lines: Iterable[str]) -> str:
         if sum(map(text.count, "([{")) <= sum(map(text.count, ")]}")):
             break
     return text.strip()
+
+
+def _without_closers(code: str) -> str:
+    """Without the brackets at its end that close what stands before it."""
+    code = TRAIL.sub("", code)
+    while code.endswith(")") and code.count(")") > code.count("("):
+        code = TRAIL.sub("", code[:-1])
+    return code
 
 
 def _search_line(path: str, place: str, code: str, fragments: Fragments) -> Iterator[Leak]:

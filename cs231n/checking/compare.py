@@ -85,32 +85,32 @@ def check_shape_and_dtype(name: str, actual: np.ndarray | None, expected: np.nda
         return Diagnosis("missing", f"{name} is missing.", "", f"{name} is not there")
     actual, expected = np.asarray(actual), np.asarray(expected)
     if actual.shape != expected.shape:
-        kind, hint = "shape", "a gradient has the shape of what it is taken with respect to"
+        kind, hint = "shape", "a gradient has the shape of its array, as dx that of x"
         if actual.shape[::-1] == expected.shape and actual.ndim > 1:
-            kind, hint = "transposed", "it is transposed, or the factors of a product have changed places"
+            kind, hint = "transposed", "it is transposed, or the two factors of a product are swapped"
         elif actual.ndim == expected.ndim == 1:
             hint = "it seems to be summed along the wrong axis"
         elif actual.size == expected.size:
-            hint = "the right number of entries in another shape"
+            hint = "it has the right number of entries, in another shape"
         elif actual.ndim < expected.ndim:
-            hint = "an axis is summed that should stay"
+            hint = "your code sums over an axis that should stay"
         elif actual.ndim > expected.ndim:
-            hint = "an axis stays that should be summed"
-        shapes = f"{name}: yours {actual.shape}, expected {expected.shape}"
+            hint = "your code should sum over one more axis"
+        shapes = f"{name}: got shape {actual.shape}, expected {expected.shape}"
         return Diagnosis(kind, f"{name} has the wrong shape: {hint}.", "", shapes)
     if expected.ndim and actual.dtype == bool:
         unused = "dout is not used: multiply it by the slope"
         if not re.fullmatch("d(x|w|b|gamma|beta)(_in_test)?", array):
-            unused = "a comparison is no number"
+            unused = "a comparison gives no numbers"
         return Diagnosis(
-            "dtype", f"{name} holds True and False; {unused}.", "", f"{name}: yours bool, expected float64"
+            "dtype", f"{name} holds True and False; {unused}.", "", f"{name}: got bool, expected float64"
         )
     if expected.ndim and actual.dtype != np.float64:
         sentence = (
-            f"{name} is {actual.dtype} though the inputs are float64: an array is cast, or made with another "
-            "dtype, on the way."
+            f"{name} is {actual.dtype} although the inputs are float64: an array is cast, or made with "
+            "another dtype."
         )
-        return Diagnosis("dtype", sentence, "", f"{name}: yours {actual.dtype}, expected float64")
+        return Diagnosis("dtype", sentence, "", f"{name}: got {actual.dtype}, expected float64")
     return None
 
 
@@ -142,16 +142,16 @@ def _in_words(name: str) -> tuple[str, str]:
 
 
 def describe_worst_entry(name: str, actual: np.ndarray, expected: np.ndarray) -> str:
-    """How many entries differ, and the one that differs most, with its ratio where that means something."""
+    """How many entries are wrong, and the one that is off most, with its ratio where that means something."""
     actual, expected, name = np.asarray(actual), np.asarray(expected), join_names([name])
     wrong = mismatches(actual, expected)
     with np.errstate(all="ignore"):
         distance = np.where(np.isfinite(actual), np.abs(actual - expected), np.inf)
     index = np.unravel_index(np.argmax(np.where(wrong, distance, -1)), expected.shape)
-    yours, right = actual[index] + 0.0, expected[index] + 0.0  # no -0
-    ratio = f", ratio {yours / right + 0.0:.4g}" if abs(right) > ATOL and np.isfinite(yours) else ""
-    numbers = f"yours {yours:.4g}, expected {right:.4g}{ratio}"
+    got, right = actual[index] + 0.0, expected[index] + 0.0  # no -0
+    ratio = f", ratio {got / right + 0.0:.4g}" if abs(right) > ATOL and np.isfinite(got) else ""
+    numbers = f"got {got:.4g}, expected {right:.4g}{ratio}"
     if not expected.ndim:
         return f"{name}: {numbers}"
     place = ", ".join(str(int(i)) for i in index)
-    return f"{name}: {wrong.sum()} of {expected.size} entries off; worst at ({place}): {numbers}"
+    return f"{name}: {wrong.sum()} of {expected.size} entries are wrong; the worst is at ({place}): {numbers}"

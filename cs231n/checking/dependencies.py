@@ -32,8 +32,8 @@ __all__ = [
     "try_over_right_layers",
 ]
 
-RIGHT_WITH_RIGHT_LAYERS = "With right layers in their place the net is right."
-WRONG_WITH_RIGHT_LAYERS = "With right layers in their place the net is wrong too:"
+RIGHT_WITH_RIGHT_LAYERS = "With correct layers the net is right."
+WRONG_WITH_RIGHT_LAYERS = "With correct layers the net is wrong too:"
 
 
 class LearnerCode(Protocol):
@@ -113,13 +113,13 @@ def find_forward_fault(
         return _find_dropout_fault(exercise.forward, code, inputs)
     if allclose(out, definition(inputs)):
         return None
-    sentence = f"Check {exercise.forward} first: its out is not that of the layer as defined."
+    sentence = f"Check {exercise.forward} first: its out is wrong."
     if not outputs:
         return ForwardFault(sentence)
     if _is_gradient_of_own_forward(exercise, code, inputs):
-        about = "This backward is the gradient of that forward, so it has to change with it."
+        about = "Your backward is the gradient of this wrong forward, so it must change too."
         return ForwardFault(sentence, about, is_own_gradient=True)
-    about = "This backward is the gradient neither of that forward nor of the layer as defined."
+    about = "Your backward is the gradient neither of this forward nor of the right one."
     return ForwardFault(sentence, about)
 
 

@@ -90,9 +90,9 @@ def _check_order(outputs: Arrays, expected: Arrays) -> Diagnosis | None:
     worst = next(place for place in range(len(names)) if shapes[place] != right[place])
     return Diagnosis(
         "shape",
-        f"the values come back in another order: {', '.join(names)} is asked.",
+        f"the values are returned in the wrong order; it should be {', '.join(names)}.",
         "",
-        f"{names[worst]}: yours {shapes[worst]}, expected {right[worst]}",
+        f"{names[worst]}: got shape {shapes[worst]}, expected {right[worst]}",
     )
 
 
@@ -112,7 +112,7 @@ def _compose_diagnosis(
     reasons = list(arrays_by_reason.items())
     shown = [(f"{join_names(arrays)}: {text}", source) for (text, source), arrays in reasons[:SHOWN_REASONS]]
     if rest := [array for _, arrays in reasons[SHOWN_REASONS:] for array in arrays]:
-        shown.append((f"{join_names(rest)}: off too.", shown[0][1]))
+        shown.append((f"{join_names(rest)}: wrong too.", shown[0][1]))
     sources = dict.fromkeys(source for (_, source), _ in reasons[:SHOWN_REASONS] if source)
     kinds = [kind for kind, _, _ in explanations.values()]
     return Diagnosis(
@@ -195,7 +195,9 @@ def _describe_unmatched(
     """What can be said of an array that no misconception of its exercise gives."""
     explain = known.explain or (lambda *_: None)
     if not np.isfinite(actual).all():
-        sentence = "NaN or infinite: look for a division by zero, or a log or root of a negative number."
+        sentence = (
+            "it is NaN or infinite: look for a division by zero, or a log or root of a negative number."
+        )
         return explain(inputs, name, actual, expected) or ("not-finite", sentence, "")
     for kind, sentence, predicted in _in_any_array(expected):
         if allclose(actual, predicted):
@@ -206,39 +208,49 @@ def _describe_unmatched(
         if np.shape(value) == expected.shape != () and np.array_equal(
             mismatches(actual, expected), value == 0
         ):
-            sentence = f"off where {key} is exactly 0, and right elsewhere: what does the code do with these?"
+            sentence = (
+                f"it is wrong where {key} is exactly 0, and right elsewhere: what does your code do there?"
+            )
             return "off-where-zero", sentence, ""
     if expected.ndim == 0:
         ratio, difference = actual / expected, actual - expected
         return (
             "unknown",
-            f"no known mistake fits; the ratio is {ratio:.6g}, the difference {difference:.6g}.",
+            f"no known mistake fits; result / right value = {ratio:.6g}, the difference is {difference:.6g}.",
             "",
         )
     advice = advice_on(actual, expected, mismatches(actual, expected), ATOL)
     if advice.startswith("check one step") and exercise.forward is None:
-        advice = "no known mistake fits, and no simple pattern: work one entry out by hand, step by step."
+        advice = "no known mistake fits, and no simple pattern: compute one entry by hand, step by step."
     return "unknown", advice, ""
 
 
 def _in_any_array(expected: np.ndarray) -> Iterable[tuple[str, str, np.ndarray]]:
     """(kind, sentence, what it would be then) of what may happen to one array of any exercise."""
     yield "zero", "every entry is zero: is the result assigned, and returned?", 0 * expected
-    yield "sign", "right up to the sign.", -expected
+    yield "sign", "only the sign is wrong.", -expected
     for n in sorted({n for n in (*expected.shape, expected.size) if n > 2}):
         yield (
             "sum-for-mean",
-            f"too large by a factor of exactly {n}, a size of the array: a sum stands where there should be "
-            "a mean, or a division is missing.",
+            f"it is too large by a factor of exactly {n}, a size of the array: there is a sum in place of a "
+            "mean, or a division is missing.",
             n * expected,
         )
         yield (
             "mean-for-sum",
-            f"too small by a factor of exactly {n}, a size of the array: a mean stands where there should be "
-            "a sum, or one division is too many.",
+            f"it is too small by a factor of exactly {n}, a size of the array: there is a mean in place of a "
+            "sum, or one division too many.",
             expected / n,
         )
-    yield "fraction-lost", "the fraction is cut off, as by int, // or an integer dtype.", np.trunc(expected)
-    yield "twice", "twice what it should be: something is counted twice, or a half is missing.", 2 * expected
-    half = "half of what it should be: a factor of 2 is lost, as from the slope of a square."
+    yield (
+        "fraction-lost",
+        "the part behind the decimal point is lost, as by int, // or an integer dtype.",
+        np.trunc(expected),
+    )
+    yield (
+        "twice",
+        "it is twice what it should be: something is counted twice, or a factor 1/2 is missing.",
+        2 * expected,
+    )
+    half = "it is half of what it should be: a factor of 2 is missing, as from the slope of a square."
     yield "half", half, expected / 2

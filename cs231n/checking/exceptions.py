@@ -52,7 +52,7 @@ def advise_on_arrays(error: BaseException) -> str:
         return "np.maximum compares entry by entry; max and np.max look for the largest entry."
     if "NoneType" in message:
         empty = [word for word in re.findall(r"[A-Za-z_]\w*", line) if word in names and names[word] is None]
-        reason = ": the forward made none, as in mode 'test'" if "cache" in empty else ""
+        reason = ": the forward returned none, as in mode 'test'" if "cache" in empty else ""
         return f"{', '.join(empty)} on this line is None{reason}." if empty else ""
     if not isinstance(error, ValueError) or not re.search("core dimension|broadcast|not aligned", message):
         return ""

@@ -46,9 +46,9 @@ def import_error_message(name: str) -> str:
     if name in ALLOWED or name.partition(".")[0] in ("numpy", *sys.stdlib_module_names):
         return ""
     if ANSWERS.fullmatch(name):
-        return f"{name} could give the answers. {RULE}; it is written, and marked, without this one."
+        return f"{name} could give the answers. {RULE}, but not this one."
     if name.startswith("cs231n."):
-        return f"{name} is not handed in. {RULE}; functions of your own go into the file that uses them."
+        return f"{name} is not handed in. {RULE}; put your own functions into the file that uses them."
     return f"{name} is not there when your work is marked. {RULE}; try without it."
 
 

@@ -129,7 +129,7 @@ def array(where: str, name: str, value: object) -> np.ndarray:
         WrongReturn: it is something else; the message names `where`, a function, and `name`, of the value.
     """
     if value is None:
-        raise WrongReturn(f"{where}: {name} is None; is it computed, and returned or written back?")
+        raise WrongReturn(f"{where}: {name} is None; do you compute it, and return it or write it back?")
     try:
         converted = np.asarray(value)
     except (TypeError, ValueError):

@@ -228,8 +228,8 @@ def forbid_other_backwards(name: str, module: Namespace) -> Iterator[None]:
 
     def refuse(*_: object, **__: object) -> NoReturn:
         raise RuntimeError(
-            f"{name} calls another backward, but the closed form stands on its own: with pen and paper "
-            "first; try notebook 2, sections 5 and 6"
+            f"{name} calls another backward, but it must compute the closed form itself: derive it with pen "
+            "and paper first; try notebook 2, sections 5 and 6"
         )
 
     own = {n: vars(module)[n] for n in require_exercise(name).forbidden if n in vars(module)}

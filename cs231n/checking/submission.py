@@ -77,9 +77,9 @@ def collect(root: Path = REPOSITORY, declaration: str = "") -> dict[str, bytes]:
             content = (root / name).read_bytes()
             files[name] = without_outputs(content) if name.endswith(".ipynb") else content
         except OSError as error:
-            faults.append(f"{name} is missing: {error.strerror}; try: take it from the kit again")
+            faults.append(f"{name} is missing: {error.strerror}; try: copy it from the kit again")
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            faults.append(f"{name} is no notebook: {error}; try: open it in Jupyter and save it")
+            faults.append(f"{name} is not a notebook: {error}; try: open it in Jupyter and save it")
     if faults:
         raise SubmitError("\n".join(faults))
     digests = {

@@ -64,8 +64,8 @@ PASSED, MISSING, WRONG = "passed", "not written yet", "wrong"
 COLORS = {PASSED: "32", MISSING: "33", WRONG: "31"}
 SLOW_SECONDS = 20
 SLOW = (
-    "{name} has been running for 20 seconds. Does a loop never end? Ctrl-C stops it, in a notebook the "
-    "square button."
+    "{name} has been running for 20 seconds. Is there an endless loop? Ctrl-C stops it; in a notebook, "
+    "press the square button."
 )
 
 
@@ -162,8 +162,8 @@ def _diagnose_outputs(exercise: Exercise, inputs: Inputs, outputs: Arrays) -> Di
         return diagnose(exercise.name, inputs, outputs, expected)
     except Exception as error:
         sentence = (
-            "what comes back is wrong, and in a way that check cannot describe "
-            f"({type(error).__name__} in its own code): print it, with its shape and dtype."
+            "the result is wrong, but check cannot describe how "
+            f"({type(error).__name__} in its own code): print the result, its shape and its dtype."
         )
         return Diagnosis("unknown", sentence, "", "")
 
@@ -229,7 +229,7 @@ def _load(exercise: Exercise) -> ModuleType | Verdict:
         messages = [message for file in files_of(name) for message in check_imports(REPOSITORY, file)]
     except OSError as error:
         file = Path(error.filename).relative_to(REPOSITORY).as_posix()
-        sentence = f"{file} cannot be read ({error.strerror}); try: take it from the kit again."
+        sentence = f"{file} cannot be read ({error.strerror}); try: copy it from the kit again."
         return Verdict(name, WRONG, (sentence,), "no-import")
     if messages:
         return Verdict(name, WRONG, (messages[0],), "borrowed")
@@ -268,7 +268,7 @@ def _describe_diagnosis(name: str, diagnosis: Diagnosis) -> tuple[str, ...]:
 
 
 def _check_scores(name: str, module: Namespace, error: NotImplementedError) -> Verdict | None:
-    """What can be said of FullyConnectedNet._scores while _loss is left to write."""
+    """The verdict on FullyConnectedNet._scores while _loss is not written yet."""
     if name != "FullyConnectedNet" or traceback.extract_tb(error.__traceback__)[-1].name != "_loss":
         return None
 
@@ -277,7 +277,7 @@ def _check_scores(name: str, module: Namespace, error: NotImplementedError) -> V
             return 0.0, {key: np.zeros_like(value) for key, value in self.params.items()}
 
     inputs = make_problem(name, 0)
-    left = "_loss in fc_net.py is left to write."
+    left = "_loss in fc_net.py is not written yet."
     try:
         outputs = run(name, SimpleNamespace(**{**vars(module), "FullyConnectedNet": ScoresAlone}), inputs)
         by_definition = answers.for_(name).expected(inputs, outputs)
@@ -292,13 +292,13 @@ def _check_scores(name: str, module: Namespace, error: NotImplementedError) -> V
 
 
 def _describe_missing(name: str, error: NotImplementedError) -> tuple[str, ...]:
-    """Which exercise it waits for, or which function is left to write if it is not the exercise's own."""
+    """Which exercise it needs first, or which function is not written yet if it is not the exercise's own."""
     label = re.fullmatch(r"Exercise \d+: (\S+)", message_of(error))
     if label and label[1] != name:
         entry = entry_of(label[1])
         place = f"exercise {entry.number}, {label[1]} ({entry.section})" if entry else label[1]
-        return (f"It waits for {place}.",)
+        return (f"It needs {place}, which is not written yet.",)
     frame, function = traceback.extract_tb(error.__traceback__)[-1], name.rpartition(".")[2]
     if is_edited(frame) and frame.name not in (function, "<lambda>"):
-        return (f"{frame.name} in {Path(frame.filename).name} is left to write.",)
+        return (f"{frame.name} in {Path(frame.filename).name} is not written yet.",)
     return ()

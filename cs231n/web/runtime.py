@@ -20,10 +20,11 @@ from cs231n.common.terminal import log
 from cs231n.data.cache import cache_folder
 from cs231n.data.errors import DataError
 
-__all__ = ["RUNTIMES", "RuntimeFile", "compile_archive", "find_files", "find_runtime", "load_table"]
+__all__ = ["RUNTIMES", "RuntimeFile", "compile_archive", "compile_pinned", "find_files", "find_runtime", "load_table"]
 
 RUNTIMES = ("bundled", "cdn")
 TABLE = Path(__file__).with_name("runtime.json")
+SCRIPT = Path(__file__).with_name("compile.mjs")
 SECONDS = 900  # for the client of a registry
 
 
@@ -78,30 +79,36 @@ def find_files(files: Sequence[RuntimeFile], folder: Path | None = None) -> dict
 
 
 def compile_archive(source: Path, folder: Path) -> bytes:
-    """A zip or wheel of Python sources with bytecode for the runtime, which then starts within a second.
+    """Compile a zip or wheel of Python sources: bytecode starts within a second.
 
     Args:
         source: the archive.
-        folder: the cache, with the verified files of the runtime; the result stays there.
+        folder: the cache, with the verified files of the runtime.
+
+    Returns:
+        A zip of bytecode, packed by gzip.
 
     Raises:
         DataError: Node.js is missing or fails.
     """
-    script = Path(__file__).with_name("compile.mjs")
-    inputs = [sha256_of(path) for path in (source, script, TABLE)]
-    target = folder / f"{source.stem}-{hashlib.sha256(''.join(inputs).encode()).hexdigest()[:16]}.zip"
+    node = shutil.which("node")
+    if node is None:
+        raise DataError("the runtime is compiled by Node.js, which is not installed; try: install Node.js")
+    log(f"node: compiling {source.name}")
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as temp:
+        target = Path(temp) / "out"
+        _run([node, str(SCRIPT), str(folder), str(source), str(target)], folder)
+        return target.read_bytes()
+
+
+def compile_pinned(source: Path, folder: Path) -> bytes:
+    """As compile_archive, of a pinned file; the result stays in the cache."""
+    inputs = [sha256_of(path) for path in (source, SCRIPT, TABLE)]
+    target = folder / f"{source.stem}-{hashlib.sha256(''.join(inputs).encode()).hexdigest()[:16]}.packed"
     if not target.exists():
-        node = shutil.which("node")
-        if node is None:
-            raise DataError(
-                "the runtime is compiled by Node.js, which is not installed; try: install Node.js"
-            )
-        log(f"node: compiling {source.name}")
-        with tempfile.TemporaryDirectory(dir=folder, prefix="compile-", ignore_cleanup_errors=True) as temp:
-            draft = Path(temp) / "out.zip"
-            _run([node, str(script), str(folder), str(source), str(draft)], folder)
-            with atomic_write(target) as file:
-                file.write(draft.read_bytes())
+        content = compile_archive(source, folder)
+        with atomic_write(target) as file:
+            file.write(content)
     return target.read_bytes()
 
 

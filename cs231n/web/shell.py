@@ -26,6 +26,8 @@ __all__ = ["STORED_FIGURE", "Shell", "install"]
 
 STORED_FIGURE = "application/x-stored-figure"  # the page shows the figure that is stored with the notebook
 MOST_CHARACTERS = 100_000  # that one cell may print
+PER_DISPLAY = 100  # characters that it counts for, so that a loop of them ends too
+LEFT_OUT = "\n... the rest of the output is left out\n"
 
 
 class Shell:
@@ -92,11 +94,17 @@ class Shell:
 
     def print(self, name: str, text: str) -> None:
         """Send what a stream got, up to MOST_CHARACTERS a cell."""
-        room = MOST_CHARACTERS - self._printed
-        self._printed += len(text)
-        if room >= 0:
-            cut = text if len(text) <= room else text[:room] + "\n... the rest of the output is left out\n"
+        cut = self._cut(text)
+        if cut is not None:
             self._send(json.dumps({"type": "stream", "name": name, "text": cut}))
+
+    def _cut(self, text: str, extra: int = 0) -> str | None:
+        """What the cell may still print of the text, which counts for `extra` characters more."""
+        room = MOST_CHARACTERS - self._printed
+        self._printed += len(text) + extra
+        if room < 0:
+            return None
+        return text if len(text) + extra <= room else text[:room] + LEFT_OUT
 
     def publish(
         self, data: Mapping[str, Any], metadata: Mapping[str, Any] | None = None, **_: object
@@ -106,6 +114,11 @@ class Shell:
             kind: base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
             for kind, value in data.items()
         }
+        plain = self._cut(encoded.get("text/plain", ""), PER_DISPLAY)
+        if plain is None:
+            return
+        if "text/plain" in encoded:
+            encoded["text/plain"] = plain
         self._send(json.dumps({"type": "display", "data": encoded, "metadata": dict(metadata or {})}))
 
     def display(self, *values: Any, raw: bool = False, metadata: Mapping[str, Any] | None = None) -> None:
@@ -122,7 +135,9 @@ class Shell:
             while trace and not trace.tb_frame.f_code.co_filename.startswith("<cell "):
                 trace = trace.tb_next
             lines = [line.rstrip("\n") for line in traceback.format_exception(type(error), error, trace)]
-        self._send(json.dumps({"type": "error", "text": "\n".join(lines)}))
+        text = "\n".join(lines)
+        text = text if len(text) <= MOST_CHARACTERS else text[:MOST_CHARACTERS] + LEFT_OUT
+        self._send(json.dumps({"type": "error", "text": text}))
 
     def _show(self, error: BaseException) -> None:
         if isinstance(error, self._handled):
@@ -141,7 +156,7 @@ def _flush(*streams: io.TextIOBase) -> None:
 
 
 class _Stream(io.TextIOBase):
-    """Sends whole lines."""
+    """Sends whole lines, and long ones in parts."""
 
     def __init__(self, name: str, send: Callable[[str, str], None]) -> None:
         super().__init__()
@@ -152,7 +167,7 @@ class _Stream(io.TextIOBase):
 
     def write(self, text: str) -> int:
         self._line += text
-        if "\n" in text:
+        if "\n" in text or len(self._line) > 1000:
             self.flush()
         return len(text)
 
@@ -160,6 +175,11 @@ class _Stream(io.TextIOBase):
         text, self._line = self._line, ""
         if text:
             self._to(self._name, text)
+
+
+class _NoInput(io.TextIOBase):
+    def readline(self, *_: object) -> str:  # type: ignore[override]
+        raise RuntimeError("input() does not work in the page; write the value into the cell")
 
 
 class _Undrawn:
@@ -220,6 +240,8 @@ def install(
     display = _module("IPython.display", display=shell.display, publish_display_data=shell.publish)
     _module("IPython", get_ipython=lambda: shell, display=display, __path__=[])
     sys.meta_path.insert(0, _LateArchives(late, fetch))  # type: ignore[arg-type]
+
+    sys.stdin = _NoInput()
 
     def anything(_: str) -> _Undrawn:
         return _Undrawn()

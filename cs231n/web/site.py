@@ -14,25 +14,23 @@ from cs231n.common.files import REPOSITORY, atomic_write, zip_of
 from cs231n.pages import render
 from cs231n.pages.execute import Outcome
 from cs231n.web.assignment import editable_files
-from cs231n.web.runtime import compile_archive, find_runtime, load_table
+from cs231n.web.runtime import compile_archive, compile_pinned, find_runtime, load_table
 
 __all__ = ["write_site"]
 
 STATIC = Path(__file__).with_name("static")
 TITLES = {  # of what the progress bar names
     "pyodide.asm.wasm.packed": "Python",
-    "python_stdlib.zip": "Python's library",
-    "pyodide-lock.json": "the list of packages",
-    "numpy.zip": "NumPy",
-    "kit.zip": "the kit",
+    "python_stdlib.zip.packed": "Python's library",
+    "numpy.zip.packed": "NumPy",
+    "kit.zip.packed": "the kit",
 }
-LATE = {"sympy": ["mpmath.zip", "sympy.zip"]}  # {module: archives that its first import fetches}
+LATE = {"sympy": ["mpmath.zip.packed", "sympy.zip.packed"]}  # {module: archives that its first import fetches}
 IMAGES = (
     "**In this page the images of CIFAR-10 are not there.** Cells that need them {here}; the others run. "
     "To run all, type in the folder of the {folder}, on a computer: `./setup.sh {command}` "
     "(on Windows: `python -m cs231n {command}`)."
 )
-SCRIPTS = ("store.js", "page.js", "files.js")
 POLICY = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src blob:; connect-src 'self'{cdn}; "
     "style-src 'self' 'unsafe-inline'; img-src data:; font-src data:; base-uri 'none'; form-action 'none'"
@@ -67,7 +65,8 @@ def _write_runtime(out: Path, runtime: str, files: dict[str, Path], table: dict)
     folder = out / "runtime"
     folder.mkdir(exist_ok=True)
     rows: list[dict[str, object]] = []
-    site: dict[str, object] = {"files": rows, "late": LATE}
+    lock = json.loads(files["pyodide-lock.json"].read_bytes())
+    site: dict[str, object] = {"files": rows, "late": LATE, "lock": {"info": lock["info"], "packages": {}}}
     if runtime == "cdn":
         site |= {"cdn": table["cdn"], "packages": table["cdn_packages"]}
     for name, content in _runtime_contents(files).items():
@@ -85,18 +84,16 @@ def _runtime_contents(files: dict[str, Path]) -> dict[str, bytes]:
     """{name in the folder `runtime`: content}."""
     contents, cache = {}, files["pyodide.js"].parent
     for name, path in files.items():
-        if name.endswith(".wasm"):  # few servers compress, so the file is compressed
+        if name.startswith("pyodide.asm."):  # few servers compress, so the file is compressed
             contents[f"{name}.packed"] = gzip.compress(path.read_bytes(), mtime=0)
         elif name.endswith((".zip", ".whl")):
-            contents[f"{name.removesuffix('.zip').partition('-')[0]}.zip"] = compile_archive(path, cache)
-        else:
+            contents[f"{name.removesuffix('.zip').partition('-')[0]}.zip.packed"] = compile_pinned(path, cache)
+        elif not name.endswith("-lock.json"):
             contents[name] = path.read_bytes()
     with tempfile.TemporaryDirectory() as temp:
         kit = Path(temp) / "kit.zip"
         kit.write_bytes(zip_of(_kit_files()))
-        for old in cache.glob("kit-*.zip"):
-            old.unlink(missing_ok=True)
-        contents["kit.zip"] = compile_archive(kit, cache)
+        contents["kit.zip.packed"] = compile_archive(kit, cache)
     return contents
 
 
@@ -122,14 +119,15 @@ def _write_pages(out: Path, runtime: str, table: dict) -> list[Path]:
     scripts = '<link rel="stylesheet" href="web.css">\n'
     names = ("store.js", "page.js", "files.js", "figure.js")
     scripts += "".join(f'<script src="{name}" defer></script>\n' for name in names)
-    paths, cards = sorted((REPOSITORY / "notebooks").glob("[0-9]*.ipynb")), []
+    paths = sorted((REPOSITORY / "notebooks").glob("[0-9]*.ipynb"))
+    site, cards = render.Site(out, paths, head=head, notebook_head=scripts), []
     for path in paths:
         notebook = nbformat.read(path, as_version=4)
         _say_what_does_not_run(notebook)
-        outcome = Outcome(path, notebook, 0.0, None)
-        cards.append(render.write_page(outcome, out, head + scripts))
-    render.write_index(cards, [], False, out, head)
-    return [out / name for name in ("index.html", *(card["page"] for card in cards))]
+        cards.append(site.write_notebook(Outcome(path, notebook, 0.0, None)))
+    site.write_docs()
+    site.write_index(cards, [], False)
+    return site.written
 
 
 def _say_what_does_not_run(notebook: nbformat.NotebookNode) -> None:

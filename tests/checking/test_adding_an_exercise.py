@@ -77,11 +77,11 @@ def writing(x):
     [
         (lambda x: (np.tanh(x), x), "passed", ""),
         (lambda x: ((1 + np.tanh(x)) / 2, x), "wrong", "out: this is the sigmoid, which runs from 0 to 1."),
-        (lambda x: (-np.tanh(x), x), "wrong", "out: right up to the sign."),  # what every exercise knows
+        (lambda x: (-np.tanh(x), x), "wrong", "out: only the sign is wrong."),  # what every exercise knows
         (lambda x: (np.tanh(2 * x), x), "wrong", "out: no known mistake fits"),
         (lambda x: np.tanh(x), "wrong", "tanh_forward must return out, cache"),
-        (overflowing, "wrong", "For entries far from zero: out: NaN or infinite"),
-        (casting, "passed", "- also: out is float64 for float32 input: an array is cast"),
+        (overflowing, "wrong", "For entries far from zero: out: it is NaN or infinite"),
+        (casting, "passed", "- also: out is float64 for float32 input. Usual causes: astype(float)"),
         (writing, "passed", "- also: tanh_forward writes into its argument x"),
     ],
     ids="right sigmoid sign unknown return overflow float64 input".split(),

@@ -95,9 +95,9 @@ def test_the_text_takes_the_width_of_the_terminal(capsys, monkeypatch, columns, 
     assert columns not in ("80", "120") or max(map(len, lines)) > at_most - 20
     text = " ".join(out.split())
     assert re.search(
-        r"4 relu_backward 3 (points )?wrong - dx: the whole of dout passes.* Read .*notebook 1, section", text
+        r"4 relu_backward 3 (points )?wrong - dx: dout passes unchanged.* Read .*notebook 1, section", text
     )
-    assert "svm_loss passed 2 of 3 exercises passed, 2 of 5 points" in text and "worst at" in text
+    assert "svm_loss passed 2 of 3 exercises passed, 2 of 5 points" in text and "the worst is at" in text
     assert sum(line.startswith("  - ") for line in lines) == 2
 
 
@@ -126,7 +126,9 @@ def test_in_an_equations_place_stands_the_section_that_holds_it():
     assert re.fullmatch(r"notebook 2, section \d+, equations \(13\), \(16\)", place)
     linked = sections.link_sections(f"Read {place}.")
     assert re.search(
-        r'<a href="2_batchnorm_gradient\.ipynb#\d+\.-[^" ]+">notebook 2, section \d+</a>', linked
+        r'<a href="2_batchnorm_gradient\.ipynb#\d+\.-[^" ]+">notebook 2, section \d+</a>, equations '
+        r'<a class="eq-13" href="2_[^" ]+">\(13\)</a>, <a class="eq-16" href="2_[^" ]+">\(16\)</a>\.$',
+        linked,
     )
 
 
@@ -193,8 +195,8 @@ def test_what_a_learner_wrote_is_text_and_never_markup(displayed, monkeypatch):
         ("batchnorm_backward", "Exercise 7: batchnorm_backward is not written yet. Write it in "),
         (
             "another",
-            "Exercise 7: batchnorm_backward is not written yet. It waits for exercise 6, batchnorm_forward "
-            "(notebook 2, section 2).",
+            "Exercise 7: batchnorm_backward is not written yet. It needs exercise 6, batchnorm_forward "
+            "(notebook 2, section 2), which is not written yet.",
         ),
     ],
 )

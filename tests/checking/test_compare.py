@@ -39,15 +39,19 @@ def test_equal(actual, expected, equal):
 @pytest.mark.parametrize(
     "actual, expected, text",
     [
-        (3.0, 4.0, "dx: yours 3, expected 4, ratio 0.75"),
-        ([3.0, np.nan, 0.0], [1.0, 1.0, 0.0], "dx: 2 of 3 entries off; worst at (1): yours nan, expected 1"),
+        (3.0, 4.0, "dx: got 3, expected 4, ratio 0.75"),
+        (
+            [3.0, np.nan, 0.0],
+            [1.0, 1.0, 0.0],
+            "dx: 2 of 3 entries are wrong; the worst is at (1): got nan, expected 1",
+        ),
         (
             [[np.inf, 1.0], [2.0, 5.0]],
             [[np.inf, 1.5], [2.0, 7.0]],
-            "worst at (1, 1): yours 5, expected 7, ratio",
+            "worst is at (1, 1): got 5, expected 7, ratio",
         ),
-        ([1.0, 0.0], [0.0, 0.0], "dx: 1 of 2 entries off; worst at (0): yours 1, expected 0"),
-        ([1.0, 2.0], [-0.0, 2.0], "yours 1, expected 0"),
+        ([1.0, 0.0], [0.0, 0.0], "dx: 1 of 2 entries are wrong; the worst is at (0): got 1, expected 0"),
+        ([1.0, 2.0], [-0.0, 2.0], "got 1, expected 0"),
     ],
     ids=["scalar", "nan is the worst", "an equal infinity is not", "no ratio to zero", "no minus zero"],
 )
@@ -60,11 +64,11 @@ def test_the_worst_entry_is_described(actual, expected, text):
     [
         (None, "missing", "dx is missing."),
         (np.ones((5, 3)), "transposed", "it is transposed"),
-        (np.ones(15), "shape", "the right number of entries in another shape"),
-        (np.ones(3), "shape", "an axis is summed that should stay"),
-        (np.ones((3, 5, 1, 2)), "shape", "an axis stays that should be summed"),
-        (np.ones((3, 4)), "shape", "the shape of what it is taken with respect to"),
-        (np.ones((3, 5), np.float32), "dtype", "dx is float32 though the inputs are float64"),
+        (np.ones(15), "shape", "the right number of entries, in another shape"),
+        (np.ones(3), "shape", "your code sums over an axis that should stay"),
+        (np.ones((3, 5, 1, 2)), "shape", "your code should sum over one more axis"),
+        (np.ones((3, 4)), "shape", "a gradient has the shape of its array"),
+        (np.ones((3, 5), np.float32), "dtype", "dx is float32 although the inputs are float64"),
         (np.ones((3, 5), int), "dtype", "dx is int64"),
         (
             np.ones((3, 5), bool),

@@ -84,7 +84,7 @@ def test_several_reasons_are_each_named():
     assert diagnosis.kind == "statistics-held-fixed" and diagnosis.certain
     assert (
         "dx: mean and variance are held fixed" in diagnosis.sentence
-        and "dbeta: averaged" in diagnosis.sentence
+        and "dbeta: this is a mean" in diagnosis.sentence
     )
     assert diagnosis.source == (
         "notebook 2, section 4, the node centered = x - mu; "
@@ -100,8 +100,8 @@ def test_a_mixture_within_one_array_is_taken_apart_by_its_paths():
     diagnosis = diagnosis_of("batchnorm_backward", dx=mixed)
     assert diagnosis.kind == "several-paths" and not diagnosis.certain
     assert diagnosis.sentence == (
-        "dx: the direct way is without gamma; the way through the mean is of the wrong sign, without its "
-        "1/N; the way through the variance is missing."
+        "dx: the direct path lacks gamma; the path through the mean has the wrong sign and lacks its 1/N; "
+        "the path through the variance is missing."
     )
     nodes = "x_hat = centered times inv_std, mu = mean(x) and var = mean(squared)"
     assert diagnosis.source == f"notebook 2, section 4, the nodes {nodes}"
@@ -133,7 +133,7 @@ def test_layernorm_is_taken_apart_along_its_rows():
     diagnosis = diagnosis_of(
         "layernorm_backward", dx=lambda i, r: np.einsum("k,knd->nd", [1, 0.2, 2], norm_paths(i, rows=True))
     )
-    assert "through the mean is with 1/N twice; the way through the variance is twice" in diagnosis.sentence
+    assert "through the mean has 1/N twice; the path through the variance is twice" in diagnosis.sentence
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_layernorm_is_taken_apart_along_its_rows():
             "only columns 1",
         ),
         ("affine_backward", "dw", lambda a: a * 1.7, "unknown", "constant factor, 1.7"),
-        ("affine_backward", "dw", lambda a: -a, "sign", "right up to the sign"),
+        ("affine_backward", "dw", lambda a: -a, "sign", "only the sign is wrong"),
         ("affine_backward", "dw", lambda a: a * 3, "sum-for-mean", "exactly 3"),
         ("affine_backward", "dw", lambda a: a[::-1], "unknown", "each against differences"),
         (
@@ -159,7 +159,7 @@ def test_layernorm_is_taken_apart_along_its_rows():
         ),
         ("affine_backward", "dx", lambda a: a > 0, "dtype", "dx holds True and False; dout is not used"),
         ("affine_backward", "dx", lambda a: np.asarray(["a"]), "shape", "dx has the wrong shape"),
-        ("svm_loss", "loss", lambda a: a * 1.7, "unknown", "the ratio is 1.7"),
+        ("svm_loss", "loss", lambda a: a * 1.7, "unknown", "result / right value = 1.7"),
     ],
     ids="columns ratio sign size reversed forward bool text scalar".split(),
 )
@@ -182,17 +182,17 @@ def test_what_is_off_where_an_input_is_0_is_said():
     inputs, right = solved("rmsprop", 1)
     cache = np.where(inputs["dw"] == 0, inputs["cache"], right["cache"])  # it should decay there too
     diagnosis = diagnose("rmsprop", inputs, {**right, "cache": cache}, right)
-    words = "cache: off where dw is exactly 0, and right elsewhere"
+    words = "cache: it is wrong where dw is exactly 0, and right elsewhere"
     assert diagnosis.sentence.startswith(words)
 
 
 @pytest.mark.parametrize(
     "exercise, order, words",
     [
-        ("affine_backward", "dw dx db", "dx, dw, db is asked."),
-        ("affine_backward", "dx db dw", "dx, dw, db is asked."),
-        ("softmax_loss", "dx loss", "loss, dx is asked."),
-        ("layernorm_backward", "dgamma dbeta dx", "dx, dgamma, dbeta is asked."),
+        ("affine_backward", "dw dx db", "it should be dx, dw, db."),
+        ("affine_backward", "dx db dw", "it should be dx, dw, db."),
+        ("softmax_loss", "dx loss", "it should be loss, dx."),
+        ("layernorm_backward", "dgamma dbeta dx", "it should be dx, dgamma, dbeta."),
     ],
 )
 def test_values_in_another_order_are_told_from_wrong_shapes(exercise, order, words):
@@ -201,7 +201,7 @@ def test_values_in_another_order_are_told_from_wrong_shapes(exercise, order, wor
     outputs = {**right, **dict(zip(asked, (right[name] for name in order.split())))}
     diagnosis = diagnose(exercise, inputs, outputs, right)
     assert diagnosis.kind == "shape"
-    assert diagnosis.sentence == f"the values come back in another order: {words}"
+    assert diagnosis.sentence == f"the values are returned in the wrong order; {words}"
 
 
 def test_what_follows_from_a_known_mistake_gets_no_line_of_its_own():
@@ -318,7 +318,7 @@ WORDS = {
     "not-float32": "float64 for float32 input",
     "writes-into-input": "writes into its argument",
     "overflow": "around 1000 and around -1000",
-    "passes-at-zero": "dout passes where x is 0",
+    "passes-at-zero": "dout passes where x is exactly 0",
 }
 NOTED = list(labelled(noted=True))
 

@@ -265,14 +265,14 @@ def summed_softmax(x, y):
 def test_a_net_that_is_right_over_right_layers_passes_with_a_note_on_those_it_calls(functions, words):
     result = verdict("TwoLayerNet.loss", two_layer_net(**functions))
     assert (result.status, result.findings) == ("passed", ())
-    assert result.notes == ((f"{words} With right layers in their place the net is right.",) if words else ())
+    assert result.notes == ((f"{words} With correct layers the net is right.",) if words else ())
 
 
 def test_a_wrong_net_over_a_wrong_layer_shows_both():
     result = verdict("TwoLayerNet.loss", two_layer_net(2, relu_forward=absolute))
     assert (result.status, result.kind) == (WRONG, "reg-without-half")
     first = "Check relu_forward first: it is wrong, and this net calls it. "
-    assert result.findings[0] == f"{first}With right layers in their place the net is wrong too:"
+    assert result.findings[0] == f"{first}With correct layers the net is wrong too:"
     assert "factor 1/2" in result.findings[1]
 
 

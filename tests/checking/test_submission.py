@@ -72,10 +72,12 @@ def test_every_missing_file_is_named_and_nothing_is_written(kit):
     assert done.returncode == 1 and not (kit.folder / "submission.zip").exists()
     assert "submit: nothing was written." in done.stderr and "Traceback" not in done.stderr
     faults = (
-        f"cs231n/optim.py is missing: |{NOTEBOOKS[1]} is missing: |{NOTEBOOKS[2]} is no notebook: ".split("|")
+        f"cs231n/optim.py is missing: |{NOTEBOOKS[1]} is missing: |{NOTEBOOKS[2]} is not a notebook: ".split(
+            "|"
+        )
     )
     assert all(fault in done.stderr for fault in faults)
-    with pytest.raises(SubmitError, match="take it from the kit again"):
+    with pytest.raises(SubmitError, match="copy it from the kit again"):
         collect(kit.folder)
 
 

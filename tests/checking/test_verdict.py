@@ -40,7 +40,7 @@ def twice_forward(x, gamma, beta, bn_param):
     return 2 * out, cache
 
 
-OWN, NEITHER = "is the gradient of that forward", "neither of that forward nor of the layer as defined"
+OWN, NEITHER = "is the gradient of this wrong forward", "neither of this forward nor of the right one"
 
 
 @pytest.mark.parametrize("divisor, words", [("N", NEITHER), ("(N - 1)", OWN)], ids=["neither", "own"])
@@ -52,7 +52,7 @@ def test_a_backward_of_a_wrong_forward_is_wrong_and_the_forward_is_named_first(d
     result = verdict("batchnorm_backward", built("batchnorm_backward", source))
     assert (result.status, result.kind) == ("wrong", "another-forward")
     assert result.findings[0].startswith("Check batchnorm_forward first: ") and words in result.findings[0]
-    assert len(result.findings) == 2 and result.findings[1].startswith("dx: 35 of 35 entries off")
+    assert len(result.findings) == 2 and result.findings[1].startswith("dx: 35 of 35 entries are wrong")
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def casting_backward(dout, cache):
 )
 def test_the_function_that_casts_is_the_one_to_look_at(functions, blames_forward):
     (note,) = verdict("batchnorm_backward", layers_with(**functions)).notes
-    assert blames_forward or note.startswith("dx, dgamma, dbeta are float64 for float32 input: ")
+    assert blames_forward or note.startswith("dx, dgamma, dbeta are float64 for float32 input. ")
     assert note.startswith("batchnorm_forward returns float64") == blames_forward
 
 
@@ -160,7 +160,10 @@ def raising(error):
     "blank, findings",
     [
         ("batchnorm_backward", ()),
-        ("batchnorm_forward", ("It waits for exercise 6, batchnorm_forward (notebook 2, section 2).",)),
+        (
+            "batchnorm_forward",
+            ("It needs exercise 6, batchnorm_forward (notebook 2, section 2), which is not written yet.",),
+        ),
     ],
 )
 def test_what_is_not_implemented_is_told_from_what_is_wrong(blank, findings):
@@ -207,7 +210,7 @@ class TwoLayerNet(TwoLayerNet):
 """
 
 
-@pytest.mark.parametrize("factor, words", [(1, "params: loss writes into them"), (-1, 'grads["b1"]: ')])
+@pytest.mark.parametrize("factor, words", [(1, "params: loss writes into params"), (-1, 'grads["b1"]: ')])
 def test_a_net_that_writes_into_its_params_is_wrong_and_its_values_come_first(factor, words):
     module = built("TwoLayerNet.loss", NET_THAT_WRITES.replace("FACTOR", str(factor)))
     result = verdict("TwoLayerNet.loss", module)
@@ -315,7 +318,7 @@ check("TwoLayerNet.loss")
 
 
 def test_scores_are_checked_while_the_loss_is_left_to_write(kit):
-    file, left = "classifiers/fc_net.py", "_loss in fc_net.py is left to write."
+    file, left = "classifiers/fc_net.py", "_loss in fc_net.py is not written yet."
     kit.edit(
         file,
         "        grads, L = {}, self.num_layers\n",
@@ -330,7 +333,7 @@ def test_scores_are_checked_while_the_loss_is_left_to_write(kit):
         file, "        hidden, caches, L = X, {}, self.num_layers\n", "        raise NotImplementedError\n"
     )
     assert kit.check("FullyConnectedNet") == (
-        "FullyConnectedNet: not written yet _scores in fc_net.py is left to write."
+        "FullyConnectedNet: not written yet _scores in fc_net.py is not written yet."
     )
 
 
@@ -354,7 +357,7 @@ def test_a_file_that_is_missing_is_said_of_its_own_exercises(kit):
     (kit.folder / "cs231n" / "optim.py").unlink()
     assert kit.check("relu_forward", "adam") == (
         "relu_forward: passed adam: wrong cs231n/optim.py cannot be read (No such file or directory); "
-        "try: take it from the kit again."
+        "try: copy it from the kit again."
     )
 
 
@@ -363,7 +366,7 @@ def test_the_closed_form_may_not_call_the_staged_one(kit, arguments):
     call = f"return batchnorm_backward({arguments})"
     kit.append("layers.py", f"def batchnorm_backward_alt(dout, cache):\n    {call}")
     alt, rest = kit.check("batchnorm_backward_alt", "batchnorm_backward").split(" batchnorm_backward: ")
-    assert "batchnorm_backward_alt calls another backward, but the closed form stands on its own" in alt
+    assert "batchnorm_backward_alt calls another backward, but it must compute the closed form itself" in alt
     assert alt.endswith(f"batchnorm_backward_alt: {call}") and rest == "passed"
 
 

@@ -64,7 +64,7 @@ def disagreement(checked, graded):
         return f"first: {first[1]} and {FIRST.search(words)[1]}"
     if graded.reference_used_for:
         blamed = first[1] if first else ""
-        if not blamed and "It waits for" not in findings and checked.kind != "error":
+        if not blamed and "It needs" not in findings and checked.kind != "error":
             return f"points with the reference's {graded.reference_used_for} alone"
         return ""
     if passed != graded.is_right:

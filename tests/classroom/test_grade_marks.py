@@ -182,7 +182,7 @@ def relu_backward(dout, cache):
 # fmt: off
 @pytest.mark.parametrize("title, source, words", [
     ("softmax_loss", SOFTMAX.replace("SHIFT", "x.max()"), "around 1000 and around -1000"),
-    ("relu_backward", RELU_FORWARD + RELU_BACKWARD, "dout passes where x is 0"),
+    ("relu_backward", RELU_FORWARD + RELU_BACKWARD, "dout passes where x is exactly 0"),
     ("batchnorm_forward", IN_FLOAT64, "is float64 for float32 input"),
     ("relu_backward", RELU_FORWARD + IN_PLACE.replace("FACTOR", "1"), "It writes into"),
 ])  # fmt: on

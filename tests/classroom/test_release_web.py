@@ -1,9 +1,11 @@
 """The learner's site: made by the command of the learner's edition, and searched as the edition is."""
 
 import functools
+import gzip
 import io
 import json
 import py_compile
+import re
 import zipfile
 
 import nbformat
@@ -69,6 +71,11 @@ PLANTED = {  # {case: (file, its content, where the leak is found in it)}
         "cs231n/layers.py, line ",
     ),
     "a script": ("figure.js", lambda _: f"  const {LEAK};\n".encode(), "line 1"),
+    "a script, entry by entry": (
+        "figure.js",
+        lambda _: b"const dx = g.map((v, i) => a / s * (v - dbeta / 6 - h[i] * dgamma / 6));\n",
+        "line 1",
+    ),
     "a remark in a script": ("figure.js", lambda _: f"x = 1; // {LEAK}\n".encode(), "line 1"),
     "a remark in a page": ("index.html", lambda _: f"<p>\n<!-- {LEAK} -->\n".encode(), "line 2"),
     "a style sheet": ("web.css", lambda _: f"/* {LEAK} */\n".encode(), "line 1"),
@@ -130,7 +137,7 @@ def test_the_site_of_a_short_edition(tmp_path, capsys):
     except DataError as error:
         pytest.skip(f"needs the runtime: {error}")
     settings = {"exercises": json.loads(SHORT.read_text()), "words": {"2.12": 5}, "due": "2026-12-01T23:59Z"}
-    settings |= {"declaration": 'Which "assistants"?'}
+    settings |= {"declaration": 'Which "assistants" & how?'}
     (tmp_path / "mine.json").write_text(json.dumps(settings))
     out = tmp_path / "a course" / "week 3"
     assert command(out, "--for", "web", "--manifest", tmp_path / "mine.json") == 0
@@ -138,12 +145,13 @@ def test_the_site_of_a_short_edition(tmp_path, capsys):
     assert capsys.readouterr().out.startswith("5 exercises for 50 points; no solution was found")
     assert list(json.loads((site / "editable.json").read_text())) == ["cs231n/layers.py"]
     pages = {path.name[0]: path.read_text("utf-8") for path in site.glob("[0-9]*.html")}
-    question = '<meta name="declaration" content="Which &quot;assistants&quot;?">'
-    assert all(question in content for content in pages.values())
+    question = re.compile("""<meta content='Which "assistants" &amp; how\\?' name="declaration"/>""")
+    assert all(map(question.search, pages.values()))
     written = "is already written in this edition"
     assert [pages[name].count(written) for name in "1234"] == [5, 0, 7, 0]
     assert "Exercise 6: batchnorm_forward (10 points)" in pages["2"] and "Model answer" not in pages["2"]
-    with zipfile.ZipFile(io.BytesIO((site / "runtime" / "kit.zip").read_bytes())) as archive:
+    kit = gzip.decompress((site / "runtime" / "kit.zip.packed").read_bytes())
+    with zipfile.ZipFile(io.BytesIO(kit)) as archive:
         assert sum(entry["points"] for entry in json.loads(archive.read("cs231n/exercises.json"))) == 50
 
     files = {

@@ -101,15 +101,17 @@ def test_the_message_carries_everything():
         assert_gradient("dx", wrong, out_of(p), p.x, p.dout)
     assert str(caught.value).split("\n  Try: ")[0] == (
         "dx disagrees with central differences\n"
-        f"  1 of 15 entries off; worst at (1, 4): yours {wrong[1, 4]:.4g}, numeric {dx[1, 4]:.4g}, ratio 3\n"
+        f"  1 of 15 entries are wrong; the worst is at (1, 4): analytic {wrong[1, 4]:.4g}, "
+        f"numerical {dx[1, 4]:.4g}, ratio 3\n"
         "  compared in float64, h=1e-05, rtol=1e-06, atol=1e-08; x (3, 5)"
     )
-    with pytest.raises(AssertionError, match=r"has the wrong shape\n  yours \(5, 3\), expected \(3, 5\)"):
+    with pytest.raises(AssertionError, match=r"has the wrong shape\n  got \(5, 3\), expected \(3, 5\)"):
         assert_gradient("dx", dx.T, out_of(p), p.x, p.dout)
     with pytest.raises(
         AssertionError,
-        match="^dx disagrees with central differences along a random direction\n  slope: yours .*, numeric .*"
-        "\n  compared in float64, .*\n  Try: assert_gradient on a smaller x, which names the entries",
+        match="^dx disagrees with central differences along a random direction\n"
+        "  slope: analytic .*, numerical .*"
+        "\n  compared in float64, .*\n  Try: assert_gradient on a smaller x; it names the wrong entries",
     ):
         assert_directional("dx", 2 * dx, out_of(p), p.x, p.dout)
 
@@ -147,7 +149,7 @@ def test_the_tolerances_are_those_that_are_given(check, tolerance, factor, passe
     "f, advice",
     [
         (lambda p, v: p.dout, "(?s)does f use its argument.*all ones"),
-        (lambda p, v: v * (p.rng.random(v.shape) < 0.5), "(?s)two answers for one x.*seed"),
+        (lambda p, v: v * (p.rng.random(v.shape) < 0.5), "(?s)two results for one x.*seed"),
         (lambda p, v: np.subtract(v, v.mean(axis=0), out=v), "f writes into its argument x"),
     ],
     ids=["argument-unused", "unrepeatable", "in-place"],
@@ -178,7 +180,9 @@ def test_a_forward_that_is_not_finite_never_passes(check, f, at):
 @both_checks
 def test_a_function_may_return_its_argument_but_no_array_without_dout(check):
     p = problem((3, 5))
-    with pytest.raises(ValueError, match=f"{check.__name__}: f returns an array .* dout must be one too"):
+    with pytest.raises(
+        ValueError, match=f"{check.__name__}: f returns an array .* dout must be an array too"
+    ):
         check("identity", p.dout, lambda v: v, p.x)
     check("identity", p.dout, lambda v: v, p.x, p.dout)
     check("a view", p.dout.T, lambda v: v.T, p.x.T.copy(), p.dout)
@@ -296,7 +300,13 @@ REFUSED = {  # a part of the sentence: the call
     "x must be a floating-point array": (eval_numerical_gradient, same, [1.0]),
     "assert_gradient: x must be float64": (assert_gradient, "dx", X, same, np.float32(X)),
     "got float; try np.array(x, dtype=np.float64)": (assert_directional, "dx", 1.0, same, 1.0),
-    "f returns an array (2, 3), so dout must be one too, and random": (assert_gradient, "dx", X, same, X),
+    "f returns an array (2, 3), so dout must be an array too, and random": (
+        assert_gradient,
+        "dx",
+        X,
+        same,
+        X,
+    ),
     "analytic_grad must have the shape of x, (2, 3), got (3, 2)": (grad_check_sparse, np.sum, X, X.T),
     "analytic_grad must hold numbers, got": (grad_check_sparse, np.sum, X, None),
     "num_checks must be an integer, got 2.5": (grad_check_sparse, np.sum, X, X, 2.5),
@@ -304,7 +314,7 @@ REFUSED = {  # a part of the sentence: the call
     "rel_error: x is empty, its shape is (0, 3)": (rel_error, X[:0], X[:0]),
     "rel_error: y is empty": (rel_error, 1.0, []),
     "rel_error: y must hold numbers, got <U1": (rel_error, 1.0, np.array("a")),
-    "x and y must have one shape, got (3, 1) and (3,)": (rel_error, X.T[:, :1], X[0]),
+    "x and y must have the same shape, got (3, 1) and (3,)": (rel_error, X.T[:, :1], X[0]),
     "h=1e-05 is lost in the rounding of x, 100 in float32": (
         eval_numerical_gradient,
         np.sum,

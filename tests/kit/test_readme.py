@@ -62,3 +62,13 @@ def test_its_picture_is_the_one_in_notebook_2():
     assert (ROOT / "docs" / "graph.png").read_bytes() in [
         base64.b64decode(d.get("image/png", "")) for d in data
     ]
+
+
+def test_changelog_citation_and_package_have_one_version():
+    patterns = {
+        "CHANGELOG.md": r"^## ([\d.]+)$",
+        "CITATION.cff": r"^version: (.+)$",
+        "pyproject.toml": r'^version = "(.+)"$',
+    }
+    versions = {re.search(p, (ROOT / name).read_text("utf-8"), re.M)[1] for name, p in patterns.items()}
+    assert len(versions) == 1, versions

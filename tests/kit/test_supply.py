@@ -162,7 +162,7 @@ def test_nothing_is_written_elsewhere_and_nobody_is_asked(tmp_path, many):
         process, seen = watched(folder, COMMANDS[command])
         cache = folder / "home" / ".cache"
         ours = [folder / "work", folder / "temporary", folder / "matplotlib", cache / "cs231n", ROOT]
-        with tried("Supply", "commands that write nowhere else, ask nobody and start nothing"):
+        with tried("Supply", "commands without other files, network or programs"):
             assert process.returncode == 0, process.stderr
             for event, detail in seen:
                 if event == "write":

@@ -109,19 +109,23 @@ class Site:
         return [[line for line in "\n".join(areas).split("\n") if line.strip()] for areas in found]
 
     def serious_findings(self, within=None):
-        """The serious findings of axe-core, of the page or a part of it: [(rule, the HTML it is about)]."""
-        try:
-            axe = find_files([AXE])["axe.min.js"].read_text(encoding="utf-8")
-        except DataError as error:
-            skip_or_fail(f"needs axe-core: {error}")
-        self.page.evaluate(axe)
-        run = "within => axe.run(within || document).then(result => result.violations)"
-        found = self.page.evaluate(run, within)
-        return [
-            (rule["id"], sorted({node["html"][:150] for node in rule["nodes"]})[:20])
-            for rule in found
-            if rule["impact"] in ("serious", "critical")
-        ]
+        return serious_findings(self.page, within)
+
+
+def serious_findings(page, within=None):
+    """The serious findings of axe-core, of the page or a part of it: [(rule, the HTML it is about)]."""
+    try:
+        axe = find_files([AXE])["axe.min.js"].read_text(encoding="utf-8")
+    except DataError as error:
+        skip_or_fail(f"needs axe-core: {error}")
+    page.evaluate(axe)
+    run = "within => axe.run(within || document).then(result => result.violations)"
+    found = page.evaluate(run, within)
+    return [
+        (rule["id"], sorted({node["html"][:150] for node in rule["nodes"]})[:20])
+        for rule in found
+        if rule["impact"] in ("serious", "critical")
+    ]
 
 
 def serve_folder(folder):

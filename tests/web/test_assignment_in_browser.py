@@ -59,6 +59,7 @@ def test_a_card_says_what_is_missing_wrong_and_right(site):
     right = solved("cs231n/layers.py")
     head, name, tail = right.partition("def relu_backward")
     write(site, "cs231n/layers.py", head + name + tail.replace("return ", "return 2 * ", 1))
+    assert site.page.evaluate("editor.renderer.lineHeight") > 1.3 * 14  # else underscores are cut off
     site.press("Close")
     assert "relu_backward, 3 points: wrong" in verdict() and "ratio 2" in site.output(number)
     write(site, "cs231n/layers.py", right)

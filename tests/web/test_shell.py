@@ -50,10 +50,29 @@ def test_a_traceback_shows_lines_of_the_cell_and_none_of_the_shell():
     assert "shell.py" not in message["text"]
 
 
-def test_a_flood_of_output_is_cut():
-    *_, last = messages = run_cells("for _ in range(3000): print('x' * 99)")
-    assert sum(len(message["text"]) for message in messages) < 101_000
-    assert last["text"].endswith("the rest of the output is left out\n")
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "for _ in range(3000): print('x' * 99)",
+        "print('x' * 10**7)",
+        "for _ in range(10**6): print('x', end='')",
+        "from IPython.display import display\nfor n in range(5000): display(n)",
+        "'x' * 10**7",
+        "raise ValueError('x' * 10**7)",
+    ],
+)
+def test_a_flood_of_output_is_cut(cell):
+    *_, last = messages = run_cells(cell, "print('next')")
+    texts = [message.get("text") or message["data"]["text/plain"] for message in messages]
+    assert texts.pop() == "next\n" and texts[-1].endswith("the rest of the output is left out\n")
+    assert sum(map(len, texts)) < 101_000 and len(texts) <= 3001
+
+
+def test_input_says_that_it_is_not_there():
+    *_, message = run_cells("name = input('name? ')")
+    assert message["text"].endswith(
+        "RuntimeError: input() does not work in the page; write the value into the cell"
+    )
 
 
 def test_check_hint_and_answer_work_as_in_a_notebook():

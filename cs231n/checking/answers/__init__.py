@@ -21,20 +21,20 @@ OF_EVERY_EXERCISE = table(
     "",
     (
         "writes-into-x",
-        "it writes into an array that an earlier function got from its caller, as x in a cache, or gives an "
-        "argument another shape; the caller still needs it.",
+        "it writes into an array that its caller still needs, such as x from the cache, or it changes the "
+        "shape of an argument.",
         lambda i, e: {"written_later": np.array(1)},
     ),
     (
         "depends-on-earlier-calls",
-        "the same call gives something else when it is made again: the result depends on new random numbers, "
-        "or on what an earlier call left in a global, in a default argument or in the cache.",
+        "a second call with the same arguments gives another result: it depends on new random numbers, or on "
+        "what an earlier call left in a global variable, in a default argument or in the cache.",
         lambda i, e: {"not_repeated": np.array(1)},
     ),
 )
 NOT_FLOAT32 = (
-    "float64 for float32 input: an array is cast on the way, or made without a dtype, as zeros, ones and "
-    "random numbers are; or a NumPy number is a factor."
+    "float64 for float32 input. Usual causes: astype(float); np.zeros, np.ones or random numbers without a "
+    "dtype; a factor that is a NumPy float64 number."
 )
 
 
@@ -55,7 +55,7 @@ def for_(name: str) -> Answers:
         if outputs.get("written", 0) > 0:
             found["writes-into-input"] = "It writes into one of its arguments, which its caller still needs."
         if outputs.get("itemsize", 4) > 4:
-            found["not-float32"] = f"What it returns is {NOT_FLOAT32}"
+            found["not-float32"] = f"Its result is {NOT_FLOAT32}"
         return found | own.notes(inputs, outputs, expected)
 
     return own._replace(

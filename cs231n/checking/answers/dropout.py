@@ -13,9 +13,7 @@ __all__ = ["ANSWERS"]
 
 FORWARD = "the docstring of dropout_forward"
 SCALE = "notebook 3, section 5"
-NOT_FINITE = (
-    "Check dropout_forward first: its out is not finite, so nothing can be said of what builds on it."
-)
+NOT_FINITE = "Check dropout_forward first: its out is NaN or infinite, so what uses it cannot be checked."
 MASKED = ("out", "out_of_other_seed", "out_unseeded", "out_unseeded_again")
 
 
@@ -68,7 +66,8 @@ def check_forward(i: Inputs, outputs: Arrays) -> Diagnosis | None:
             return check_shape_and_dtype(name, outputs[name], i["x"])
     if not np.array_equal(outputs["out"] != 0, (outputs["out_of_ones"] != 0) & (i["x"] != 0)):
         sentence = (
-            "Check dropout_forward first: one seed gives two masks, so nothing can be said of this backward."
+            "Check dropout_forward first: one seed gives two different masks, so this backward cannot be "
+            "checked."
         )
         return Diagnosis("another-forward", sentence, FORWARD, "")
     if not np.isfinite(outputs["out"]).all():
@@ -77,8 +76,8 @@ def check_forward(i: Inputs, outputs: Arrays) -> Diagnosis | None:
     if 0.05 < share < 0.95:
         return None
     sentence = (
-        f"Check dropout_forward first: it keeps {share:.0%} of the entries, so nothing can be said of this "
-        "backward."
+        f"Check dropout_forward first: it keeps {share:.0%} of the entries, so this backward cannot be "
+        "checked."
     )
     return Diagnosis("another-forward", sentence, SCALE, "")
 
@@ -92,15 +91,15 @@ def check_masks(i: Inputs, outputs: Arrays) -> Diagnosis | None:
     if out.shape != x.shape:
         return check_shape_and_dtype("out", out, x)
     if not np.isfinite(out).all():
-        return Diagnosis("not-finite", "NaN or infinite: a mask is 0 or one number.", SCALE, "")
+        return Diagnosis("not-finite", "out is NaN or infinite: a mask is 0 or one fixed number.", SCALE, "")
     mask = dropout_mask_of(out)
     factors = np.asarray(out, float)[mask] / x[mask]
     if factors.size and np.ptp(factors) > 1e-6 * np.abs(factors).max():
         worst = f"out / x lies between {factors.min():.3g} and {factors.max():.3g} where it is not 0"
         return Diagnosis(
             "mask-of-many-values",
-            "what is kept is multiplied by different numbers: a mask is 0 or one number, and the random "
-            "numbers only decide which.",
+            "the kept entries are multiplied by different numbers: each entry of a mask is 0 or one fixed "
+            "number, and the random numbers only decide which of the two.",
             SCALE,
             worst,
         )
@@ -116,21 +115,21 @@ def check_masks(i: Inputs, outputs: Arrays) -> Diagnosis | None:
     elif any(lines.values()):
         line = max(lines, key=lambda name: lines[name])
         kind = "mask-by-line"
-        sentence = f"each {line} is kept or dropped as a whole; each entry has its own chance."
+        sentence = f"each {line} is kept or dropped as a whole; each entry should have its own chance."
     elif abs(share - (1 - p)) <= tolerance:
         kind = "p-is-kept"
-        sentence = "p is taken for the probability to drop; here it is that to keep."
+        sentence = "p is used as the probability to drop an entry; here it is the probability to keep it."
     elif abs(share - 0.5 * (1 + erf(p / 2**0.5))) <= tolerance < abs(share - p):
         kind = "normal-for-uniform"
         sentence = (
-            "the mask compares normal random numbers with p, as randn gives them; uniform ones, from 0 to 1, "
-            "are meant."
+            "the mask compares normal random numbers, as from randn, with p; they should be uniform, from 0 "
+            "to 1."
         )
     elif abs(share - p) > tolerance:
-        kind, sentence = "share-kept", "the share of entries that is kept is not p."
+        kind, sentence = "share-kept", "the share of kept entries is not p."
     elif "out_again" in outputs and not np.array_equal(mask, dropout_mask_of(outputs["out_again"])):
         kind, source = "seed-ignored", FORWARD
-        sentence = "one seed gives two masks; a gradient check needs the same at each call."
+        sentence = "one seed gives two different masks; a gradient check needs the same mask at each call."
     else:
         return _check_mask_independence(p, outputs)
     worst = f"out: {share:.1%} of {mask.size} entries kept, expected about {p:.0%}"
@@ -141,13 +140,13 @@ def _check_mask_independence(p: float, outputs: Arrays) -> Diagnosis | None:
     """What is wrong with two masks that must not depend on each other; None if nothing is."""
     for first, second, words in [
         ("out", "out_of_other_seed", "another seed gives"),
-        ("out_unseeded", "out_unseeded_again", "without a seed two calls give"),
+        ("out_unseeded", "out_unseeded_again", "two calls without a seed give"),
     ]:
         if second not in outputs:
             continue
         both = dropout_mask_of(outputs[first]) & dropout_mask_of(outputs[second])
         if abs(both.mean() - p * p) > 6 * p * np.sqrt((1 - p * p) / both.size):
-            sentence = f"{words} the same mask, or one like it; only the same seed gives the same mask again."
+            sentence = f"{words} nearly or exactly the same mask; only the same seed may give the same mask."
             worst = f"{join_names([second])}: {both.mean():.0%} of {both.size} entries are kept by both masks"
             return Diagnosis("one-mask", sentence, FORWARD, f"{worst}, expected about {p * p:.0%}")
     return None
@@ -160,12 +159,15 @@ def _rescaled(factor: Callable[[float], float]) -> Predict:
 # fmt: off
 DROPOUT_FORWARD = table(
     SCALE,
-    ("not-rescaled", "what is kept is not rescaled: the mean of an entry has to stay.",
+    ("not-rescaled", "the kept entries are not rescaled: the mean of each entry must stay the same.",
      _rescaled(lambda p: p)),
-    ("rescaled-the-wrong-way", "what is kept is made smaller: there is less of it, so it has to grow.",
+    ("rescaled-the-wrong-way",
+     "the kept entries are made smaller: there are fewer of them, so they must become larger.",
      _rescaled(lambda p: p**2)),
-    ("p-is-kept", "rescaled by 1 - p: p is the probability to keep.", _rescaled(lambda p: p / (1 - p))),
-    ("rescaled-twice", "rescaled twice.", _rescaled(lambda p: 1 / p)),
+    ("p-is-kept",
+     "the kept entries are rescaled by 1 - p; p is the probability to keep.",
+     _rescaled(lambda p: p / (1 - p))),
+    ("rescaled-twice", "the kept entries are rescaled twice.", _rescaled(lambda p: 1 / p)),
     ("rescaled-at-test", "mode 'test' rescales: with inverted dropout it is the identity.",
      lambda i, e: {"out_in_test": i["x"] * i["p"]}, lambda i, e: {"out_in_test": i["x"] / i["p"]}),
     ("dropped-at-test", "mode 'test' drops entries: there it is the identity.",
@@ -175,21 +177,27 @@ DROPOUT_FORWARD = table(
 DROPOUT_BACKWARD = [
     *table(
         SCALE,
-        ("not-rescaled", "the gradient passes the mask but not the scale: the forward multiplied by both.",
+        ("not-rescaled",
+         "dout is multiplied by the mask but not by the scale; the forward multiplies by both.",
          lambda i, e: {"dx": e["dx"] * i["p"]}),
-        ("mask-missing", "the whole of dout passes: a dropped entry has no influence.",
+        ("mask-missing",
+         "dout passes unchanged: a dropped entry has no influence on out, so its gradient is 0.",
          lambda i, e: {"dx": i["dout"]}),
-        ("mask-missing", "rescaled, but the whole of dout passes: a dropped entry has no influence.",
+        ("mask-missing",
+         "dout is rescaled but not masked: a dropped entry has no influence on out, so its gradient is 0.",
          lambda i, e: {"dx": i["dout"] / i["p"]}),
-        ("mask-inverted", "the gradient passes where the forward dropped, and stops where it kept.",
+        ("mask-inverted",
+         "the mask is inverted: dout passes where the forward dropped an entry, and not where it kept one.",
          lambda i, e: {"dx": i["dout"] / i["p"] - e["dx"]},
          lambda i, e: {"dx": i["dout"] - e["dx"] * i["p"]}),
         ("mask-from-the-output",
-         "where x is exactly 0 the gradient is lost: the mask is read off the output, which is 0 there too.",
+         "the gradient is lost where x is exactly 0: the mask is taken from the output, which is 0 there "
+         "too.",
          lambda i, e: {"dx": e["dx"] * (i["x"] != 0)}),
-        ("rescaled-twice", "rescaled twice: the mask may hold the scale already.",
+        ("rescaled-twice", "dout is rescaled twice: the mask may contain the scale already.",
          lambda i, e: {"dx": e["dx"] / i["p"]}),
-        ("rescaled-the-wrong-way", "made smaller where the forward made it larger.",
+        ("rescaled-the-wrong-way",
+         "dout is made smaller; it should become larger, as the kept entries did in the forward.",
          lambda i, e: {"dx": e["dx"] * i["p"] ** 2}),
         ("rescaled-at-test", "mode 'test' rescales the gradient: the forward is the identity there.",
          lambda i, e: {"dx_in_test": i["dout"] * i["p"]}, lambda i, e: {"dx_in_test": i["dout"] / i["p"]}),
@@ -198,7 +206,8 @@ DROPOUT_BACKWARD = [
     ),
     *table(
         "notebook 1, section 1",
-        ("value-for-slope", "dout is multiplied by the forward's output; the chain rule asks for its slope.",
+        ("value-for-slope",
+         "dout is multiplied by the output of the forward; the chain rule needs its slope.",
          lambda i, e: {"dx": e["dx"] * i["x"]}),
     ),
     *upstream_ignored(lambda i, e: {"dx": e["dx"] / i["dout"]}),
@@ -214,8 +223,9 @@ def explain_dx(i: Inputs, name: str, actual: np.ndarray, expected: np.ndarray) -
         return None
     return (
         "another-mask",
-        "the gradient passes another mask than the forward's: the mask is drawn once, in the forward, and "
-        "kept in the cache.",
+        "the gradient uses another mask than the forward: the mask is drawn once, in the forward, and kept "
+        "in "
+        "the cache.",
         SCALE,
     )
 

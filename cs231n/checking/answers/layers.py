@@ -42,10 +42,11 @@ AFFINE_FORWARD = table(
     ("bias-left-out", "the bias is not added.", lambda i, e: {"out": e["out"] - i["b"]}),
     ("bias-subtracted", "the bias is subtracted.", lambda i, e: {"out": e["out"] - 2 * i["b"]}),
     ("examples-mixed",
-     "the reshape mixes examples: the first axis of x counts them, and has to stay the first.",
+     "the reshape mixes examples: the first axis of x is the batch, and it must stay the first axis.",
      lambda i, e: {"out": affine(i["x"].reshape(-1, len(i["x"])).T, i["w"], i["b"])}),
     ("columns-first",
-     "each example is flattened in another order than the rows of w expect: the last axis of x runs fastest.",
+     "each example is flattened in another order than the rows of w expect: the last axis of x varies "
+     "fastest.",
      lambda i, e: {"out": affine(_columns_first(i["x"]), i["w"], i["b"])}),
     ("weights-reshaped",
      "w is reshaped where it should be used as it is, or transposed: a reshape keeps the order of the "
@@ -53,7 +54,7 @@ AFFINE_FORWARD = table(
      lambda i, e: {"out": affine(i["x"], i["w"].T.reshape(i["w"].shape), i["b"])}),
     ("bias-left-out", "the bias is not added to every row.",
      lambda i, e: {"out": e["out"] - i["b"] * (np.arange(len(i["x"])) > 0)[:, None]}),
-    ("mean-for-sum", "the product is averaged over the features: a product of matrices is a sum.",
+    ("mean-for-sum", "the product is averaged over the features: a matrix product is a sum.",
      lambda i, e: {"out": affine(i["x"], i["w"] / len(i["w"]), i["b"])}),
 )
 
@@ -61,12 +62,11 @@ AFFINE_BACKWARD = [
     *table(
         CHAIN_RULE,
         ("mean-for-sum",
-         "averaged over the batch: w and b serve every example, so their gradients add up; the mean, if "
-         "there is one, is in the loss and thus in dout already.",
+         "this is a mean over the batch: every example uses w and b, so their gradients add up. A mean in "
+         "the loss is already in dout.",
          lambda i, e: {"dw": e["dw"] / len(i["x"]), "db": e["db"] / len(i["x"])}),
         ("one-example",
-         "it comes from one example alone: every example uses w and b, so their gradients add up over the "
-         "batch.",
+         "only one example is used: every example uses w and b, so their gradients add up over the batch.",
          *(
              lambda i, e, n=n: {
                  "db": i["dout"][n],
@@ -88,7 +88,8 @@ AFFINE_BACKWARD = [
     ),
     *table(
         "the docstring of affine_forward",
-        ("columns-first", "flattened in another order than in the forward: the last axis of x runs fastest.",
+        ("columns-first",
+         "x is flattened in another order than in the forward: the last axis of x varies fastest.",
          lambda i, e: {
              "dx": rows_of(e["dx"]).reshape(i["x"].shape, order="F"),
              "dw": np.einsum("nd,nm->dm", _columns_first(i["x"]), i["dout"]),
@@ -97,7 +98,7 @@ AFFINE_BACKWARD = [
     *table(
         OWN_LAYERS,
         ("sum-of-everything",
-         "db holds the sum of all of dout in every entry: each bias serves its own column.",
+         "every entry of db is the sum over all of dout: each bias belongs to one column.",
          lambda i, e: {"db": np.full_like(i["b"], i["dout"].sum())}),
     ),
     *upstream_ignored(lambda i, e: affine_gradients(i, np.ones_like(i["dout"]))),
@@ -106,16 +107,16 @@ AFFINE_BACKWARD = [
 
 RELU_FORWARD = table(
     "the docstring of relu_forward",
-    ("not-applied", "x comes back as it was.", lambda i, e: {"out": i["x"]}),
+    ("not-applied", "x is returned unchanged.", lambda i, e: {"out": i["x"]}),
     ("wrong-side", "the negative entries are kept, and the positive ones set to zero.",
      lambda i, e: {"out": i["x"] - e["out"]}),
     ("absolute-value", "negative entries change their sign; they should become zero.",
      lambda i, e: {"out": 2 * e["out"] - i["x"]}),
-    ("slope-for-value", "these are the ones and zeros of its slope, not its values.",
+    ("slope-for-value", "this is the slope of relu, zeros and ones, and not its value.",
      lambda i, e: {"out": np.sign(e["out"])}),
-    ("clipped-above", "large entries are cut off, as in relu6: relu has a bound from below, and none above.",
+    ("clipped-above", "large entries are cut off, as in relu6; relu has no upper bound.",
      *(lambda i, e, bound=bound: {"out": np.clip(e["out"], 0, bound)} for bound in (1, 6, 10, 20))),
-    ("leaky", "negative entries are made small; they should become zero.",
+    ("leaky", "negative entries are made small, as in a leaky relu; they should become zero.",
      *(lambda i, e, a=a: {"out": e["out"] + a * (i["x"] - e["out"])} for a in (0.01, 0.1, 0.2))),
 )
 
@@ -123,24 +124,24 @@ RELU_BACKWARD = [
     *table(
         OWN_LAYERS,
         ("mask-on-the-wrong-array",
-         "the mask is taken from dout: whether an entry passes is decided by the sign of the forward's "
-         "input, whatever sign the gradient has.", lambda i, e: {"dx": relu(i["dout"])}),
-        ("mask-missing", "the whole of dout passes: where the forward gave zero, x has no influence.",
+         "the mask is taken from dout: whether an entry passes depends on the sign of x, not on the sign of "
+         "dout.", lambda i, e: {"dx": relu(i["dout"])}),
+        ("mask-missing", "dout passes unchanged: where the forward gives zero, x has no influence.",
          lambda i, e: {"dx": i["dout"]}),
         ("mask-inverted",
-         "the gradient passes where the forward stopped the values, and stops where it let them by.",
+         "the mask is inverted: dout passes where x is negative, and stops where x is positive.",
          lambda i, e: {"dx": i["dout"] * (i["x"] < 0)}, lambda i, e: {"dx": i["dout"] * (i["x"] <= 0)}),
-        ("leaky", "part of dout passes where x is negative; there relu is flat, and nothing passes.",
+        ("leaky", "part of dout passes where x is negative; relu is flat there, so nothing passes.",
          *(
              lambda i, e, a=a: {"dx": e["dx"] + a * i["dout"] * (i["x"] < 0)}
              for a in (0.01, 0.1, 0.2, 0.001)
          )),
-        ("both-masks", "the mask is taken from x and from dout: the sign of the gradient plays no part.",
+        ("both-masks", "the mask is taken from x and from dout: the sign of dout does not matter.",
          lambda i, e: {"dx": relu(e["dx"])}),
     ),
     *table(
         CHAIN_RULE,
-        ("value-for-slope", "dout is multiplied by the value of relu; the chain rule asks for its slope.",
+        ("value-for-slope", "dout is multiplied by the value of relu; the chain rule needs its slope.",
          lambda i, e: {"dx": e["dx"] * i["x"]}),
     ),
     *upstream_ignored(lambda i, e: {"dx": (i["x"] > 0) * 1.0}),
@@ -164,8 +165,8 @@ def relu_backward_notes(i: Inputs, outputs: Arrays, e: Arrays) -> dict[str, str]
     if not _passes_at_zero(i, outputs.get("dx", np.array(np.nan))).any():
         return {}
     return {
-        "passes-at-zero": "dout passes where x is 0, in full or in part; relu has no slope there, and the "
-        "kit takes 0 for it."
+        "passes-at-zero": "dout passes where x is exactly 0, in full or in part. Relu has no slope there; "
+        "this kit uses 0."
     }
 
 
@@ -204,11 +205,11 @@ def softmax_notes(i: Inputs, outputs: Arrays, e: Arrays) -> dict[str, str]:
     if np.isfinite(large).all():
         if allclose(large, e["loss"]):
             return {}
-        return {"large-scores": "The loss is off for rows of scores around 1000 and around -1000."}
+        return {"large-scores": "The loss is wrong for rows of scores around 1000 and around -1000."}
     return {
         "overflow": "The loss is NaN or infinite for rows of scores around 1000 and around -1000: exp "
-        "overflows, or gives 0 for a whole row. A softmax stays the same when one number is subtracted from "
-        "a whole row, for each row its own."
+        "overflows, or gives 0 for a whole row. Softmax does not change if you subtract one number from all "
+        "scores of a row; each row may have its own number."
     }
 
 
@@ -249,35 +250,36 @@ SOFTMAX = table(
      "infinite. The log of a quotient is a difference of logs, and a difference does not underflow.",
      lambda i, e: {"loss": np.array(np.inf)}),
     ("sum-for-mean",
-     "added up over the batch: the loss is a mean over the examples, so that loss and gradient do not grow "
-     "with the batch.", lambda i, e: {**_losses(e["loss"] * len(i["x"])), "dx": e["dx"] * len(i["x"])}),
-    ("divided-by-classes", "divided by the number of classes: the mean is over the examples alone.",
+     "this is a sum over the batch; the loss is a mean over the examples, so that loss and gradient do not "
+     "grow with the batch.", lambda i, e: {**_losses(e["loss"] * len(i["x"])), "dx": e["dx"] * len(i["x"])}),
+    ("divided-by-classes", "it is divided by the number of classes; the mean is over the examples only.",
      lambda i, e: {**_losses(e["loss"] / i["x"].shape[1]), "dx": e["dx"] / i["x"].shape[1]}),
-    ("divided-by-classes", "divided by the number of classes: the mean is over the number of examples.",
+    ("divided-by-classes", "it is divided by the number of classes in place of the number of examples.",
      lambda i, e: {
          **_losses(e["loss"] * len(i["x"]) / i["x"].shape[1]),
          "dx": e["dx"] * len(i["x"]) / i["x"].shape[1],
      }),
     ("log-missing", "the loss is minus the mean probability of the label; its logarithm is missing.",
      lambda i, e: _losses(-(softmax(i["x"]) * _at_labels(i)).sum() / len(i["x"]))),
-    ("other-logarithm", "the logarithm is not the natural one.",
+    ("other-logarithm", "the logarithm has base 2 or 10; the loss needs the natural logarithm.",
      *(lambda i, e, base=base: _losses(e["loss"] / np.log(base)) for base in (2, 10)),
      *(lambda i, e, base=base: _losses(_with_log_of_base(i, base)) for base in (2, 10))),
-    ("every-class", "the loss adds up -log p of every class; only the label's counts.",
+    ("every-class", "the loss adds up -log p of every class; only the class of the label counts.",
      lambda i, e: _losses(-np.log(softmax(i["x"])).sum() / len(i["x"]))),
     ("binary-cross-entropy",
-     "-log(1 - p) of the other classes is added, as for two classes; only -log p of the label counts.",
+     "this is binary cross-entropy, which adds -log(1 - p) of the other classes; only -log p of the label "
+     "counts.",
      lambda i, e: _losses(
          -(np.log(softmax(i["x"])) * _at_labels(i) + np.log(1 - softmax(i["x"])) * (1 - _at_labels(i))).sum()
          / len(i["x"])
      )),
     ("labels-of-all-rows",
-     "every row is read at the labels of all rows, as with [:, y]: each row has one label of its own, so the "
-     "index needs the row numbers and the labels together.",
+     "every row is indexed by the labels of all rows, as with [:, y]: each row has one label, so the index "
+     "needs the row numbers and the labels together.",
      *(lambda i, e, power=power: _with_labels_of_all_rows(i, power) for power in (1, 2))),
     ("shift-in-one-term",
-     "one term has the shifted scores and the other has them as they came in: what is subtracted from a row "
-     "belongs in both.",
+     "one term uses the shifted scores and the other the original ones: what is subtracted from a row must "
+     "be subtracted in both terms.",
      lambda i, e: {
          "loss": e["loss"] - i["x"].max(axis=1).sum() / len(i["x"]),
          "loss_of_large": e["loss"] - (i["x"].max(axis=1) + large_offset(len(i["x"]))).sum() / len(i["x"]),
@@ -312,9 +314,9 @@ SOFTMAX = table(
 ) + table(
     OWN_LAYERS,
     ("label-left-out",
-     "the gradient forgets the label: the score of the right class should rise when the loss falls.",
+     "the label is missing in the gradient: the score of the right class should rise when the loss falls.",
      lambda i, e: {"dx": softmax(i["x"]) / len(i["x"])}),
-    ("label-left-out", "the gradient forgets the label, and the mean over the batch.",
+    ("label-left-out", "the label and the mean over the batch are missing in the gradient.",
      lambda i, e: {"dx": softmax(i["x"])}),
     ("slope-of-the-probability",
      "p (1 - p) is the slope of a probability by its own score; the loss is the log of the label's "
@@ -333,20 +335,21 @@ SOFTMAX = table(
          for sign in (1, -1)
      )),
     ("label-only",
-     "the gradient reaches the right class alone: its probability depends on every score of the row.",
+     "only the right class has a gradient; its probability depends on every score of the row.",
      lambda i, e: {"dx": e["dx"] * _at_labels(i)}),
     ("mean-in-half",
-     "the label's part is divided by N and the other is not, or the other way round: the mean is over the "
-     "whole difference.", lambda i, e: {"dx": softmax(i["x"]) - _at_labels(i) / len(i["x"])}),
-    ("label-added", "the label is added; the score of the right class should rise when the loss falls.",
+     "the label's term is divided by N and the other term is not: the mean is over the whole difference.",
+     lambda i, e: {"dx": softmax(i["x"]) - _at_labels(i) / len(i["x"])}),
+    ("label-added",
+     "the label's term is added: the score of the right class should rise when the loss falls.",
      lambda i, e: {"dx": e["dx"] + 2 * _at_labels(i) / len(i["x"])}),
     ("mean-in-half",
-     "the label's part is not divided by N and the other is: the mean is over the whole difference.",
+     "the label's term is not divided by N and the other term is: the mean is over the whole difference.",
      lambda i, e: {"dx": softmax(i["x"]) / len(i["x"]) - _at_labels(i)}),
 ) + table(
     CHAIN_RULE,
     ("upstream-of-the-loss",
-     "the gradient is multiplied by the loss itself: dx is the slope of the loss, whatever its value.",
+     "the gradient is multiplied by the loss: dx is the slope of the loss and does not depend on its value.",
      lambda i, e: {"dx": e["dx"] * e["loss"]}),
 )
 # fmt: on
@@ -377,9 +380,9 @@ def _violations(i: Inputs) -> np.ndarray:
 # fmt: off
 SVM = table(
     "the docstring of svm_loss",
-    ("sum-for-mean", "added up over the batch: the loss is a mean over the examples.",
+    ("sum-for-mean", "this is a sum over the batch; the loss is a mean over the examples.",
      lambda i, e: {"loss": e["loss"] * len(i["x"]), "dx": e["dx"] * len(i["x"])}),
-    ("divided-by-classes", "divided by the number of classes too: the mean is over the examples alone.",
+    ("divided-by-classes", "it is divided by the number of classes too; the mean is over the examples only.",
      lambda i, e: {"loss": e["loss"] / i["x"].shape[1], "dx": e["dx"] / i["x"].shape[1]}),
     ("margin-left-out", "the margin of 1 is not added.", _hinge(margin=0.0)),
     ("label-counted",
@@ -387,10 +390,10 @@ SVM = table(
      lambda i, e: {"loss": e["loss"] + 1},
      lambda i, e: {"loss": e["loss"] + 1, "dx": e["dx"] - _at_labels(i) / len(i["x"])},
      lambda i, e: {"loss": e["loss"] + 1, "dx": e["dx"] + _at_labels(i) / len(i["x"])}),
-    ("label-left-out", "the gradient leaves out the label: its score is in every margin of its row.",
+    ("label-left-out", "the label has no gradient; its score is in every margin of its row.",
      lambda i, e: {"dx": e["dx"] * (1 - _at_labels(i))}),
     ("violations-not-counted",
-     "the label's gradient is that of one margin; its score is in every margin of its row.",
+     "the label's gradient counts one margin only; its score is in every margin of its row.",
      lambda i, e: {"dx": (_violations(i) - _at_labels(i)) / len(i["x"])},
      lambda i, e: {
          "dx": (_violations(i) - _at_labels(i) * _violations(i).max(axis=1)[:, None]) / len(i["x"])
@@ -401,9 +404,11 @@ SVM = table(
      _hinge(bend=lambda t: relu(t) ** 2)),
     ("hinge-left-out", "negative margins count too; the hinge makes them 0.", _hinge(bend=lambda t: t)),
     ("sign-of-the-margin",
-     "the two scores of a margin have changed places: it grows with the score of the other class.",
+     "the two scores of a margin are swapped: the margin grows with the score of the other class.",
      _hinge(bend=lambda t: relu(2 - t))),
-    ("largest-only", "only the largest margin of a row counts; they add up.", _hinge(gather=np.max)),
+    ("largest-only",
+     "only the largest margin of a row counts; the loss adds up all of them.",
+     _hinge(gather=np.max)),
 )
 # fmt: on
 

@@ -111,7 +111,7 @@ def net_outputs(
 
 
 def params_written(source: str) -> list[Misconception]:
-    sentence = "loss writes into them, so the next call gives another loss; try a new array for the gradient."
+    sentence = "loss writes into params, so the next loss is another one; try a new array for the gradient."
     return table(source, ("writes-into-params", sentence, lambda i, e: {"params_written": np.array(1)}))
 
 
@@ -136,10 +136,10 @@ def deep_nets(i: Inputs, e: Arrays, drop: Callable = masked, **altered: Any) -> 
 
 
 INITIAL = (  # what is wrong where `initial` is 1, 2, ...
-    "names and shapes: W, b of every layer, and gamma, beta of every hidden one that is normalized.",
-    "the weights: normal numbers times weight_scale.",
-    "gamma, which begins with ones.",
-    "a bias or a beta, which begins with zeros.",
+    "names and shapes: W, b of every layer, and gamma, beta of every hidden layer that is normalized.",
+    "the weights: they are normal random numbers times weight_scale.",
+    "gamma: it starts as ones.",
+    "b and beta: they start as zeros.",
 )
 
 
@@ -148,7 +148,7 @@ def explain_initial(i: Inputs, name: str, actual: np.ndarray, expected: np.ndarr
     if not name.endswith("initial"):
         return None
     words = INITIAL[int(actual) - 1]
-    return "initial-parameters", f"__init__ gives other parameters than asked; look at {words}", DEEP_DOC
+    return "initial-parameters", f"__init__ creates wrong parameters; look at {words}", DEEP_DOC
 
 
 def deep_expected(i: Inputs, outputs: Arrays) -> Arrays:
@@ -169,7 +169,7 @@ def check_masks(i: Inputs, outputs: Arrays) -> Diagnosis | None:
     masks = np.concatenate([[1.0], *map(np.ravel, masks_of(outputs).values())])
     if np.isfinite(masks).all() and masks[1:].any():
         return None
-    sentence = "Check dropout_forward first: its masks are 0 or not finite, so a net with it says nothing."
+    sentence = "Check dropout_forward first: its masks are 0 or not finite, so this net cannot be checked."
     return Diagnosis("another-layer", sentence, DROPOUT, "")
 
 
@@ -234,7 +234,8 @@ def common_misconceptions(nets: Callable, doc: str) -> list[Misconception]:
     return [
         *table(
             doc,
-            ("reg-without-half", "the regularization lacks its factor 1/2, in the loss or in the gradients.",
+            ("reg-without-half",
+             "the factor 1/2 of the regularization is missing, in the loss or in the gradients.",
              altered(penalty=_squares_of("W", half=1))),
             ("reg-halved-twice",
              "the regularization is half of what it should be: the slope of half a square has no 1/2.",
@@ -242,54 +243,57 @@ def common_misconceptions(nets: Callable, doc: str) -> list[Misconception]:
             ("reg-left-out",
              "the regularization is missing: it belongs in the loss and in the gradients of the weights.",
              altered(penalty=lambda params, reg: 0)),
-            ("reg-on-biases", "the biases are regularized; only the weights are.",
+            ("reg-on-biases", "the biases are regularized; only the weights should be.",
              altered(penalty=_squares_of("W", "b"))),
-            ("reg-on-one-layer", "the regularization reaches the last layer alone.",
+            ("reg-on-one-layer", "only the last layer is regularized; the sum is over all layers.",
              altered(penalty=_squares_of_last)),
-            ("reg-on-one-layer", "the regularization reaches the first layer alone.",
+            ("reg-on-one-layer", "only the first layer is regularized; the sum is over all layers.",
              altered(penalty=_squares_of("W1"))),
-            ("reg-as-a-mean", "the penalty is a mean over the weights; it is half the sum of their squares.",
+            ("reg-as-a-mean",
+             "the penalty is a mean over the weights; it should be half the sum of their squares.",
              *(altered(penalty=_sum_over_weights(_mean_square, half)) for half in (0.5, 1))),
-            ("reg-fixed", "the regularization strength is a number in the code; it is reg that was given.",
+            ("reg-fixed", "the regularization strength is a fixed number in the code; it should be reg.",
              *(altered(penalty=lambda params, reg, fixed=fixed: half_squares(params, fixed))
                for fixed in (1.0, 0.5, 0.1, 0.05, 0.01, 0.005, 0.001, 1e-4))),
             ("reg-not-squared", "the weights are not squared in the penalty.",
              only("loss", _with_reg_not_squared)),
-            ("reg-not-squared", "the penalty holds absolute values; it is half the sum of the squares.",
+            ("reg-not-squared", "the penalty uses absolute values; it should be half the sum of the squares.",
              *(altered(penalty=_sum_over_weights(lambda v: v * np.sign(v.real), half)) for half in (0.5, 1))),
             ("reg-not-squared",
-             "the penalty holds the norm of each weight matrix, which is a root; its square is meant.",
+             "the penalty uses the norm of each weight matrix, which is a root; it should use the square.",
              *(altered(penalty=_sum_over_weights(_length, half)) for half in (0.5, 1))),
             ("reg-has-the-wrong-sign", "the regularization is subtracted.",
              altered(penalty=_squares_of("W", half=-0.5))),
         ),
         *table(
             "the docstring of softmax_loss",
-            ("sum-for-mean", "the loss, or its gradient, is added up over the batch; it is a mean.",
+            ("sum-for-mean", "the loss, or its gradient, is a sum over the batch; it should be a mean.",
              altered(data_loss=lambda s, y: cross_entropy(s, y).sum())),
             ("mean-for-sum",
-             "the loss, or its gradient, is divided by the batch size once more: softmax_loss gives a mean.",
+             "the loss, or its gradient, is divided by the batch size again: softmax_loss returns a mean "
+             "already.",
              altered(data_loss=lambda s, y: cross_entropy(s, y).sum() / len(y) ** 2)),
         ),
         *table(
             doc,
-            ("svm-for-softmax", "the loss is the hinge of svm_loss; the net ends in softmax_loss.",
+            ("svm-for-softmax", "the loss is the hinge of svm_loss; the net uses softmax_loss.",
              altered(data_loss=lambda s, y: hinge(s, y).sum() / len(y))),
-            ("relu-missing", "there is no relu: two affine layers in a row are one affine layer.",
+            ("relu-missing", "relu is missing: two affine layers in a row are one affine layer.",
              altered(activate=lambda t: t)),
-            ("relu-on-scores", "the scores pass through relu; the last layer is affine alone.",
+            ("relu-on-scores", "the scores pass through relu; the last layer is affine only.",
              altered(last=relu)),
         ),
         *table(
             "notebook 3, section 1",
-            ("relu-skipped-on-the-way-back", "the gradient goes past relu as if it were not there.",
+            ("relu-skipped-on-the-way-back", "the backward pass skips relu.",
              altered(activate=lambda t: relu(t.real) + t - t.real)),
         ),
         *table(
             doc,
             ("probabilities-for-scores", "the scores are probabilities: softmax belongs to the loss.",
              only("scores", lambda i, s: softmax(s))),
-            ("one-step-too-far", "the gradients are those of a weight step: they hold -gradient.",
+            ("one-step-too-far",
+             "the gradients have the wrong sign, as if they were the step of the weights.",
              lambda i, e: {k: -v for k, v in e.items() if not k.endswith(("loss", "scores"))}),
         ),
     ]
@@ -335,7 +339,7 @@ DEEP = [
         *(
             (
                 "reg-missing-in-one-layer",
-                f"the regularization does not reach W{k}; it adds up over all layers.",
+                f"W{k} is not regularized; the regularization is a sum over all layers.",
                 lambda i, e, k=k: deep_nets(i, e, penalty=_squares_without(k)) if f"W{k}" in i else {},
             )
             for k in (1, 2, 3, 4)
@@ -343,46 +347,50 @@ DEEP = [
     ),
     *table(
         DROPOUT,
-        ("dropout-left-out", "dropout is not applied: the net is the one without it.",
+        ("dropout-left-out", "dropout is not applied: this is the result of the net without it.",
          _dropped(lambda t, mask, testing: t)),
-        ("dropout-skipped-on-the-way-back", "the gradient goes past dropout as if it were not there.",
+        ("dropout-skipped-on-the-way-back", "the backward pass skips dropout.",
          _dropped(lambda t, *mask: masked(t.real, *mask) + t - t.real)),
     ),
     *table(
         DEEP_DOC,
-        ("dropped-at-test", "without labels dropout still drops; then it is in mode 'test'.",
+        ("dropped-at-test", "without labels dropout still drops entries; it should be in mode 'test'.",
          _dropped(lambda t, mask, testing: t * mask)),
         *(
             ("reg-on-gamma", words, lambda i, e, kinds=kinds: deep_nets(i, e, penalty=_squares_of(*kinds)))
             for words, kinds in [
-                ("gamma and beta are regularized; only the weights are.", ("W", "gamma", "beta")),
-                ("gamma is regularized; only the weights are.", ("W", "gamma")),
-                ("everything is regularized; only the weights are.", ("W", "b", "gamma", "beta")),
+                ("gamma and beta are regularized; only the weights should be.", ("W", "gamma", "beta")),
+                ("gamma is regularized; only the weights should be.", ("W", "gamma")),
+                ("everything is regularized; only the weights should be.", ("W", "b", "gamma", "beta")),
             ]
         ),
-        ("relu-before-normalization", "relu comes before the normalization; it comes after.",
+        ("relu-before-normalization", "relu comes before the normalization; it should come after it.",
          _some_nets("batchnorm", "layernorm", activate_first=True)),
         *(
             (
                 "normalization-left-out",
-                f"{kind} is left out: the net is the plain one.",
+                f"{kind} is not applied: this is the result of the plain net.",
                 _as_kind(kind, "plain"),
             )
             for kind in ("batchnorm", "layernorm")
         ),
-        ("other-normalization", "batchnorm where layernorm is meant.", _as_kind("layernorm", "batchnorm")),
-        ("other-normalization", "layernorm where batchnorm is meant.", _as_kind("batchnorm", "layernorm")),
-        ("dgamma-and-dbeta-swapped", "the gradients of gamma and beta have changed places.",
+        ("other-normalization",
+         "batchnorm is used in place of layernorm.",
+         _as_kind("layernorm", "batchnorm")),
+        ("other-normalization",
+         "layernorm is used in place of batchnorm.",
+         _as_kind("batchnorm", "layernorm")),
+        ("dgamma-and-dbeta-swapped", "the gradients of gamma and beta are swapped.",
          lambda i, e: {
              name: e[name.replace("gamma", "#").replace("beta", "gamma").replace("#", "beta")]
              for name in e
              if "gamma" in name or ".beta" in name
          }),
         ("batch-statistics-at-test",
-         "without labels batchnorm still uses the statistics of the batch; then it is in mode 'test'.",
+         "without labels batchnorm still uses the statistics of the batch; it should be in mode 'test'.",
          _in_mode(testing=False)),
         ("running-statistics-in-training",
-         "with labels batchnorm uses the running statistics; then it is in mode 'train'.",
+         "with labels batchnorm uses the running statistics; it should be in mode 'train'.",
          _in_mode(testing=True)),
     ),
 ]

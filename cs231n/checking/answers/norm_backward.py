@@ -31,41 +31,50 @@ LAYERNORM_BACKWARD = "notebook 2, section 8"
 # fmt: off
 PATHS: list[tuple[str, str, str, Callable]] = [
     ("mean-held-fixed",
-     "the mean is held fixed: moving one entry moves the mean, and the mean moves every entry of its {line}.",
+     "the mean is held fixed: if one entry of x changes, the mean changes, and so does every entry of its "
+     "{line}.",
      eq(13, 16), lambda direct, mean, variance, n: direct + variance),
     ("variance-held-fixed",
-     "the variance is held fixed: moving one entry moves the variance, and so every entry of its {line}.",
+     "the variance is held fixed: if one entry of x changes, the variance changes, and so does every entry "
+     "of "
+     "its {line}.",
      eq(11, 16), lambda direct, mean, variance, n: direct + mean),
     ("statistics-held-fixed",
-     "mean and variance are held fixed, as in test mode: in training both are functions of x.", eq(16),
+     "mean and variance are held fixed, as in test mode: in training both depend on x.", eq(16),
      lambda direct, mean, variance, n: direct),
     ("direct-path-missing",
-     "the direct way from x to x_hat is missing: only what passes through the statistics is there.", eq(16),
+     "the direct path from x to x_hat is missing: only the paths through mean and variance are there.",
+     eq(16),
      lambda direct, mean, variance, n: mean + variance),
-    ("sum-for-mean", "the 1/N of the mean is missing on the way back through it.", eq(14),
+    ("sum-for-mean", "the factor 1/N is missing on the path through the mean.", eq(14),
      lambda direct, mean, variance, n: direct + n * mean + variance),
-    ("sum-for-mean", "the 1/N of the variance is missing on the way back through it.", eq(15),
+    ("sum-for-mean", "the factor 1/N is missing on the path through the variance.", eq(15),
      lambda direct, mean, variance, n: direct + mean + n * variance),
-    ("sum-for-mean", "both 1/N, of mean and variance, are missing on the way back.", eq(14, 15),
+    ("sum-for-mean", "the factor 1/N is missing on the paths through mean and variance.", eq(14, 15),
      lambda direct, mean, variance, n: direct + n * mean + n * variance),
-    ("mean-for-sum", "the way through the mean is divided by N twice.", eq(13, 14),
+    ("mean-for-sum", "the path through the mean is divided by N twice.", eq(13, 14),
      lambda direct, mean, variance, n: direct + mean / n + variance),
-    ("mean-for-sum", "the way through the variance is divided by N twice.", eq(11, 15),
+    ("mean-for-sum", "the path through the variance is divided by N twice.", eq(11, 15),
      lambda direct, mean, variance, n: direct + mean + variance / n),
-    ("n-minus-1", "the way through the variance divides by N - 1: the forward divides by N.", eq(15),
+    ("n-minus-1", "the path through the variance divides by N - 1; the forward divides by N.", eq(15),
      lambda direct, mean, variance, n: direct + mean + variance * n / (n - 1)),
-    ("slope-of-the-square", "the 2 of the square's slope is missing in the way through the variance.", eq(15),
+    ("slope-of-the-square",
+     "the 2 of the square's slope is missing on the path through the variance.",
+     eq(15),
      lambda direct, mean, variance, n: direct + mean + variance / 2),
-    ("slope-of-the-root", "the 1/2 of the root's slope is missing in the way through the variance.", eq(10),
+    ("slope-of-the-root", "the 1/2 of the root's slope is missing on the path through the variance.", eq(10),
      lambda direct, mean, variance, n: direct + mean + 2 * variance),
-    ("slope-of-the-square", "the 2 of the square and the 1/2 of the root are both left in, or counted twice.",
+    ("slope-of-the-square",
+     "the path through the variance is a quarter of what it should be: look at the 2 of the square's slope "
+     "and "
+     "the 1/2 of the root's slope.",
      eq(10, 15), lambda direct, mean, variance, n: direct + mean + variance / 4),
-    ("sign-of-the-mean", "the way through the mean has the wrong sign: the mean is subtracted.", eq(9),
+    ("sign-of-the-mean", "the path through the mean has the wrong sign: the mean is subtracted.", eq(9),
      lambda direct, mean, variance, n: direct - mean + variance),
     ("sign-of-the-variance",
-     "the way through the variance has the wrong sign: a larger variance makes x_hat smaller.", eq(10),
+     "the path through the variance has the wrong sign: a larger variance makes x_hat smaller.", eq(10),
      lambda direct, mean, variance, n: direct + mean - variance),
-    ("sign-of-both", "the ways through mean and variance both have the wrong sign.", eq(9, 10),
+    ("sign-of-both", "the paths through mean and variance both have the wrong sign.", eq(9, 10),
      lambda direct, mean, variance, n: direct - mean - variance),
 ]
 # fmt: on
@@ -149,14 +158,14 @@ def backward_misconceptions(rows: bool, closed_form: bool = False) -> list[Misco
         *table(
             eq(20),
             ("x-for-x-hat",
-             "x stands where the normalized x_hat is meant, in the way through the variance." + in_variance,
+             "x is used in place of x_hat, on the path through the variance." + in_variance,
              scaled_variance_path(lambda i: i["x"] / x_hat(i))),
         ),
         *table(
             eq(16),
             ("diagonal-only",
-             "this is only the diagonal of the Jacobian: what an entry of x does to its own output. Through "
-             f"mean and variance it moves every output of its {line}.",
+             "this is only the diagonal of the Jacobian: how each entry of x changes its own output. Through "
+             f"mean and variance it changes every output of its {line}.",
              *(
                  lambda i, e, by_mean=by_mean, by_variance=by_variance: {
                      "dx": direct(i) * (1 - by_mean / size(i) - by_variance * x_hat(i) ** 2 / size(i))
@@ -167,18 +176,18 @@ def backward_misconceptions(rows: bool, closed_form: bool = False) -> list[Misco
         *table(
             eq(20),
             ("x-hat-in-the-sum",
-             "in the way through the variance x_hat stands before the sum and not in it: each entry of the "
-             "sum has an x_hat of its own." + in_variance,
+             "on the path through the variance, x_hat stands before the sum and not in it: each entry of the "
+             "sum has its own x_hat." + in_variance,
              lambda i, e: {"dx": with_variance_term(i, lambda g, h, mean: h**2 * mean(g))}),
             ("x-hat-in-the-sum",
-             "in the way through the variance the x_hat in the sum is missing." + in_variance,
+             "on the path through the variance, the x_hat in the sum is missing." + in_variance,
              lambda i, e: {"dx": with_variance_term(i, lambda g, h, mean: h * mean(g))}),
             ("x-hat-in-the-sum",
-             "in the way through the variance the x_hat before the sum is missing." + in_variance,
+             "on the path through the variance, the x_hat before the sum is missing." + in_variance,
              lambda i, e: {"dx": with_variance_term(i, lambda g, h, mean: mean(g * h))}),
             ("x-hat-in-the-sum",
-             "in the way through the variance x_hat is squared in the sum: one x_hat stands in the sum, and "
-             "the other before it." + in_variance,
+             "on the path through the variance, x_hat is squared in the sum: one x_hat belongs in the sum, "
+             "and the other before it." + in_variance,
              lambda i, e: {"dx": with_variance_term(i, lambda g, h, mean: mean(g * h**2))}),
         ),
         *table(
@@ -188,23 +197,24 @@ def backward_misconceptions(rows: bool, closed_form: bool = False) -> list[Misco
              lambda i, e: {"dx": i["gamma"] * i["dout"]}),
             ("deviation-left-out", "the division by the standard deviation is missing.",
              lambda i, e: {"dx": e["dx"] * deviation(i)}),
-            ("eps-left-out", "eps is left out of the root that dx is divided by.",
+            ("eps-left-out", "eps is missing under the root that dx is divided by.",
              lambda i, e: {"dx": e["dx"] * deviation(i) / (deviation(i) ** 2 - i["eps"]) ** 0.5}),
-            ("deviation-twice", "divided by the standard deviation twice.",
+            ("deviation-twice", "it is divided by the standard deviation twice.",
              lambda i, e: {"dx": e["dx"] / deviation(i)}),
-            ("variance-for-deviation", "multiplied by the standard deviation where a division is meant.",
+            ("variance-for-deviation",
+             "it is multiplied by the standard deviation; it should be divided by it.",
              lambda i, e: {"dx": e["dx"] * deviation(i) ** 2}),
         ),
         *table(
             eq(5),
-            ("gamma-left-out", "gamma is left out: x_hat reaches the loss through it.",
+            ("gamma-left-out", "gamma is left out: the forward multiplies x_hat by gamma.",
              lambda i, e: {"dx": dx_of(i, np.ones_like(i["gamma"]), rows=rows)}),
             ("gamma-twice", "gamma is used twice.",
              lambda i, e: {"dx": dx_of(i, i["gamma"] ** 2, rows=rows)}),
         ),
         *table(
             LAYERNORM_BACKWARD if rows else eq(1, 2),
-            ("along-the-wrong-axis", f"this is the gradient of statistics along the other axis: {wrong_axis}",
+            ("along-the-wrong-axis", f"mean and variance are taken along the wrong axis: {wrong_axis}",
              lambda i, e: {"dx": dx_of(i, i["gamma"], rows=not rows)}),
         ),
         *upstream_ignored(
@@ -215,37 +225,42 @@ def backward_misconceptions(rows: bool, closed_form: bool = False) -> list[Misco
         ),
         *table(
             eq(6),
-            ("x-for-x-hat", "dgamma is summed with x; gamma multiplies x_hat.", dgamma(lambda i: i["x"])),
+            ("x-for-x-hat", "dgamma uses x; gamma multiplies x_hat.", dgamma(lambda i: i["x"])),
             ("deviation-left-out",
-             "dgamma is summed with x - mean; gamma multiplies x_hat, which is divided by the standard "
+             "dgamma uses x - mean; gamma multiplies x_hat, which is divided by the standard "
              "deviation.", dgamma(lambda i: x_hat(i) * deviation(i))),
-            ("output-for-x-hat", "dgamma is summed with the output; gamma multiplies x_hat.",
+            ("output-for-x-hat", "dgamma uses the output; gamma multiplies x_hat.",
              dgamma(lambda i: i["gamma"] * x_hat(i) + i["beta"])),
             ("gamma-in-dgamma",
-             "dgamma has gamma in it: the output is linear in gamma, so its slope is free of it.",
+             "dgamma contains gamma: the output is linear in gamma, so its slope does not contain gamma.",
              lambda i, e: {"dgamma": e["dgamma"] * i["gamma"]}),
-            ("x-hat-left-out", "dgamma is the plain sum of dout: that is dbeta; gamma multiplies x_hat.",
+            ("x-hat-left-out", "dgamma is the sum of dout, which is dbeta; gamma multiplies x_hat.",
              lambda i, e: {"dgamma": e["dbeta"]}),
         ),
         *table(
             eq(7),
-            ("gamma-in-dbeta", "dbeta has gamma in it: beta is added after gamma has done its work.",
+            ("gamma-in-dbeta", "dbeta contains gamma: beta is added after the multiplication by gamma.",
              lambda i, e: {"dbeta": e["dbeta"] * i["gamma"]}),
         ),
         *table(
             eq(6, 7),
             ("mean-for-sum",
-             "averaged over the batch: gamma and beta serve every example, so their gradients add up.",
+             "this is a mean over the batch: every example uses gamma and beta, so their gradients add up.",
              lambda i, e: {name: e[name] / len(i["x"]) for name in ("dgamma", "dbeta")}),
             ("sum-of-everything",
-             "every entry holds the sum of the whole array: gamma and beta have an entry for each column, "
-             "which gathers that column alone.",
+             "every entry is the sum over the whole array: gamma and beta have one entry for each column, so "
+             "each gradient is a sum over its own column.",
              lambda i, e: {name: np.full_like(e[name], e[name].sum()) for name in ("dgamma", "dbeta")}),
-            ("dgamma-and-dbeta-swapped", "dgamma and dbeta have changed places.",
+            ("dgamma-and-dbeta-swapped", "dgamma and dbeta are swapped.",
              lambda i, e: {"dgamma": e["dbeta"], "dbeta": e["dgamma"]}),
         ),
         *(
-            Misconception(kind, f"as if in the forward: {text}", forward_source(rows, at), altered(steps))
+            Misconception(
+                kind,
+                f"this is the gradient of a wrong forward: {text}",
+                forward_source(rows, at),
+                altered(steps),
+            )
             for kind, text, at, steps in ALTERED
         ),
     ]
@@ -253,7 +268,8 @@ def backward_misconceptions(rows: bool, closed_form: bool = False) -> list[Misco
 
 
 def _down_columns(i: Inputs, through_mean: bool, through_variance: bool) -> np.ndarray:
-    """layernorm's dx if its ways through mean and variance are averaged over the batch; False for a row's."""
+    ""
+    "layernorm's dx if its paths through mean and variance are averaged over the batch; False: over a row."
     direct, mean, variance_path = norm_paths(i, rows=True)
     h = norm(i["x"], 1, 0, i["eps"], rows=True)
     s = (variance(i["x"].T, column_mean(i["x"].T)) + i["eps"]).T ** 0.5
@@ -283,7 +299,7 @@ FEATURES_FOR_BATCH_SIZE = table(
     eq(14, 15),
     (
         "features-for-batch-size",
-        "divided by the number of features: a mean down a column divides by the number of examples.",
+        "it is divided by the number of features; a mean down a column divides by the number of examples.",
         lambda i, e: _statistics_times(i, False, len(i["x"]) / i["x"].shape[1]),
     ),
 )
@@ -316,18 +332,18 @@ def by_nodes(source: str) -> str:
 
 
 BACK_THROUGH = (
-    "the way back through {} averages over the batch, down each column: the statistics of layernorm belong "
-    "to a row, and so does what comes back through them."
+    "on the path through {}, the means are taken over the batch, down each column: the statistics of "
+    "layernorm belong to a row, so these means are taken along each row."
 )
 # fmt: off
 LAYERNORM_ROWS = backward_misconceptions(rows=True) + table(
     LAYERNORM_BACKWARD,
     ("gamma-outside-the-means",
-     "gamma is taken out of the means, as batchnorm may: along a row it differs from entry to entry, so it "
-     "stays inside.", lambda i, e: {"dx": i["gamma"] * dx_of(i, np.ones_like(i["gamma"]), rows=True)}),
+     "gamma is taken out of the means, as in batchnorm: along a row it differs from entry to entry, so it "
+     "must stay inside.", lambda i, e: {"dx": i["gamma"] * dx_of(i, np.ones_like(i["gamma"]), rows=True)}),
     ("gamma-outside-the-means",
-     "gamma is taken out of the means, where it differs from entry to entry, and x_hat does not stand once "
-     "in the sum of the variance and once before it.",
+     "gamma is taken out of the means, but it differs from entry to entry. And the path through the "
+     "variance needs one x_hat in its sum and one before it.",
      *(lambda i, e, term=term: {"dx": _gamma_outside(i, term)}
        for term in (lambda g, h, mean: h**2 * mean(g), lambda g, h, mean: mean(g * h**2),
                     lambda g, h, mean: h * mean(g), lambda g, h, mean: mean(g * h)))),
@@ -338,7 +354,7 @@ LAYERNORM_ROWS = backward_misconceptions(rows=True) + table(
     ("means-down-the-columns", BACK_THROUGH.format("the variance"),
      lambda i, e: {"dx": _down_columns(i, False, True)}),
     ("batch-size-for-features",
-     "divided by the number of examples: a mean along a row divides by the number of features.",
+     "it is divided by the number of examples; a mean along a row divides by the number of features.",
      lambda i, e: _statistics_times(i, True, i["x"].shape[1] / len(i["x"]))),
 )
 # fmt: on

@@ -14,10 +14,10 @@ from cs231n.checking.learner_code import Inputs
 
 __all__ = ["explain_by_nodes", "explain_dx"]
 
-WAYS = (  # of x to the output, with the equation of notebook 2
-    ("direct", "the direct way", 8),
-    ("mean", "the way through the mean", 13),
-    ("variance", "the way through the variance", 11),
+PATHS = (  # from x to the output, with the equation of notebook 2
+    ("direct", "the direct path", 8),
+    ("mean", "the path through the mean", 13),
+    ("variance", "the path through the variance", 11),
 )
 
 
@@ -39,15 +39,15 @@ def explain_dx(
         t = turn(i["x"])
         deviation = (variance_of(t) + i["eps"]) ** 0.5
         parts, off = [], {}
-        for (way, words, equation), factor in zip(WAYS, factors):
-            factor_name = _name_factor(factor, len(t), deviation, 1.0 if rows else i["gamma"])
-            parts.append(f"{words} is {factor_name}")
-            if factor_name != "right":
-                off[way] = f"({equation})"
+        for (path, words, equation), factor in zip(PATHS, factors):
+            fault = _describe_factor(factor, len(t), deviation, 1.0 if rows else i["gamma"])
+            parts.append(f"{words} {fault}")
+            if fault != "is right":
+                off[path] = f"({equation})"
         if not off:  # the layer's gradient as defined, behind a forward that is not
             return None
         kind = "several-paths" if len(off) > 1 else f"{next(iter(off))}-path"
-        terms = in_closed_form(*(way in off for way, *_ in WAYS)) if closed_form else ""
+        terms = in_closed_form(*(path in off for path, *_ in PATHS)) if closed_form else ""
         return kind, "; ".join(parts) + "." + terms, f"notebook 2, equation {', '.join(off.values())}"
 
     return explain
@@ -62,33 +62,33 @@ def explain_by_nodes(i: Inputs, name: str, actual: np.ndarray, expected: np.ndar
     return kind, sentence, by_nodes(source)
 
 
-def _name_factor(factor: np.ndarray, n: int, deviation: np.ndarray, gamma: Any) -> str:
-    """A factor on a path in words: a product of as few of the usual slips as it takes."""
+def _describe_factor(factor: np.ndarray, n: int, deviation: np.ndarray, gamma: Any) -> str:
+    """What is wrong with a path of this factor: as few of the usual slips as explain it."""
     if np.abs(factor).max() < 1e-6:
-        return "missing"
+        return "is missing"
     slips: list[dict[int, tuple[Any, str]]] = [
-        {0: (1, ""), 1: (-1, "of the wrong sign")},
-        {0: (1, ""), -1: (1 / gamma, "without gamma"), 1: (gamma, "with gamma twice")},
+        {0: (1, ""), 1: (-1, "has the wrong sign")},
+        {0: (1, ""), -1: (1 / gamma, "lacks gamma"), 1: (gamma, "has gamma twice")},
         {
             0: (1, ""),
-            1: (n, "without its 1/N"),
-            -1: (1 / n, "with 1/N twice"),
-            2: (n / (n - 1), "divided by N - 1 in place of N"),
+            1: (n, "lacks its 1/N"),
+            -1: (1 / n, "has 1/N twice"),
+            2: (n / (n - 1), "is divided by N - 1 in place of N"),
         },
         {
             0: (1, ""),
-            1: (deviation, "without a 1/s"),
-            2: (deviation**2, "without 1/s^2"),
-            3: (deviation**3, "without 1/s^3"),
-            -1: (1 / deviation, "with a 1/s too many"),
-            -2: (deviation**-2, "with 1/s^2 too many"),
+            1: (deviation, "lacks a 1/s"),
+            2: (deviation**2, "lacks 1/s^2"),
+            3: (deviation**3, "lacks 1/s^3"),
+            -1: (1 / deviation, "has one 1/s too many"),
+            -2: (deviation**-2, "has 1/s^2 too many"),
         },
-        {0: (1, ""), 1: (2, "twice too large"), -1: (0.5, "half of what it should be")},
+        {0: (1, ""), 1: (2, "is twice too large"), -1: (0.5, "is half of what it should be")},
     ]
     for choice in sorted(product(*slips), key=lambda choice: sum(k != 0 for k in choice)):
         value = np.prod(np.broadcast_arrays(*(slip[k][0] for slip, k in zip(slips, choice))), axis=0)
         if np.allclose(factor, value, rtol=1e-5, atol=1e-6):
-            return ", ".join(slip[k][1] for slip, k in zip(slips, choice) if k) or "right"
+            return " and ".join(slip[k][1] for slip, k in zip(slips, choice) if k) or "is right"
     if np.ptp(factor) < 1e-5:
-        return f"off by a factor of {factor[0]:.4g}"
-    return "off by a factor that differs from line to line"
+        return f"is off by a factor of {factor[0]:.4g}"
+    return "is off by no constant factor"

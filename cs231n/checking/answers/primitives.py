@@ -84,10 +84,10 @@ def table(source: str, *rows: tuple) -> list[Misconception]:
 
 
 def upstream_ignored(predict: Predict) -> list[Misconception]:
-    """The one misconception that every backward pass knows."""
+    """The one misconception that every backward pass has."""
     sentence = (
         "the upstream gradient dout is not used, or replaced by ones: the chain rule multiplies every local "
-        "slope by what comes from above."
+        "slope by dout."
     )
     return table("notebook 1, section 1", ("upstream-ignored", sentence, predict))
 

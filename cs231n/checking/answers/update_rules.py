@@ -143,7 +143,7 @@ def other_defaults(rule: str) -> list[Misconception]:
     return [
         Misconception(
             "other-default",
-            f"{setting}, where config does not hold it, is not the default {default:g}.",
+            f"if config has no {setting}, your code does not use the default {default:g}.",
             f"the docstring of {rule}",
             predict(setting, value),
         )
@@ -168,14 +168,15 @@ def common_misconceptions(rule: str) -> list[Misconception]:
     # fmt: off
     return other_defaults(rule) + table(
         f"the docstring of {rule}",
-        ("uphill", "the step goes up the gradient: a loss falls against it.",
+        ("uphill",
+         "the step has the wrong sign: it goes up the gradient, and the loss falls in the other direction.",
          step(lambda w, n, a: 2 * w - n)),
         ("memory-not-stored",
-         f"config still holds the old {named}: what the rule remembers is written back into it.",
+         f"config still has the old {named}: the new values must be written back into config.",
          _of_step(rule, lambda i, e: {name: i[name] for name in memories})),
-        ("config-ignored", "the settings and the memory in config are not used: each step is a first one.",
+        ("config-ignored", "the values in config are not used: each step is computed like a first step.",
          _of_settings(rule, lambda i: {**DEFAULTS[rule], **{name: 0 * i[name] for name in memories}})),
-        ("memory-ignored", f"what config remembers in {named} is not used: each step starts from zero.",
+        ("memory-ignored", f"your code does not use the old {named} in config: each step starts from zero.",
          _of_settings(rule, lambda i: {name: 0 * i[name] for name in memories}),
          _of_settings(rule, lambda i: {n: 0 * i[n] for n in ("t", *memories) if n in i}),
          *(_of_settings(rule, _forget(name)) for name in memories)),
@@ -183,9 +184,9 @@ def common_misconceptions(rule: str) -> list[Misconception]:
          step(lambda w, next_w, rate: w + (next_w - w) / rate)),
         ("learning-rate-twice", "the learning rate is used twice.",
          step(lambda w, next_w, rate: w + (next_w - w) * rate)),
-        ("step-without-w", "next_w is the step alone: w is not added.",
+        ("step-without-w", "next_w is only the step: w is not added.",
          step(lambda w, next_w, rate: next_w - w)),
-        ("no-step", "next_w is still w.", step(lambda w, next_w, rate: w)),
+        ("no-step", "next_w equals w: no step is made.", step(lambda w, next_w, rate: w)),
     )
     # fmt: on
 
@@ -213,9 +214,10 @@ def _rate_outside(make: Callable) -> Predict:
 # fmt: off
 SGD_MOMENTUM = common_misconceptions("sgd_momentum") + table(
     "the docstring of sgd_momentum",
-    ("momentum-reversed", "momentum weighs what is new; here it weighs the past.",
+    ("momentum-reversed",
+     "momentum is the weight of the new step; it should be the weight of the old velocity.",
      _velocity(lambda dw, v, m, rate: (1 - m) * v - m * rate * dw)),
-    ("momentum-reversed", "the past is weighted by 1 - momentum; momentum is the weight of the past.",
+    ("momentum-reversed", "the old velocity is weighted by 1 - momentum; it should be weighted by momentum.",
      _velocity(lambda dw, v, m, rate: (1 - m) * v - rate * dw)),
     ("weighted-average", "the gradient is weighted by 1 - momentum: the velocity is a sum, not an average.",
      _velocity(lambda dw, v, m, rate: m * v - (1 - m) * rate * dw),
@@ -234,18 +236,18 @@ SGD_MOMENTUM = common_misconceptions("sgd_momentum") + table(
      _rate_outside(lambda dw, v, m: m * v + dw)),
     ("learning-rate-ignored", "the learning rate is not used in the velocity.",
      _velocity(lambda dw, v, m, rate: m * v - dw)),
-    ("past-not-weighted", "momentum is not used: the old velocity keeps its whole weight.",
+    ("past-not-weighted", "momentum is not used: the old velocity should be multiplied by it.",
      _velocity(lambda dw, v, m, rate: v - rate * dw)),
-    ("old-velocity", "w moves by the old velocity: it is updated first, then used.",
+    ("old-velocity", "w moves by the old velocity: the velocity must be updated first, then used.",
      _of_step("sgd_momentum", lambda i, e: {"next_w": i["w"] + i["velocity"]})),
-    ("nesterov", "this is Nesterov's step, a look ahead; the exercise is the plain one.",
+    ("nesterov", "this is Nesterov momentum; the exercise asks for plain momentum.",
      _of_step("sgd_momentum", lambda i, e: {
          "next_w": i["w"] - i["learning_rate"] * i["dw"] + i["momentum"] * e["velocity"]
      }),
      _of_step("sgd_momentum", lambda i, e: {
          "next_w": i["w"] - i["momentum"] * i["velocity"] + (1 + i["momentum"]) * e["velocity"]
      })),
-    ("velocity-left-out", "w moves by the gradient alone, without the velocity's past.",
+    ("velocity-left-out", "w moves by the gradient alone: the old velocity is not used.",
      _of_step("sgd_momentum", lambda i, e: {"next_w": i["w"] - i["learning_rate"] * i["dw"]})),
 )
 # fmt: on
@@ -256,15 +258,17 @@ def scaling_misconceptions(rule: str) -> list[Misconception]:
     # fmt: off
     return common_misconceptions(rule) + table(
         f"the docstring of {rule}",
-        ("epsilon-inside-the-root", "epsilon is under the root; here it is added to the root.",
+        ("epsilon-inside-the-root", "epsilon is under the root; it should be added after the root.",
          _altered(rule, root=lambda v, eps: (v + eps) ** 0.5)),
-        ("epsilon-left-out", "epsilon is not used, or it is another one than that of config.",
+        ("epsilon-left-out", "your code does not use the epsilon of config.",
          *(_altered(rule, root=lambda v, eps, other=other: v**0.5 + other) for other in (0, 1e-6, 1e-5))),
         ("root-missing", "the step is divided by the mean square; its root is missing.",
          _altered(rule, root=lambda v, eps: v + eps)),
-        ("square-missing", "the memory of squares gathers the gradient itself.",
+        ("square-missing", "the mean of squares uses the gradient itself, not its square.",
          _altered(rule, square=lambda dw: dw)),
-        ("square-missing", "the memory of squares gathers absolute values.", _altered(rule, square=np.abs)),
+        ("square-missing",
+         "the mean of squares uses absolute values, not squares.",
+         _altered(rule, square=np.abs)),
     )
     # fmt: on
 
@@ -272,16 +276,19 @@ def scaling_misconceptions(rule: str) -> list[Misconception]:
 # fmt: off
 RMSPROP = scaling_misconceptions("rmsprop") + table(
     "the docstring of rmsprop",
-    ("decay-reversed", "decay_rate weighs the new square; it weighs the past.",
+    ("decay-reversed",
+     "decay_rate is the weight of the new square; it should be the weight of the old cache.",
      steps(lambda i: rule_step("rmsprop", i, past=1 - i["decay_rate"]))),
-    ("new-not-weighted", "the new square enters with its whole weight: the two weights add up to 1.",
+    ("new-not-weighted", "the new square is not weighted: the two weights should add up to 1.",
      _altered("rmsprop", new=1)),
     ("past-not-weighted",
-     "all squares are added up, as in AdaGrad: decay_rate weighs the past, and what is left of 1 the new.",
+     "all squares are added up, as in AdaGrad: decay_rate is the weight of the old cache, and the two "
+     "weights "
+     "should add up to 1.",
      _altered("rmsprop", past=1, new=1)),
-    ("past-not-weighted", "the old cache keeps its whole weight: the two weights add up to 1.",
+    ("past-not-weighted", "the old cache is not weighted: the two weights should add up to 1.",
      steps(lambda i: rule_step("rmsprop", i, past=1, new=1 - i["decay_rate"]))),
-    ("old-cache", "the step uses the old cache: it is updated first, then used.",
+    ("old-cache", "the step uses the old cache: the cache must be updated first, then used.",
      steps(lambda i: rule_step("rmsprop", i, used=i["cache"]))),
 )
 # fmt: on
@@ -318,54 +325,59 @@ def _counted_from(first: float) -> Predict:
 ADAM = scaling_misconceptions("adam") + table(
     "the docstring of adam",
     ("correction-missing",
-     "the bias correction is missing: both memories start at zero, and are too small at first.",
+     "the bias correction is missing: m and v start at zero, and are too small at first.",
      _altered("adam", correct=lambda m, v: (m, v))),
     ("correction-missing", "the bias correction of m is missing.",
      _corrected(lambda m, v, b1, b2, t: (m, v / (1 - b2**t)))),
     ("correction-missing", "the bias correction of v is missing.",
      _corrected(lambda m, v, b1, b2, t: (m / (1 - b1**t), v))),
     ("correction-multiplied",
-     "the bias correction multiplies: both memories are too small at first, so it has to divide.",
+     "the bias correction multiplies: m and v are too small at first, so it should divide.",
      _corrected(lambda m, v, b1, b2, t: (m * (1 - b1**t), v * (1 - b2**t)))),
-    ("correction-multiplied", "the bias correction of m multiplies; it has to divide.",
+    ("correction-multiplied", "the bias correction of m multiplies; it should divide.",
      _corrected(lambda m, v, b1, b2, t: (m * (1 - b1**t), v / (1 - b2**t)))),
-    ("correction-multiplied", "the bias correction of v multiplies; it has to divide.",
+    ("correction-multiplied", "the bias correction of v multiplies; it should divide.",
      _corrected(lambda m, v, b1, b2, t: (m / (1 - b1**t), v * (1 - b2**t)))),
-    ("corrected-memory-stored", "the corrected memory is stored: the correction is for this step's use only.",
+    ("corrected-memory-stored",
+     "the corrected value is stored in config: the correction is for this step only.",
      _of_step("adam", lambda i, e: {
          "m": e["m"] / (1 - i["beta1"] ** e["t"]), "v": e["v"] / (1 - i["beta2"] ** e["t"])
      })),
-    ("t-too-late", "t is used before it is counted up: the first step has t = 1.",
+    ("t-too-late", "t is used before it is increased: the first step has t = 1.",
      steps(lambda i: rule_step("adam", i, count=i["t"]))),
     ("t-starts-at-one",
-     "where config holds no t, the first step already has t = 2: the default of t is 0, and it is counted up "
-     "before its use.", _counted_from(1)),
-    ("t-not-counted", "t is not counted up in config.",
+     "if config has no t, the first step already has t = 2: the default of t is 0, and t is increased before "
+     "it is used.", _counted_from(1)),
+    ("t-not-counted", "t is not increased in config.",
      _of_step("adam", lambda i, e: {"t": np.asarray(i["t"])})),
-    ("t-not-counted", "the correction does not grow with t: it is always that of the first step.",
+    ("t-not-counted", "the bias correction does not change with t: it is always that of the first step.",
      steps(lambda i: rule_step("adam", i, count=1))),
-    ("t-twice", "t is counted up twice.",
+    ("t-twice", "t is increased twice.",
      steps(lambda i: rule_step("adam", i, count=i["t"] + 2) | {"t": np.asarray(i["t"] + 2.0)})),
-    ("t-multiplied", "the power in the bias correction is a product: beta to the power of t, not times t.",
+    ("t-multiplied", "the bias correction multiplies by t; it should use beta to the power of t.",
      _corrected(lambda m, v, b1, b2, t: (m / (1 - b1 * t), v / (1 - b2 * t))),
      _corrected(lambda m, v, b1, b2, t: (m / (1 - b1 * t), v / np.abs(1 - b2 * t))),
      _corrected(lambda m, v, b1, b2, t: (m / ((1 - b1) * t), v / ((1 - b2) * t)))),
-    ("square-of-m", "the memory v gathers the square of m; it gathers the square of dw.",
+    ("square-of-m", "v uses the square of m; it should use the square of dw.",
      steps(lambda i: rule_step("adam", i, square=lambda dw: rule_step("adam", i)["m"] ** 2))),
-    ("one-beta", "beta1 weighs both memories; each has its own.", _other_betas(lambda b1, b2: (b1, b1))),
-    ("one-beta", "beta2 weighs both memories; each has its own.", _other_betas(lambda b1, b2: (b2, b2))),
-    ("betas-swapped", "beta1 and beta2 have changed places.", _other_betas(lambda b1, b2: (b2, b1))),
-    ("betas-swapped", "beta1 and beta2 have changed places in the memories, and not in their correction.",
+    ("one-beta",
+     "beta1 is used for both m and v; v should use beta2.",
+     _other_betas(lambda b1, b2: (b1, b1))),
+    ("one-beta",
+     "beta2 is used for both m and v; m should use beta1.",
+     _other_betas(lambda b1, b2: (b2, b2))),
+    ("betas-swapped", "beta1 and beta2 are swapped.", _other_betas(lambda b1, b2: (b2, b1))),
+    ("betas-swapped", "beta1 and beta2 are swapped in m and v, but not in their bias corrections.",
      steps(lambda i: rule_step(
          "adam", i, betas=(i["beta2"], i["beta1"]),
          correct=lambda m, v: (m / (1 - i["beta1"] ** (i["t"] + 1)), v / (1 - i["beta2"] ** (i["t"] + 1))),
      ))),
-    ("betas-swapped", "the bias correction of a memory takes the beta of the other.",
+    ("betas-swapped", "beta1 and beta2 are swapped in the bias corrections.",
      _corrected(lambda m, v, b1, b2, t: (m / (1 - b2**t), v / (1 - b1**t)))),
-    ("one-beta", "the bias correction takes one beta for both memories; each has its own.",
+    ("one-beta", "the bias corrections of m and v use the same beta; each should use its own.",
      _corrected(lambda m, v, b1, b2, t: (m / (1 - b1**t), v / (1 - b1**t))),
      _corrected(lambda m, v, b1, b2, t: (m / (1 - b2**t), v / (1 - b2**t)))),
-    ("beta-reversed", "beta weighs what is new; it weighs the past.",
+    ("beta-reversed", "beta is the weight of the new value; it should be the weight of the old one.",
      _other_betas(lambda b1, b2: (1 - b1, 1 - b2))),
     ("epsilon-hat",
      "epsilon is added to the root of v before its bias correction, as in the paper's shorter form; the "

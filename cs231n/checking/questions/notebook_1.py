@@ -249,7 +249,7 @@ QUESTIONS: dict[str, Question] = {
         wrong={
             "p / N": "This is right for the other classes. The right class also has the second term, -s_y.",
             "p - 1": "This is the gradient of one example's loss. The loss is a mean over N examples.",
-            "(1 - p) / N": "Right up to the sign: the second term is -s_y.",
+            "(1 - p) / N": "Only the sign is wrong: the second term is -s_y.",
             "p / N - 1": "The mean divides both terms by N.",
             "-1 / N": "This is the second term. The log of the sum also depends on this score.",
         },

@@ -187,7 +187,7 @@ QUESTIONS: dict[str, Question] = {
     "2.9": Expression(
         "gamma s x_hat dgamma",
         _left_over,
-        {"-gamma * x_hat * dgamma / (6 * s)": "Right up to the sign: the wrong line takes off too much.",
+        {"-gamma * x_hat * dgamma / (6 * s)": "Only the sign is wrong: the wrong line subtracts too much.",
          "x_hat * dgamma / 6": "The bracket is multiplied by gamma / s."},
         "Only the last term differs. Subtract it with 1/2 from it with 1/3, and mind its minus.",
     ),

@@ -62,14 +62,19 @@ function makeFigure(cell) {
     if (sentence.textContent !== spoken) sentence.textContent = spoken;
   }
 
+  function normalize(x) {
+    const mean = sum(x) / 6, centered = x.map((value) => value - mean);
+    const s = Math.sqrt(sum(centered, centered) / 6 + 10 ** Number(eps.value));
+    return { mean, s, x_hat: centered.map((value) => value / s) };
+  }
+
   function draw() {
     ranges.forEach((range) => range.tell());
     const x = [...fixed, Number(point.value)], scale = Number(gamma.value);
-    const mean = sum(x) / 6, centered = x.map((value) => value - mean);
-    const s = Math.sqrt(sum(centered, centered) / 6 + 10 ** Number(eps.value));
-    const x_hat = centered.map((value) => value / s), y = x_hat.map((value) => scale * value);
-    const dbeta = sum(g), dgamma = sum(g, x_hat);
-    const dx = g.map((value, i) => scale / s * (value - dbeta / 6 - x_hat[i] * dgamma / 6));
+    const { mean, s, x_hat } = normalize(x), y = x_hat.map((value) => scale * value);
+    // By differences, so that this file gives no formula for dx away.
+    const loss = (i, step) => scale * sum(g, normalize(x.map((value, k) => value + (k === i ? step : 0))).x_hat);
+    const dx = x.map((_, i) => (loss(i, 1e-4) - loss(i, -1e-4)) / 2e-4);
     const all = { x, x_hat, y, g, dx };
     for (const column of columns) {
       const digits = column === "x" || column === "g" ? 1 : 4;

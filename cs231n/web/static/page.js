@@ -56,7 +56,7 @@ function makeCodeCell(node, index) {
   const run = () => runCells(isCheck && !count ? [cells[0], cell] : [cell]);
   cell.tools.prepend(button(isCheck ? "Check" : "Run", run, cell.label));
   if (index) cell.edit.before(button("Run all above", () => runCells(cells.slice(0, index)), cell.label));
-  node.querySelector(".input_area").after(cell.tools);
+  (node.querySelector("details.code") || node.querySelector(".input_area")).after(cell.tools);
   return cell;
 }
 
@@ -102,6 +102,7 @@ function edit(cell, value) {
     cell.pre.after(cell.area);
   }
   cell.area.value = value;
+  cell.node.querySelector("details.code")?.setAttribute("open", "");
   cell.pre.hidden = cell.edit.hidden = true;
   fit(cell);
 }
@@ -156,12 +157,24 @@ function say(message, more = "", fraction = undefined) {
 }
 
 // ---- the runtime
-function start() {
+// A worker from a blob inherits the policy of this page; one from an address would have none. The largest script is
+// packed, since few servers compress, and the policy lets it run as a part of that blob alone.
+let code = null;
+async function unpack(name) {
+  const { body } = await fetch(name);
+  return new Response(body.pipeThrough(new DecompressionStream("gzip"))).blob();
+}
+
+async function start() {
   ready = false;
-  // A worker from a blob inherits the policy of this page; one from an address would have none.
+  const waits = worker = { terminate() {} };
+  say("Loading: Python");
+  code ||= await unpack("runtime/pyodide.asm.js.packed").catch(() => null);
+  if (worker !== waits) return;  // stopped in the meantime
+  if (!code) return handle({ type: "failed", text: "pyodide.asm.js.packed cannot be loaded" });
   const script = `try { importScripts(${JSON.stringify(new URL("worker.js", base).href)}); } catch {
     postMessage({ type: "failed", text: "worker.js: the server does not answer" }); }`;
-  worker = new Worker(URL.createObjectURL(new Blob([script], { type: "text/javascript" })));
+  worker = new Worker(URL.createObjectURL(new Blob([code, script], { type: "text/javascript" })));
   worker.onmessage = ({ data }) => handle(data);
   worker.onerror = (event) => handle({ type: "failed", text: event.message || "the worker cannot be started" });
   worker.postMessage({ type: "start", base });
@@ -272,16 +285,6 @@ function ask(message) {
   else waiting.push(message);
 }
 
-// What scrolls sideways can be reached by keyboard.
-function makeReachable(node) {
-  for (const part of node.querySelectorAll("pre, table, .equation, .rendered_html p, .rendered_html ul, .output_subarea")) {
-    if (part.scrollWidth > part.clientWidth) part.tabIndex = 0;
-  }
-}
-makeReachable(document);
-addEventListener("resize", () => makeReachable(document));
-document.querySelectorAll("details").forEach((node) => node.addEventListener("toggle", () => makeReachable(node)));
-
 // ---- outputs
 function mark(cell, prompt) {
   cell.prompt.textContent = prompt;
@@ -318,6 +321,10 @@ function show(cell, data, metadata) {
   } else if ("text/html" in data) {  // scripts do not run: the page's policy; a refresh would leave the page
     const { body } = new DOMParser().parseFromString(data["text/html"], "text/html");
     body.querySelectorAll("meta, link, base, iframe, object, embed, form").forEach((node) => node.remove());
+    for (const link of body.querySelectorAll("a[href*='.ipynb#']")) {  // as link_pages in cs231n/pages/markup.py
+      const [file, section] = link.getAttribute("href").split(".ipynb#");
+      link.setAttribute("href", `${file}.html#${link.className || `section-${parseInt(section)}`}`);
+    }
     area.append(element("div", { className: "output_subarea rendered_html" }, ...body.childNodes));
   } else {
     area.append(element("div", { className: "output_subarea output_text" },

@@ -48,7 +48,8 @@ function readNow(name) {
   }
   if (request.status !== 200) throw new Error(`${name}: the server answers ${request.status}`);
   const path = `/kit/${name}`;
-  python.FS.writeFile(path, new Uint8Array(request.response));
+  const unpack = python.pyimport("gzip").decompress;
+  python.FS.writeFile(path, unpack(python.toPy(new Uint8Array(request.response))).toJs());
   tell({ type: "load", text: "" });
   return path;
 }
@@ -68,7 +69,7 @@ async function start() {
   } catch {
     throw new Error("pyodide.js: the server does not answer");
   }
-  const options = { indexURL: String(new URL("runtime/", base)) };
+  const options = { indexURL: String(new URL("runtime/", base)), lockFileContents: JSON.stringify(site.lock) };
   if (site.cdn) options.packageBaseUrl = site.cdn;
   python = await loadPyodide(options);
   self.fetch = load;
