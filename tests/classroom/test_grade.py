@@ -84,7 +84,7 @@ def test_a_class_is_marked_and_written(out, submissions, capsys):
 
     results = json.loads((out / "students" / "bob" / "results.json").read_text())
     assert results["score"] == 90.4 and len(results["tests"]) == 17 and "Sandbox: " in results["output"]
-    assert results["output"].endswith("solutions got all points before, and a blank submission none.")
+    assert results["output"].endswith("solutions got all points there, and a blank submission none.")
     assert "the mean is held fixed" in results["tests"][7].pop("output")
     # fmt: off
     assert results["tests"][7] == {
@@ -269,7 +269,7 @@ def test_a_name_cannot_stop_the_class_or_write_another_line(tmp_path, out, capsy
     os.mkdir(tmp_path / "in" / names[2])
     assert command(tmp_path / "in", out) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert "both of" in line
+    assert "both belong to" in line
 
 
 def test_what_the_disk_does_not_give_is_not_marked_and_the_others_are(tmp_path, out, capsys, quick):
@@ -278,7 +278,7 @@ def test_what_the_disk_does_not_give_is_not_marked_and_the_others_are(tmp_path, 
     (tmp_path / "in" / "layers.py").touch()
     assert command(tmp_path / "in", out) == 1
     printed = capsys.readouterr()
-    assert "  Left alone, since they are no archive and no folder: 1: layers.py\n" in printed.out
+    assert "  Skipped, neither an archive nor a folder: 1: layers.py\n" in printed.out
     (line,) = printed.err.splitlines()
     assert "bob is not marked, because bob.zip cannot be read here (No such file or directory); try: " in line
     assert [path.name for path in (out / "students").iterdir()] == ["ada"]
