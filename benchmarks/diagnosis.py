@@ -1,4 +1,4 @@
-"""How many wrong solutions fail, and how many are named rightly: the tables of docs/diagnosis.md.
+"""Count the wrong solutions that fail and that get the right diagnosis: the tables of docs/diagnosis.md.
 
     python benchmarks/diagnosis.py [--write docs/diagnosis.md]
 
@@ -132,7 +132,7 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--write", metavar="FILE", help="put the tables between the marks in FILE")
+    parser.add_argument("--write", metavar="FILE", help="write the tables between the marks in FILE")
     target = parser.parse_args().write
     warnings.simplefilter("ignore")  # of the mutants' own arithmetic
     text = "\n".join(lines())
