@@ -302,12 +302,14 @@ class Runner:
                     text = "Its process ended without an answer"
                 raise _ExerciseFailed(ExerciseResult(0.0, "crashed", f"{text}.")) from None
             self._require_time()
-            raise _ExerciseFailed(ExerciseResult(0.0, "timed-out", f"{text}: a loop without end?")) from None
+            raise _ExerciseFailed(
+                ExerciseResult(0.0, "timed-out", f"{text}: is there an endless loop?")
+            ) from None
 
     def _require_time(self) -> None:
         if self._clock.is_over():
             total = self._options.limits.total
-            text = f"The {total:g} seconds of processor time for all of the submission were used up."
+            text = f"The whole submission has used its {total:g} seconds of processor time."
             raise _ExerciseFailed(ExerciseResult(0.0, "timed-out", text))
 
 
@@ -361,4 +363,4 @@ class _CodeInChild(NamedTuple):
         return np.asarray(out, np.float64)
 
     def describe(self, error: BaseException) -> str:
-        return error.result.text if isinstance(error, _ExerciseFailed) else "What it returns is no array."
+        return error.result.text if isinstance(error, _ExerciseFailed) else "It does not return an array."
