@@ -76,7 +76,7 @@ def check_worker(options: MarkingOptions, grader: str) -> Environment:
     if grader != grader_digest(options.exercises):
         raise CanaryError(
             f"the worker on {platform.node()} has another version of the kit; "
-            "try: the same files on all machines, then start the workers anew"
+            "try: the same files on all machines, then restart the workers"
         )
     level = best_level(options.weakest_level)
     _compare_with_definitions(options)

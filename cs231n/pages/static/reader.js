@@ -50,7 +50,7 @@ document.querySelectorAll("details").forEach((node) => node.addEventListener("to
   }
   document.addEventListener("keydown", (event) => event.key === "Escape" && hide());
 
-  // ---- copy the code of a cell, as it stands there
+  // ---- copy the code of a cell, unchanged
   for (const pre of document.querySelectorAll(".input_area pre, .text_cell_render pre")) {
     const wrapper = document.createElement("div"), button = document.createElement("button");
     wrapper.className = "copyable";
