@@ -182,7 +182,7 @@ def _require_card(
     """The title of a card.
 
     Raises:
-        ManifestError: it is no card, or no check stands below it.
+        ManifestError: it is not a card, or has no check below it.
     """
     title = title_of_card(cell) or ""
     if title not in by_title and title not in [exercise.title for exercise in load_exercises()]:
