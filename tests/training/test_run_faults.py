@@ -49,6 +49,7 @@ class Lines:
 
 
 def test_ctrl_c_before_any_line(whole, many, tmp_path, without_pictures):
+    start(tmp_path / "first").train()  # what only a first run imports is no line of the others
     counted, moments = start(tmp_path / "counted"), random.Random(0)
     with Lines() as lines:
         counted.train()
