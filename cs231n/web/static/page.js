@@ -258,6 +258,7 @@ function handle(message) {
     mark(running, `[${++count}]`);
     running.ranIn = worker;
     makeReachable(running.output);
+    linkEquations(running.output);
     keepVerdicts(running.output.textContent);
     running.done?.();
     running = null;
