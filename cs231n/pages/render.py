@@ -34,9 +34,8 @@ __all__ = ["DOCS", "Card", "Site"]
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 STATIC = Path(__file__).resolve().parent / "static"
 DOCS = REPOSITORY / "docs"
-ORDER = (
-    "commands assistants classroom platforms grading diagnosis speed training search reliability web".split()
-)
+ORDER = """commands assistants classroom platforms grading diagnosis speed training search reliability web
+    pages""".split()
 
 
 class Card(TypedDict):
@@ -130,6 +129,9 @@ class Site:
         at = names.index(name) if name in names else None
         title = self.links[at].title if at is not None else "The gradient of batch normalization"
         self.entries += find_entries(name, title, text)
+        body = re.sub(
+            r'<span class="[npw]">([^<]*)</span>', r"\1", body
+        )  # names, brackets, spaces: no colour
         page = self.environment.get_template("page.html.j2").render(
             body=link_pages(body, ["index.html", *names]),
             head=self.head + head,

@@ -176,5 +176,6 @@ def _run(command: list[str], folder: Path, what: str) -> None:
             line for line in process.stderr.splitlines() if len(line) > 8 and "log of this run" not in line
         ]
         said = (lines or ["no message"])[-1][:200]
-        hint = "Node.js 18 or newer" if what.startswith("node") else "check the network, then the same command"
+        is_node = what.startswith("node: ")
+        hint = "Node.js 18 or newer" if is_node else "check the network, then the same command"
         raise DataError(f"{what} failed ({said}); try: {hint}")

@@ -139,7 +139,7 @@ def _write_pages(out: Path, runtime: str, table: dict) -> list[Path]:
         question = html.escape(declaration.read_text(encoding="utf-8").strip(), quote=True)
         head += f'<meta name="declaration" content="{question}">\n'
     scripts = '<link rel="stylesheet" href="web.css">\n'
-    names = ("store.js", "page.js", "files.js", "figure.js")
+    names = ("store.js", "output.js", "page.js", "files.js", "figure.js")
     scripts += "".join(f'<script src="{name}" defer></script>\n' for name in names)
     paths = sorted((REPOSITORY / "notebooks").glob("[0-9]*.ipynb"))
     site, cards = render.Site(out, paths, head=head, notebook_head=scripts), []

@@ -171,3 +171,19 @@ def test_a_phone_shows_it_without_scrolling_sideways(browser, address):
     assert len(site.run(2)) == 300
     assert site.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
     context.close()
+
+
+def test_the_code_of_a_figure_is_folded_and_runs_and_a_printed_equation_is_a_link(site):
+    folded = site.page.locator(".code_cell").evaluate_all(
+        "cells => cells.map(c => !!c.querySelector('.code'))"
+    )
+    number = folded.index(True) + 1
+    assert not site.cell(number).locator("pre").first.is_visible()
+    assert "NameError" in site.run(number)
+    site.press(f"Edit cell {number}")
+    assert site.cell(number).locator("textarea").is_visible()
+    site.open("2_batchnorm_gradient")
+    site.run(1, "print('(3) holds\\n  (20), one line, f(3)\\n(99) is none')")
+    links = site.cell(1).locator(".output a")
+    assert links.evaluate_all("links => links.map(a => a.hash)") == ["#eq-3", "#eq-20"]
+    assert site.output(1) == "(3) holds\n  (20), one line, f(3)\n(99) is none"

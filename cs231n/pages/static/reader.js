@@ -11,6 +11,19 @@ makeReachable(document);
 addEventListener("resize", () => makeReachable(document));
 document.querySelectorAll("details").forEach((node) => node.addEventListener("toggle", () => makeReachable(node)));
 
+// As PageText.link_equations, for what a cell prints while the page is open.
+function linkEquations(node) {
+  for (const pre of node.querySelectorAll(".output_stdout pre")) {
+    const [first, ...parts] = pre.textContent.split(/^( *)\((\d+)\)/m), nodes = [first];
+    for (let at = 0; at < parts.length; at += 3) {
+      const [spaces, number, rest] = parts.slice(at, at + 3), link = document.createElement("a");
+      Object.assign(link, { className: "mention", href: `#eq-${number}`, textContent: `(${number})` });
+      nodes.push(spaces, document.getElementById(`eq-${number}`) ? link : link.textContent, rest);
+    }
+    pre.replaceChildren(...nodes);
+  }
+}
+
 (() => {
   // ---- an equation beside the number that mentions it, on hover and on focus; Escape hides it
   const card = document.createElement("div");
@@ -50,7 +63,7 @@ document.querySelectorAll("details").forEach((node) => node.addEventListener("to
   }
   document.addEventListener("keydown", (event) => event.key === "Escape" && hide());
 
-  // ---- copy the code of a cell, as it stands there
+  // ---- copy the code of a cell, as it is now
   for (const pre of document.querySelectorAll(".input_area pre, .text_cell_render pre")) {
     const wrapper = document.createElement("div"), button = document.createElement("button");
     wrapper.className = "copyable";
