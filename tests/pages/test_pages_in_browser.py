@@ -241,3 +241,8 @@ def test_a_square_root_ends_where_its_content_ends(opened, path):
         f"[...document.querySelectorAll('msqrt')].map(m => ({right})(m) - ({right})(m.lastElementChild))"
     )
     assert gaps and max(map(abs, gaps)) < 1
+
+
+def test_the_card_of_a_notebook_shows_the_formula_that_it_announces(opened):
+    page, _ = opened("index")
+    assert page.locator(".cards li", has_text="ends with one line").locator("math").is_visible()
