@@ -1,4 +1,4 @@
-"""What augmentation costs beside the training step it feeds, one thread: promised, at most 15 % of a step.
+"""Time of augmentation and of a training step, one thread; augmentation may take at most 15 % of a step.
 
     python benchmarks/augment.py [--json FILE]
 
@@ -26,16 +26,16 @@ def measure():
         one.__name__: lambda one=one: one(X, rng)
         for one in (augment.flip, augment.shift, augment.flip_and_shift)
     }
-    calls["a step, layers"] = our_step(HIDDEN, X, y, layer_utils, optim.adam)
-    calls["a step, fast_layers"] = our_step(HIDDEN, X, y, fast_layers, fast_layers.adam)
+    calls["training step, layers"] = our_step(HIDDEN, X, y, layer_utils, optim.adam)
+    calls["training step, fast_layers"] = our_step(HIDDEN, X, y, fast_layers, fast_layers.adam)
     times = {name: median_and_spread(t) for name, t in race(calls, rounds=15, seconds=0.1).items()}
-    step = times["a step, fast_layers"][0]
+    step = times["training step, fast_layers"][0]
     return [
         {
             "call": name,
             "ms": f"{1e3 * median:.2f}",
             "+-": f"{100 * spread:.0f} %",
-            "of a fast step": f"{100 * median / step:.1f} %",
+            "share of a fast step": f"{100 * median / step:.1f} %",
         }
         for name, (median, spread) in times.items()
     ]

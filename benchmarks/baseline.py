@@ -1,7 +1,7 @@
 """What everything here is compared to: the usual solution of the assignment, and the formulas of two posts.
 
-Written plainly, as such solutions are: float64 constants where they slip in, a new array for each step, both
-sums of the closed form computed again, every dx computed.
+It is written as such solutions usually are: some constants are float64, each step makes a new array, both
+sums of the closed form are computed again, and every dx is computed.
 """
 
 import numpy as np

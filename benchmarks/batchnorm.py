@@ -1,4 +1,4 @@
-"""Batch normalization, float32, one thread: each form over the staged pass, and over PyTorch's own kernel.
+"""Time of batch normalization, float32, one thread, relative to the staged pass and to PyTorch.
 
 python benchmarks/batchnorm.py [--json FILE]
 """

@@ -1,4 +1,4 @@
-"""How many wrong solutions fail, and how many get the right diagnosis.
+"""Count the wrong solutions that fail and that get the right diagnosis: the tables of docs/reliability.md.
 
     python benchmarks/diagnosis.py [--write docs/reliability.md]
 

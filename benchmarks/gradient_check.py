@@ -1,4 +1,4 @@
-"""Checking a whole net's gradients: every entry by central differences, or one random direction a parameter.
+"""Time of checking the gradients of a whole net: every entry, or one random direction per parameter.
 
     python benchmarks/gradient_check.py [--json FILE]
 

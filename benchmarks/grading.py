@@ -1,4 +1,4 @@
-"""A class of students, made by spoiling the solutions, marked on two cores: how long, and how much memory.
+"""Time and memory of marking a class of students on two cores; the submissions are spoiled solutions.
 
     python benchmarks/grading.py [--students 300] [--json FILE]
 
@@ -107,9 +107,9 @@ def measure(count, where):
         "executor": where,
         "sandbox": best_level(),
         "s": f"{seconds:.1f}",
-        "s a student": f"{seconds / count:.2f}",
+        "s per student": f"{seconds / count:.2f}",
         "median, slowest": f"{each[count // 2]:.2f}, {each[-1]:.1f}",
-        "s again": f"{again:.1f}",
+        "s, second run": f"{again:.1f}",
         "mean score": f"{sum(scores) / count:.1f}",
         "MB before, peak": f"{before / 1024:.0f}, {_peak(resource.RUSAGE_SELF)}",
         "MB of a child": _peak(resource.RUSAGE_CHILDREN),
@@ -122,8 +122,8 @@ def _peak(who):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--students", type=int, default=300)
-    parser.add_argument("--executor", default="processes:2")
+    parser.add_argument("--students", type=int, default=300, help="number of students (default: 300)")
+    parser.add_argument("--executor", default="processes:2", help="as for grade (default: processes:2)")
     parser.add_argument("--json", type=Path, help="write the row and the setting to this file")
     arguments = parser.parse_args()
     sys.stdout.reconfigure(line_buffering=True)

@@ -1,4 +1,4 @@
-"""Time several calls side by side, in turns within one process: what slows the machine slows them all."""
+"""Time several calls in turns within one process, so that a slow machine slows all of them."""
 
 import argparse
 import json
@@ -50,9 +50,9 @@ def main(doc, measure, draw=None):
     draw(rows, path), if there is one, makes the picture that --picture asks for.
     """
     parser = argparse.ArgumentParser(description=doc.strip().splitlines()[0])
-    parser.add_argument("--json", type=Path, help="write the rows and the setting to this file")
+    parser.add_argument("--json", type=Path, help="write the table and the setting to this file")
     if draw:
-        parser.add_argument("--picture", type=Path, help="draw the rows into this .png file")
+        parser.add_argument("--picture", type=Path, help="draw the table into this .png file")
     arguments = parser.parse_args()
     rows, foot = measure(), setting()
     print_table(rows)

@@ -1,4 +1,4 @@
-"""Loading CIFAR-10 ready to train on, each time in a process of its own: seconds, and peak memory.
+"""Time and peak memory of loading CIFAR-10, each time in a new process.
 
     python benchmarks/loading.py [--json FILE]
 

@@ -1,4 +1,4 @@
-"""Memory of whole training runs on CIFAR-10, each in its own process: the peak, and what grows by epochs.
+"""Memory of whole training runs on CIFAR-10, each in its own process: its peak, and its growth by epoch.
 
 python benchmarks/memory.py [--json FILE]
 """

@@ -138,12 +138,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("tests", nargs="*", default=TESTS, help="test files or folders, the fast ones first")
     parser.add_argument("--modules", nargs="+", default=CORE, metavar="GLOB", help="where to plant the bugs")
-    parser.add_argument("--count", type=int, default=12, help="mutants a module")
-    parser.add_argument("--seed", type=int, default=0, help="each seed draws another sample")
-    parser.add_argument("--jobs", type=int, default=1, help="processes at a time")
-    parser.add_argument("--by-file", action="store_true", help="run on until each test file had its turn")
+    parser.add_argument("--count", type=int, default=12, help="mutants per module")
+    parser.add_argument("--seed", type=int, default=0, help="random seed of the sample")
+    parser.add_argument("--jobs", type=int, default=1, help="number of processes")
+    parser.add_argument(
+        "--by-file", action="store_true", help="run all test files, also after one has failed"
+    )
     parser.add_argument("--json", type=Path, help="write the records to this file")
-    parser.add_argument("--compare", type=Path, help="draw the mutants in this file, and compare")
+    parser.add_argument("--compare", type=Path, help="run the mutants of this file again, and compare")
     args = parser.parse_args()
 
     def draw(identity):

@@ -1,4 +1,4 @@
-"""How the cost of batchnorm's backward pass grows with N and with D, with a plain copy as the floor.
+"""Time of batchnorm's backward pass as N and D grow, compared with a plain copy of the batch.
 
 python benchmarks/scaling.py [--json FILE] [--picture FILE.png]
 """
@@ -46,7 +46,7 @@ def measure():
                 {
                     "grows": grows,
                     "shape": str(shape(size)),
-                    **{f"{name}, ns an entry": f"{1e9 * t / size:.2f}" for name, t in medians.items()},
+                    **{f"{name}, ns per entry": f"{1e9 * t / size:.2f}" for name, t in medians.items()},
                 }
             )
     return rows
@@ -62,11 +62,13 @@ def draw(rows, path):
     for axes, grows in zip(both, "ND"):
         for name in ("staged", "closed", "fast", "copy"):
             cost = [
-                float(row[f"{name}, ns an entry"]) * size / 1e6
+                float(row[f"{name}, ns per entry"]) * size / 1e6
                 for row, size in zip([r for r in rows if r["grows"] == grows], SIZES)
             ]
             axes.loglog(SIZES, cost, "o-", label=LABELS[name], color="0.6" if name == "copy" else None)
-        axes.loglog(SIZES, [size / 1e5 for size in SIZES], ":", color="0.3", label="slope 1, ten ns an entry")
+        axes.loglog(
+            SIZES, [size / 1e5 for size in SIZES], ":", color="0.3", label="slope 1, ten ns per entry"
+        )
         axes.set(title=f"{grows} grows, {'DN'[grows == 'D']} = 100", xlabel="entries of the batch, N D")
     both[0].set(ylabel="milliseconds for a backward pass")
     both[0].legend(fontsize=8)

@@ -1,4 +1,4 @@
-"""A search on one worker and on two, over processes and over dask: how much of the second worker arrives.
+"""Time of a search with one worker and with two, over processes and over dask.
 
     python benchmarks/search.py [--json FILE]
 
@@ -98,9 +98,9 @@ def measure():
                 {
                     "executor": kind,
                     "workers": workers,
-                    "s a trial": f"{taken / TRIALS:.2f}",
+                    "s per trial": f"{taken / TRIALS:.2f}",
                     "efficiency": f"{alone / taken / workers:.2f}",
-                    "ms besides training": f"{1e3 * empty / EMPTY:.1f}",
+                    "overhead per trial, ms": f"{1e3 * empty / EMPTY:.1f}",
                     "s to load": f"{max(f.result() for f in loading):.1f}",
                 }
             )

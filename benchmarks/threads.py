@@ -1,4 +1,4 @@
-"""One BLAS thread or two, for the nets of the notebooks: with the other core idle, and with it at work.
+"""Time of a training step with one BLAS thread and with two, while the other core is idle or busy.
 
     python benchmarks/threads.py [--json FILE]
 

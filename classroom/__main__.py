@@ -22,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands = {
         "release": (release, "make the learner's folder and zip from the solved kit"),
         "grade": (grade, "grade a folder of submissions"),
-        "similar": (similar, "list pairs of submissions that are alike, to look at"),
+        "similar": (similar, "list pairs of similar submissions"),
     }
     for name, (module, summary) in commands.items():
         module.add_arguments(subparsers.add_parser(name, help=summary, description=module.__doc__))

@@ -50,7 +50,7 @@ class Deadline(NamedTuple):
         if due is not None:
             return self._replace(due=parse_time(due, "--due"))
         if self.due is None and self != Deadline():
-            raise ValueError(f"the manifest has a rule for late work and no due; try --due {EXAMPLE}")
+            raise ValueError(f"the manifest has a rule for late work but no due; try --due {EXAMPLE}")
         return self
 
     def due_of(self, student: str) -> datetime | None:

@@ -124,7 +124,7 @@ def load_manifest(path: str | os.PathLike = MANIFEST) -> Manifest:
     for question, points in words.items():
         where = f"{path.name}, words: {question!r}"
         if not re.fullmatch(r"\d{1,2}\.\d{1,2}", question):
-            raise ManifestError(f"{where} is no number of a question; try 2.12 or the like")
+            raise ManifestError(f"{where} is not the number of a question; try 2.12 or the like")
         _require_type(path.name, f"words: {question}", points, (int, float))
         if not 0 < points < math.inf:
             raise ManifestError(f"{where} must have points above 0, got {points}")

@@ -11,11 +11,11 @@ from cs231n.common.terminal import report_missing_package
 COMMANDS = {  # each is a module of cs231n.commands
     "start": "make the assignment in a folder of your own, set it up, open notebook 1",
     "setup": "what setup.sh and setup.ps1 do: make .venv and install; then run, test or lab",
-    "data": "fetch and verify CIFAR-10; say where each byte came from",
+    "data": "fetch and verify CIFAR-10, and print where it came from",
     "run": "run the four notebooks and write them as pages under reports/",
     "web": "write the notebooks as a folder of pages whose cells run in the browser",
     "check": "check the exercises, and explain what is wrong",
-    "hint": "a hint for an exercise, in three steps",
+    "hint": "show a hint for an exercise, in three steps",
     "train": "train a net by a recipe: minute, good or best",
     "search": "search over hyper-parameters, here or on a cluster",
     "submit": "check the exercises and pack them into one zip to hand in",

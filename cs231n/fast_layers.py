@@ -165,7 +165,7 @@ def adam(w: Array, dw: Array, config: dict | None = None) -> tuple[Array, dict]:
     """As optim.adam, in one pass over memory; config's m and v are updated in place.
 
     Settings are checked when config is first filled, not at each step. Where a square overflows, config
-    starts anew, since its memory was in place.
+    starts again, since its memory was in place.
     """
     return _one_pass("adam", optim.adam, ADAM, w, dw, config)
 

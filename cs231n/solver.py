@@ -168,7 +168,7 @@ class Solver(SolverOptions):
                     self._run.finish(self)
             except KeyboardInterrupt:
                 if self._run is not None:
-                    bar.say(f"interrupted; Solver.resume({str(self._run.folder)!r}, data).train() goes on")
+                    bar.say(f"interrupted; Solver.resume({str(self._run.folder)!r}, data).train() continues")
                 raise
             finally:
                 self._steps_done = 0
@@ -215,7 +215,7 @@ class Solver(SolverOptions):
 
         Raises:
             FileNotFoundError: there is no such file.
-            ValueError: the file is no checkpoint of a net of fc_net.py.
+            ValueError: the file is not a checkpoint of a net of fc_net.py.
         """
         return checkpoint.load_model(Path(path) / "model.npz" if Path(path).is_dir() else path)
 

@@ -53,7 +53,7 @@ def vis_nn(rows: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
     lengths = {len(row) for row in rows}
     if len(shapes) != 1 or len(lengths) != 1:
         raise ValueError(
-            f"vis_nn: rows must hold as many images each, all of one shape (H, W, C); got rows "
+            f"vis_nn: rows must have equal numbers of images, all of one shape (H, W, C); got rows "
             f"of {sorted(lengths)} images of shapes {sorted(shapes)}"
         )
     return _tile(_require_images("vis_nn", [image for row in rows for image in row]), len(rows[0]))

@@ -76,7 +76,7 @@ def check_worker(options: MarkingOptions, grader: str) -> Environment:
     if grader != grader_digest(options.exercises):
         raise CanaryError(
             f"the worker on {platform.node()} has another version of the kit; "
-            "try: the same files on all machines, then start the workers anew"
+            "try: the same files on all machines, then start the workers again"
         )
     level = best_level(options.weakest_level)
     _compare_with_definitions(options)
@@ -90,7 +90,7 @@ def check_worker(options: MarkingOptions, grader: str) -> Environment:
             if abs(result.share - share) > 1e-9:
                 advice = TRIES.get(result.kind, "an unchanged copy of the kit (git status)")
                 raise CanaryError(
-                    f"nothing is marked, since {name} would get {100 * result.share:g} % for exercise "
+                    f"nothing is marked, because {name} would get {100 * result.share:g} % for exercise "
                     f"{exercise.number} {exercise.title} in the sandbox ({level}): {result.text or 'right'} "
                     f"Try: {advice}"
                 )
@@ -114,7 +114,7 @@ def check_workers(executor: Executor, options: MarkingOptions, grader: str) -> l
     used_levels = sorted({environment.level for environment in environments})
     if len(used_levels) > 1:
         raise CanaryError(
-            f"the workers would mark at several levels ({', '.join(used_levels)}); "
+            f"the workers have different sandboxes ({', '.join(used_levels)}); "
             "try: bubblewrap on all of them, or --executor serial"
         )
     return [environment._asdict() for environment in environments]
@@ -136,7 +136,7 @@ def _compare_with_definitions(options: MarkingOptions) -> None:
             wrong = [f"{type(error).__name__}: {error}"]
         if wrong:
             raise CanaryError(
-                f"nothing is marked, since the kit's own {exercise.title} is wrong ({wrong[0]}); "
+                f"nothing is marked, because the kit's own {exercise.title} is wrong ({wrong[0]}); "
                 "try: an unchanged copy of the kit (git status)"
             )
 
@@ -158,7 +158,7 @@ def _import_library(options: MarkingOptions, level: str) -> None:
             if can_import(name):
                 error = child.ask({"load": name, "reference": {}}).get("error", {})
                 raise CanaryError(
-                    f"nothing is marked, since a child cannot import {name} in the sandbox ({level}): "
+                    f"nothing is marked, because a child cannot import {name} in the sandbox ({level}): "
                     f"{error.get('type')}: {error.get('message')}; try: {TRIES['no-import']}"
                 )
 

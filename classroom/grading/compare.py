@@ -140,7 +140,7 @@ def _find_fault(title: str, trial: Trial, outputs: dict[str, np.ndarray], public
         with np.errstate(all="ignore"):
             diagnosis = diagnose(title, trial.inputs, outputs, trial.expected)
     except Exception as error:  # whatever a student sends, the others are still to be marked
-        text = f"Wrong, and in a way that cannot be compared ({type(error).__name__})."
+        text = f"Wrong, but the result cannot be compared ({type(error).__name__})."
         return Fault("unknown", text, trial)
     if diagnosis is None:
         return None

@@ -1,6 +1,6 @@
 """What a course adds to the marks of a machine: points for words, what lateness costs, which hand-in counts.
 
-None of it marks anybody anew: it is computed from results.json as often as needed.
+None of it grades anybody again: it is computed from results.json as often as needed.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -109,7 +109,7 @@ def deadline_by_student(deadline: Deadline, find: Callable[[str], str | None]) -
             student = find(name)
             if student is None:
                 raise ValueError(
-                    f"grade: {sanitize(name, 80)}, whom the manifest names, is no one person of the roster; "
+                    f"grade: the manifest names {sanitize(name, 80)}, who is not one person of the roster; "
                     "try: the id"
                 )
             result[student] = time

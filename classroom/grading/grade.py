@@ -1,18 +1,20 @@
-"""python -m classroom grade SUBMISSIONS -o OUT: marks, a page for each student, and one for the class.
+"""Grade submissions: marks, a page for each student, and one for the class.
 
-SUBMISSIONS holds a zip or a folder for each student. OUT receives
+SUBMISSIONS is a folder with one zip or folder for each student. The command writes into OUT:
 
-    students/NAME/results.json   in the shape that Gradescope reads
-    students/NAME/index.html     the same for a person, with the diagnosis of each exercise
+    students/NAME/results.json   the results in Gradescope's format
+    students/NAME/index.html     the same as a page, with diagnoses
     grades.csv                   a row for each student
-    gradebook.csv                with --roster: the marks as Canvas or Moodle imports them
-    index.html, class.png        where the class fails, and why
-    answers.html                 what the class answered to the questions in words, for marking by hand
-    marks.csv                    not written but read: the points that answers.html saves
-    grading.json                 the seed of the hidden problems: keep it, and a second run marks the same
+    gradebook.csv                with --roster: marks for Canvas or Moodle
+    index.html, class.png        the class: where it fails, and why
+    answers.html                 the answers in words, to mark by hand
+    grading.json                 the seed of the hidden problems: keep it, and a
+                                 second run gives the same marks
 
-Each student's files are written whole, as soon as that student is marked. Started again, the command marks
-what is new, and what has changed: a submission, the manifest, the grader or the environment that marks.
+It reads OUT/marks.csv, the points that you save in answers.html. Each
+student's files are written as soon as that student is marked. Run the command
+again to mark only what is new or has changed: a submission, the manifest, the
+grader or its environment.
 """
 
 import argparse
@@ -57,8 +59,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the command takes."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     add = parser.add_argument
-    add("submissions", type=Path, metavar="SUBMISSIONS", help="a zip or a folder for each student")
-    add("-o", "--out", type=Path, required=True, metavar="OUT", help="where the results go")
+    add(
+        "submissions",
+        type=Path,
+        metavar="SUBMISSIONS",
+        help="a folder with one zip or folder for each student",
+    )
+    add("-o", "--out", type=Path, required=True, metavar="OUT", help="the folder for the results")
     add(
         "--manifest",
         type=Path,
@@ -75,29 +82,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--unsafe",
         action="store_true",
-        help="allow limits alone: only in a container that holds one submission and nothing else",
+        help="run with limits only: use it only in a container with one submission and nothing else",
     )
     add(
         "--seconds",
         type=float,
         default=LIMITS.seconds,
         metavar="N",
-        help="processor time for an exercise, and 12 times as much for a submission (default: %(default)g)",
+        help="processor seconds for an exercise; a submission has 12 times as many (default: %(default)g)",
     )
     add(
         "--memory",
         type=int,
         default=LIMITS.memory >> 20,
         metavar="MIB",
-        help="what a student's process may take (default: %(default)s)",
+        help="memory for a student's process (default: %(default)s)",
     )
-    add("--roster", type=Path, metavar="FILE", help="the class, a CSV that Canvas or Moodle exports")
-    add("--column", metavar="TITLE", help="with a roster from Canvas: the assignment that gets the marks")
-    add("--anonymous", action="store_true", help="ids of the roster in place of names, but in gradebook.csv")
-    add("--due", metavar="TIME", help="when work is due, as in 2026-12-01T23:59+01:00")
-    add("--only", action="append", metavar="STUDENT", help="mark this student and no other; may be repeated")
-    add("--again", action="store_true", help="mark anew what was marked before")
-    add("--seed", type=int, help="of the hidden problems (default: the one OUT knows, or a new one)")
+    add("--roster", type=Path, metavar="FILE", help="the class list: a CSV exported from Canvas or Moodle")
+    add("--column", metavar="TITLE", help="the assignment in Canvas that gets the marks")
+    add(
+        "--anonymous",
+        action="store_true",
+        help="ids of the roster in place of names, except in gradebook.csv",
+    )
+    add("--due", metavar="TIME", help="the deadline, such as 2026-12-01T23:59+01:00")
+    add("--only", action="append", metavar="STUDENT", help="mark this student only; may be repeated")
+    add("--again", action="store_true", help="mark all again, also what has not changed")
+    add("--seed", type=int, help="random seed of the hidden problems (default: that of OUT, or a new one)")
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -179,13 +190,13 @@ def grade(
         executor: where submissions are marked.
         weakest_level: of the sandbox that will do.
         limits: of a student's code.
-        seed: of the hidden problems (default: that of an earlier run into out, or a new one).
+        seed: the seed of the hidden problems (default: that of an earlier run into out, or a new one).
         roster: a CSV of the class; its names, or ids, are then those of the reports.
         column: of a Canvas gradebook, the assignment that gets the marks.
         anonymous: take ids in place of names.
         due: when work is due, a time with its time zone (default: what the manifest says).
         only: the students to mark; all others stay as they are (default: everybody).
-        again: mark anew what was marked before.
+        again: grade again what was graded before.
 
     Returns:
         A row for each student who is or was marked.
@@ -224,7 +235,7 @@ def grade(
     strangers = [student for student in only if student not in matches.paths]
     if strangers:
         some = ", ".join(list(matches.paths)[:4]) + ", ..." * (len(matches.paths) > 4)
-        raise ValueError(f"grade: no submission is of {strangers[0]!r}; try: --only one of {some}")
+        raise ValueError(f"grade: no submission is from {strangers[0]!r}; try: --only one of {some}")
     word_marks = read_marks(out, matches.paths, settings.words)
     course = Course(settings, deadline, matches, word_marks)
     history = History(out, seed)
@@ -281,7 +292,7 @@ def _remarks(
     """The lines to print at the end."""
     attempts = marking.course.attempts.values()
     if marking.num_unchanged:
-        yield f"{marking.num_unchanged} of {len(attempts)} are as they were when marked before."
+        yield f"Unchanged, so not marked again: {marking.num_unchanged} of {len(attempts)}"
     waiting = [len(unmarked(row.results)) for row in marking.rows.values() if row.results]
     if any(waiting):
         num_students = sum(map(bool, waiting))
@@ -289,17 +300,17 @@ def _remarks(
         yield f"Answers in words without points: {sum(waiting)}, of {num_students} {noun}"
     for title, names in (
         (
-            f"Several hand-ins, of which the {settings.hand_ins} counts",
+            f"Several hand-ins; the {settings.hand_ins} counts",
             sorted({student for student, attempt in attempts if attempt.total > 1}),
         ),
         (
-            "Late by the word of Canvas, which costs nothing here",
+            "Late according to Canvas; no points are lost",
             [student for student, attempt in attempts if attempt.is_late],
         ),
-        ("An extension, and nothing handed in", sorted(deadline.extensions.keys() - matches.paths)),
+        ("An extension, but nothing handed in", sorted(deadline.extensions.keys() - matches.paths)),
         ("Not on the roster", sorted(matches.unknown.values())),
         ("Nothing handed in", matches.absent),
-        ("Left alone, since they are no archive and no folder", list_ignored(submissions)),
+        ("Skipped, neither an archive nor a folder", list_ignored(submissions)),
     ):
         if names:
             yield f"{title}: {len(names)}: {'; '.join(sanitize(name) for name in names)}"

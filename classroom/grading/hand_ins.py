@@ -85,7 +85,7 @@ def refuse_copied_dates(hand_ins: Mapping[str, Attempt], deadline: Deadline) -> 
         return
     if max(time for time, _ in times) - min(time for time, _ in times) <= COPIED:
         raise ValueError(
-            f"grade: {len(times)} files have dates of one hour, after the deadline: that is when they "
+            f"grade: {len(times)} files have dates of the same hour, after the deadline: that is when they "
             "were copied or unpacked; try: a copy that keeps dates (cp -p), or handed_in in the manifest"
         )
 
@@ -108,27 +108,28 @@ def add_lateness(
     due = deadline.due_of(student)
     if due and attempt.time is None:
         lines.append(
-            f"{BY_CANVAS} calls it late, and does not say by how much. Nothing is lost here."
+            f"{BY_CANVAS} marks it as late, but not by how much. No points are lost."
             if attempt.is_late
-            else f"{BY_CANVAS} calls it in time."
+            else f"{BY_CANVAS} marks it as on time."
         )
     elif due and attempt.time:
-        extension = ", by an extension" * (student in deadline.extensions)
+        extension = ", with an extension" * (student in deadline.extensions)
         when = attempt.time.astimezone(due.tzinfo)
         lines.append(
-            f"Handed in {format_time(when)}, by {attempt.source}. Due {format_time(due)}{extension}."
+            f"Handed in {format_time(when)}, according to {attempt.source}. "
+            f"Due {format_time(due)}{extension}."
         )
         late = when - due
         if late > timedelta():
             share = deadline.share_lost(late)
             lost = round(points * share, 2)
             cost = f"{100 * share:g} % of the points are lost, {lost:g} of {points:g}"
-            lines.append(f"That is {format_duration(late)} late: {cost if share else 'nothing is lost'}.")
+            lines.append(f"That is {format_duration(late)} late: {cost if share else 'no points are lost'}.")
         else:
-            lines[-1] += " That is in time."
+            lines[-1] += " That is on time."
     if attempt.total > 1:
         this = "this is the last" if attempt.number == attempt.total else f"this is number {attempt.number}"
-        lines.append(f"Of {attempt.total} hand-ins the {rule} counts: {this}.")
+        lines.append(f"Of {attempt.total} hand-ins, the {rule} counts: {this}.")
     handed_in = attempt.time.isoformat(timespec="minutes") if due and attempt.time else ""
     return results | {
         "score": round(points - lost, 2),

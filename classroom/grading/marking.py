@@ -26,7 +26,7 @@ from cs231n.checking.exercises import EXERCISES
 
 __all__ = ["mark"]
 
-TRIED_TWICE = "It was tried twice, the second time with no other student's code beside it."
+TRIED_TWICE = "It was run twice, the second time while no other student's code was running."
 NOT_WRITTEN = ("not-implemented", "waits", "missing", "no-import")
 NOT_COMPARED = (*NOT_WRITTEN, "raised", "wrong-return", "timed-out", "crashed")
 

@@ -138,7 +138,7 @@ def read(
         try:
             answers |= answers_in_words(json.loads(text))
         except (ValueError, RecursionError, MemoryError):
-            faults.append(f"{name} is no notebook; try: open it in Jupyter and save it")
+            faults.append(f"{name} is not a notebook; try: open it in Jupyter and save it")
     return {
         **sources._asdict(),
         "blank": {name: find_blank(text, labels.get(name, {})) for name, text in sources.files.items()},
@@ -197,7 +197,7 @@ def _list_zip(file: IO[bytes]) -> Iterator[Entry]:
         if info.flag_bits & 1:
             fault = "is locked with a password"
         elif info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            fault = "is compressed in a way that is not read; try: python -m cs231n submit"
+            fault = "has an unknown compression; try: python -m cs231n submit"
         yield Entry(info.filename, info.external_attr >> 16, fault, partial(_read_of_zip, archive, info))
 
 
@@ -250,7 +250,7 @@ def _fill(reading: Reading, entries: Entries, names: Sequence[str], max_bytes: i
     outside = [path for path in entries if _leads_out(path)]
     if outside:
         name = entries[outside[0]][0].name
-        reading.notes.append(f"the path {name[:80]!r} leads out of the archive; it was left alone")
+        reading.notes.append(f"the path {name[:80]!r} leads out of the archive; it was ignored")
     entries = {path: found for path, found in entries.items() if not _leads_out(path)}
     top = _choose_top(reading, entries, names, max_bytes)
     if top is not None:
@@ -265,9 +265,7 @@ def _fill(reading: Reading, entries: Entries, names: Sequence[str], max_bytes: i
             raise RejectedFileError(
                 f"none of {', '.join(names)} is in it, but {some or 'nothing'}; try: python -m cs231n submit"
             )
-        reading.notes.append(
-            f"no file is at its place, such as {names[0]}; they were read by their names alone"
-        )
+        reading.notes.append(f"no file is in its folder, such as {names[0]}; they were found by their names")
     manifest = _read_manifest(entries, str((top or PurePosixPath()) / "manifest.json"))
     digests = manifest.get("files", {})
     if "declaration" in manifest:
@@ -298,7 +296,7 @@ def _content(entries: Entries, path: str, max_bytes: int) -> bytes:
         raise RejectedFileError(f"is in the archive {len(found)} times" if found else "is missing")
     (entry,) = found
     if stat.S_IFMT(entry.mode) not in (0, stat.S_IFREG):
-        raise RejectedFileError("is no file")
+        raise RejectedFileError("is not a file")
     if entry.fault:
         raise RejectedFileError(entry.fault)
     return entry.read(max_bytes)
@@ -333,7 +331,7 @@ def _choose_top(
             raise RejectedFileError(
                 f"it holds two copies, {str(best)[:60]} and {str(top)[:60]}; try: hand in one of them"
             )
-        reading.notes.append(f"there is another copy in {str(top)[:80]!r}; it was left alone")
+        reading.notes.append(f"there is another copy in {str(top)[:80]!r}; it was ignored")
     return best
 
 

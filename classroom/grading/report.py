@@ -44,7 +44,7 @@ STYLE = REPOSITORY / "cs231n" / "pages" / "templates" / "style.css"
 KINDS = {
     "right": "right",
     "not-implemented": "not implemented",
-    "waits": "waits for another exercise",
+    "waits": "needs another exercise",
     "raised": "raises an error",
     "no-import": "file cannot be imported",
     "missing": "file missing or unreadable",
@@ -52,7 +52,7 @@ KINDS = {
     "crashed": "process ended",
     "another-forward": "its forward is wrong",
     "another-layer": "calls a wrong layer",
-    "unknown": "wrong, not recognized",
+    "unknown": "wrong, cause unknown",
 }
 ABSENT = ("not-implemented", "waits", "missing", "no-import")  # nothing there that could be wrong
 COLORS = {
@@ -71,11 +71,11 @@ PALETTE = ("#1f77b4", "#e377c2", "#f2d13c", "#6a3d9a", "#22d3e0", "#8a0a4f", "#a
 LINE_BREAK = re.compile(r"(?<=\S)\n(?=[^\s\-*|])")  # within a paragraph of Markdown
 MAX_COLORED = len(PALETTE)  # kinds of mistakes with a color in one picture; the others share one
 SANDBOXES = {
-    "bubblewrap": "bubblewrap: no network, no files but its own, limits",
-    "limits": "limits alone (--unsafe): names of files and numbers of processes were within reach",
+    "bubblewrap": "bubblewrap: no network, no files except its own, limits",
+    "limits": "limits only (--unsafe): names of files and numbers of processes could be read",
 }
 
-CANARY = "There the kit's own solutions got all points before, and a blank submission none."
+CANARY = "Before that, the kit's own solutions got all points there, and a blank submission none."
 
 
 class Row(NamedTuple):
@@ -143,7 +143,7 @@ def _test(exercise: Exercise, result: ExerciseResult) -> dict[str, Any]:
     text = " ".join([result.text or "Right.", *(f"Also: {note}" for note in result.notes)])
     if result.reference_used_for:
         titles = ", ".join(result.reference_used_for)
-        text += f" (Marked with the reference's {titles}: yours is not all right yet.)"
+        text += f" (Marked with the reference's {titles}, because yours is not right yet.)"
     return {
         "name": f"{exercise.number} {exercise.title}",
         "number": str(exercise.number),
@@ -236,7 +236,7 @@ def write_class(
         points=points,
         summary=summarize(marked, points) if marked else None,
         min_students=MIN_STUDENTS,
-        causes=[("What is wrong, most frequent first", mistakes), ("What is not there", absent)],
+        causes=[("What is wrong, most frequent first", mistakes), ("What is missing", absent)],
         exercises=exercises,
         describe_kind=describe_kind,
         address=lambda name: quote(os.fsencode(name)),

@@ -206,7 +206,7 @@ class Runner:
         trial: Trial,
         result: ExerciseResult,
     ) -> bool:
-        """Note that a trial ended in an error; returns whether the others are to be tried."""
+        """Note that a trial ended in an error; returns whether to try the others."""
         if result.kind in ENDED:
             marks.add_end(trial, result)
             return False
@@ -261,7 +261,7 @@ class Runner:
             self._child = Child(self._folder, self._level, self._options.limits, self._options.hidden_folders)
             self._loaded = set()
         if without != self._without:
-            self._loaded = set()  # a child reads its files anew then
+            self._loaded = set()  # a child reads its files again then
             self._without = without
         for module in modules:
             if module in self._requests and module not in self._loaded:
@@ -302,12 +302,14 @@ class Runner:
                     text = "Its process ended without an answer"
                 raise _ExerciseFailed(ExerciseResult(0.0, "crashed", f"{text}.")) from None
             self._require_time()
-            raise _ExerciseFailed(ExerciseResult(0.0, "timed-out", f"{text}: a loop without end?")) from None
+            raise _ExerciseFailed(
+                ExerciseResult(0.0, "timed-out", f"{text}: is there an endless loop?")
+            ) from None
 
     def _require_time(self) -> None:
         if self._clock.is_over():
             total = self._options.limits.total
-            text = f"The {total:g} seconds of processor time for all of the submission were used up."
+            text = f"The whole submission has used its {total:g} seconds of processor time."
             raise _ExerciseFailed(ExerciseResult(0.0, "timed-out", text))
 
 
@@ -361,4 +363,4 @@ class _CodeInChild(NamedTuple):
         return np.asarray(out, np.float64)
 
     def describe(self, error: BaseException) -> str:
-        return error.result.text if isinstance(error, _ExerciseFailed) else "What it returns is no array."
+        return error.result.text if isinstance(error, _ExerciseFailed) else "It does not return an array."

@@ -1,7 +1,8 @@
-"""python -m classroom similar SUBMISSIONS -o OUT: pairs of submissions to look at, most alike first.
+"""List pairs of similar submissions, the most similar first.
 
-OUT receives similarity.html, with the passages side by side, and similarity.csv, the same list. Neither is a
-verdict, and no mark depends on them. It needs copydetect, the extra [similarity].
+It writes OUT/similarity.html, with the passages side by side, and
+OUT/similarity.csv, the same list. The list is not a verdict, and no mark
+depends on it. It needs the package copydetect: pip install -e ".[similarity]"
 """
 
 import argparse
@@ -101,7 +102,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the command takes."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("submissions", type=Path, metavar="SUBMISSIONS", help="as for grade")
-    parser.add_argument("-o", "--out", type=Path, required=True, metavar="OUT", help="where the list goes")
+    parser.add_argument(
+        "-o", "--out", type=Path, required=True, metavar="OUT", help="the folder for the list"
+    )
     parser.add_argument("--manifest", type=Path, default=MANIFEST, metavar="FILE", help="as for grade")
 
 
@@ -137,7 +140,7 @@ def main(arguments: argparse.Namespace) -> int:
         message = sanitize(str(error), 2000).removeprefix("grade: ")
         print(f"similar: {message}", file=sys.stderr)
         return 1
-    print(f"A list to look at, no verdict: {arguments.out / 'similarity.html'}")
+    print(f"Pairs to look at, not a verdict: {arguments.out / 'similarity.html'}")
     return 0
 
 

@@ -84,7 +84,7 @@ def find_submissions(folder: str | os.PathLike) -> dict[str, Path]:
             continue
         if student in paths:
             both = f"{paths[student].name} and {path.name}"
-            raise ValueError(f"grade: {both} are both of {student}; try: move one of them away")
+            raise ValueError(f"grade: {both} both belong to {student}; try: move one of them away")
         paths[student] = path
     if not paths:
         names = "; ".join(list_ignored(folder)) or "nothing"
@@ -115,7 +115,7 @@ def student_of(path: Path) -> str | None:
 
 
 def open_hand_in(path: str | os.PathLike, exercises: Sequence[Exercise], label: str = "") -> HandIn:
-    """Open what a student handed in; its file is to be closed.
+    """Open a submission; the caller closes its file.
 
     Args:
         path: of the archive or folder.
@@ -128,9 +128,7 @@ def open_hand_in(path: str | os.PathLike, exercises: Sequence[Exercise], label: 
     path = Path(path)
     label, note, fault = label or path.name, "", ""
     if path.name.lower().endswith(NOT_READ):
-        raise NotMarkedError(
-            f"{label} is an archive of a kind that is not read; try: unpack it into a folder"
-        )
+        raise NotMarkedError(f"{label} is an unknown kind of archive; try: unpack it into a folder")
     try:
         if os.path.isdir(path):
             file: IO[bytes] = tempfile.TemporaryFile()
@@ -160,7 +158,7 @@ def _not_marked(error: OSError, path: Path, label: str) -> NotMarkedError:
     where = "" if name == "." else f", at {name}"
     return NotMarkedError(
         f"{label} cannot be read here ({error.strerror or error}{where}); "
-        "try: make it readable to you (chmod -R u+rX), or copy it anew"
+        "try: make it readable to you (chmod -R u+rX), or copy it again"
     )
 
 
@@ -169,12 +167,12 @@ def _open_regular(path: Path, flags: int = 0) -> IO[bytes]:
     file = open(path, "rb", opener=lambda name, mode: os.open(name, mode | os.O_NONBLOCK | flags))
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
-        raise OSError(None, "it is no file", str(path))
+        raise OSError(None, "it is not a file", str(path))
     return file
 
 
 def _pack(path: Path, packed: IO[bytes], exercises: Sequence[Exercise]) -> str | None:
-    """Pack a folder into a tar; or return the path of the one archive in it that is to be read instead."""
+    """Pack a folder into a tar; or return the path of the one archive in it, if that is read instead."""
     found = _list_folder(path)
     names = submitted_files(exercises)
     archive = reader.lone_archive(found, names)

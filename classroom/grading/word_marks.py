@@ -92,7 +92,9 @@ def read_marks(
             raise ValueError(f'{where}: it has more cells than the first row; try: "2,5" in quotes, or 2.5')
         owners = by_cell.get(name, [])
         if len(owners) != 1:
-            raise ValueError(f"{where}: no one student is {sanitize(name, 80)!r}{suggest(name, by_cell)}")
+            raise ValueError(
+                f"{where}: {len(owners)} students are called {sanitize(name, 80)!r}{suggest(name, by_cell)}"
+            )
         if question not in points:
             with_points = suggest(question, points) or "; try: points for it in the manifest, under words"
             raise ValueError(f"{where}: question {sanitize(question, 20)!r} has no points{with_points}")
@@ -104,8 +106,8 @@ def read_marks(
         mark = WordMark(float(number.replace(",", ".")), cells.get("answer", ""))
         if marks[owners[0]].setdefault(question, mark) != mark:
             raise ValueError(
-                f"{where}: {sanitize(name, 80)} has other points for question {question} above; "
-                "try: leave one of the two rows"
+                f"{where}: {sanitize(name, 80)} has different points for question {question} above; "
+                "try: delete one of the two rows"
             )
     return marks
 

@@ -22,7 +22,7 @@ from classroom.manifest import (
 from classroom.releasing.blanks import blank_functions
 from classroom.releasing.cards import refuse_missing_cards
 from classroom.releasing.leaks import Fragments, answer_fragments, find_leaks, solution_fragments
-from classroom.releasing.notebooks import ModelAnswer, blank_notebook, cards_in, model_answers
+from classroom.releasing.notebooks import ModelAnswer, blank_notebook, cards_in, model_answers, open_in_colab
 from classroom.releasing.platforms import EXECUTABLE, PLATFORMS, PlatformError
 from cs231n.common.files import REPOSITORY, zip_of
 
@@ -34,6 +34,7 @@ SHIPPED = (
     "cs231n/**/*.json",
     "cs231n/pages/static/*",
     "cs231n/pages/templates/*",
+    "cs231n/pages/static/*",
     "cs231n/web/compile.mjs",
     "cs231n/web/static/*",
     "notebooks/*.ipynb",
@@ -155,6 +156,7 @@ def release(
     replace: bool = False,
     root: Path = REPOSITORY,
     declaration: str = "",
+    url: str = "",
 ) -> dict[Path, Target]:
     """Write the learner's folder, a zip next to it, and what a platform needs.
 
@@ -165,6 +167,7 @@ def release(
         replace: put the release in the place of an old one.
         root: the folder of the solved kit.
         declaration: of the manifest.
+        url: https://github.com/OWNER/REPO where the edition will be; its notebooks then open in Colab.
 
     Returns:
         {path: what was written there}.
@@ -192,6 +195,8 @@ def release(
             refuse_leaks(more, fragments)
     if place == "inside":
         files |= more
+    for name in [name for name in files if url and name.endswith(".ipynb")]:
+        files[name] = open_in_colab(name, files[name].decode(), url).encode()
     contents: list[Target] = [
         files,
         _zip_folder(files, out.name),
@@ -263,6 +268,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=sorted(PLATFORMS),
         help="also make what this platform needs (docs/platforms.md), or a site (web, docs/classroom.md)",
     )
+    parser.add_argument(
+        "--url",
+        default="",
+        help="where you will publish the folder, https://github.com/OWNER/REPO: its notebooks open in Colab",
+    )
     parser.add_argument("--replace", action="store_true", help="put the release in the place of an old one")
 
 
@@ -272,7 +282,12 @@ def main(arguments: argparse.Namespace) -> int:
         manifest = load_manifest(arguments.manifest)
         exercises, declaration = manifest.exercises, manifest.declaration
         targets = release(
-            exercises, arguments.out, arguments.platform, arguments.replace, declaration=declaration
+            exercises,
+            arguments.out,
+            arguments.platform,
+            arguments.replace,
+            declaration=declaration,
+            url=arguments.url,
         )
     except (ManifestError, LeakError, PlatformError, OSError) as error:
         print(f"release: {error}", file=sys.stderr)

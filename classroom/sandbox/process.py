@@ -330,9 +330,9 @@ def missing_walls(level: str) -> str:
     missing = []
     if reason := seccomp.unavailable_reason():
         network = " and the network" * (level == "limits")
-        missing.append(f"{reason}, so memory that no limit counts{network} was within reach")
+        missing.append(f"{reason}, so student code could use memory that no limit counts{network}")
     if level == "limits" and (reason := landlock.unavailable_reason()):
-        missing.append(f"{reason}, so the files that the grader may read, or anyone, were within reach")
+        missing.append(f"{reason}, so student code could read the files that the grader may read")
     return "; ".join(missing)
 
 
@@ -354,7 +354,7 @@ def best_level(weakest: str = LEVELS[0]) -> str:
     """
     if platform.system() != "Linux":
         raise SandboxError(
-            "grade: a student's code is confined by what only Linux has, not "
+            "grade: the sandbox for a student's code needs Linux, not "
             f"{platform.system()}; try: a virtual machine with Linux (WSL 2 on Windows), or a container"
         )
     if weakest == LEVELS[0] and seccomp.unavailable_reason():

@@ -87,7 +87,7 @@ for each entry, open or closed.
         """
 Softmax turns the scores of an example into probabilities that add up to 1. The loss is small where the
 probability of the right class is large. Its gradient pushes the score of the right class up, and all the
-scores down in the measure of their probabilities.
+scores down in proportion to their probabilities.
 """,
         """
 Read notebook 1, section 9. The loss is the mean over i of minus log p_i, where p_i is the probability of
@@ -108,7 +108,7 @@ of each row of dx add up to 0. The mean over the batch divides all by N.
     "batchnorm_forward": (
         """
 Each feature, a column of x, is shifted and scaled so that it has mean 0 and variance 1 over the batch. Then
-gamma and beta, which the net learns, give it a scale and a place again. In test mode there may be one
+gamma and beta, which the net learns, give it a new scale and a new mean. In test mode there may be one
 example alone, so averages that were collected in training take the place of the statistics of the batch.
 """,
         """
@@ -178,8 +178,8 @@ So each column of dx adds up to 0.
     ),
     "layernorm_forward": (
         """
-It is batchnorm turned by a quarter: each example, a row of x, gets mean 0 and variance 1. No example needs
-another one, so training and testing are the same, and nothing is remembered.
+It is batchnorm along the rows: each example, a row of x, gets mean 0 and variance 1. No example needs
+another one, so training and testing are the same, and there are no running statistics.
 """,
         """
 Read notebook 2, section 8. Equations (1) to (4) of notebook 2, section 2 hold again, with sums over the D
@@ -195,7 +195,7 @@ same table of numbers, with the arrows along the rows.
     ),
     "layernorm_backward": (
         """
-It is batchnorm's backward pass turned by a quarter, with one difference. In batchnorm, all entries of a sum
+It is batchnorm's backward pass along the rows, with one difference. In batchnorm, all entries of a sum
 share one gamma, so it could go in front of the sum. Here each entry of a row has a gamma of its own.
 """,
         """

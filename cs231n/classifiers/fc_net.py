@@ -38,7 +38,7 @@ class TwoLayerNet:
     loss uses.
 
     Args:
-        input_dim: D, numbers an example.
+        input_dim: D, numbers per example.
         hidden_dim: H, hidden units.
         num_classes: C.
         weight_scale: standard deviation of the weights.
@@ -89,7 +89,7 @@ class FullyConnectedNet:
 
     Args:
         hidden_dims: list of the sizes of the hidden layers.
-        input_dim: D, numbers an example.
+        input_dim: D, numbers per example.
         num_classes: C.
         dropout_keep_ratio: probability to KEEP a hidden unit; 1 is off, and so is 0.
         normalization: None, "batchnorm" or "layernorm".
@@ -198,7 +198,7 @@ class FullyConnectedNet:
         if X.size == 0 or X[:1].size != len(self.params["W1"]):
             raise ValueError(
                 f"FullyConnectedNet.loss: X must be (N, ...), N > 0, with "
-                f"{len(self.params['W1'])} numbers an example, got {X.shape}; "
+                f"{len(self.params['W1'])} numbers per example, got {X.shape}; "
                 "try another X or another input_dim"
             )
         if y is not None:

@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "names",
         nargs="*",
         metavar="NAME",
-        help="an exercise: batchnorm_backward, its number, or a beginning of its name (default: all)",
+        help="name of an exercise, its number, or the beginning of its name (default: all)",
     )
 
 

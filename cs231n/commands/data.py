@@ -1,4 +1,4 @@
-"""python -m cs231n data: fetch CIFAR-10 if need be, verify it, and print where each byte came from."""
+"""python -m cs231n data: fetch CIFAR-10 if necessary, verify it, and print where it came from."""
 
 import sys
 
@@ -19,7 +19,7 @@ def main() -> int:
         print(f"data: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("data: interrupted; run it again to go on from here", file=sys.stderr)
+        print("data: interrupted; run it again to continue", file=sys.stderr)
         return 130
     if not dataset.real:
         log(synthetic.BANNER)

@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "name",
         metavar="NAME",
-        help="an exercise: batchnorm_backward, its number, or a beginning of its name",
+        help="name of an exercise, its number, or the beginning of its name",
     )
     parser.add_argument(
         "step",

@@ -21,28 +21,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--executor",
         default="serial",
         metavar="WHERE",
-        help="serial, processes:N or dask:ADDRESS (default: serial)",
+        help="where to run: serial, processes:N or dask:ADDRESS (default: serial)",
     )
-    parser.add_argument("--trials", type=int, default=20, metavar="N", help="how many (default: 20)")
+    parser.add_argument("--trials", type=int, default=20, metavar="N", help="number of trials (default: 20)")
     parser.add_argument(
         "--epochs",
         type=int,
         default=3,
         metavar="E",
-        help="how long a trial lasts (default: 3); with --halving, the longest",
+        help="epochs of a trial (default: 3); with --halving, of the longest",
     )
     parser.add_argument(
         "--halving",
         action="store_true",
         help=f"successive halving: the best 1/{ETA} train again, {ETA} times longer",
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="S", help="sets the trials (default: 0)")
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="S", help="random seed of the trials (default: 0)"
+    )
     parser.add_argument(
         "--results",
         type=Path,
         default=Path("runs/search.jsonl"),
         metavar="FILE",
-        help="where results are kept, and a search started again goes on (default: runs/search.jsonl)",
+        help="file of results, from which the same search continues (default: runs/search.jsonl)",
     )
 
 
@@ -66,7 +68,7 @@ def main(arguments: argparse.Namespace) -> int:
                 executor=executor,
             )
     except KeyboardInterrupt:
-        log(f"\nsearch: interrupted; {arguments.results} keeps what ended, and the same command goes on")
+        log(f"\nsearch: interrupted; {arguments.results} has all ended trials; the same command continues")
         return 130
     except (ValueError, OSError, RuntimeError, ModuleNotFoundError) as error:
         log(f"search: {str(error).removeprefix('search: ')}")

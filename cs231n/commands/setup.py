@@ -59,7 +59,7 @@ Every step may be interrupted and repeated. A .venv that you made yourself is
 kept and installed into. uv installs the packages where you have it, else pip.
 
   PYTHON=/path/to/python    the Python to use, 3.10 to 3.14
-  CS231N_CIFAR10=...        where CIFAR-10 lies, see datasets/README.md
+  CS231N_CIFAR10=...        the location of CIFAR-10, see datasets/README.md
   OPENBLAS_NUM_THREADS=2    BLAS threads (default: 1)
 """
 
@@ -233,7 +233,7 @@ def _make_venv(uv: str | None) -> None:
 
 def _install(uv: str | None, again: str) -> None:
     print("Installing the packages, about two minutes the first time", flush=True)
-    INSTALLED.unlink(missing_ok=True)  # if interrupted, the next set-up makes .venv anew, if it is ours
+    INSTALLED.unlink(missing_ok=True)  # if interrupted, the next set-up makes .venv again, if it is ours
     install: Command = [PYTHON, "-m", "pip", "--disable-pip-version-check", "--no-input", "install"]
     if uv:
         install = [uv, "pip", "install", "--python", PYTHON]

@@ -19,10 +19,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output",
         default="submission.zip",
         metavar="FILE",
-        help="the zip to write (default: submission.zip, where you stand)",
+        help="the zip to write (default: submission.zip in this folder)",
     )
     parser.add_argument(
-        "--declaration", metavar="TEXT", help="how you used assistants, where your class asks for it"
+        "--declaration", metavar="TEXT", help="how you used AI assistants, if your class asks"
     )
 
 
@@ -54,14 +54,18 @@ def main(arguments: argparse.Namespace) -> int:
     print(f"{output} holds", *files, sep="\n  ")
     declared = json.loads(files["manifest.json"]).get("declaration")
     if declared:
-        print(f"You declare about assistants: {declared}")
+        print(f"Your declaration about assistants: {declared}")
     answers = describe_answers(files)
     if answers:
         print(f"{answers}.")
     refused = any(check_imports(REPOSITORY, name) for name in files if name.endswith(".py"))
-    first = "It imports what is not there when it is marked: see below" if refused else "All files are in it"
+    first = (
+        "It imports a module that is not there when it is marked: see below"
+        if refused
+        else "All files are in it"
+    )
     print(f"{first}. Now the checks; Ctrl-C stops them.\n", flush=True)
-    go_on = "hand it in as it is, or go on and submit again"
+    go_on = "hand it in as it is, or continue and submit again"
     try:
         status = check_exercises()
     except KeyboardInterrupt:

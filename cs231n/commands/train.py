@@ -21,12 +21,12 @@ __all__ = ["add_arguments", "main"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("recipe", choices=RECIPES, help="by the time it takes on two cores")
+    parser.add_argument("recipe", choices=RECIPES, help="about 1, 3 or 6 minutes on two cores")
     parser.add_argument(
-        "--seed", type=int, default=0, help="of weights, batches and augmentation (default: 0)"
+        "--seed", type=int, default=0, help="random seed for weights, batches and augmentation (default: 0)"
     )
-    parser.add_argument("--run", metavar="FOLDER", help="where to write (default: runs/RECIPE-SEED)")
-    parser.add_argument("--resume", action="store_true", help="go on with the run in that folder")
+    parser.add_argument("--run", metavar="FOLDER", help="folder to write into (default: runs/RECIPE-SEED)")
+    parser.add_argument("--resume", action="store_true", help="continue the run in that folder")
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -58,7 +58,7 @@ def main(arguments: argparse.Namespace) -> int:
         solver.train()
     except FileExistsError:
         print(
-            f"train: there is a run in {folder} already; go on with it: {command} --resume; or start "
+            f"train: there is a run in {folder} already; to continue it: {command} --resume; to start "
             "another: --run FOLDER",
             file=sys.stderr,
         )
@@ -67,7 +67,7 @@ def main(arguments: argparse.Namespace) -> int:
         print(f"train: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f"\ntrain: interrupted; to go on: {command} --resume", file=sys.stderr)
+        print(f"\ntrain: interrupted; to continue: {command} --resume", file=sys.stderr)
         return 130
     print(f"validation accuracy  {100 * solver.best_val_acc:.1f} %")
     del data, solver.X_train  # room for the test images, which nothing has looked at so far

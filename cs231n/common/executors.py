@@ -129,7 +129,7 @@ class _Worker:
                 raise
             raise RuntimeError(
                 "a worker process could not start, its error is printed above; in a script, "
-                "try if __name__ == '__main__': around what starts the search"
+                "try to start the search below if __name__ == '__main__':"
             ) from None
         self.ready = True
 

@@ -13,7 +13,7 @@ def is_plain_array(value: Any) -> bool:
 
 
 def describe_with_fix(name: str, value: Any, dtype: str = "float64") -> str:
-    """What value is, and what makes an array of dtype of it: "int64; try x.astype(np.float64)"."""
+    """What value is, and how to make an array of that dtype: "int64; try x.astype(np.float64)"."""
     if is_plain_array(value):
         return f"{value.dtype}; try {name}.astype(np.{dtype})"
     kind = type(value).__name__
@@ -33,7 +33,7 @@ def require_labels(where: str, y: Any, num_rows: int, num_classes: float = np.in
         )
     if y.shape != (num_rows,):
         hint = "; one-hot rows? try y.argmax(axis=1)" if y.shape == (num_rows, num_classes) else ""
-        raise ValueError(f"{where}: y must have one label a row, shape ({num_rows},), got {y.shape}{hint}")
+        raise ValueError(f"{where}: y must have one label per row, shape ({num_rows},), got {y.shape}{hint}")
     outside = (y < 0) | (y >= num_classes)
     if outside.any():
         i = int(outside.argmax())

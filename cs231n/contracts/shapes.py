@@ -61,7 +61,7 @@ def require(where: str, spec: str, *arrays: Any) -> None:
             )
         if array.dtype == np.float16:
             raise TypeError(
-                f"{where}: {item.name} must have 32 bits or more, for float16 ends at 65504; "
+                f"{where}: {item.name} must be float32 or float64, because float16 ends at 65504; "
                 f"try {item.name}.astype(np.float32)"
             )
         if not _fits(item.dims, array.shape, sizes):
@@ -120,7 +120,7 @@ def _misfit(
 
 def _describe(item: Item, shape: tuple[int, ...]) -> str:
     if len(shape) > 2 and item.dims[1:] == ("D...",):
-        return f"{item.name} {shape}, which has {math.prod(shape[1:])} numbers an example"
+        return f"{item.name} {shape}, which has {math.prod(shape[1:])} numbers per example"
     return f"{item.name} {shape}"
 
 

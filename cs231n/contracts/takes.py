@@ -223,8 +223,8 @@ def warn_untrained(where: str, options: Mapping, arrays: Sequence) -> None:
         while frame.f_back and frame.f_globals.get("__name__", "").startswith("cs231n."):
             frame, level = frame.f_back, level + 1
         warnings.warn(
-            f"{where}: mode 'test' before any training batch, so mean 0 and variance 0 stand in "
-            "for running statistics; try one forward in mode 'train' first",
+            f"{where}: mode 'test' before any training batch, so mean 0 and variance 0 are used as "
+            "running statistics; try one forward in mode 'train' first",
             RuntimeWarning,
             stacklevel=level,
         )

@@ -42,11 +42,11 @@ def require_scale(where: str, x: np.ndarray, inv_std: np.ndarray, eps: float, ax
     overflows, vanishes = inv_std == 0, inv_std > tiny**-0.5
     if overflows.any():
         raise OverflowError(
-            f"{where}: x has a {line}, {overflows.argmax()}, whose variance overflows "
+            f"{where}: the variance of {line} {overflows.argmax()} of x overflows "
             f"{x.dtype}; try a smaller learning_rate or weight_scale, or x in float64"
         )
     if vanishes.any():
         raise ValueError(
-            f"{where}: x has a {line}, {vanishes.argmax()}, without variance, and eps is {eps:g}; "
+            f"{where}: the variance of {line} {vanishes.argmax()} of x is 0 or tiny, and eps is {eps:g}; "
             "try eps=1e-5"
         )

@@ -116,7 +116,7 @@ def _digest_at(path: Path, size: int, mtime_ns: int) -> str:
 def cache_error(folder: Path, error: OSError) -> CacheError:
     """The error to raise where the cache in `folder` cannot be written."""
     return CacheError(
-        f"cannot write to the cache {folder} ({error.strerror or error}); make room, or let "
+        f"cannot write to the cache {folder} ({error.strerror or error}); free disk space, or let "
         "XDG_CACHE_HOME (on Windows LOCALAPPDATA) name another folder"
     )
 

@@ -69,7 +69,7 @@ def download(
         part.unlink()
         # The wrong bytes may be those of an earlier attempt: then fetch all of it once.
         if attempt == 1 or resumed_from == 0:
-            raise DataError(f"corrupted: sha256 {digest[:12]}..., not {sha256[:12]}...; thrown away")
+            raise DataError(f"corrupted: sha256 {digest[:12]}..., not {sha256[:12]}...; deleted")
 
 
 def _transfer(url: str, part: Path, sizes: Sequence[int], limits: DownloadLimits) -> int:

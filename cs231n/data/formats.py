@@ -50,12 +50,12 @@ def read_batch(f: IO[bytes], name: str) -> Batch:
     except pickle.UnpicklingError as e:
         raise DataError(f"{name}: {e}") from None
     except Exception as e:
-        raise DataError(f"{name} is no CIFAR-10 batch ({type(e).__name__}: {e})") from None
+        raise DataError(f"{name} is not a CIFAR-10 batch ({type(e).__name__}: {e})") from None
     if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape[1:] != (PIXELS,):
         got = f"{pixels.shape} {pixels.dtype}" if isinstance(pixels, np.ndarray) else type(pixels).__name__
         raise DataError(f"{name}: data must be (N, {PIXELS}) uint8, got {got}")
     if count != len(pixels):  # before a list is made of them: each takes 40 bytes there
-        raise DataError(f"{name}: needs {len(pixels):,} labels, one an image, got {count:,}")
+        raise DataError(f"{name}: needs {len(pixels):,} labels, one per image, got {count:,}")
     try:
         labels = bytes(list(labels))  # bytes, since lists may hold lists
     except Exception as e:
@@ -116,7 +116,7 @@ class _BoundedGzip(gzip.GzipFile):
 
     def read(self, size: int | None = -1) -> bytes:
         if size is None or not 0 <= size <= _MAX_MEMBER:
-            raise ValueError(f"a part of {size} bytes, not at most {_MAX_MEMBER:,}")
+            raise ValueError(f"a member of {size} bytes; at most {_MAX_MEMBER:,} are allowed")
         self._require_inside(self.tell() + size)
         return super().read(size)
 

@@ -50,7 +50,7 @@ def _parse_address(value: str) -> str:
     if "@" in parts.netloc:
         raise DataError(
             f"{redact(value)}: an address with a user or a password is not supported; "
-            f"try to fetch the file yourself, and let {VARIABLE} name it"
+            f"try to download the file yourself, and set {VARIABLE} to its path"
         )
     return value
 
@@ -61,7 +61,7 @@ def _parse_path(value: str, is_address: bool) -> Path:
         host = re.match(r"file://([^/]*)", value, re.IGNORECASE)
         if host and host[1].lower() not in ("", "localhost"):
             raise DataError(
-                f"{redact(value)}: names another machine, {host[1]}; for a file of "
+                f"{redact(value)}: names another machine, {host[1]}; for a file on "
                 "this one try file:///PATH, with three slashes"
             )
         path = urllib.request.url2pathname(re.sub(r"^file:(//[^/]*)?", "", value, flags=re.IGNORECASE))

@@ -160,7 +160,7 @@ def _search(
     if cached and (location is None or cached.origin == origin):
         return cached
     if not cached and (folder / "cifar-10.npy").exists():
-        log("cache: the kept images are damaged; looking for others")
+        log("cache: the stored images are damaged; looking for another copy")
     free = shutil.disk_usage(folder).free
     if free < FREE_SPACE:
         raise cache_error(
@@ -360,7 +360,7 @@ def _load_cached(folder: Path, published: Published) -> LocatedDataset | None:
         files = [[str(name), int(size), str(digest)] for name, size, digest in note["files"]]
         source, origin = str(note["source"]), str(note["origin"])
     except (OSError, ValueError, KeyError, TypeError):
-        source, origin, files = "the cache, which does not say from where", "", []
+        source, origin, files = "the cache, source unknown", "", []
     return LocatedDataset(path, published.digest, True, source, origin, files)
 
 

@@ -22,7 +22,7 @@ class Whitening(NamedTuple):
 
 
 def fit_whitening(X: np.ndarray, softening: float) -> Whitening:
-    """Fit the map x -> (x - mean) matrix, with D = d1 ... dk numbers an example.
+    """Fit the map x -> (x - mean) matrix, with D = d1 ... dk numbers per example.
 
         C = cov(X) = V diag(lambda) V'        matrix = c V diag((lambda + softening mean(lambda))^(-1/2)) V'
 
@@ -91,7 +91,7 @@ def whiten(X: np.ndarray, whitening: Whitening, out: np.ndarray | None = None) -
     require("whiten", "mean (D,), matrix (D, D)", mean, matrix)
     if X[0].size != len(mean):
         raise ValueError(
-            f"whiten: the map takes {len(mean)} numbers an example, X {X.shape} has "
+            f"whiten: the map takes {len(mean)} numbers per example, X {X.shape} has "
             f"{X[0].size}; try images like those it was fitted to"
         )
     out = np.empty_like(X) if out is None else out

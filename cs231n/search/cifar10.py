@@ -79,7 +79,7 @@ def images(digest: str) -> dict[str, np.ndarray]:
     """The images, loaded once a process. Raises: DataError if this machine has images of another digest."""
     if locate().digest != digest:
         raise DataError(
-            f"this worker has {data_source()}, the search runs on the images of digest "
+            f"this worker has {data_source()}, the search uses the images with digest "
             f"{digest[:8]}; try python -m cs231n data on its machine"
         )
     return get_CIFAR10_data(num_training=45_000, num_validation=5_000, num_test=0)

@@ -129,8 +129,8 @@ def _run_rung(
         outcome = _outcome_of(future)
         if not outcome.pop("one_thread") and outcome["worker"] != _worker_name():
             warnings.warn(
-                f"search: worker {outcome['worker']} may run several BLAS threads, which get into "
-                "each other's way; start it with OPENBLAS_NUM_THREADS=1 in its environment",
+                f"search: worker {outcome['worker']} may run several BLAS threads, which slow "
+                "each other down; start it with OPENBLAS_NUM_THREADS=1 in its environment",
                 RuntimeWarning,
                 stacklevel=3,
             )
@@ -189,12 +189,12 @@ def _outcome_of(future: Future) -> Row:
     except CancelledError:
         raise RuntimeError(
             "search: the executor cancelled a trial; is the scheduler still there? the same "
-            "search goes on where it stopped"
+            "search continues where it stopped"
         ) from None
     except BrokenExecutor as error:
         raise RuntimeError(
-            f"search: the executor broke ({error}); the same search goes on where it stopped; "
-            "try executor_for('processes:N'), which outlives its workers"
+            f"search: the executor broke ({error}); the same search continues where it stopped; "
+            "try executor_for('processes:N'), which replaces lost workers"
         ) from None
     except Exception as error:
         if not isinstance(error, WorkerLost) and type(error).__name__ != "KilledWorker":  # of dask

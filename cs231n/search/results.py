@@ -47,9 +47,9 @@ class Results:
             if lines:
                 self._require_same(lines[0], header)
             elif not start.startswith(torn):
-                raise ValueError(f"search: {self.path} holds something else; try another results file")
+                raise ValueError(f"search: {self.path} is not a results file; try another one")
             if torn:
-                log(f"search: the last line of {self.path} is torn, {len(torn)} bytes; its trial runs again")
+                log(f"search: the last line of {self.path} is incomplete; its trial runs again")
                 self._file.truncate(len(whole))
             self.rows: dict[tuple[int, int], Row] = {(row["trial"], row["epochs"]): row for row in lines[1:]}
             if not lines:
@@ -76,8 +76,8 @@ class Results:
             return row
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(
-                f"search: line {i} of {self.path} is no result of a search ({error!r}); "
-                "mend or remove that line, or try another file"
+                f"search: line {i} of {self.path} is not a result of a search ({error!r}); "
+                "correct or remove that line, or try another file"
             ) from None
 
     def _require_same(self, first_line: Any, header: dict[str, Any]) -> None:
@@ -167,7 +167,7 @@ def _cell(value: Any) -> str:
 def draw(rows: Iterable[Row], space: Space, path: str | os.PathLike) -> None:
     """Draw parallel coordinates into a file: a line for each trial, from hyper-parameter to hyper-parameter.
 
-    The better, the darker; the best is orange. A failed trial has no score and is a dashed line.
+    Darker is better; the best is orange. A failed trial has no score and is a dashed line.
     """
     import numpy as np
     from matplotlib import colormaps
@@ -201,7 +201,5 @@ def draw(rows: Iterable[Row], space: Space, path: str | os.PathLike) -> None:
     axes.spines[:].set_visible(False)
     failed = sum(row["score"] is None for row in rows)
     dashed = f"; dashed: {failed} failed" if failed else ""
-    axes.set_title(
-        f"{len(rows)} trials: the better, the darker; the best orange{dashed}", pad=26, fontsize=12
-    )
+    axes.set_title(f"{len(rows)} trials: darker is better, the best is orange{dashed}", pad=26, fontsize=12)
     figure.savefig(path, dpi=100)

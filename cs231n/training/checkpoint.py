@@ -99,7 +99,7 @@ def save_epoch(stem: str | os.PathLike, epoch: int, model: Model) -> None:
     except OSError as error:
         raise OSError(
             f"Solver.train: cannot write {path} ({error.strerror or error}); the model has its best "
-            "parameters: make room, or try another checkpoint_name, then train() adds num_epochs to those"
+            "parameters: free disk space, or try another checkpoint_name; train() continues from them"
         ) from error
 
 
@@ -128,7 +128,7 @@ def read_arrays(where: str, path: str | os.PathLike) -> dict[str, np.ndarray]:
                 return {key: stored[key] for key in stored.files}
         except Exception as error:  # one flipped bit can lead to a dozen kinds, even a tokenize.TokenError
             raise ValueError(
-                f"{where}: {path} is no checkpoint ({error}); try a file that a Solver wrote"
+                f"{where}: {path} is not a checkpoint ({error}); try a file that a Solver wrote"
             ) from None
 
 
@@ -235,14 +235,14 @@ def load_model(path: str | os.PathLike) -> Model:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is no checkpoint, or that of another kind of model.
+        ValueError: the file is not a checkpoint, or that of another kind of model.
     """
     arrays = read_arrays("Solver.load", path)
     try:
         model = build(json.loads(str(arrays["model"])))
     except (KeyError, TypeError, ValueError, AttributeError):
         raise ValueError(
-            f"Solver.load: {path} holds no net of this kit; try the folder of a run, or "
+            f"Solver.load: {path} has no net of this kit; try the folder of a run, or "
             "load_checkpoint(path, model) with a model that you build"
         ) from None
     load_checkpoint(path, model)
@@ -258,13 +258,13 @@ def load_checkpoint(path: str | os.PathLike, model: Model) -> None:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is no checkpoint, or one of another model; nothing is changed.
+        ValueError: it is not a checkpoint, or one of another model; nothing is changed.
     """
     arrays = read_arrays("load_checkpoint", path)
     arrays.pop("model", None)
     if "normalization" not in arrays:
         raise ValueError(
-            f"load_checkpoint: {path} is no checkpoint of a model; "
+            f"load_checkpoint: {path} is not a checkpoint of a model; "
             "try the model.npz of a run, or NAME_epoch_E.npz"
         )
     normalization = str(arrays.pop("normalization"))

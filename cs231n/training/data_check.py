@@ -59,5 +59,5 @@ def _require_finite(name: str, X: np.ndarray) -> None:
     value = X[i][~np.isfinite(X[i])].flat[0]
     raise ValueError(
         f"Solver: data[{name!r}] must be finite, got {value} in example {i}; try to leave out "
-        f"that example and its label, or to mend what made it {value}"
+        f"that example and its label, or to correct what made it {value}"
     )

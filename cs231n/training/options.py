@@ -79,7 +79,7 @@ class SolverOptions:
 
     def __post_init__(self) -> None:
         if self.seed is not None and self.rng is not None:
-            raise ValueError("Solver: seed and rng are two ways to say one thing; give one of them")
+            raise ValueError("Solver: seed and rng both set the random numbers; give only one of them")
         self.check_options()
         self.optim_config, self.schedule_config = (
             dict(self.optim_config or {}),

@@ -134,7 +134,7 @@ class Run:
         except OSError as error:
             complete = checkpoints(self.folder)
             hint = (
-                f"{complete[-1].name} is still there: make room, or copy the folder, then Solver.resume("
+                f"{complete[-1].name} is still there: free disk space or copy the folder, then Solver.resume("
                 f"{str(self.folder)!r}, data)"
                 if complete
                 else "try another run="
@@ -157,8 +157,8 @@ def require_new(folder: str | os.PathLike) -> None:
     files = [*checkpoints(folder), *Path(folder).glob("config.json")]
     if files:
         raise FileExistsError(
-            f"Solver: {folder} holds a run already ({files[0].name}); to go on with it, "
-            f"try Solver.resume({str(folder)!r}, data); to start anew, another run="
+            f"Solver: {folder} holds a run already ({files[0].name}); to continue it, "
+            f"try Solver.resume({str(folder)!r}, data); to start a new one, another run="
         )
 
 
@@ -199,9 +199,9 @@ def read_checkpoint(path: str | os.PathLike) -> tuple[dict[str, Any], Path]:
     except ValueError as error:
         earlier = [p for p in checkpoints(path.parent) if _step_of(path) < 0 or _step_of(p) < _step_of(path)]
         hint = (
-            f"the one before it is still there: try Solver.resume({str(earlier[-1])!r}, data)"
+            f"the checkpoint before it is still there: try Solver.resume({str(earlier[-1])!r}, data)"
             if earlier
-            else "there is none before it"
+            else "there is no earlier checkpoint"
         )
         raise ValueError(f"{error}; {hint}") from None
 
@@ -214,7 +214,7 @@ def _read_state(path: Path) -> dict[str, Any]:
     except (KeyError, TypeError, ValueError):
         is_run, version = False, None
     if not is_run:
-        raise ValueError(f"Solver.resume: {path} is no checkpoint of a run")
+        raise ValueError(f"Solver.resume: {path} is not a checkpoint of a run")
     if version != VERSION:
         raise ValueError(
             f"Solver.resume: {path} is of version {version}, and this kit reads version {VERSION}"

@@ -144,7 +144,7 @@ def pack(tree: Any, arrays: dict[str, np.ndarray], path: str = "state") -> Any:
     if isinstance(tree, dict):
         for name in tree:
             if not isinstance(name, str):
-                raise TypeError(f"a run can save what has a text for its name, got {name!r} in {path}")
+                raise TypeError(f"a run can save a dict only if its keys are text, got {name!r} in {path}")
         return {name: pack(value, arrays, f"{path}/{name}") for name, value in tree.items()}
     if isinstance(tree, (list, tuple)):
         return [pack(value, arrays, f"{path}/{i}") for i, value in enumerate(tree)]

@@ -20,7 +20,15 @@ from cs231n.common.terminal import log
 from cs231n.data.cache import cache_folder
 from cs231n.data.errors import DataError
 
-__all__ = ["RUNTIMES", "RuntimeFile", "compile_archive", "compile_pinned", "find_files", "find_runtime", "load_table"]
+__all__ = [
+    "RUNTIMES",
+    "RuntimeFile",
+    "compile_archive",
+    "compile_pinned",
+    "find_files",
+    "find_runtime",
+    "load_table",
+]
 
 RUNTIMES = ("bundled", "cdn")
 TABLE = Path(__file__).with_name("runtime.json")

@@ -25,7 +25,7 @@ TITLES = {  # of what the progress bar names
     "numpy.zip.packed": "NumPy",
     "kit.zip.packed": "the kit",
 }
-LATE = {"sympy": ["mpmath.zip.packed", "sympy.zip.packed"]}  # {module: archives that its first import fetches}
+LATE = {"sympy": ["mpmath.zip.packed", "sympy.zip.packed"]}  # {module: what its first import fetches}
 IMAGES = (
     "**In this page the images of CIFAR-10 are not there.** Cells that need them {here}; the others run. "
     "To run all, type in the folder of the {folder}, on a computer: `./setup.sh {command}` "
@@ -66,9 +66,9 @@ def _write_runtime(out: Path, runtime: str, files: dict[str, Path], table: dict)
     folder.mkdir(exist_ok=True)
     rows: list[dict[str, object]] = []
     lock = json.loads(files["pyodide-lock.json"].read_bytes())
-    site: dict[str, object] = {"files": rows, "late": LATE, "lock": {"info": lock["info"], "packages": {}}}
+    site = {"files": rows, "late": LATE, "lock": {"info": lock["info"], "packages": {}}}
     if runtime == "cdn":
-        site |= {"cdn": table["cdn"], "packages": table["cdn_packages"]}
+        rows += _cdn_files(lock["packages"], table)
     for name, content in _runtime_contents(files).items():
         with atomic_write(folder / name) as file:
             file.write(content)
@@ -80,6 +80,24 @@ def _write_runtime(out: Path, runtime: str, files: dict[str, Path], table: dict)
     return [path for path in folder.iterdir() if path.is_file()]
 
 
+def _cdn_files(packages: dict[str, dict], table: dict) -> list[dict[str, object]]:
+    """Of each wheel that the worker takes from the CDN its address and its digest in the lock file."""
+    names = list[str](table["cdn_packages"])
+    for name in names:
+        names += [other for other in packages[name]["depends"] if other not in names]
+    return [
+        {
+            "name": file,
+            "address": table["cdn"] + file,
+            "sha256": packages[name]["sha256"],
+            "size": 0,
+            "title": name,
+        }
+        for name in names
+        for file in [packages[name]["file_name"]]
+    ]
+
+
 def _runtime_contents(files: dict[str, Path]) -> dict[str, bytes]:
     """{name in the folder `runtime`: content}."""
     contents, cache = {}, files["pyodide.js"].parent
@@ -87,7 +105,8 @@ def _runtime_contents(files: dict[str, Path]) -> dict[str, bytes]:
         if name.startswith("pyodide.asm."):  # few servers compress, so the file is compressed
             contents[f"{name}.packed"] = gzip.compress(path.read_bytes(), mtime=0)
         elif name.endswith((".zip", ".whl")):
-            contents[f"{name.removesuffix('.zip').partition('-')[0]}.zip.packed"] = compile_pinned(path, cache)
+            stem = name.removesuffix(".zip").partition("-")[0]
+            contents[f"{stem}.zip.packed"] = compile_pinned(path, cache)
         elif not name.endswith("-lock.json"):
             contents[name] = path.read_bytes()
     with tempfile.TemporaryDirectory() as temp:
@@ -109,7 +128,7 @@ def _kit_files() -> dict[str, bytes]:
 
 
 def _write_pages(out: Path, runtime: str, table: dict) -> list[Path]:
-    cdn = f" {table['cdn'].partition('/pyodide/')[0]}/" if runtime == "cdn" else ""
+    cdn = f" {table['cdn']}" if runtime == "cdn" else ""
     policy = html.escape(POLICY.format(cdn=cdn), quote=True)
     head = f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
     declaration = REPOSITORY / "cs231n" / "declaration.txt"
@@ -117,7 +136,7 @@ def _write_pages(out: Path, runtime: str, table: dict) -> list[Path]:
         question = html.escape(declaration.read_text(encoding="utf-8").strip(), quote=True)
         head += f'<meta name="declaration" content="{question}">\n'
     scripts = '<link rel="stylesheet" href="web.css">\n'
-    names = ("store.js", "page.js", "files.js", "figure.js")
+    names = ("store.js", "output.js", "page.js", "files.js", "figure.js")
     scripts += "".join(f'<script src="{name}" defer></script>\n' for name in names)
     paths = sorted((REPOSITORY / "notebooks").glob("[0-9]*.ipynb"))
     site, cards = render.Site(out, paths, head=head, notebook_head=scripts), []

@@ -156,14 +156,19 @@ PREDICTION = Prediction(("it falls", "it rises"))
         (EXPRESSION, "g", NOT_YET, "Divide."),
         (EXPRESSION, 3, NOT_YET, "Look at N."),
         (EXPRESSION, "g * x", NOT_YET, "x: the answer has only g, N, gamma."),
-        (EXPRESSION, "gamma (g / N)", NOT_YET, "This is no formula: a * is missing in front of a bracket."),
-        (EXPRESSION, "g ** / N", NOT_YET, "This is no formula: "),
-        (EXPRESSION, "dx = g", NOT_YET, "This is no formula: "),
-        (EXPRESSION, "g, N", NOT_YET, "This is no formula: "),
-        (EXPRESSION, "zeta", NOT_YET, "This is no formula: "),
-        (EXPRESSION, None, NOT_YET, "This is no formula: "),
-        (EXPRESSION, "", NOT_YET, "This is no formula: "),
-        (EXPRESSION, [1, "g"], NOT_YET, "This is no formula: "),
+        (
+            EXPRESSION,
+            "gamma (g / N)",
+            NOT_YET,
+            "This is not a formula: a * is missing in front of a bracket.",
+        ),
+        (EXPRESSION, "g ** / N", NOT_YET, "This is not a formula: "),
+        (EXPRESSION, "dx = g", NOT_YET, "This is not a formula: "),
+        (EXPRESSION, "g, N", NOT_YET, "This is not a formula: "),
+        (EXPRESSION, "zeta", NOT_YET, "This is not a formula: "),
+        (EXPRESSION, None, NOT_YET, "This is not a formula: "),
+        (EXPRESSION, "", NOT_YET, "This is not a formula: "),
+        (EXPRESSION, [1, "g"], NOT_YET, "This is not a formula: "),
         (PREDICTION, ..., OPEN, ""),
         (PREDICTION, "it falls", NOTED, "You predict 'it falls'. Now run the next cell."),
         (PREDICTION, "falls", NOT_YET, "Choose one of 'it falls', 'it rises', got 'falls'."),
@@ -188,4 +193,4 @@ def test_answer_prints_one_line_and_never_raises(monkeypatch, capsys):
         "Question 0.1: not yet. Expected one number, got 'x'. Write it without quotation marks.",
     ]
     notebook.answer("9.9", 1)
-    assert capsys.readouterr().out.startswith("no question '9.9' that a machine checks")
+    assert capsys.readouterr().out.startswith("there is no question '9.9' to check here")

@@ -60,7 +60,7 @@ def test_submit_asks_on_the_terminal_and_grade_reads_the_answer(learner, typed, 
     done = submit(learner, input=typed)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"{QUESTION}\n  1  none\n  2  for explanations\n  3  for code\n")
-    assert f"You declare about assistants: {text}\n" in done.stdout and declared(learner) == text
+    assert f"Your declaration about assistants: {text}\n" in done.stdout and declared(learner) == text
 
 
 def test_an_option_answers_where_nobody_is_asked(learner):

@@ -84,7 +84,7 @@ def test_a_class_is_marked_and_written(out, submissions, capsys):
 
     results = json.loads((out / "students" / "bob" / "results.json").read_text())
     assert results["score"] == 90.4 and len(results["tests"]) == 17 and "Sandbox: " in results["output"]
-    assert results["output"].endswith("solutions got all points before, and a blank submission none.")
+    assert results["output"].endswith("solutions got all points there, and a blank submission none.")
     assert "the mean is held fixed" in results["tests"][7].pop("output")
     # fmt: off
     assert results["tests"][7] == {
@@ -107,7 +107,7 @@ def test_started_again_it_marks_only_what_changed(out, submissions, monkeypatch,
     assert scores_and_count() == ([0, 100, 100, 0], 4)
     assert "before" not in capsys.readouterr().out
     assert scores_and_count() == ([0, 100, 100, 0], 4)
-    assert capsys.readouterr().out == "  4 of 4 are as they were when marked before.\n"
+    assert capsys.readouterr().out == "  Unchanged, so not marked again: 4 of 4\n"
     zipped(submissions / "cyd.zip", solved())
     assert scores_and_count() == ([0, 100, 100, 100], 5)
     assert scores_and_count(seed=1)[1] == 9
@@ -143,10 +143,10 @@ def test_the_class_page_says_which_mistakes_came_and_went(out, submissions, monk
 
     monkeypatch.setattr(class_marking, "mark", mark)
     run(submissions, out)
-    assert "came and went" not in (out / "index.html").read_text()
+    assert "Mistakes that have changed" not in (out / "index.html").read_text()
     run(submissions, out, again=True)
     page = re.sub("<.*?>", " ", (out / "index.html").read_text())
-    table = re.sub(" +", " ", page[page.index("came and went") :])
+    table = re.sub(" +", " ", page[page.index("Mistakes that have changed") :])
     assert "7 batchnorm_backward no mean right 1 \n" in table
     assert "7 batchnorm_backward right raises an error 1 \n" in table
 
@@ -159,7 +159,7 @@ def test_some_are_marked_alone_or_anew(out, submissions, quick, capsys):
     assert len((out / "grades.csv").read_text().splitlines()) == 5
     assert command(submissions, out, "--again") == 0 and len(quick) == 9
     assert command(submissions, out, "--only", "zoe") == 1
-    assert "no submission is of 'zoe'; try: --only one of =1+1, ada" in capsys.readouterr().err
+    assert "no submission is from 'zoe'; try: --only one of =1+1, ada" in capsys.readouterr().err
 
 
 def test_limits_are_options(out, submissions, quick, monkeypatch):
@@ -269,7 +269,7 @@ def test_a_name_cannot_stop_the_class_or_write_another_line(tmp_path, out, capsy
     os.mkdir(tmp_path / "in" / names[2])
     assert command(tmp_path / "in", out) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert "both of" in line
+    assert "both belong to" in line
 
 
 def test_what_the_disk_does_not_give_is_not_marked_and_the_others_are(tmp_path, out, capsys, quick):
@@ -278,7 +278,7 @@ def test_what_the_disk_does_not_give_is_not_marked_and_the_others_are(tmp_path, 
     (tmp_path / "in" / "layers.py").touch()
     assert command(tmp_path / "in", out) == 1
     printed = capsys.readouterr()
-    assert "  Left alone, since they are no archive and no folder: 1: layers.py\n" in printed.out
+    assert "  Skipped, neither an archive nor a folder: 1: layers.py\n" in printed.out
     (line,) = printed.err.splitlines()
     assert "bob is not marked, because bob.zip cannot be read here (No such file or directory); try: " in line
     assert [path.name for path in (out / "students").iterdir()] == ["ada"]
@@ -403,7 +403,7 @@ def test_no_class_is_marked_where_solutions_get_nothing(
         monkeypatch.setattr(module, "Child", child_that(answer))
     assert command(submissions, out) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert re.search(f"^grade: nothing is marked, since .*{message}", line)
+    assert re.search(f"^grade: nothing is marked, because .*{message}", line)
     assert not out.exists()
 
 

@@ -40,7 +40,7 @@ def test_one_cause_of_many_failures_is_one_row_and_absent_work_comes_last(tmp_pa
     report.write_class(tmp_path, rows, EXERCISES)
     page = (tmp_path / "index.html").read_text()
     assert page.count("SyntaxError") == 1
-    assert page.index("n minus 1") < page.index("What is not there") < page.index("not implemented</td>")
+    assert page.index("n minus 1") < page.index("What is missing") < page.index("not implemented</td>")
 
 
 def test_students_who_read_different_things_are_not_one_row():
@@ -60,7 +60,7 @@ def test_a_list_that_is_cut_says_so(tmp_path):
     rows = [row(f"s{i}", *[(f"mistake-{i}-{n}", "") for n in range(17)]) for i in range(3)]
     report.write_class(tmp_path, rows, EXERCISES)
     page = (tmp_path / "index.html").read_text()
-    assert page.count("<td>mistake ") == 40 and "and 11 rarer, which" in page
+    assert page.count("<td>mistake ") == 40 and "and 11 rarer causes" in page
 
 
 def test_no_two_colors_of_a_picture_are_alike():

@@ -110,10 +110,10 @@ def test_late_work_loses_points_in_the_report_and_nobody_is_marked_anew(tmp_path
     row = grades(tmp_path)["bob"]
     assert (row["handed in"], row["lost by lateness"]) == ("2026-12-02T00:59+01:00", "10.0")
     assert lines(tmp_path, "bob") == [
-        "Handed in 2026-12-02 00:59 +01:00, by the date of the file. Due 2026-12-01 23:59 +01:00.",
+        "Handed in 2026-12-02 00:59 +01:00, according to the date of the file. Due 2026-12-01 23:59 +01:00.",
         "That is 1 h 0 min late: 10 % of the points are lost, 10 of 100.",
     ]
-    assert "Due 2026-12-02 23:59 +01:00, by an extension." in lines(tmp_path, "cyd")[0]
+    assert "Due 2026-12-02 23:59 +01:00, with an extension." in lines(tmp_path, "cyd")[0]
     page = (tmp_path / "out" / "students" / "bob" / "index.html").read_text()
     assert "90 of 100 points" in page and "That is 1 h 0 min late" in page
     assert "<td>-10</td>" in (tmp_path / "out" / "index.html").read_text()
@@ -137,7 +137,7 @@ def test_points_for_words_are_late_too(tmp_path, rule, hand_in):
 def test_within_the_grace_nothing_is_lost(tmp_path, rule, hand_in):
     hand_in("ada", timedelta(minutes=10))
     rule(**RULE)
-    assert lines(tmp_path, "ada")[1] == "That is 10 min late: nothing is lost."
+    assert lines(tmp_path, "ada")[1] == "That is 10 min late: no points are lost."
 
 
 def test_the_newest_counts_and_the_others_are_not_marked(tmp_path, rule, hand_in, capsys):
@@ -145,8 +145,8 @@ def test_the_newest_counts_and_the_others_are_not_marked(tmp_path, rule, hand_in
     hand_in("ada-1", HOUR, "newer")
     assert rule(**RULE) == (0, 1)
     assert list(grades(tmp_path)) == ["ada"] and results_of(tmp_path, "ada")["score"] == 90
-    assert lines(tmp_path, "ada")[2] == "Of 2 hand-ins the newest counts: this is the last."
-    assert "Several hand-ins, of which the newest counts: 1: ada\n" in capsys.readouterr().out
+    assert lines(tmp_path, "ada")[2] == "Of 2 hand-ins, the newest counts: this is the last."
+    assert "Several hand-ins; the newest counts: 1: ada\n" in capsys.readouterr().out
 
 
 def test_the_best_counts_after_what_being_late_costs(tmp_path, rule, hand_in):
@@ -156,9 +156,9 @@ def test_the_best_counts_after_what_being_late_costs(tmp_path, rule, hand_in):
     hand_in("bob-1", HOUR, "newer")
     assert rule(**RULE, hand_ins="best") == (0, 4)
     assert results_of(tmp_path, "ada")["score"] == 100 and list(grades(tmp_path)) == ["ada", "bob"]
-    assert lines(tmp_path, "ada")[1] == "Of 2 hand-ins the best counts: this is number 1."
+    assert lines(tmp_path, "ada")[1] == "Of 2 hand-ins, the best counts: this is number 1."
     assert (
-        lines(tmp_path, "bob")[2] == "Of 2 hand-ins the best counts: this is the last."
+        lines(tmp_path, "bob")[2] == "Of 2 hand-ins, the best counts: this is the last."
     )  # of two equal ones
     assert rule(**RULE, hand_ins="best") == (0, 4)
     assert rule(**RULE) == (0, 6)  # the folder of a student holds a copy of the best, not the newest
@@ -181,7 +181,7 @@ def test_answers_in_words_are_those_of_the_newest(tmp_path, rule, hand_in, capsy
     )
     assert rule(**settings) == (0, 2) and results_of(tmp_path, "ada")["score"] == 104
     assert results_of(tmp_path, "ada/hand-ins/1")["score"] == 100
-    assert lines(tmp_path, "ada")[1] == "Of 2 hand-ins the best counts: this is number 1."
+    assert lines(tmp_path, "ada")[1] == "Of 2 hand-ins, the best counts: this is number 1."
 
 
 def test_where_one_hand_in_is_not_marked_the_best_is_not_known(tmp_path, rule, hand_in, monkeypatch, capsys):
@@ -217,13 +217,13 @@ def test_canvas_says_who_is_late_and_not_by_how_much(tmp_path, rule, hand_in, ca
     hand_in("bob_2_8_x", 9 * DAY)
     assert rule("--roster", str(tmp_path / "roster.csv"), **RULE) == (0, 2)
     assert {name: row["score"] for name, row in grades(tmp_path).items()} == {"ada": "100.0", "bob": "100.0"}
-    assert lines(tmp_path, "ada") == [
-        "Canvas calls it late, and does not say by how much. Nothing is lost here."
-    ]
-    assert lines(tmp_path, "bob") == ["Canvas calls it in time."]
-    assert "Late by the word of Canvas, which costs nothing here: 1: ada\n" in capsys.readouterr().out
+    assert lines(tmp_path, "ada") == ["Canvas marks it as late, but not by how much. No points are lost."]
+    assert lines(tmp_path, "bob") == ["Canvas marks it as on time."]
+    assert "Late according to Canvas; no points are lost: 1: ada\n" in capsys.readouterr().out
     rule("--roster", str(tmp_path / "roster.csv"), **RULE, handed_in={"1": (DUE + HOUR).isoformat()})
-    assert lines(tmp_path, "ada")[0].startswith("Handed in 2026-12-02 00:59 +01:00, by the manifest.")
+    assert lines(tmp_path, "ada")[0].startswith(
+        "Handed in 2026-12-02 00:59 +01:00, according to the manifest."
+    )
 
 
 def test_moodles_worksheet_knows_when(tmp_path, rule, hand_in):
@@ -231,16 +231,16 @@ def test_moodles_worksheet_knows_when(tmp_path, rule, hand_in):
     hand_in("ada_1_assignsubmission_file_x", 9 * DAY)
     hand_in("bob_2_assignsubmission_file_x", -DAY)
     assert rule("--roster", str(tmp_path / "roster.csv"), **RULE) == (0, 2)
-    assert lines(tmp_path, "ada")[0].startswith("Handed in 2026-12-02 00:30 +01:00, by Moodle.")
+    assert lines(tmp_path, "ada")[0].startswith("Handed in 2026-12-02 00:30 +01:00, according to Moodle.")
     assert "10 % of the points are lost" in (tmp_path / "out" / "gradebook.csv").read_text()
-    assert "by the date of the file" in lines(tmp_path, "bob")[0]
+    assert "according to the date of the file" in lines(tmp_path, "bob")[0]
 
 
 def test_files_that_were_all_copied_late_make_nobody_late(rule, hand_in, capsys):
     for name, minutes in {"ada": 0, "bob": 20, "cyd": 59}.items():
         hand_in(name, 2 * DAY + timedelta(minutes=minutes))
     assert rule(**RULE) == (1, 0)
-    assert "3 files have dates of one hour, after the deadline" in capsys.readouterr().err
+    assert "3 files have dates of the same hour, after the deadline" in capsys.readouterr().err
     hand_in("cyd", 3 * DAY)
     assert rule(**RULE) == (0, 3)
 
@@ -253,7 +253,7 @@ REFUSED = [
     ({"late_per_day": 2}, [], "mine.json: late_per_day must be from 0 to 1, got 2"),
     ({"grace_minutes": -1}, [], "mine.json: grace_minutes must be 0 or more, got -1"),
     ({"extensions": {"ada": 3}}, [], "mine.json: extensions: ada must be a time with a time zone, got 3"),
-    ({"late_per_day": 0.1}, [], "a rule for late work and no due; try --due 2026-"),
+    ({"late_per_day": 0.1}, [], "a rule for late work but no due; try --due 2026-"),
     ({}, ["--due", "soon"], "--due must be a time with a time zone, got 'soon'"),
 ]
 # fmt: on
@@ -270,7 +270,7 @@ def test_an_extension_is_for_somebody(tmp_path, rule, hand_in, capsys):
     hand_in("ada")
     extensions = {"aad": (DUE + DAY).isoformat()}
     assert rule(**RULE, extensions=extensions)[0] == 0
-    assert "An extension, and nothing handed in: 1: aad\n" in capsys.readouterr().out
+    assert "An extension, but nothing handed in: 1: aad\n" in capsys.readouterr().out
     (tmp_path / "roster.csv").write_text(CANVAS)
     assert rule("--roster", str(tmp_path / "roster.csv"), **RULE, extensions=extensions)[0] == 1
-    assert "aad, whom the manifest names, is no one person of the roster" in capsys.readouterr().err
+    assert "the manifest names aad, who is not one person of the roster" in capsys.readouterr().err

@@ -67,7 +67,7 @@ ENTRY = {"number": 1, "title": "f", "points": 2, "file": "m", "functions": ["m.f
         ({"number": 1}, "no setting is called 'number'; it takes exercises, words"),
         ({"exercises": {}}, "exercises must be of type list"),
         ({"words": []}, "words must be of type dict"),
-        ({"words": {"two": 5}}, "words: 'two' is no number of a question; try 2.12"),
+        ({"words": {"two": 5}}, "words: 'two' is not the number of a question; try 2.12"),
         ({"words": {"2.9": "5"}}, "words: 2.9 must be of type int or float, got '5'"),
         ({"words": {"2.9": 0}}, "'2.9' must have points above 0, got 0"),
         ([ENTRY | {"points": "2"}], "entry 1: points"),

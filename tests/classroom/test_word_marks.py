@@ -44,14 +44,14 @@ def test_a_row_is_read_as_the_page_or_a_spreadsheet_writes_it(tmp_path, write_ma
 
 # fmt: off
 WRONG_ROWS = [
-    ("adda,2.1,3", "row 2: no one student is 'adda'; try ada"),
+    ("adda,2.1,3", "row 2: 0 students are called 'adda'; try ada"),
     ("ada,2.4,3", "row 2: question '2.4' has no points; try 2.3"),
     ("ada,2.1,5.5", "row 2: ada has 5.5 points for question 2.1; try: a number from 0 to 5"),
     ("ada,2.1,-1", "row 2: ada has -1 points"),
     ("ada,2.1,nan", "row 2: ada has nan points"),
     ("ada,2.1,1e0", "row 2: ada has 1e0 points"),
     ("ada,2.1,2,5", "row 2: it has more cells than the first row; try: \"2,5\" in quotes"),
-    ("ada,2.1,3\nbob,2.1,3\nada,2.1,4", "row 4: ada has other points for question 2.1 above"),
+    ("ada,2.1,3\nbob,2.1,3\nada,2.1,4", "row 4: ada has different points for question 2.1 above"),
 ]
 # fmt: on
 
@@ -113,7 +113,7 @@ def test_marks_reach_every_table_and_page_and_mark_nobody_anew(tmp_path, course,
     assert "Answers in words without points: 3, of 2 students\n" in capsys.readouterr().out
     assert word_tests(tmp_path, "bob") == [(0, "Not marked yet."), (0, "Not answered.")]
     page = (tmp_path / "out" / "students" / "bob" / "index.html").read_text()
-    assert "Without 1 answer in words, of 5 points, which is not marked yet." in page
+    assert "Not marked yet: 1 answer in words, 5 points." in page
     assert "3 answers have no points yet (2 students)" in (tmp_path / "out" / "index.html").read_text()
 
     marks = tmp_path / "out" / "marks.csv"
@@ -133,7 +133,7 @@ def test_marks_reach_every_table_and_page_and_mark_nobody_anew(tmp_path, course,
         "4.5",
     )
     printed = capsys.readouterr().out
-    assert "without points" not in printed and "2 of 2 are as they were" in printed
+    assert "without points" not in printed and "not marked again: 2 of 2" in printed
 
     marks.unlink()
     assert course() == (0, 2) and results_of(tmp_path, "ada")["score"] == 100
@@ -167,7 +167,7 @@ def test_who_is_not_all_marked_is_not_in_the_gradebook(tmp_path, course, capsys)
 # fmt: off
 REFUSED = [
     ({"words": {"2.2": 5}}, "", "grade: no question in words has the number 2.2; try 2."),
-    ({"words": POINTS}, "bob,2.1,1", "grade: marks.csv, row 2: no one student is 'bob'; try ada"),
+    ({"words": POINTS}, "bob,2.1,1", "grade: marks.csv, row 2: 0 students are called 'bob'; try ada"),
     ({}, "ada,2.1,1", "question '2.1' has no points; try: points for it in the manifest, under words"),
 ]
 # fmt: on

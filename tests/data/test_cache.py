@@ -36,7 +36,7 @@ FILES = '{"source": "x", "origin": "", "files": %s}'
 def test_cache_with_a_wrong_note_is_still_used(home, tiny, server, note):
     path = find(home, tiny, "good", server=server).path
     path.with_suffix(".json").write_text(note)
-    assert "does not say" in find(home, tiny, "good", server=server).source
+    assert "source unknown" in find(home, tiny, "good", server=server).source
     assert len(server.requests) == 1
 
 

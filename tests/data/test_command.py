@@ -56,4 +56,4 @@ def test_interrupt_is_one_line(monkeypatch, capsys):
 
     monkeypatch.setattr(data, "locate", interrupt)
     assert data.main() == 130
-    assert capsys.readouterr().err == "data: interrupted; run it again to go on from here\n"
+    assert capsys.readouterr().err == "data: interrupted; run it again to continue\n"

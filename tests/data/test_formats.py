@@ -107,7 +107,7 @@ TWO = np.zeros((2, 3072), np.uint8)
 
 # fmt: off
 @pytest.mark.parametrize("batch, says", [
-    ([], "no CIFAR-10 batch"),
+    ([], "is not a CIFAR-10 batch"),
     ({"data": TWO}, "labels"),
     ({"data": TWO.astype(float), "labels": [1, 2]}, "uint8"),
     ({"data": TWO[:, 1:], "labels": [1, 2]}, "3072"),

@@ -218,7 +218,7 @@ SENTENCES = {  # those that learners meet most, in full, without the function's 
     "b must be (M,) = (5,) to go with x (4, 3), w (3, 5), got (5, 1); try b.reshape(-1)": lambda: (
         layers.affine_forward(X, W, B[:, None])
     ),
-    "w must be (D, M) = (4, M) to go with x (4, 2, 2), which has 4 numbers an example, got (3, 5)": (
+    "w must be (D, M) = (4, M) to go with x (4, 2, 2), which has 4 numbers per example, got (3, 5)": (
         lambda: layers.affine_forward(np.ones((4, 2, 2)), W, B)
     ),
     "x must be floating point, got int64; try x.astype(np.float64)": (
@@ -227,7 +227,7 @@ SENTENCES = {  # those that learners meet most, in full, without the function's 
     "labels must be in 0..2, got y[2] = 3 (1 of 4 outside); try labels that start at 0": (
         lambda: layers.softmax_loss(X, Y + 1)
     ),
-    "y must have one label a row, shape (4,), got (4, 3); one-hot rows? try y.argmax(axis=1)": (
+    "y must have one label per row, shape (4,), got (4, 3); one-hot rows? try y.argmax(axis=1)": (
         lambda: layers.softmax_loss(X, np.eye(4, 3, dtype=int))
     ),
     "y must be an array of integer labels, got float64; try y.astype(np.int64)": (

@@ -252,8 +252,14 @@ def test_loss_reads_images_as_rows_and_writes_neither_to_the_batch_nor_to_the_pa
 @pytest.mark.parametrize(
     "X, complaint",
     [
-        (np.zeros((5, 8)), "X must be (N, ...), N > 0, with 7 numbers an example, got (5, 8); try another X"),
-        (np.zeros((0, 7)), "X must be (N, ...), N > 0, with 7 numbers an example, got (0, 7); try another X"),
+        (
+            np.zeros((5, 8)),
+            "X must be (N, ...), N > 0, with 7 numbers per example, got (5, 8); try another X",
+        ),
+        (
+            np.zeros((0, 7)),
+            "X must be (N, ...), N > 0, with 7 numbers per example, got (0, 7); try another X",
+        ),
         (np.full((5, 7), "a"), "X must hold numbers, got <U1"),
         (np.zeros((5, 7)), "labels must be in 0..3, got y[0] = 4 (5 of 5 outside)"),
     ],

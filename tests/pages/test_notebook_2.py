@@ -213,7 +213,7 @@ def test_a_wrong_gradient_is_named_as_in_the_worksheet_with_advice_of_its_own(na
     assert message.endswith(f", ratio 2\n  Try: {look_at}.")
     message = message_of(walked["check_node"], name, np.ones(7))
     shape = re.escape(f"{gradient.shape}")
-    assert re.match(rf"{name}: yours \(7,\), expected {shape}, the shape of {node}\n  Try: ", message)
+    assert re.match(rf"{name} has the shape \(7,\), expected {shape}, the shape of {node}\n  Try: ", message)
 
 
 def test_the_advice_holds_no_line_of_the_worksheet(walked):

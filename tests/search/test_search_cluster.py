@@ -94,7 +94,7 @@ def test_a_search_that_lost_its_scheduler_stops_and_goes_on_elsewhere(path, clus
 
     start = time.monotonic()
     with watched_executor(cluster, close_after_the_fourth) as executor:
-        with pytest.raises(RuntimeError, match="goes on where it stopped"):
+        with pytest.raises(RuntimeError, match="continues where it stopped"):
             run_search(path, objective, trials=20, executor=executor)
         assert time.monotonic() - start < 60
     assert 0 < len(lines(path)) - 1 < 20

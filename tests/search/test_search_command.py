@@ -50,7 +50,7 @@ def test_what_was_interrupted_goes_on(path, log, executor, how):
     _, err = process.communicate(timeout=20)
     if how == signal.SIGINT:
         assert process.returncode == 130
-        assert err == f"\nsearch: interrupted; {path} keeps what ended, and the same command goes on\n"
+        assert err == f"\nsearch: interrupted; {path} has all ended trials; the same command continues\n"
     wait_for(lambda: not any(map(alive, {pid for _, pid in started(log)})))  # no worker stays behind
     stored = lines(path)[1:]
     assert 3 < len(stored) < 30

@@ -33,7 +33,7 @@ def test_a_torn_line_is_said(path, capsys):
     run_search(path, trials=3)
     path.write_bytes(path.read_bytes()[:-10])
     run_search(path, trials=3)
-    assert f"the last line of {path} is torn" in capsys.readouterr().err and len(lines(path)) == 4
+    assert f"the last line of {path} is incomplete" in capsys.readouterr().err and len(lines(path)) == 4
 
 
 def test_a_random_search_goes_on_to_more_trials(tmp_path, path):
@@ -63,10 +63,10 @@ def test_the_file_of_another_search_is_refused(path, changes, fragments):
 
 # fmt: off
 @pytest.mark.parametrize("content, fragments", [
-    (b"notes", ["holds something else"]),
-    (b"notes\n", ["line 1", "no result of a search"]),
+    (b"notes", ["is not a results file"]),
+    (b"notes\n", ["line 1", "not a result of a search"]),
     (b"[1]\n", ["holds another search"]),
-    (None, ["line 3", "no result of a search", "mend or remove"]),
+    (None, ["line 3", "not a result of a search", "correct or remove"]),
 ], ids=["text", "line", "json", "broken-inside"])
 # fmt: on
 def test_a_file_of_something_else_is_left_alone(path, content, fragments):

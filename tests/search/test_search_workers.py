@@ -63,7 +63,7 @@ def test_a_trial_that_kills_every_worker_fails_alone(path):
 
 
 def test_a_pool_that_broke_says_how_to_go_on(path):
-    with spawning_pool() as executor, pytest.raises(RuntimeError, match="goes on where it stopped"):
+    with spawning_pool() as executor, pytest.raises(RuntimeError, match="continues where it stopped"):
         space = {**SPACE, "depth": choice(1)}
         run_search(path, objectives.shallow_kills, space, trials=2, executor=executor)
     assert len(lines(path)) == 1
@@ -114,7 +114,7 @@ def test_a_script_without_a_main_guard_is_told(tmp_path):
     script = tmp_path / "script.py"
     script.write_text("from cs231n.common.executors import *\nProcesses(1).submit(divmod, 7, 2).result()")
     done = run_python([script])
-    assert done.returncode == 1 and "try if __name__ == '__main__'" in done.stderr
+    assert done.returncode == 1 and "below if __name__ == '__main__'" in done.stderr
 
 
 @pytest.mark.parametrize("text", ["", "serial:2", "processes", "processes:0", "processes:x", "dask:"])

@@ -99,6 +99,18 @@ class Site:
         self.wait_until(self.is_idle)
         return self.output(number)
 
+    def cell_of(self, code):
+        """The number of the cell that starts with it."""
+        codes = self.page.locator(".code_cell .input_area pre").all_text_contents()
+        return next(number for number, text in enumerate(codes, 1) if text.startswith(code))
+
+    def text_of_file(self):
+        """What the editor shows."""
+        return self.page.evaluate("editor ? editor.getValue() : ''")
+
+    def kept(self, name):
+        return self.page.evaluate("name => kept().get(name)", name)
+
     def output(self, number):
         return self.cell(number).locator(".output").text_content().strip()
 

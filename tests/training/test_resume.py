@@ -151,7 +151,9 @@ def test_an_older_checkpoint_by_name(folder, whole):
     start(folder).train()
     last = folder / "checkpoint_48.npz"
     last.write_bytes(last.read_bytes()[:-1000])
-    with refused(ValueError, "_48.npz is no checkpoint", f"try Solver.resume('{folder}/checkpoint_42.npz'"):
+    with refused(
+        ValueError, "_48.npz is not a checkpoint", f"try Solver.resume('{folder}/checkpoint_42.npz'"
+    ):
         Solver.resume(folder, image_data())
     resume_and_train(folder / "checkpoint_42.npz")
     assert all_of(folder) == whole()

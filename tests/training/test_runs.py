@@ -164,14 +164,14 @@ def test_a_file_cannot_name_a_module_to_import(copy, part):
 
 def test_a_foreign_file(copy):
     shutil.copy(copy / "model.npz", copy / "checkpoint_54.npz")
-    check_refused(copy, "checkpoint_54.npz is no checkpoint of a run", "checkpoint_48.npz")
+    check_refused(copy, "checkpoint_54.npz is not a checkpoint of a run", "checkpoint_48.npz")
     np.savez(copy / "checkpoint_54.npz", state=np.array([{}], dtype=object))
-    check_refused(copy, "checkpoint_54.npz is no checkpoint", "checkpoint_48.npz")
+    check_refused(copy, "checkpoint_54.npz is not a checkpoint", "checkpoint_48.npz")
 
 
 def test_no_checkpoint(tmp_path):
     np.savez(tmp_path / "checkpoint_1.npz", state="[1, 2")
-    check_refused(tmp_path, "there is none before it")
+    check_refused(tmp_path, "there is no earlier checkpoint")
     with pytest.raises(FileNotFoundError, match="nowhere"):
         Solver.resume(tmp_path / "nowhere", image_data())
     (tmp_path / "checkpoint_1.npz").unlink()
@@ -271,7 +271,7 @@ def test_pack_keeps_every_bit():
     arrays = {}
     text = json.dumps(run_state.pack(tree, arrays))
     assert frozen(run_state.unpack(json.loads(text), arrays)) == frozen(tree)
-    with pytest.raises(TypeError, match="a text for its name, got 1 in state/a"):
+    with pytest.raises(TypeError, match="its keys are text, got 1 in state/a"):
         run_state.pack({"a": {1: 2}}, {})
 
 

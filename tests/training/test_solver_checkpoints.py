@@ -143,7 +143,7 @@ def test_the_model_keeps_its_dtype(tmp_path):
 # fmt: on
 def test_what_is_no_checkpoint_is_refused(tmp_path, write):
     write(tmp_path / "x.npz")
-    check_refused(tmp_path / "x.npz", float32_net(), "is no checkpoint")
+    check_refused(tmp_path / "x.npz", float32_net(), "is not a checkpoint")
 
 
 def test_a_missing_file_is_named(tmp_path):

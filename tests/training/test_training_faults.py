@@ -48,7 +48,7 @@ def setting(value, *where):
 @pytest.mark.parametrize("where", [(), (7, 2), (-1, -1)], ids=str)
 def test_images_that_are_not_finite(part, layers, norm, where):
     for value in (np.nan, np.inf, -np.inf):
-        hint = f"try to leave out that example and its label, or to mend what made it {value}"
+        hint = f"try to leave out that example and its label, or to correct what made it {value}"
         with tried("Training", "NaN or infinity in the data"):
             with refused(ValueError, "Solver: ", part, "in example", hint):
                 solver_for(blobs(**{part: setting(value, *where)}), layers, norm)

@@ -1,6 +1,8 @@
 """The learner's edition in a browser: write functions, read diagnoses, hand in, go on elsewhere."""
 
 import json
+import re
+import shutil
 import zipfile
 
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from classroom.grading.words import load_questions
 from tests.support import ROOT
 from tests.support.grading import EXERCISES, marked, read, shares
+from tests.support.python import run_python
 from tests.support.web_site import Site
 
 pytestmark = pytest.mark.slow
@@ -38,6 +41,11 @@ def solved(name):
     return (ROOT / name).read_text(encoding="utf-8")
 
 
+def words(text):
+    """What is compared of texts that are broken into lines differently."""
+    return re.findall(r"[\w.]+", text)
+
+
 def check_all(site):
     site.press("Check all")
     site.wait_until(site.is_idle)
@@ -46,8 +54,7 @@ def check_all(site):
 
 def test_a_card_says_what_is_missing_wrong_and_right(site):
     check = site.page.get_by_role("button", name="Check cell")
-    card = site.page.locator(".code_cell").filter(has_text='check("relu_backward")')
-    number = site.page.locator(".code_cell").all_text_contents().index(card.text_content()) + 1
+    number = site.cell_of('check("relu_backward")')
     assert check.count() == 5
 
     def verdict():
@@ -86,6 +93,39 @@ def test_all_exercises_are_handed_in_and_opened_elsewhere(site, browser, learner
     assert check_all(elsewhere).endswith("17 of 17 exercises passed, 100 of 100 points")
     assert elsewhere.outside() == elsewhere.messages == []
     elsewhere.context.close()
+
+
+def test_verdicts_and_hints_are_those_of_the_terminal(site, learner_folder, tmp_path):
+    """Word for word; the table of all, a card, the hints. The last verdicts stay in sight."""
+    right = solved("cs231n/layers.py")
+    head, name, tail = right.partition("def affine_backward")
+    wrong = head + name + tail.replace("return ", "print('seen')\n    return 2 * ", 1)
+    folder = shutil.copytree(learner_folder.parent, tmp_path / "kit", ignore=shutil.ignore_patterns("OUT"))
+    (folder / "cs231n" / "layers.py").write_text(wrong, encoding="utf-8")
+
+    def terminal(*arguments):
+        return run_python(["-m", "cs231n", *arguments], folder, {"PYTHONPATH": str(folder)}).stdout
+
+    write(site, "cs231n/layers.py", wrong)
+    table = terminal("check")
+    assert words(check_all(site)) == words(table)
+    summary, bar = table.splitlines()[-1].partition(",")[0], site.page.locator(".runtime")
+    assert summary in bar.text_content() and 0 < int(summary.split()[0]) < 17
+    site.press("Close")
+    number = site.cell_of('check("affine_backward")')
+    site.press(f"Check cell {number}")
+    site.wait_until(site.is_idle)
+    line, *findings, _ = terminal("check", "affine_backward").splitlines()
+    shown = site.cell(number).locator(".output ul").inner_text()
+    assert "wrong" in line and words(" ".join(findings)) == words(shown) and len(words(shown)) > 20
+    for step in ("1", "2", "3"):
+        site.press(f"Hint cell {number}")
+        site.wait_until(site.is_idle)
+        shown = words(site.cell(number).locator(".hints").text_content())
+        expected = words(terminal("hint", "affine_backward", step))
+        assert shown[:40] == expected[:40] and len(shown) > 40
+    site.page.reload()
+    assert summary in bar.text_content()
 
 
 def test_a_class_that_asks_about_assistants_gets_an_answer(site, tmp_path):
@@ -153,15 +193,21 @@ def test_another_zip_is_refused(site, tmp_path):
         site.wait_until(lambda reason=reason: reason in site.page.locator(".files").text_content())
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_nothing_serious_for_those_who_use_a_keyboard_or_a_screen_reader(browser, learner_address, width):
-    context = browser.new_context(viewport={"width": width, "height": 844})
+@pytest.mark.parametrize("scheme, width", [("light", 1280), ("dark", 390), ("light", 390), ("dark", 1280)])
+def test_nothing_serious_for_those_who_use_a_keyboard_or_a_screen_reader(
+    browser, learner_address, scheme, width
+):
+    context = browser.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)
     site = Site(context, learner_address)
     site.edit(2, "1 / 0")
     site.run(2)
-    for files in (False, True):
-        if files:
-            site.press("Files")
-            site.page.locator(".ace_editor").wait_for()
-        assert site.serious_findings() == []
+    site.press("Edit answer 1.9")
+    number = site.cell_of('check("relu_forward")')
+    site.press(f"Hint cell {number}")
+    site.wait_until(site.is_idle)
+    assert site.serious_findings() == []
+    write(site, "cs231n/optim.py", solved("cs231n/optim.py"))
+    assert site.serious_findings() == []
+    check_all(site)
+    assert site.serious_findings() == []
     context.close()

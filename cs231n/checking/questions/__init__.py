@@ -1,6 +1,6 @@
-"""The questions of the notebooks that a machine can check: numbers, expressions and predictions.
+"""The questions of the notebooks that can be checked by code: numbers, expressions and predictions.
 
-Questions that are answered in words stand in the notebooks alone, and a person reads the answers.
+Questions that are answered in words are in the notebooks only, and a person reads the answers.
 """
 
 from typing import Any
@@ -25,7 +25,7 @@ def respond(question: str, value: Any) -> Response:
         ValueError: there is no such question.
     """
     if question not in QUESTIONS:
-        raise ValueError(f"no question {question!r} that a machine checks; there are {', '.join(QUESTIONS)}")
+        raise ValueError(f"there is no question {question!r} to check here; there are {', '.join(QUESTIONS)}")
     return QUESTIONS[question].respond(value)
 
 

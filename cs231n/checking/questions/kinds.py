@@ -100,7 +100,7 @@ class Expression(NamedTuple):
             if "not callable" in reason:
                 reason = "a * is missing in front of a bracket"
             return Response(
-                NOT_YET, f'This is no formula: {reason}. Try Python\'s notation, as in "2 * x / N".'
+                NOT_YET, f'This is not a formula: {reason}. Try Python\'s notation, as in "2 * x / N".'
             )
         unknown = sorted(str(s) for s in expression.free_symbols if s not in names.values())
         if unknown:

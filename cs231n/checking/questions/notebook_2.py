@@ -145,7 +145,7 @@ QUESTIONS: dict[str, Question] = {
     "2.2": Number(
         _running_mean,
         ((lambda: _running_mean(batches=1), "That is the value after one batch; the second moves it again."),
-         (lambda: _running_mean(0.1), "Momentum weighs the past: 0.9 of the old value, 0.1 of the batch."),
+         (lambda: _running_mean(0.1), "Momentum weighs the old value: 0.9 of it, and 0.1 of the batch."),
          (lambda: SMALL[:, 0].mean(), "That is the mean of the batch. The running mean starts at 0 and takes "
                                       "only a tenth of the batch each time.")),
         "Start at 0, and put the mean of the column, 5, into the rule twice.",
@@ -159,9 +159,9 @@ QUESTIONS: dict[str, Question] = {
     ),
     "2.4": Number(
         lambda: (_count_paths(), _count_paths("x", "var") * _count_paths("var")),
-        ((lambda: (3, 1), "Both forks count: from x two ways lead to centered, and each goes on in two."),
-         (lambda: (4, 1), "There are two ways from x to centered, and var can be reached by both.")),
-        "Count the ways from x to centered, then those from centered to x_hat.",
+        ((lambda: (3, 1), "Both forks count: two paths lead from x to centered, and each splits into two."),
+         (lambda: (4, 1), "There are two paths from x to centered, and both lead to var.")),
+        "Count the paths from x to centered, then those from centered to x_hat.",
     ),
     "2.5": Number(
         _small_dcentered,
@@ -195,8 +195,8 @@ QUESTIONS: dict[str, Question] = {
     "2.11": Expression(
         "w d r",
         _length_after_a_step,
-        {"(w - r * d)**2": "Lengths subtract only along one line. By (24) the step stands at a right angle.",
-         "(w + r * d)**2": "Lengths add only along one line. By (24) the step stands at a right angle.",
+        {"(w - r * d)**2": "Lengths subtract only along one line. By (24) the step is at a right angle to w.",
+         "(w + r * d)**2": "Lengths add only along one line. By (24) the step is at a right angle to w.",
          "w**2": "A step at a right angle makes the column longer."},
         "The column and the step are two sides of a right-angled triangle.",
     ),
@@ -233,20 +233,20 @@ QUESTIONS: dict[str, Question] = {
         _centering,
         {"g": "The mean depends on x_i too.",
          "g - dbeta": "x_i enters the mean with the factor 1/N."},
-        "Two ways lead from x_i to the outputs: its own, and the one through the mean.",
+        "Two paths lead from x_i to the outputs: the direct one, and the one through the mean.",
     ),
     "2.27": Expression(
         "gamma r g x_hat dgamma N",
         lambda names: _through_statistics(names, "r", 1 / names["N"], has_mean=False),
         {"gamma * g / r": "r depends on x too.",
          "gamma / r * (g - x_hat * dgamma)": "x_i enters the mean square with the factor 1/N."},
-        "Nothing is subtracted from x, so one of the two terms of (20) has no reason to be there.",
+        "Nothing is subtracted from x, so one of the two terms of (20) disappears.",
     ),
     "2.28": Expression(
         "w gamma s g x_hat dbeta dgamma",
         lambda names: _through_statistics(names, "s", names["w"]),
         {"gamma / s * (g - dbeta - x_hat * dgamma)": "x_i enters mean and variance with its weight.",
-         "gamma / s * w * (g - dbeta - x_hat * dgamma)": "The direct way has no weight."},
+         "gamma / s * w * (g - dbeta - x_hat * dgamma)": "The direct path has no weight."},
         "In (14) and (15), what takes the place of 1/N?",
     ),
     "2.29": Expression(
@@ -254,7 +254,7 @@ QUESTIONS: dict[str, Question] = {
         _in_test_mode,
         {"g / s": "y is gamma x_hat + beta.",
          "gamma * g": "x_hat is divided by s.",
-         "0": "The direct way is left."},
+         "0": "The direct path is left."},
         "With mu and s constant, y is a straight line in x: what is its slope?",
     ),
 }  # fmt: skip

@@ -6,27 +6,24 @@ const tabs = element("div", { className: "cell_tools" });
 const results = element("div", { className: "output" });
 const note = element("p", { className: "time", role: "status" });
 const picker = element("input", { type: "file", accept: ".zip", hidden: true });
-const panel = element("aside", { className: "files", hidden: true },
+const panel = element("aside", { className: "files", hidden: true, tabIndex: -1 },
   element("div", { className: "cell_tools" },
     button("Check all", checkAll), button("Download submission.zip", download),
     button("Open a zip", () => picker.click()), button("Reset file", resetFile), button("Close", closeFiles), picker),
   note, tabs, editorBox, results);
 panel.setAttribute("aria-label", "Files of the assignment");
+panel.addEventListener("keydown", (event) => { if (event.key === "Escape") closeFiles(); });  // the editor stops its own
 document.body.append(panel);
-
-const all = { index: -1, name: "check", label: "the check", get source() {
-    const columns = Math.max(40, Math.floor(results.clientWidth / 9) - 4);
-    return "import os as _os\nfrom cs231n.checks import check_exercises as _check\n" +
-      `_os.environ["COLUMNS"] = "${columns}"\n_ = _check()\ndel _os.environ["COLUMNS"]`;
-  }, output: results, prompt: element("span"), stored: [], area: null };
-let editor = null, path = null, loading = null;
+let editor = null, path = null, loading = null, opener = null;
 
 function loadScript(name) {
   return new Promise((done, failed) => document.head.append(
     element("script", { src: `runtime/${name}`, onload: done, onerror: () => failed(new Error(`${name} is missing`)) })));
 }
 
-async function openFiles() {
+async function openFiles(exercise) {
+  if (!isServed()) return;
+  opener = document.activeElement;
   panel.hidden = false;
   document.body.classList.add("with_files");
   loading ||= loadScript("ace.js").then(() => loadScript("mode-python.js"));
@@ -43,14 +40,20 @@ async function openFiles() {
     }));
     showFile(Object.keys(editable).find((name) => name.endsWith("/layers.py")) || Object.keys(editable)[0]);
   }
+  if (exercise) {
+    const start = new RegExp(`^(def|class) ${exercise.split(".")[0]}\\b`, "m");
+    showFile(Object.keys(editable).find((name) => start.test(editable[name])) || path);
+    editor.find(start);
+  }
   editor.resize();
   makeReachable(document);  // the page is narrower now
-  editor.focus();
+  panel.focus();
 }
 
 function closeFiles() {
   panel.hidden = true;
   document.body.classList.remove("with_files");
+  opener?.focus();
 }
 
 function showFile(name) {
@@ -69,7 +72,13 @@ function resetFile() {
 
 function checkAll() {
   note.textContent = "";
-  runCells([all]);
+  const columns = Math.floor(results.clientWidth / (0.61 * parseFloat(getComputedStyle(results).fontSize))) - 4;
+  const check = task("the check", "import os as _os\nfrom cs231n.checks import check_exercises as _check\n" +
+    `_os.environ["COLUMNS"] = "${columns}"\n_ = _check()\ndel _os.environ["COLUMNS"]`, results);
+  runCells([Object.assign(check, { name: "check", done() {
+    results.tabIndex = 0;  // it scrolls
+    results.scrollIntoView({ block: "nearest" });
+  } })]);
 }
 
 function download() {

@@ -13,19 +13,6 @@ fetch("editable.json").then((response) => response.json()).then((files) => {
 }).catch(() => { /* without a server the page can be read */ });
 let worker = null, ready = false, running = null, queue = [], count = 0, started = 0, clock = null;
 
-function element(tag, properties = {}, ...children) {
-  const node = Object.assign(document.createElement(tag), properties);
-  node.append(...children);
-  return node;
-}
-
-function button(text, action, label = "") {
-  const node = element("button", { type: "button", textContent: text });
-  if (label) node.setAttribute("aria-label", `${text} ${label}`);
-  node.addEventListener("click", action);
-  return node;
-}
-
 // ---- cells: of code, and places for words
 function makeCell(node, pre, source, label) {
   const cell = { node, pre, source, label, area: null };
@@ -53,11 +40,29 @@ function makeCodeCell(node, index) {
     node.append(element("div", { className: "output_wrapper" }, cell.output));
   }
   const isCheck = cell.source.startsWith("check(");  // it needs the imports of the first cell
-  const run = () => runCells(isCheck && !count ? [cells[0], cell] : [cell]);
+  const run = () => runCells(isCheck && cells[0].ranIn !== worker ? [cells[0], cell] : [cell]);
   cell.tools.prepend(button(isCheck ? "Check" : "Run", run, cell.label));
+  if (isCheck) addHints(cell);
   if (index) cell.edit.before(button("Run all above", () => runCells(cells.slice(0, index)), cell.label));
   (node.querySelector("details.code") || node.querySelector(".input_area")).after(cell.tools);
   return cell;
+}
+
+// What runs as a cell does, and stands in no notebook.
+function task(label, source, output) {
+  return { label, source, output, index: -1, prompt: element("span"), stored: [], area: null };
+}
+
+// At a card: the file, and the three hints one after another, below the cell that checks the exercise.
+function addHints(cell) {
+  const [, exercise] = cell.source.match(/^check\((.+)\)/), output = element("div", { className: "hints" });
+  let step = 0;
+  cell.edit.before(button("File", () => openFiles(exercise.replaceAll('"', "")), cell.label));
+  cell.edit.before(button("Hint", () => {
+    step = step % 3 + 1;
+    runCells([task(`hint ${step} of ${cell.label}`, `__import__("cs231n.notebook").notebook.hint(${exercise}, ${step})`, output)]);
+  }, cell.label));
+  cell.node.append(output);
 }
 
 function isOpen(node) {  // not so where a model answer stands, or words that were written in Jupyter
@@ -70,10 +75,6 @@ function makeAnswer(node) {
   pre.querySelector("em").textContent = "Write your answer here.";
   pre.after(cell.tools);
   return cell;
-}
-
-function storedOutputs(cell) {
-  return cell.stored.map((output) => output.cloneNode(true));
 }
 
 function text(cell) {
@@ -146,6 +147,11 @@ const detail = element("span", { className: "time" });  // it changes too often 
 const stopper = button("Stop", stop);
 const status = element("div", { className: "runtime", hidden: true }, said, detail, bar, stopper);
 document.body.append(status);
+addEventListener("unstored", () => {
+  status.hidden = false;
+  status.append(element("p", { className: "warning", role: "alert", textContent:
+    "This browser does not keep what you type: it is lost when you close or reload the page. Before you do: Files, Download submission.zip." }));
+}, { once: true });
 
 function say(message, more = "", fraction = undefined) {
   status.hidden = false;
@@ -206,7 +212,7 @@ function isServed() {
 function runCells(some) {
   if (!isServed()) return;
   for (const cell of some) {
-    if (cell === running || queue.includes(cell)) continue;
+    if ([running, ...queue].some((other) => other?.label === cell.label)) continue;
     queue.push(cell);
     mark(cell, "[waits]");
   }
@@ -217,7 +223,7 @@ function runCells(some) {
 function next() {
   if (!ready || running) return;
   running = queue.shift() || null;
-  if (!running) return say("ready");
+  if (!running) return say("ready", progress());
   mark(running, "[runs]");
   running.output.replaceChildren();
   const { label, name = running.index + 1 } = running;
@@ -237,7 +243,7 @@ function handle(message) {
   } else if (message.type === "ready") {
     ready = true;
     sent = { ...editable };
-    say("ready");
+    say("ready", progress());
     waiting.splice(0).forEach((message) => worker.postMessage({ ...message, edits: edits() }));
     next();
   } else if (message.type === "failed") {
@@ -248,8 +254,11 @@ function handle(message) {
   } else if (message.type === "done") {
     clearInterval(clock);
     mark(running, `[${++count}]`);
+    running.ranIn = worker;
     makeReachable(running.output);
     linkEquations(running.output);
+    keepVerdicts(running.output.textContent);
+    running.done?.();
     running = null;
     if (!message.ok) queue.splice(0).forEach((cell) => mark(cell, "[not run]"));
     next();
@@ -286,53 +295,21 @@ function ask(message) {
   else waiting.push(message);
 }
 
-// ---- outputs
-function mark(cell, prompt) {
-  cell.prompt.textContent = prompt;
+// ---- progress: the last verdict of each exercise
+function keepVerdicts(text) {
+  const total = text.match(/ of (\d+)(?:,| exercises passed)/)?.[1];
+  for (const [, number, verdict] of text.matchAll(/(\d+)(?: of \d+,)? +[\w.]+,? +[\d.]+(?: points?)?:? +(passed|wrong|not written yet)/g)) {
+    keep(`exercise ${number}`, verdict);
+    if (total) keep("exercises", total);
+  }
 }
 
-function append(cell, kind, message) {
-  const last = cell.output.lastElementChild;
-  if (kind !== "error" && last?.dataset.kind === kind) {
-    last.querySelector("pre").append(message);
-    return;
-  }
-  const pre = element("pre", { textContent: message });
-  const area = element("div", { className: "output_area" },
-    element("div", { className: `output_subarea output_text output_${kind}` }, pre));
-  area.dataset.kind = kind;
-  cell.output.append(area);
+function progress() {
+  const verdicts = [...kept()].filter(([name]) => name.startsWith("exercise "));
+  const passed = verdicts.filter(([, verdict]) => verdict === "passed").length, total = kept().get("exercises");
+  return verdicts.length ? `${passed}${total ? ` of ${total}` : ""} exercises passed` : "";
 }
-
-function show(cell, data, metadata) {
-  if ("application/vnd.jupyter.widget-view+json" in data) {  // its script is not here
-    if (cell.node?.nextElementSibling?.matches(".explorable")) append(cell, "stdout", "The sliders are in the figure below.");
-    return;
-  }
-  const area = element("div", { className: "output_area" });
-  if ("application/x-stored-figure" in data) {
-    const figure = cell.figures.shift();
-    const note = figure ? "This is the figure that is stored with the notebook. This edition has no matplotlib, so it draws none."
-      : "This edition has no matplotlib, so it draws no figure.";
-    area.append(figure ? figure.cloneNode(true) : element("pre", { textContent: data["text/plain"] }),
-      element("p", { className: "time", textContent: note }));
-  } else if ("image/png" in data) {
-    const alt = metadata["image/png"]?.alt || data["text/plain"] || "";
-    area.append(element("img", { src: `data:image/png;base64,${data["image/png"]}`, alt }));
-  } else if ("text/html" in data) {  // scripts do not run: the page's policy; a refresh would leave the page
-    const { body } = new DOMParser().parseFromString(data["text/html"], "text/html");
-    body.querySelectorAll("meta, link, base, iframe, object, embed, form").forEach((node) => node.remove());
-    for (const link of body.querySelectorAll("a[href*='.ipynb#']")) {  // as link_pages in cs231n/pages/markup.py
-      const [file, section] = link.getAttribute("href").split(".ipynb#");
-      link.setAttribute("href", `${file}.html#${link.className || `section-${parseInt(section)}`}`);
-    }
-    area.append(element("div", { className: "output_subarea rendered_html" }, ...body.childNodes));
-  } else {
-    area.append(element("div", { className: "output_subarea output_text" },
-      element("pre", { textContent: data["text/plain"] })));
-  }
-  cell.output.append(area);
-}
+if (progress()) say("", progress());
 
 document.querySelector("main").prepend(element("div", { className: "cell_tools" },
   button("Run all", () => runCells(cells)), filesButton,

@@ -4,8 +4,8 @@
 let python, shell, assignment, base;
 const tell = (message) => postMessage(message);
 
-async function get(name) {
-  const response = await fetch(new URL(`runtime/${name}`, base)).catch(() => null);
+async function get(name, address = new URL(`runtime/${name}`, base)) {
+  const response = await fetch(address).catch(() => null);
   if (!response) throw new Error(`${name}: the server does not answer`);
   if (!response.ok) throw new Error(`${name}: the server answers ${response.status}`);
   return response;
@@ -22,8 +22,8 @@ async function read(files) {
   };
   bar();
   const contents = await Promise.all(files.map(async (file) => {
-    let stream = (await get(file.name)).body.pipeThrough(new TransformStream({
-      transform(chunk, out) { loaded += chunk.length; bar(); out.enqueue(chunk); },
+    let stream = (await get(file.name, file.address)).body.pipeThrough(new TransformStream({
+      transform(chunk, out) { if (file.size) loaded += chunk.length; bar(); out.enqueue(chunk); },
     }));
     if (file.name.endsWith(".packed")) stream = stream.pipeThrough(new DecompressionStream("gzip"));
     const content = await new Response(stream).arrayBuffer().catch(() => null);
@@ -70,13 +70,15 @@ async function start() {
     throw new Error("pyodide.js: the server does not answer");
   }
   const options = { indexURL: String(new URL("runtime/", base)), lockFileContents: JSON.stringify(site.lock) };
-  if (site.cdn) options.packageBaseUrl = site.cdn;
   python = await loadPyodide(options);
   self.fetch = load;
-  if (site.cdn) {  // each file is verified against its digest in the lock file
-    await python.loadPackage(site.packages, {
-      messageCallback: (text) => tell({ type: "load", text, loaded: 0, total: 0 }),
-    });
+  const sha256 = python.pyimport("hashlib").sha256;
+  for (const file of site.files.filter((file) => file.address)) {  // wheels from the CDN
+    const wheel = files.get(file.name);
+    if (sha256(python.toPy(new Uint8Array(wheel))).hexdigest() !== file.sha256) {
+      throw new Error(`${file.name} from ${new URL(file.address).host} is not the pinned file: its SHA-256 is wrong`);
+    }
+    python.unpackArchive(wheel, "zip", { extractDir: "/kit/packages" });
   }
   tell({ type: "load", text: "starting the kit", loaded: 1, total: 1 });
   if (files.has("numpy.zip")) python.unpackArchive(files.get("numpy.zip"), "zip", { extractDir: "/kit/packages" });
@@ -85,6 +87,7 @@ async function start() {
   python.runPython(`
 import os, sys
 sys.dont_write_bytecode = True
+os.environ["MPLBACKEND"] = "agg"
 sys.path += ["/kit", "/kit/packages"]
 os.chdir("/kit/notebooks")
 `);
