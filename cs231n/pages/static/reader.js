@@ -1,10 +1,13 @@
 // What a page can do beyond being read. Without this script everything is still there.
 "use strict";
 
-// What scrolls sideways can be reached by keyboard.
+// What scrolls can be reached by keyboard.
 function makeReachable(node) {
   for (const part of node.querySelectorAll("pre, table, .equation, .rendered_html p, .rendered_html ul, .output_subarea")) {
     if (part.scrollWidth > part.clientWidth) part.tabIndex = 0;
+  }
+  for (const part of node.querySelectorAll(".contents")) {
+    if (part.scrollHeight > part.clientHeight) part.tabIndex = 0;
   }
 }
 makeReachable(document);
