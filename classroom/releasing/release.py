@@ -32,6 +32,7 @@ __all__ = ["LeakError", "add_arguments", "learner_edition", "main", "refuse_leak
 SHIPPED = (
     "cs231n/**/*.py",
     "cs231n/**/*.json",
+    "cs231n/pages/static/*",
     "cs231n/pages/templates/*",
     "cs231n/pages/static/*",
     "cs231n/web/compile.mjs",

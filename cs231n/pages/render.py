@@ -198,9 +198,12 @@ def _first_heading(path: Path) -> str:
 
 
 def _summary(source: str) -> str:
-    """The paragraph under the first heading, as HTML."""
+    """The paragraph under the first heading as HTML, with the formula that it announces."""
     heading = re.search(r"^# +.+$", source, re.M)
-    return PageText().markdown(source[heading.end() :].strip().split("\n\n")[0]) if heading else ""
+    if not heading:
+        return ""
+    first, *others = source[heading.end() :].strip().split("\n\n")
+    return PageText().markdown("\n\n".join([first, *others[: first.endswith(":")]]))
 
 
 def _font_url(page: str) -> str:

@@ -133,8 +133,9 @@ def test_previous_and_next_lead_through_all_pages(opened):
     assert seen[-2] in page.url
 
 
-def test_search_finds_a_heading_an_equation_and_a_mistake_by_keyboard_alone(opened):
-    page, messages = opened("speed")
+@pytest.mark.parametrize("name", ["index", "speed"])
+def test_search_finds_a_heading_an_equation_and_a_mistake_by_keyboard_alone(opened, name):
+    page, messages = opened(name)
     results = page.locator("search li")
     for words, address in [
         ("pen paper", "2_batchnorm_gradient.html#section-5"),
@@ -148,6 +149,8 @@ def test_search_finds_a_heading_an_equation_and_a_mistake_by_keyboard_alone(open
         results.first.wait_for()
         addresses = results.locator("a").evaluate_all("links => links.map(a => a.getAttribute('href'))")
         assert address in addresses, (words, addresses)
+        box = page.locator("search ul").bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= page.viewport_size["width"]
         page.keyboard.press("Escape")
         assert results.count() == 0
     page.keyboard.type("/pen paper")
@@ -238,3 +241,8 @@ def test_a_square_root_ends_where_its_content_ends(opened, path):
         f"[...document.querySelectorAll('msqrt')].map(m => ({right})(m) - ({right})(m.lastElementChild))"
     )
     assert gaps and max(map(abs, gaps)) < 1
+
+
+def test_the_card_of_a_notebook_shows_the_formula_that_it_announces(opened):
+    page, _ = opened("index")
+    assert page.locator(".cards li", has_text="ends with one line").locator("math").is_visible()

@@ -183,7 +183,7 @@ def test_the_code_of_a_figure_is_folded_and_runs_and_a_printed_equation_is_a_lin
     site.press(f"Edit cell {number}")
     assert site.cell(number).locator("textarea").is_visible()
     site.open("2_batchnorm_gradient")
-    site.run(1, "print('(3) holds\\n  (20), one line, f(3)\\n(99) is none')")
+    site.run(1, "print('(3) holds\\n  (20), one line, f(3)\\n(99) is none\\nequations (17) to (19)')")
     links = site.cell(1).locator(".output a")
-    assert links.evaluate_all("links => links.map(a => a.hash)") == ["#eq-3", "#eq-20"]
-    assert site.output(1) == "(3) holds\n  (20), one line, f(3)\n(99) is none"
+    assert links.evaluate_all("links => links.map(a => a.hash)") == ["#eq-3", "#eq-20", "#eq-17", "#eq-19"]
+    assert site.output(1) == "(3) holds\n  (20), one line, f(3)\n(99) is none\nequations (17) to (19)"

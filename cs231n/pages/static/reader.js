@@ -1,20 +1,23 @@
 // What a page can do beyond being read. Without this script everything is still there.
 "use strict";
 
-// What scrolls sideways can be reached by keyboard.
+// What scrolls can be reached by keyboard.
 function makeReachable(node) {
   for (const part of node.querySelectorAll("pre, table, .equation, .rendered_html p, .rendered_html ul, .output_subarea")) {
     if (part.scrollWidth > part.clientWidth) part.tabIndex = 0;
+  }
+  for (const part of node.querySelectorAll(".contents")) {
+    if (part.scrollHeight > part.clientHeight) part.tabIndex = 0;
   }
 }
 makeReachable(document);
 addEventListener("resize", () => makeReachable(document));
 document.querySelectorAll("details").forEach((node) => node.addEventListener("toggle", () => makeReachable(node)));
 
-// As PageText.link_equations, for what a cell prints while the page is open.
+// As PageText.link_equations, for what a cell shows while the page is open, hints among it.
 function linkEquations(node) {
-  for (const pre of node.querySelectorAll(".output_stdout pre")) {
-    const [first, ...parts] = pre.textContent.split(/^( *)\((\d+)\)/m), nodes = [first];
+  for (const pre of node.querySelectorAll(".output_text pre")) {
+    const [first, ...parts] = pre.textContent.split(/(^ *|(?<=quations? [^.:;]{0,30}))\((\d+)\)/m), nodes = [first];
     for (let at = 0; at < parts.length; at += 3) {
       const [spaces, number, rest] = parts.slice(at, at + 3), link = document.createElement("a");
       Object.assign(link, { className: "mention", href: `#eq-${number}`, textContent: `(${number})` });
