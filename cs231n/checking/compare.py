@@ -149,8 +149,9 @@ def describe_worst_entry(name: str, actual: np.ndarray, expected: np.ndarray) ->
         distance = np.where(np.isfinite(actual), np.abs(actual - expected), np.inf)
     index = np.unravel_index(np.argmax(np.where(wrong, distance, -1)), expected.shape)
     got, right = actual[index] + 0.0, expected[index] + 0.0  # no -0
-    ratio = f", ratio {got / right + 0.0:.4g}" if abs(right) > ATOL and np.isfinite(got) else ""
-    numbers = f"got {got:.4g}, expected {right:.4g}{ratio}"
+    digits = 4 if f"{got:.4g}" != f"{right:.4g}" else 10  # so that the two look different
+    ratio = f", ratio {got / right + 0.0:.{digits}g}" if abs(right) > ATOL and np.isfinite(got) else ""
+    numbers = f"got {got:.{digits}g}, expected {right:.{digits}g}{ratio}"
     if not expected.ndim:
         return f"{name}: {numbers}"
     place = ", ".join(str(int(i)) for i in index)
