@@ -19,7 +19,7 @@ from classroom.releasing.release import learner_edition
 from cs231n.common.files import zip_of
 from cs231n.data.errors import DataError
 from cs231n.pages.execute import Outcome
-from cs231n.pages.render import write_page
+from cs231n.pages.render import Site
 from cs231n.web.runtime import find_runtime
 from tests.support.browser import skip_or_fail
 from tests.support.releases import ROOT, SHORT, command, remembered  # noqa: F401
@@ -36,7 +36,9 @@ def fragments():
 
 def page(folder, cell):
     """The page of a notebook with one cell, as the site has it."""
-    write_page(Outcome(folder / "2.ipynb", new_notebook(cells=[cell]), 0.0, None), folder)
+    path = folder / "2.ipynb"
+    nbformat.write(new_notebook(cells=[new_markdown_cell("# 2. Title"), cell]), path)
+    Site(folder, [path], folder).write_notebook(Outcome(path, nbformat.read(path, 4), 0.0, None))
     return (folder / "2.html").read_bytes()
 
 
