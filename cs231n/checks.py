@@ -1,4 +1,4 @@
-"""What to run after an exercise: a verdict in about a second, and what seems to be wrong.
+"""Check an exercise: a verdict in about a second, and what seems to be wrong.
 
     from cs231n.checks import check
     check("batchnorm_backward")
@@ -49,7 +49,7 @@ def show_verdict(name: str) -> Verdict:
 
 
 def check_exercises(names: list[str] | None = None) -> int:
-    """Print a line for each exercise (default: all of this edition), its reasons, and how far one has come.
+    """Print a line for each exercise (default: all of this edition), its findings, and how many have passed.
 
     Returns:
         The exit status: 0 if all pass, 1 if not.

@@ -96,7 +96,7 @@ def get_CIFAR10_data(
     subtract_mean: bool = True,
     dtype: DTypeLike = np.float32,
 ) -> dict[str, np.ndarray]:
-    """Return the images of CIFAR-10, after fetching them if need be.
+    """Return the images of CIFAR-10, after fetching them if necessary.
 
     Where no copy of CIFAR-10 can be had, these are the images of a generated stand-in. A banner on standard
     error says so, when they are loaded and when the program ends; data_source() says which they are.

@@ -2,10 +2,10 @@
 
     net = FullyConnectedNet([100] * 5, normalization="batchnorm", layers=fast_layers)
 
-The time of batch normalization goes into carrying arrays to the processor and back, so this module carries
-less: batchnorm and relu as one loop over memory, compiled by numba where it is installed (the extra [fast]),
-and else NumPy that works in arrays it already has. What is not here comes from layers and sandwiches as it
-is, and so does whatever a kernel is not made for: test mode, complex numbers, mixed dtypes.
+Batch normalization spends its time on moving arrays between memory and processor, so this module moves
+less: batchnorm and relu are one loop over memory, compiled by numba where it is installed (the extra [fast]),
+or NumPy that reuses its arrays. All other functions are those of layers and sandwiches, and so is every case
+that the kernels do not support: test mode, complex numbers, mixed dtypes.
 """
 # mypy: disable-error-code="no-redef"
 
@@ -165,13 +165,13 @@ def adam(w: Array, dw: Array, config: dict | None = None) -> tuple[Array, dict]:
     """As optim.adam, in one pass over memory; config's m and v are updated in place.
 
     Settings are checked when config is first filled, not at each step. Where a square overflows, config
-    starts again, since its memory was in place.
+    starts from zero, since its memory was changed in place.
     """
     return _one_pass("adam", optim.adam, ADAM, w, dw, config)
 
 
 def adamw(w: Array, dw: Array, config: dict | None = None) -> tuple[Array, dict]:
-    """As adamw.adamw, in the way of adam."""
+    """As adamw.adamw, in one pass over memory like adam."""
     return _one_pass("adamw", adamw_by_definition, ADAMW, w, dw, config)
 
 

@@ -1,11 +1,11 @@
 """Layers as forward and backward pairs: values go up, gradients come down.
 
-Each forward returns its output and a cache; the backward beneath it takes the gradient of the loss with
-respect to that output, dout, and the cache (anything they agree on), and returns that of each input. Inputs
-are not modified. The line above a function says what it takes: anything else is a TypeError or ValueError, a
-variance beyond the dtype of x an OverflowError, before anything is changed.
+Each forward returns its output and a cache. The backward below it takes dout, the gradient of the loss with
+respect to that output, and the cache, whose content is free; it returns the gradient of each input. Inputs
+are not modified. The line above a function says which arguments it takes: others raise a TypeError or
+ValueError, a variance too large for the dtype of x an OverflowError, before anything is changed.
 
-float32 stays float32: nets compute in it, since it takes half the memory. np.zeros, np.ones and random
+float32 stays float32: nets compute in it because it takes half the memory. np.zeros, np.ones and random
 numbers are float64 unless a dtype is given, and an array times a NumPy float64 number becomes float64.
 """
 
@@ -106,7 +106,7 @@ def batchnorm_forward(x, gamma, beta, bn_param):
 
         running = momentum * running + (1 - momentum) * sample
 
-    so momentum weighs the past. The variance divides by N both where it normalizes and where it is stored.
+    so momentum is the weight of the past. The variance divides by N, in x_hat and in running_var.
     In mode "test" the running statistics take the place of mu and var, and nothing is updated; before any
     training batch they are mean 0 and variance 0, and a RuntimeWarning says so.
 

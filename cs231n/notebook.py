@@ -1,4 +1,4 @@
-"""What a notebook of the assignment imports first: check, hint and answer; edits are seen from then on.
+"""What a notebook of the assignment imports first: check, hint and answer. Edited files are run again.
 
 from cs231n.notebook import answer, check, hint
 """

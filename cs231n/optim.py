@@ -2,9 +2,9 @@
 
 Each is rule(w, dw, config=None) -> next_w, config. next_w and memory have the dtype of w, also float32: a
 Python number as a factor keeps it, a NumPy float64 number, such as np.sqrt of a Python number, does not.
-config is a dict of settings and of what the rule remembers; missing settings are filled in, memory is written
-back into the same dict, and a config that already holds memory goes on from there. Any other argument is a
-TypeError or ValueError, before config is changed.
+config is a dict of settings and of the rule's memory, such as velocity. Missing settings get their defaults,
+the memory is written back into the same dict, and a config with a memory continues from it. Any other
+argument raises a TypeError or ValueError before config is changed.
 """
 
 import numpy as np
@@ -19,7 +19,7 @@ def sgd(w, dw, config=None):
     """next_w = w - learning_rate * dw.
 
     Args:
-        w, dw: weights and their gradient, arrays of one shape or numbers, not modified.
+        w, dw: weights and their gradient, arrays of the same shape or numbers, not modified.
         config: dict of learning_rate 1e-2.
     Returns: next_w, config.
     """
@@ -28,7 +28,7 @@ def sgd(w, dw, config=None):
 
 @update_rule(learning_rate=1e-2, momentum=0.9, velocity=ZEROS)
 def sgd_momentum(w, dw, config=None):
-    """A step along a velocity, which remembers earlier gradients.
+    """A step along a velocity, a weighted sum of the gradients so far.
 
         velocity = momentum velocity - learning_rate dw          next_w = w + velocity
 
@@ -61,7 +61,7 @@ def rmsprop(w, dw, config=None):
 
 @update_rule(learning_rate=1e-3, beta1=0.9, beta2=0.999, epsilon=1e-8, m=ZEROS, v=ZEROS, t=0)
 def adam(w, dw, config=None):
-    """Momentum over rmsprop, with both memories corrected for their start at zero.
+    """Momentum over rmsprop, with m and v corrected for their start at zero.
 
         t = t + 1
         m = beta1 m + (1 - beta1) dw          m_hat = m / (1 - beta1^t)

@@ -1,4 +1,4 @@
-"""How a notebook hands a measured number to the closing table of `python -m cs231n run`."""
+"""Pass a measured number from a notebook to the closing table of `python -m cs231n run`."""
 
 import math
 import sys

@@ -183,7 +183,7 @@ class Solver(SolverOptions):
         model: Model | None = None,
         augment: Augment | None = None,
     ) -> "Solver":
-        """A Solver as it was when it wrote a checkpoint: its train() ends as if nothing had happened.
+        """A Solver as it was when it wrote a checkpoint: its train() ends as an uninterrupted run does.
 
         The parameters, histories and files are the same bit for bit, on the same machine with as many
         threads. The global random stream is set as well, for dropout may draw from it.

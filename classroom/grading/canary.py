@@ -1,7 +1,7 @@
-"""Before a class is marked: here the kit's own solutions must get all points, and a blank submission none.
+"""A test before a class is marked: the kit's own solutions must get all points, and a blank submission none.
 
-They are marked in the sandbox, as the user and with the limits of the class, once in each worker. Where
-anything but that comes out, the machine would decide the marks, and not the student.
+They are marked in the sandbox, as the user and with the limits of the class, once in each worker. If the
+result is another one, the marks would depend on the machine and not on the student.
 """
 
 import functools
@@ -46,11 +46,11 @@ TRIES = {
 
 
 class CanaryError(OSError):
-    """Here not even the kit's own solutions are marked as they should be."""
+    """On this machine the kit's own solutions are not marked as they should be."""
 
 
 class Environment(NamedTuple):
-    """What marks might depend on besides the submission: one that differs is another environment."""
+    """All that marks may depend on besides the submission."""
 
     level: str  # of the sandbox
     user: int  # of the grader

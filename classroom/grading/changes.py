@@ -1,4 +1,4 @@
-"""What a run changed: scores against grades.csv of the last run, and mistakes that came and went."""
+"""Compare a run with the last one: scores with those of grades.csv, and mistakes."""
 
 import csv
 from collections.abc import Iterable, Iterator

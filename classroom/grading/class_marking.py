@@ -1,4 +1,4 @@
-"""A class marked: its hand-ins go to workers, and what comes back is written, student by student."""
+"""Mark a class: its hand-ins go to workers, and results are written student by student."""
 
 import time
 from collections import Counter
@@ -33,7 +33,7 @@ class _Task(NamedTuple):
 
 
 class Marked(NamedTuple):
-    """What comes of marking a submission."""
+    """The result of marking a submission."""
 
     results: dict[str, Any]  # the content of results.json
     by_exercise: dict[int, ExerciseResult]  # by the number of the exercise

@@ -1,6 +1,6 @@
-"""What a course adds to the marks of a machine: points for words, what lateness costs, which hand-in counts.
+"""What a course adds to the automatic marks: points for words, deductions for lateness, which hand-in counts.
 
-None of it grades anybody again: it is computed from results.json as often as needed.
+None of it marks a submission again: it is computed from results.json as often as needed.
 """
 
 from collections.abc import Callable, Iterator, Mapping

@@ -1,7 +1,7 @@
-"""What OUT knows of earlier runs: the seed of the hidden problems, and of what each result is the result.
+"""What OUT stores of earlier runs: the seed of the hidden problems, and what each result was computed from.
 
-It stands in grading.json and not in results.json. Students get results.json, and who has a digest of the seed
-can try seeds until one gives that digest.
+It is in grading.json and not in results.json, because students get results.json, and from a digest of the
+seed one can find the seed by trying many.
 """
 
 import json

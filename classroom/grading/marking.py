@@ -1,4 +1,4 @@
-"""One submission marked: its functions run in children, what they return is compared in this process.
+"""Mark one submission: its functions run in child processes, this process compares what they return.
 
 The student's code sees inputs and nothing else. This process never imports it; it computes what is right
 with the solved kit, and asks cs231n.checking.diagnosis why an answer is not.

@@ -1,4 +1,4 @@
-"""The process in which a submission is parsed: a zip, a tar, sources and notebooks of a stranger.
+"""The process that parses a submission: an archive, sources and notebooks that are not to be trusted.
 
 submission.py starts it as `python -I -S -c ... KIT SETTINGS`; stdin is the archive, and stdout JSON. What a
 student packed can make a parser take any time and memory: this process has MAX_SECONDS of processor time

@@ -1,4 +1,4 @@
-"""Compare arrays: the one definition of equal, for the check and for the grader; describe a difference."""
+"""Compare arrays, with the same tolerance in the check and in the grader, and describe a difference."""
 
 import re
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ __all__ = [
 ]
 
 SHOWN_NAMES = 4
-# Arrays whose names are no names of a learner's code: (what it is there, when).
+# Arrays that have another name in a learner's code: (that name, when).
 IN_WORDS = {
     "loss_of_large": ("loss", " for scores near 1000"),
     "out_in_test": ("out", ' in mode "test"'),
@@ -56,7 +56,7 @@ class Diagnosis(NamedTuple):
 
 
 def mismatches(actual: np.ndarray, expected: np.ndarray) -> np.ndarray:
-    """Where two arrays of one shape differ, as an array of bool.
+    """Where two arrays of the same shape differ, as an array of bool.
 
     Entries are equal up to RTOL of the expected entry plus ATOL of the largest finite expected entry, or of
     1e-3 if that is larger, so that an array of zeros has a tolerance. NaN and infinities equal themselves.
@@ -68,7 +68,7 @@ def mismatches(actual: np.ndarray, expected: np.ndarray) -> np.ndarray:
 
 
 def allclose(actual: np.ndarray, expected: np.ndarray) -> bool:
-    """Whether two arrays have one shape and no entry of `mismatches`. Their dtypes may differ."""
+    """Whether two arrays have the same shape and no entry of `mismatches`. Their dtypes may differ."""
     return np.shape(actual) == np.shape(expected) and not mismatches(actual, expected).any()
 
 
@@ -149,8 +149,9 @@ def describe_worst_entry(name: str, actual: np.ndarray, expected: np.ndarray) ->
         distance = np.where(np.isfinite(actual), np.abs(actual - expected), np.inf)
     index = np.unravel_index(np.argmax(np.where(wrong, distance, -1)), expected.shape)
     got, right = actual[index] + 0.0, expected[index] + 0.0  # no -0
-    ratio = f", ratio {got / right + 0.0:.4g}" if abs(right) > ATOL and np.isfinite(got) else ""
-    numbers = f"got {got:.4g}, expected {right:.4g}{ratio}"
+    digits = 4 if f"{got:.4g}" != f"{right:.4g}" else 10  # so that the two look different
+    ratio = f", ratio {got / right + 0.0:.{digits}g}" if abs(right) > ATOL and np.isfinite(got) else ""
+    numbers = f"got {got:.{digits}g}, expected {right:.{digits}g}{ratio}"
     if not expected.ndim:
         return f"{name}: {numbers}"
     place = ", ".join(str(int(i)) for i in index)

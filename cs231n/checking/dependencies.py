@@ -1,4 +1,4 @@
-"""What an exercise rests on: a backward on its forward, a net on its layers. Is the fault there?"""
+"""Is the fault in what an exercise depends on, the forward of a backward or the layers of a net?"""
 
 import contextlib
 import importlib
@@ -70,7 +70,7 @@ class CodeHere(NamedTuple):
 
 
 class ForwardFault(NamedTuple):
-    """What is wrong with the forward that a backward rests on.
+    """What is wrong with the forward that a backward depends on.
 
     Args:
         sentence: which forward to check first, and why.
@@ -164,7 +164,7 @@ def describe_wrong_layers(names: Sequence[str]) -> str:
 
 
 class NetOverRightLayers(NamedTuple):
-    """What becomes of a wrong net over right layers.
+    """The result of a wrong net with right layers in the place of the learner's.
 
     Args:
         wrong_layers: those of the learner that it calls and that are wrong; () if all of them are right.

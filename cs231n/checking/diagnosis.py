@@ -1,4 +1,4 @@
-"""From wrong arrays to the wrong idea: compare outputs with what each known misconception gives."""
+"""Diagnose wrong arrays: compare them with what each known misconception gives."""
 
 import re
 from collections.abc import Iterable
@@ -72,7 +72,7 @@ def diagnose(name: str, inputs: Inputs, outputs: Arrays, expected: Arrays) -> Di
 
 
 def find_notes(name: str, inputs: Inputs, outputs: Arrays, expected: Arrays) -> dict[str, str]:
-    """{kind: sentence} of what the kit asks besides and the outputs do not give; arguments as for `diagnose`.
+    """{kind: sentence} for each further demand of the kit that is not met; arguments as for `diagnose`.
 
     No sentence holds a number of the outputs, so a grader may show it for a hidden problem.
     """

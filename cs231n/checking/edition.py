@@ -21,7 +21,7 @@ __all__ = [
 
 
 class UnknownName(ValueError):
-    """There is nothing of the name that a reader typed; a notebook shows the sentence alone."""
+    """No exercise has the name that a reader typed; a notebook shows only the message."""
 
     def _render_traceback_(self) -> list[str]:
         return [str(self)]

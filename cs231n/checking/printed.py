@@ -1,4 +1,4 @@
-"""What a learner's code prints while it is checked: kept apart from the verdict, and shortened."""
+"""Capture and shorten what a learner's code prints while it is checked."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""A small problem for each exercise, and the results of a learner's function for it."""
+"""Make a small problem for an exercise, and run a learner's function on it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,7 +25,7 @@ __all__ = [
     "run",
 ]
 
-# What every problem has besides, and every run: what it is if all is well.
+# Further inputs of every problem and outputs of every run, with the values that they have if all is well.
 BESIDES = {"itemsize": 4, "written": 0, "written_later": 0, "not_repeated": 0}
 
 
@@ -44,7 +44,7 @@ def make_problem(
 ) -> Inputs:
     """The inputs of one problem: float64 arrays, labels and numbers, the same for the same seed.
 
-    Among them are those of BESIDES: what `run` tells besides the arrays.
+    Among them are those of BESIDES, further outputs of `run`.
 
     Args:
         name: of an exercise.
@@ -79,7 +79,7 @@ def _words_of(number: int) -> np.ndarray:
 
 
 class Called(NamedTuple):
-    """What comes of one call of a learner's code.
+    """The result of one call of a learner's code.
 
     Args:
         arrays: by name; those of a second call with the same cache begin with AGAIN.
@@ -121,7 +121,7 @@ def run(name: str, module: Namespace, inputs: Inputs) -> Arrays:
 def judge(
     name: str, inputs: Inputs, call: Callable[[type], Called], repeat: Callable[[], Called | None]
 ) -> Arrays:
-    """Call a learner's code, which may run elsewhere, and judge all that can be told from outside.
+    """Call a learner's code, which may run elsewhere, and check all that can be seen from outside.
 
     Args:
         name: of an exercise.

@@ -81,7 +81,7 @@ def describe_failure(name: str, error: Exception) -> str:
 
 
 def message_of(error: BaseException) -> str:
-    """Its words, which a class of a learner's own may fail to give."""
+    """The message of an error; one of a learner's own class may have none."""
     try:
         return str(error)
     except Exception:

@@ -1,7 +1,7 @@
 """One exercise checked: passed, not written yet, or wrong and why.
 
-What comes back is compared with a definition (answers/). Before a function is called wrong, what it rests on
-is tried (dependencies.py): a net that is right over right layers passes, with a note.
+The result is compared with a definition (answers/). Before a function is called wrong, what it depends on is
+checked (dependencies.py): a net that is right with correct layers passes, with a note.
 """
 
 import contextlib

@@ -34,8 +34,7 @@ class TwoLayerNet:
     """affine - relu - affine - softmax.
 
     params: W1 (D, H), b1 (H,), W2 (H, C), b2 (C,), float64. Weights are normal(0, weight_scale), drawn from
-    the global numpy stream, W1 first; biases are zero. The dict is live: what you change in it, the next
-    loss uses.
+    the global numpy stream, W1 first; biases are zero. The next loss uses whatever you change in the dict.
 
     Args:
         input_dim: D, numbers per example.
@@ -85,7 +84,7 @@ class FullyConnectedNet:
 
     params: W1, b1, ..., WL, bL, and with a normalization gamma1, beta1, ... for every layer but the last,
     all of dtype. Weights are normal(0, weight_scale), W1 first; biases and beta are zero, gamma is one. The
-    dict is live: what you change in it, or rebind, the next loss uses.
+    next loss uses whatever you change or replace in the dict.
 
     Args:
         hidden_dims: list of the sizes of the hidden layers.

@@ -1,4 +1,4 @@
-"""python -m cs231n check [NAME ...]: a verdict for each exercise, and how far one has come."""
+"""python -m cs231n check [NAME ...]: a verdict for each exercise, and how many have passed."""
 
 import argparse
 import sys

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: atomic writes, locks, digests, reproducible archives."""
+"""Atomic writes, locks, digests, reproducible archives."""
 
 import contextlib
 import hashlib
@@ -50,7 +50,7 @@ def try_lock(file: IO) -> bool | None:
 
     Returns:
         True if the lock is held now, False if another process holds it, None where the file system has no
-        locks (some NFS): callers must then expect company.
+        locks (some NFS): callers must then expect other processes.
     """
     if os.name == "nt":
         import msvcrt

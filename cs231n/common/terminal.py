@@ -1,4 +1,4 @@
-"""What a long job prints: lines, a bar where somebody watches, durations a person can read."""
+"""The output of long jobs: lines, a progress bar, durations."""
 
 import os
 import shutil

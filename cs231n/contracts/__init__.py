@@ -1,10 +1,10 @@
-"""What a function may be given: written above it, and checked before its first line runs.
+"""Checks of the arguments of a function: written above it, and run before its first line.
 
     @takes("x (N, D...), w (D, M), b (M,)")
     def affine_forward(x, w, b):
 
 A call that does not fit raises TypeError or ValueError with one sentence that says what to change. The check
-stands outside the body, so it stays whatever is written there.
+is outside the body, so an edit of the body does not remove it.
 """
 
 from cs231n.contracts.names import public_names, stand_ins

@@ -1,4 +1,4 @@
-"""Which names a file of a learner has, and what stands for those that it lacks."""
+"""The names in a learner's file, and functions that stand for missing ones."""
 
 import json
 from collections.abc import Callable, Iterable

@@ -1,4 +1,4 @@
-"""The cache of this user: no process and no second checkout fetches the data again.
+"""The user's cache: the data is fetched once for all processes and checkouts.
 
 The images are one .npy of bytes with shape (6, rows * 3073), a row for each block of formats.py; so the
 SHA-256 of its content is the content digest. It is read in chunks: a memory map would count as memory in use.

@@ -2,10 +2,10 @@
 
 
 class DataError(RuntimeError):
-    """Data that cannot be had or cannot be trusted.
+    """The data cannot be found, or cannot be trusted.
 
-    The message is one line for a person. It may quote a server or a file: characters that a terminal would
-    obey become spaces, and beyond 600 characters it is shortened.
+    The message is one line for a person. It may quote a server or a file: control characters
+    become spaces, and beyond 600 characters it is shortened.
     """
 
     def __init__(self, message: str):

@@ -97,7 +97,7 @@ def read_folder(folder: Path, rows: int, published: Mapping[str, tuple[int, str]
 
 
 def _read_published(path: Path, size: int, md5: str) -> Batch:
-    """Read a batch after its digest is verified: who has not written a pickle should not trust it."""
+    """Read a batch after its digest is verified: a pickle of unknown origin must not be trusted."""
     actual = path.stat().st_size
     if actual != size:
         raise DataError(f"{path.name} has {actual:,} bytes, not {size:,}; {_UNPACK_AGAIN}")

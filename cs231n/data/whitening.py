@@ -3,8 +3,8 @@
     whitening = fit_whitening(data["X_train"], softening=1.0)
     data["X_train"] = whiten(data["X_train"], whitening)
 
-A fully-connected layer has no idea that pixels next to each other are alike; after this it need not learn it.
-What comes out is an image again, so it can be flipped and shifted like one.
+A fully-connected layer does not know that neighbouring pixels are similar; after whitening it need not learn
+this. The result is an image again, so it can be flipped and shifted.
 """
 
 from typing import NamedTuple

@@ -92,7 +92,7 @@ def save_checkpoint(path: str | os.PathLike, model: Model, saved: Snapshot | Non
 
 
 def save_epoch(stem: str | os.PathLike, epoch: int, model: Model) -> None:
-    """Write STEM_epoch_E.npz. Raises: OSError that says how training can go on."""
+    """Write STEM_epoch_E.npz. Raises: OSError that says how to continue the training."""
     path = f"{os.fspath(stem)}_epoch_{epoch}.npz"
     try:
         save_checkpoint(path, model)

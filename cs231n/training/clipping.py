@@ -1,4 +1,4 @@
-"""Gradients that are too long, scaled down before a step is taken."""
+"""Scale down gradients that are too long, before a step is made."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""What a Solver may train, and on what: checked before anything is changed."""
+"""Check the model and the data of a Solver before anything is changed."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a Solver warns of: a loss that diverged, batches that teach nothing, scores that are not finite."""
+"""Warnings of a Solver: the loss diverged, a batch of one example, scores that are not finite."""
 
 import warnings
 from typing import Any

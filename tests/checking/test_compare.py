@@ -40,6 +40,7 @@ def test_equal(actual, expected, equal):
     "actual, expected, text",
     [
         (3.0, 4.0, "dx: got 3, expected 4, ratio 0.75"),
+        (1.00001, 1.0, "dx: got 1.00001, expected 1, ratio 1.00001"),
         (
             [3.0, np.nan, 0.0],
             [1.0, 1.0, 0.0],
@@ -53,7 +54,14 @@ def test_equal(actual, expected, equal):
         ([1.0, 0.0], [0.0, 0.0], "dx: 1 of 2 entries are wrong; the worst is at (0): got 1, expected 0"),
         ([1.0, 2.0], [-0.0, 2.0], "got 1, expected 0"),
     ],
-    ids=["scalar", "nan is the worst", "an equal infinity is not", "no ratio to zero", "no minus zero"],
+    ids=[
+        "scalar",
+        "nearly equal",
+        "nan is the worst",
+        "an equal infinity is not",
+        "no ratio to zero",
+        "no minus zero",
+    ],
 )
 def test_the_worst_entry_is_described(actual, expected, text):
     assert text in describe_worst_entry("dx", np.array(actual), np.array(expected))

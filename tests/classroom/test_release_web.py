@@ -21,6 +21,7 @@ from cs231n.data.errors import DataError
 from cs231n.pages.execute import Outcome
 from cs231n.pages.render import write_page
 from cs231n.web.runtime import find_runtime
+from tests.support.browser import skip_or_fail
 from tests.support.releases import ROOT, SHORT, command, remembered  # noqa: F401
 
 LEAK = "dx = gamma * inv_std * (dout - dbeta / N - x_hat * (dgamma / N))"
@@ -135,7 +136,7 @@ def test_the_site_of_a_short_edition(tmp_path, capsys):
     try:
         find_runtime("bundled")
     except DataError as error:
-        pytest.skip(f"needs the runtime: {error}")
+        skip_or_fail(f"needs the runtime: {error}")
     settings = {"exercises": json.loads(SHORT.read_text()), "words": {"2.12": 5}, "due": "2026-12-01T23:59Z"}
     settings |= {"declaration": 'Which "assistants" & how?'}
     (tmp_path / "mine.json").write_text(json.dumps(settings))

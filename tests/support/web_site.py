@@ -19,9 +19,13 @@ AXE = RuntimeFile(
 )
 
 
-class _Silent(http.server.SimpleHTTPRequestHandler):
+class StaticFiles(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *_):
         pass
+
+    def copyfile(self, *files):
+        with contextlib.suppress(ConnectionError):  # of a page that was left
+            super().copyfile(*files)
 
 
 @contextlib.contextmanager
@@ -36,17 +40,16 @@ def serve(handler):
 
 
 class Site:
-    """A page in a new context, at first notebook 1: what it asked for, and what it complained of."""
+    """A page of a notebook in a new context: what it asked for, and what it complained of."""
 
-    def __init__(self, context, address):
+    def __init__(self, context, address, notebook="1_gradient_checking"):
         self.context, self.address = context, address
-        self.asked, self.messages, self.bytes = [], [], 0
+        self.asked, self.messages = [], []
         context.route("**/*", self._answer)
-        context.on("requestfinished", self._count)
         self.page = context.new_page()
         self.page.on("console", lambda message: self.messages.append(f"console: {message.text}"))
         self.page.on("pageerror", lambda error: self.messages.append(f"error: {error}"))
-        self.open("1_gradient_checking")
+        self.open(notebook)
 
     def open(self, name):
         self.page.goto(f"{self.address}{name}.html")
@@ -57,10 +60,6 @@ class Site:
             route.continue_()
         else:
             route.abort()
-
-    def _count(self, request):
-        if request.url.startswith(self.address):
-            self.bytes += request.sizes()["responseBodySize"]
 
     def outside(self):
         return [url for url in self.asked if not url.startswith((self.address, f"blob:{self.address}"))]
@@ -141,4 +140,4 @@ def serious_findings(page, within=None):
 
 
 def serve_folder(folder):
-    return serve(functools.partial(_Silent, directory=folder))
+    return serve(functools.partial(StaticFiles, directory=folder))

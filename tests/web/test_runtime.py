@@ -66,7 +66,7 @@ def test_a_client_that_is_missing_or_fails_is_named(table, tmp_path, monkeypatch
         runtime.find_runtime("bundled", tmp_path / "cache")
     (tmp_path / "npm").write_text("#!/bin/sh\necho the disk is full >&2\nexit 1\n")
     (tmp_path / "npm").chmod(0o755)
-    with pytest.raises(DataError, match=r"npm failed \(the disk is full\)"):
+    with pytest.raises(DataError, match=r"npm: a@1 failed \(the disk is full\); try: check the network"):
         runtime.find_runtime("bundled", tmp_path / "cache")
 
 

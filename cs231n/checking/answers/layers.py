@@ -62,11 +62,13 @@ AFFINE_BACKWARD = [
     *table(
         CHAIN_RULE,
         ("mean-for-sum",
-         "this is a mean over the batch: every example uses w and b, so their gradients add up. A mean in "
+         "this is a mean over the batch, but every example uses w and b, so their gradients add up. A mean "
+         "in "
          "the loss is already in dout.",
          lambda i, e: {"dw": e["dw"] / len(i["x"]), "db": e["db"] / len(i["x"])}),
         ("one-example",
-         "only one example is used: every example uses w and b, so their gradients add up over the batch.",
+         "only one example is used, but every example uses w and b, so their gradients add up over the "
+         "batch.",
          *(
              lambda i, e, n=n: {
                  "db": i["dout"][n],
@@ -261,7 +263,7 @@ SOFTMAX = table(
      }),
     ("log-missing", "the loss is minus the mean probability of the label; its logarithm is missing.",
      lambda i, e: _losses(-(softmax(i["x"]) * _at_labels(i)).sum() / len(i["x"]))),
-    ("other-logarithm", "the logarithm has base 2 or 10; the loss needs the natural logarithm.",
+    ("other-logarithm", "the logarithm has another base; the loss needs the natural logarithm.",
      *(lambda i, e, base=base: _losses(e["loss"] / np.log(base)) for base in (2, 10)),
      *(lambda i, e, base=base: _losses(_with_log_of_base(i, base)) for base in (2, 10))),
     ("every-class", "the loss adds up -log p of every class; only the class of the label counts.",

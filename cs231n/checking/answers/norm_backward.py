@@ -31,11 +31,13 @@ LAYERNORM_BACKWARD = "notebook 2, section 8"
 # fmt: off
 PATHS: list[tuple[str, str, str, Callable]] = [
     ("mean-held-fixed",
-     "the mean is held fixed: if one entry of x changes, the mean changes, and so does every entry of its "
+     "the mean is held fixed, but if one entry of x changes, the mean changes, and so does every entry of "
+     "its "
      "{line}.",
      eq(13, 16), lambda direct, mean, variance, n: direct + variance),
     ("variance-held-fixed",
-     "the variance is held fixed: if one entry of x changes, the variance changes, and so does every entry "
+     "the variance is held fixed, but if one entry of x changes, the variance changes, and so does every "
+     "entry "
      "of "
      "its {line}.",
      eq(11, 16), lambda direct, mean, variance, n: direct + mean),
@@ -245,7 +247,8 @@ def backward_misconceptions(rows: bool, closed_form: bool = False) -> list[Misco
         *table(
             eq(6, 7),
             ("mean-for-sum",
-             "this is a mean over the batch: every example uses gamma and beta, so their gradients add up.",
+             "this is a mean over the batch, but every example uses gamma and beta, so their gradients add "
+             "up.",
              lambda i, e: {name: e[name] / len(i["x"]) for name in ("dgamma", "dbeta")}),
             ("sum-of-everything",
              "every entry is the sum over the whole array: gamma and beta have one entry for each column, so "

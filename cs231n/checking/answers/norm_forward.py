@@ -47,7 +47,7 @@ def _divide_by_other_eps(other: float) -> dict[str, Callable]:
 # fmt: off
 ALTERED: list[tuple[str, str, str, dict[str, Callable]]] = [
     ("n-minus-1",
-     "the variance divides by N - 1; here it divides by N.", eq(2),
+     "the variance divides by N - 1; here it divides by N, the number of values.", eq(2),
      {"var": lambda t, mean: variance(t, mean) * len(t) / (len(t) - 1)}),
     ("eps-outside-the-root", "eps is added after the root; it belongs under the root.", eq(3),
      {"divide": lambda t, var, eps: t / (var**0.5 + eps)}),

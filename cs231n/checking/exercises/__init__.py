@@ -1,4 +1,4 @@
-"""The exercises: what each is tried on and how its functions are called. What is right is in answers/.
+"""The exercises: their inputs, and how their functions are called. The right results are in answers/.
 
 A file for each family. To add an exercise, add an Exercise to EXERCISES of its family here, and an Answers of
 the same name to its family in answers/. The sandbox of the grader holds this folder and no answers.

@@ -1,4 +1,4 @@
-"""Dropout: what it is tried on, and how it is called."""
+"""Dropout: its inputs, and how it is called."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What an exercise is: what it is tried on, and how its functions are called."""
+"""The class of an exercise: its inputs, and how its functions are called."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""The affine layer, relu and the two losses: what they are tried on, and how they are called."""
+"""The affine layer, relu and the two losses: their inputs, and how they are called."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Whole nets: what they are tried on, and how they are called."""
+"""Whole nets: their inputs, and how they are called."""
 
 import inspect
 from collections.abc import Callable, Mapping

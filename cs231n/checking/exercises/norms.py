@@ -1,4 +1,4 @@
-"""Batch and layer normalization: what they are tried on, and how they are called."""
+"""Batch and layer normalization: their inputs, and how they are called."""
 
 from collections.abc import Callable
 from typing import Any

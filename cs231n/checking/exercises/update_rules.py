@@ -1,4 +1,4 @@
-"""The update rules: what they are tried on, and how they are called."""
+"""The update rules: their inputs, and how they are called."""
 
 from collections.abc import Callable
 

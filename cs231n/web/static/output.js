@@ -29,6 +29,7 @@ function append(cell, kind, message) {
     return;
   }
   const pre = element("pre", { textContent: message });
+  if (kind === "error" && !message.includes("\n")) pre.className = "sentence";
   const area = element("div", { className: "output_area" },
     element("div", { className: `output_subarea output_text output_${kind}` }, pre));
   area.dataset.kind = kind;

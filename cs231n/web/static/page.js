@@ -48,8 +48,10 @@ function makeCodeCell(node, index) {
   return cell;
 }
 
-// What runs as a cell does, and stands in no notebook.
-function task(label, source, output) {
+// What runs as a cell does, and stands in no notebook; its text is as wide as the place for it.
+function task(label, code, output) {
+  const columns = Math.floor(output.clientWidth / (0.61 * parseFloat(getComputedStyle(output).fontSize))) - 4;
+  const source = `__import__("os").environ["COLUMNS"] = "${columns}"\n${code}`;
   return { label, source, output, index: -1, prompt: element("span"), stored: [], area: null };
 }
 
