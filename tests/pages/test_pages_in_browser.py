@@ -1,8 +1,11 @@
 """The pages as a reader's browser shows them: with no network, on a desk and on a phone."""
 
+import re
+
 import nbformat
 import pytest
 
+from cs231n.checking.answers import ANSWERS
 from tests.pages.test_notebooks import PATHS
 from tests.support import ROOT
 from tests.support.browser import start_chromium
@@ -105,7 +108,7 @@ def test_contents_are_beside_the_text_or_behind_a_button_without_a_script(browse
         context = browser.new_context(viewport={"width": width, "height": 900}, java_script_enabled=False)
         page = context.new_page()
         page.goto((reports / "2_batchnorm_gradient.html").as_uri())
-        link = page.locator(".contents a", has_text="6. Simplify")
+        link = page.locator(".contents a[href='#section-6']")
         assert link.is_visible() == (width == 1400)
         if width == 390:
             page.locator(".contents summary").click()
@@ -133,27 +136,32 @@ def test_previous_and_next_lead_through_all_pages(opened):
     assert seen[-2] in page.url
 
 
+def headings(notebook):
+    return re.findall(r'"## ([^"\\]+)', notebook)
+
+
 @pytest.mark.parametrize("name", ["index", "speed"])
 def test_search_finds_a_heading_an_equation_and_a_mistake_by_keyboard_alone(opened, name):
     page, messages = opened(name)
     results = page.locator("search li")
+    section = next(words for words in headings(PATHS[1].read_text("utf-8")) if words.startswith("5. "))
     for words, address in [
-        ("pen paper", "2_batchnorm_gradient.html#section-5"),
+        (section, "2_batchnorm_gradient.html#section-5"),
         ("(16)", "2_batchnorm_gradient.html#eq-16"),
         ("equation dsigma dmu", "2_batchnorm_gradient.html#eq-13"),
-        ("backward mean held fixed", "2_batchnorm_gradient.html#eq-16"),
-        ("late repeated", "classroom.html#late-and-repeated"),
+        (ANSWERS["relu_backward"].misconceptions[0].sentence, "1_gradient_checking.html#"),
+        ((ROOT / "docs" / "grading.md").read_text("utf-8").splitlines()[0][2:], "grading.html"),
     ]:
         page.keyboard.press("/")
         page.keyboard.type(words)
         results.first.wait_for()
         addresses = results.locator("a").evaluate_all("links => links.map(a => a.getAttribute('href'))")
-        assert address in addresses, (words, addresses)
+        assert any(found.startswith(address) for found in addresses), (words, addresses)
         box = page.locator("search ul").bounding_box()
         assert box["x"] >= 0 and box["x"] + box["width"] <= page.viewport_size["width"]
         page.keyboard.press("Escape")
         assert results.count() == 0
-    page.keyboard.type("/pen paper")
+    page.keyboard.type(f"/{section}")
     results.first.wait_for()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
@@ -245,4 +253,4 @@ def test_a_square_root_ends_where_its_content_ends(opened, path):
 
 def test_the_card_of_a_notebook_shows_the_formula_that_it_announces(opened):
     page, _ = opened("index")
-    assert page.locator(".cards li", has_text="ends with one line").locator("math").is_visible()
+    assert page.locator(".cards li").nth(1).locator("math").is_visible()

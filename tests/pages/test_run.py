@@ -15,6 +15,8 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from classroom.manifest import load_exercises
+from classroom.releasing.release import learner_edition
 from cs231n.commands import run
 from cs231n.pages import execute, render
 from cs231n.pages.markup import PageText, mathml, short_id
@@ -245,6 +247,13 @@ def test_links_of_docs_lead_to_pages_and_a_file_that_has_none_is_plain_text(ran)
     outside = [link for link in links if not link.startswith("#")]
     assert outside == ["1_passes.html#what-is-measured", "https://cs231n.org/x.md", "2_fails.html"]
     assert "#whats-slow" in links and "another text and <a" in page
+
+
+def test_a_release_holds_all_that_pages_are_made_of():
+    files, _ = learner_edition(load_exercises())
+    folder = ROOT / "cs231n" / "pages"
+    paths = [path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    assert len(paths) > 9 and {path.relative_to(ROOT).as_posix() for path in paths} <= set(files)
 
 
 def test_the_index_has_a_card_for_each_notebook(ran):
