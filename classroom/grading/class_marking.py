@@ -114,9 +114,9 @@ class ClassMarking:
 
         Args:
             questions: the numbers of those in words.
-            environments: those of the workers; a result of another one is made anew.
+            environments: those of the workers; a result of another one is marked again.
             only: the students to mark (empty: everybody).
-            again: mark anew what is known.
+            again: mark all again, also what has not changed.
             label: what messages call a submission in place of its name, or "".
         """
         exercises = self._options.exercises

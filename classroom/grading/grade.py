@@ -196,7 +196,7 @@ def grade(
         anonymous: take ids in place of names.
         due: when work is due, a time with its time zone (default: what the manifest says).
         only: the students to mark; all others stay as they are (default: everybody).
-        again: mark anew what was marked before.
+        again: mark all again, also what has not changed.
 
     Returns:
         A row for each student who is or was marked.

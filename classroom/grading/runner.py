@@ -261,7 +261,7 @@ class Runner:
             self._child = Child(self._folder, self._level, self._options.limits, self._options.hidden_folders)
             self._loaded = set()
         if without != self._without:
-            self._loaded = set()  # a child reads its files anew then
+            self._loaded = set()  # a child reads its files again then
             self._without = without
         for module in modules:
             if module in self._requests and module not in self._loaded:

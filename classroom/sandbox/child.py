@@ -193,7 +193,7 @@ def load(module: str, reference: dict[str, str]) -> None:
 
 
 def leave_out(functions: list[str]) -> None:
-    """Make functions of these names raise, wherever the student wrote them; files are read anew for that.
+    """Make functions of these names raise, wherever the student wrote them; files are read again for that.
 
     A child begins with what is left out: once its files are whole, code could keep a function for later.
     """
