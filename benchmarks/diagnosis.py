@@ -1,6 +1,6 @@
-"""Count the wrong solutions that fail and that get the right diagnosis: the tables of docs/diagnosis.md.
+"""Count the wrong solutions that fail and that get the right diagnosis: the tables of docs/reliability.md.
 
-    python benchmarks/diagnosis.py [--write docs/diagnosis.md]
+    python benchmarks/diagnosis.py [--write docs/reliability.md]
 
 Run from the root of the repository; it takes minutes on one core.
 """
@@ -38,7 +38,7 @@ START, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 
 def by_kind():
-    """{right kind: Counter of all, failed, named}, and the solutions that were named otherwise."""
+    """{right kind: Counter of all, failed, named}, and the solutions with another diagnosis."""
     table, misnamed = defaultdict(Counter), []
     for exercise, name, source, kinds in labelled():
         result = verdict(exercise, built(exercise, source))
@@ -87,43 +87,44 @@ def genuine_lines():
     wrong_names = table[MISNAMED] + table[ALARM] + table[UNPOINTED]
     wrong = named + table[UNNAMED] + table[MISNAMED] + table[UNPOINTED] + table[CRASHED] + table[MISS]
     yield (
-        f"{len(CASES)} cases of genuine mistakes, {table.total()} verdicts: precision "
+        f"{len(CASES)} mistakes like those of learners, {table.total()} verdicts: precision "
         f"{named / (named + wrong_names):.1%}, recall {named / wrong:.1%}.\n"
     )
     yield "| verdict | number |\n|---|---|"
     yield from (f"| {kind} | {table[kind]} |" for kind in OUTCOMES)
     if faults:
-        yield "\nOf these, the faults of the check:\n"
+        yield "\nMistakes of the diagnosis:\n"
         yield from (f"- {name}, `{exercise}`: {kind}" for name, exercise, kind in faults)
     yield ""
 
 
-def lines():
+def summary(hand, misnamed, automatic):
+    """The lines for docs/reliability.md."""
     yield from genuine_lines()
-    table, misnamed = by_kind()
-    total = sum(table.values(), Counter())
+    total = sum(hand.values(), Counter())
     yield (
-        f"{total['all']} wrong solutions made by hand: {total['failed']} fail, {total['named']} "
-        f"({total['named'] / total['all']:.1%}) are named rightly.\n"
+        f"Of {total['all']} mistakes made by hand, {total['failed']} fail and {total['named']} "
+        f"({total['named'] / total['all']:.1%}) get the right diagnosis."
+        f"{' The others:' * bool(misnamed)}\n"
     )
-    yield "| misconception | solutions | fail | named rightly |\n|---|---|---|---|"
-    for kind, count in sorted(table.items()):
-        yield f"| {kind} | {count['all']} | {count['failed']} | {count['named']} |"
-    if misnamed:
-        yield "\nNamed otherwise:\n"
-        for exercise, name, kind, actual in misnamed:
-            yield f"- `{exercise}`, {name.partition(': ')[2]!r}: {actual} for {kind}"
-    table = by_exercise()
-    total = sum(table.values(), Counter())
+    for exercise, name, kind, actual in misnamed:
+        yield f"- `{exercise}`, {name.partition(': ')[2]!r}: {actual} instead of {kind}"
+    total = sum(automatic.values(), Counter())
     wrong = total["named"] + total["unknown"] + total["missed"]
     yield (
-        f"\n{total.total()} small edits made by machine: {total['no change']} change nothing that the "
-        f"course asks, and of the "
-        f"{wrong} others {wrong - total['missed']} fail; {total['named'] / wrong:.0%} of these get a "
-        "name, which nobody has judged.\n"
+        f"\nOf {total.total()} automatic edits, {total['no change']} still fulfil the requirements of the "
+        f"course. Of the other {wrong}, {wrong - total['missed']} fail, and {total['named'] / wrong:.0%} "
+        "of these get a diagnosis, which nobody has judged."
     )
-    yield "| exercise | edits | change nothing | fail | with a name |\n|---|---|---|---|---|"
-    for exercise, count in table.items():
+
+
+def details(hand, automatic):
+    """Tables by misconception and by exercise."""
+    yield "\n| misconception | solutions | fail | right diagnosis |\n|---|---|---|---|"
+    for kind, count in sorted(hand.items()):
+        yield f"| {kind} | {count['all']} | {count['failed']} | {count['named']} |"
+    yield "\n| exercise | edits | still right | fail | with a diagnosis |\n|---|---|---|---|---|"
+    for exercise, count in automatic.items():
         failed = count["named"] + count["unknown"]
         yield f"| {exercise} | {count.total()} | {count['no change']} | {failed} | {count['named']} |"
 
@@ -132,11 +133,12 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--write", metavar="FILE", help="write the tables between the marks in FILE")
+    parser.add_argument("--write", metavar="FILE", help="write the summary between the markers in FILE")
     target = parser.parse_args().write
     warnings.simplefilter("ignore")  # of the mutants' own arithmetic
-    text = "\n".join(lines())
-    print(text)
+    (hand, misnamed), automatic = by_kind(), by_exercise()
+    text = "\n".join(summary(hand, misnamed, automatic))
+    print(text, *details(hand, automatic), sep="\n")
     if target:
         page = Path(target).read_text(encoding="utf-8")
         before, after = page.split(START)[0], page.split(END)[1]

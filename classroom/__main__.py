@@ -7,14 +7,18 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from cs231n.common.terminal import report_missing_package
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit status."""
     parser = argparse.ArgumentParser(prog="python -m classroom", description=__doc__)
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    from classroom.grading import grade, similar
-    from classroom.releasing import release
-
+    try:
+        from classroom.grading import grade, similar
+        from classroom.releasing import release
+    except ModuleNotFoundError as missing:
+        return report_missing_package("classroom", missing)
     commands = {
         "release": (release, "make the learner's folder and zip from the solved kit"),
         "grade": (grade, "grade a folder of submissions"),

@@ -5,8 +5,12 @@ import importlib
 import os
 import sys
 
+from cs231n.common.files import REPOSITORY
+from cs231n.common.terminal import report_missing_package
+
 COMMANDS = {  # each is a module of cs231n.commands
     "start": "make the assignment in a folder of your own, set it up, open notebook 1",
+    "setup": "what setup.sh and setup.ps1 do: make .venv and install; then run, test or lab",
     "data": "fetch and verify CIFAR-10, and print where it came from",
     "run": "run the four notebooks and write them as pages under reports/",
     "web": "write the notebooks as a folder of pages whose cells run in the browser",
@@ -16,6 +20,7 @@ COMMANDS = {  # each is a module of cs231n.commands
     "search": "search over hyper-parameters, here or on a cluster",
     "submit": "check the exercises and pack them into one zip to hand in",
 }
+NEED_PROJECT = ("start", "setup", "run", "web", "submit")  # they work on the folder of the project
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -29,6 +34,13 @@ def main(argv: list[str] | None = None) -> int:
     }
     argv = sys.argv[1:] if argv is None else argv
     command = argv[0] if argv and argv[0] in COMMANDS else parser.parse_args(argv).command
+    if command in NEED_PROJECT and not (REPOSITORY / "setup.sh").is_file():
+        print(
+            f"{command}: needs the folder of the project, and this cs231n was installed without it; "
+            "try: the same command in a copy of the project",
+            file=sys.stderr,
+        )
+        return 1
     try:
         # One module alone: importing them all takes seconds, and some need packages that others do not.
         job = importlib.import_module(f"cs231n.commands.{command}")
@@ -39,15 +51,7 @@ def main(argv: list[str] | None = None) -> int:
         sys.stdout.flush()
         return status
     except ModuleNotFoundError as missing:
-        if not missing.name or missing.name.split(".")[0] == "cs231n":
-            raise
-        activate = (
-            r".venv\Scripts\activate (README.md says how to make .venv)"
-            if os.name == "nt"
-            else "source .venv/bin/activate (after ./setup.sh lab)"
-        )
-        print(f"{command}: no {missing.name} in this Python; try: {activate}", file=sys.stderr)
-        return 1
+        return report_missing_package(command, missing)
     except KeyboardInterrupt:  # also while the imports run, which takes seconds
         print(f"\n{command}: interrupted; try the same command again", file=sys.stderr)
         return 130

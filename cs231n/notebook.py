@@ -11,6 +11,7 @@ from cs231n.checking.hints import format_hint, wrap_hint
 from cs231n.checking.reloading import describe_failure, reload_edited, remember_loaded
 from cs231n.checking.verdict import PASSED, WRONG
 from cs231n.checks import check_exercises, show_verdict
+from cs231n.common.colab import settle
 from cs231n.common.terminal import in_notebook, text_width
 
 __all__ = ["NotPassed", "answer", "check", "hint"]
@@ -119,4 +120,5 @@ def _explain_missing(shell: Any, kind: type, error: BaseException, trace: Any, t
     shell.showtraceback((kind, error, trace))
 
 
+settle(sys.path)
 _watch_edits()

@@ -115,11 +115,13 @@ def draw_graph(
         )
     for (start, end), label in (labels or {}).items():
         (x0, y0), (x1, y1) = places[start], places[end]
-        at = (x0, (y0 + y1) / 2) if x0 == x1 else (x0 + 0.12, y0 + 0.53)  # a slanted arrow: where it starts
+        # Over the middle of a vertical arrow; to the right of a slanted one, above the box where it starts.
+        x, y, align = (x0, (y0 + y1) / 2, "center") if x0 == x1 else (x0 - 0.36, y0 + 0.55, "left")
         axes.text(
-            *at,
+            x,
+            y,
             label,
-            ha="center",
+            ha=align,
             va="center",
             fontsize=10,
             bbox={"boxstyle": "round,pad=0.2", "facecolor": "white", "edgecolor": "none"},
@@ -152,6 +154,7 @@ def style() -> None:
 def show(figure: Figure, alt: str) -> None:
     """Show a matplotlib figure once, on white, with a text for readers who cannot see it.
 
+    It has two pixels for each one that it takes on a page, so that it is sharp on any screen and on paper.
     In a notebook the text is stored with the picture; elsewhere the figure's window opens.
 
     Args:
@@ -169,13 +172,15 @@ def show(figure: Figure, alt: str) -> None:
     from PIL import Image
 
     full_color, png = io.BytesIO(), io.BytesIO()
-    figure.savefig(full_color, format="png", dpi=100, bbox_inches="tight", facecolor="white")
+    figure.savefig(full_color, format="png", dpi=200, bbox_inches="tight", facecolor="white")
     plt.close(figure)
     # 256 colours are enough for a chart, and make a stored notebook a third of the size.
     picture = Image.open(full_color).convert("RGB").quantize(256, dither=Image.Dither.NONE)
     picture.save(png, format="png", optimize=True)
+    width, height = (-(-pixels // 2) for pixels in picture.size)
     publish_display_data(
-        {"image/png": png.getvalue(), "text/plain": alt}, {"image/png": {"alt": alt, "alttext": alt}}
+        {"image/png": png.getvalue(), "text/plain": alt},
+        {"image/png": {"alt": alt, "alttext": alt, "width": width, "height": height}},
     )
 
 

@@ -114,9 +114,9 @@ class ClassMarking:
 
         Args:
             questions: the numbers of those in words.
-            environments: those of the workers; a result of another one is marked again.
+            environments: those of the workers; a result of another one is computed again.
             only: the students to mark (empty: everybody).
-            again: mark all again, also what has not changed.
+            again: grade again what is known.
             label: what messages call a submission in place of its name, or "".
         """
         exercises = self._options.exercises

@@ -190,13 +190,13 @@ def grade(
         executor: where submissions are marked.
         weakest_level: of the sandbox that will do.
         limits: of a student's code.
-        seed: of the hidden problems (default: that of an earlier run into out, or a new one).
+        seed: the seed of the hidden problems (default: that of an earlier run into out, or a new one).
         roster: a CSV of the class; its names, or ids, are then those of the reports.
         column: of a Canvas gradebook, the assignment that gets the marks.
         anonymous: take ids in place of names.
         due: when work is due, a time with its time zone (default: what the manifest says).
         only: the students to mark; all others stay as they are (default: everybody).
-        again: mark all again, also what has not changed.
+        again: grade again what was graded before.
 
     Returns:
         A row for each student who is or was marked.

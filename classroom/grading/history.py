@@ -21,7 +21,7 @@ class History:
 
     Args:
         out: the folder of the results; nothing is written yet.
-        seed: of the hidden problems (default: that of the last run into out, or a new one).
+        seed: the seed of the hidden problems (default: that of the last run into out, or a new one).
     """
 
     def __init__(self, out: Path, seed: int | None):

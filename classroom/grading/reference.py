@@ -85,11 +85,11 @@ class Trial(NamedTuple):
 def make_trials(title: str, seed: int) -> tuple[Trial, ...]:
     """The problems that an exercise is tried on: public ones, then hidden ones, then a large one.
 
-    Who knows one hidden problem finds no other by it: each has a seed of its own, a digest of the seed.
+    One hidden problem says nothing about another: each has its own seed, a digest of the seed.
 
     Args:
         title: of the exercise, a key of EXERCISES.
-        seed: of the hidden problems of the class.
+        seed: the seed of the hidden problems of the class.
     """
     exercise = EXERCISES[title]
     public = [(number, None, situation, None) for number, situation in list_public_problems(title)]

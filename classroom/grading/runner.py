@@ -206,7 +206,7 @@ class Runner:
         trial: Trial,
         result: ExerciseResult,
     ) -> bool:
-        """Note that a trial ended in an error; returns whether the others are to be tried."""
+        """Note that a trial ended in an error; returns whether to try the others."""
         if result.kind in ENDED:
             marks.add_end(trial, result)
             return False

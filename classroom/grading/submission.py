@@ -115,7 +115,7 @@ def student_of(path: Path) -> str | None:
 
 
 def open_hand_in(path: str | os.PathLike, exercises: Sequence[Exercise], label: str = "") -> HandIn:
-    """Open what a student handed in; its file is to be closed.
+    """Open a submission; the caller closes its file.
 
     Args:
         path: of the archive or folder.
@@ -172,7 +172,7 @@ def _open_regular(path: Path, flags: int = 0) -> IO[bytes]:
 
 
 def _pack(path: Path, packed: IO[bytes], exercises: Sequence[Exercise]) -> str | None:
-    """Pack a folder into a tar; or return the path of the one archive in it that is to be read instead."""
+    """Pack a folder into a tar; or return the path of the one archive in it, if that is read instead."""
     found = _list_folder(path)
     names = submitted_files(exercises)
     archive = reader.lone_archive(found, names)

@@ -13,18 +13,22 @@ An attribute of a variable counts as its name, cache.x_hat as x_hat. Of a model 
 whole formula of two operations or more may be handed out, and no sentence of six words or more; with another
 sign it is a wrong answer, and may.
 
-Text that is no program is searched for lines of code: comments, strings, stored outputs. What the manifest
-lists under "given" is no leak: code that a docstring or a notebook shows on purpose. The search misses
-pictures, and code that does the same in another way, as kernels.py does entry by entry: release.py withholds
-such files by name.
+Text that is no program is searched for lines of code: comments, strings, stored outputs, pages. What the
+manifest lists under "given" is no leak: code that a docstring or a notebook shows on purpose. Bytecode of the
+kit is not read: it must be that of the source beside it, which is searched. The search misses pictures, and
+code that does the same in another way, as kernels.py does entry by entry: release.py withholds such files by
+name.
 """
 
+import _imp
 import ast
 import contextlib
+import gzip
 import html
 import io
 import json
 import re
+import warnings
 import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -237,11 +241,29 @@ def _words(text: str) -> list[str]:
 
 def find_leaks(files: Mapping[str, bytes], fragments: Fragments) -> list[Leak]:
     """Every place in files {path: content} where one of the fragments stands, the largest of each line."""
-    return [leak for path in sorted(files) for leak in _search_file(path, files[path], fragments)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of text that looks like a program
+        leaks = [leak for path in sorted(files) for leak in _search_file(path, files[path], fragments)]
+    return leaks + [
+        Leak(path, "bytecode", path.rpartition("/")[2], "a source that was not searched")
+        for path in sorted(files)
+        if re.search(r"(^|/)(cs231n|classroom)/.*\.pyc$", path) and not _source_is_searched(path, files)
+    ]
+
+
+def _source_is_searched(path: str, files: Mapping[str, bytes]) -> bool:
+    """Whether bytecode, of any Python, has in its header the hash of the source beside it."""
+    source = files.get(re.sub(r"__pycache__/([^/]+)\.[^/.]+\.pyc$", r"\1.py", path))
+    magic, flags, digest = (files[path][start:end] for start, end in [(0, 4), (4, 8), (8, 16)])
+    if source is None or not int.from_bytes(flags, "little") & 1:  # by time, not by hash
+        return False
+    return _imp.source_hash(int.from_bytes(magic, "little"), source) == digest
 
 
 def _search_file(path: str, content: bytes, fragments: Fragments) -> list[Leak]:
-    if path.endswith(".zip"):
+    if content.startswith(b"\x1f\x8b"):
+        return _search_file(path.removesuffix(".packed"), gzip.decompress(content), fragments)
+    if content.startswith(b"PK\3\4"):
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = {f"{path}/{name}": archive.read(name) for name in archive.namelist()}
         return find_leaks(members, fragments)
@@ -250,6 +272,8 @@ def _search_file(path: str, content: bytes, fragments: Fragments) -> list[Leak]:
     text = content.decode("utf-8", errors="replace")
     if path.endswith(".ipynb"):
         leaks = _search_notebook(path, json.loads(text), fragments)
+    elif path.endswith(".json"):
+        leaks = _search_json(path, json.loads(text), fragments)
     elif path.endswith(".py"):
         leaks = _search_code(path, "", text, fragments)
     else:
@@ -262,8 +286,10 @@ def _search_sentences(path: str, text: str, fragments: Fragments) -> Iterator[Le
     if path.endswith(".ipynb"):
         cells = ["\n".join(_strings(cell)) for cell in json.loads(text)["cells"]]
         places = {f"cell {number}": cell for number, cell in enumerate(cells, start=1)}
+    elif path.endswith(".json"):
+        places = {"its text": "\n".join(_strings(json.loads(text)))}
     else:
-        places = {"its text": text}
+        places = {"its text": _without_tags(text)}
     sentences = [(sentence, owner) for (kind, sentence), owner in fragments.items() if kind == "words"]
     for place, content in places.items() if sentences else ():
         words = f" {' '.join(_words(content))} "
@@ -281,6 +307,13 @@ def _search_notebook(path: str, notebook: dict[str, Any], fragments: Fragments) 
             yield from _search_prose(path, f"cell {number}, stored beside its source, ", text, fragments)
     for text in _strings(notebook["metadata"]):
         yield from _search_prose(path, "metadata, ", text, fragments)
+
+
+def _search_json(path: str, value: Any, fragments: Fragments) -> Iterator[Leak]:
+    """Each text in it, as code if it is some; in an object the place is named by its key."""
+    for name, part in value.items() if isinstance(value, dict) else [("", value)]:
+        for text in _strings(part):
+            yield from _search_code(path, f"{name}, " if name else "", text, fragments)
 
 
 def _strings(value: Any) -> Iterator[str]:
@@ -321,16 +354,19 @@ def _search_tree(
 
 
 # What may stand before code in prose: quotes, prompts, list marks, comment marks, the signs of a patch.
-MARKS = re.compile(r"^(?:\s|>>>|\.\.\.|[>|#*+-](?=\s|$)|[+-](?=\w)|#|In \[\d*\]:|\d+[.)|:]\s|-+>\s*\d+)*")
-TRAIL = re.compile(r"[\s.,;:|]+$")
+MARKS = re.compile(
+    r"^(?:\s|>>>|\.\.\.|[>|#*+-](?=\s|$)|[+-](?=\w)|#|//|/\*|<!--|In \[\d*\]:|\d+[.)|:]\s|-+>\s*\d+)*"
+)
+TRAIL = re.compile(r"(?:[\s.,;:|]|\*/|-->)+$")
 
 
 def _search_prose(path: str, where: str, text: str, fragments: Fragments, first: int = 1) -> Iterator[Leak]:
     """Code in text that is no program: a line, lines that a bracket joins, what stands between backticks."""
     if len(text) > 4000 and not re.search(r"\s", text[:4000]):  # the base64 of a picture
         return
-    plain = html.unescape(re.sub(r"\x1b\[[0-9;]*m|</?[a-zA-Z][^<>]*>", "", text)) + "\n"
-    raw = plain.splitlines()
+    if path.endswith(".js"):  # it computes entry by entry, of a batch whose size it may know
+        text = re.sub(r"(?<=/ )\d+\b", "N", re.sub(r"(?<=\w)\[\w+\]", "", text))
+    raw = _without_tags(text).splitlines() or [""]
     if len(raw) == 1 and re.match(r"[+-]\w", raw[0]):  # a sign, for a patch has more lines
         clean = [TRAIL.sub("", raw[0])]
     else:
@@ -342,7 +378,8 @@ def _search_prose(path: str, where: str, text: str, fragments: Fragments, first:
         for line in joined:
             candidates |= {
                 line,
-                *line.split(";"),
+                *re.split(";|//", line),
+                *map(_without_closers, line.split("=>")[1:]),
                 *re.findall(r"`([^`]+)`", line),
                 *re.findall(r"  +(\S.*?)(?=  |$)", line),
             }
@@ -353,6 +390,12 @@ def _search_prose(path: str, where: str, text: str, fragments: Fragments, first:
                     yield from _search_line(path, place, code.strip(" \t\"'"), fragments)
 
 
+def _without_tags(text: str) -> str:
+    """Text without colours and HTML; what was code in a sentence stands between two spaces, as in a table."""
+    text = re.sub(r"</?code\b[^<>]*>", "  ", text)
+    return html.unescape(re.sub(r"\x1b\[[0-9;]*m|</?[a-zA-Z][^<>]*>", "", text))
+
+
 def _join_brackets(lines: Iterable[str]) -> str:
     text = ""
     for line in lines:
@@ -360,6 +403,14 @@ def _join_brackets(lines: Iterable[str]) -> str:
         if sum(map(text.count, "([{")) <= sum(map(text.count, ")]}")):
             break
     return text.strip()
+
+
+def _without_closers(code: str) -> str:
+    """Without the brackets at its end that close what stands before it."""
+    code = TRAIL.sub("", code)
+    while code.endswith(")") and code.count(")") > code.count("("):
+        code = TRAIL.sub("", code[:-1])
+    return code
 
 
 def _search_line(path: str, place: str, code: str, fragments: Fragments) -> Iterator[Leak]:

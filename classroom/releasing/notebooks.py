@@ -18,7 +18,15 @@ from classroom.releasing.blanks import Function, body_of, replace_bodies
 from classroom.releasing.cards import CARD, card, card_of_written, check_line, title_of_card
 from cs231n.common.words import ANSWER, PLACE_FOR_WORDS, question_of
 
-__all__ = ["ModelAnswer", "blank_notebook", "cards_in", "is_open", "model_answers", "without_magics"]
+__all__ = [
+    "ModelAnswer",
+    "blank_notebook",
+    "cards_in",
+    "is_open",
+    "model_answers",
+    "open_in_colab",
+    "without_magics",
+]
 
 WORKSHEET = "worksheet"
 OPEN_TAGS = (ANSWER, WORKSHEET)
@@ -73,6 +81,49 @@ def blank_notebook(name: str, text: str, exercises: Sequence[Exercise]) -> str:
         cell["metadata"] = {"tags": tags} if tags else {}  # a folded answer opens
         cell["source"] = source.splitlines(keepends=True)
     return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
+
+
+def open_in_colab(name: str, text: str, url: str) -> str:
+    """A notebook with a link that opens it in Colab, and with first and last cells for there.
+
+    Args:
+        name: its path in the repository.
+        text: of the notebook, JSON.
+        url: of the repository at GitHub.
+
+    Raises:
+        ManifestError: it is no such address, or the first cell is not as it should be.
+    """
+    match = re.fullmatch(r"https://github\.com/([\w-]+/([\w.-]+?))(?:\.git)?/?", url)
+    if not match:
+        raise ManifestError(f"--url {url} is no repository at GitHub; try https://github.com/OWNER/REPO")
+    notebook = json.loads(text)
+    link = f"\n[Open in Colab](https://colab.research.google.com/github/{match[1]}/blob/main/{name})\n"
+    notebook["cells"][0]["source"][1:1] = link.splitlines(keepends=True)
+    first = next(cell for cell in notebook["cells"] if cell["cell_type"] == "code")
+    source = "".join(first["source"])
+    for old, new in _FIRST_CELL.items():
+        if source.count(old) != 1:
+            raise ManifestError(f"{name}: its first code cell has not {old!r} once")
+        source = source.replace(old, new.format(*match.groups()))
+    first["source"] = source.splitlines(keepends=True)
+    for number, line in enumerate(_LAST_CELLS):
+        cell = {"id": f"last-{number}", "cell_type": "code", "metadata": {}, "source": [line]}
+        notebook["cells"].append({**cell, "outputs": [], "execution_count": None})
+    return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
+
+
+_FIRST_CELL = {
+    "import sys\n": "import os\nimport sys\n",
+    "kits = ": """if Path("/content").is_dir():  # on Colab, for a Drive that has no such folder yet
+    os.system("git clone -q --depth 1 https://github.com/{0} /content/{1}")
+kits = """,
+    "kits)]": 'kits), "/content/{1}"]',
+}
+_LAST_CELLS = (
+    "check()  # all exercises, and your points",
+    '!cd "{sys.path[0]}" && python -m cs231n submit  # writes submission.zip there, to hand in',
+)
 
 
 def cards_in(text: str) -> list[str]:
@@ -131,7 +182,7 @@ def _require_card(
     """The title of a card.
 
     Raises:
-        ManifestError: it is no card, or no check stands below it.
+        ManifestError: it is not a card, or has no check below it.
     """
     title = title_of_card(cell) or ""
     if title not in by_title and title not in [exercise.title for exercise in load_exercises()]:

@@ -1,12 +1,16 @@
-"""What other graders need to run this assignment; docs/platforms.md says how each is used.
+"""What other graders need to run this assignment (docs/platforms.md), and its site (docs/classroom.md).
 
 Each of the functions *_files takes the exercises, the learner's edition {path: content}, the name of its
 folder and the kit's folder, and returns {path: content} of what that platform needs.
 """
 
 import json
+import os
 import re
 import secrets
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,10 +18,14 @@ from typing import Any, NamedTuple
 from classroom.manifest import Exercise, ManifestError, files_of
 from cs231n.common.files import REPOSITORY, zip_of
 
-__all__ = ["EXECUTABLE", "PLATFORMS", "Platform"]
+__all__ = ["EXECUTABLE", "PLATFORMS", "Platform", "PlatformError"]
 
 EXECUTABLE = ("setup.sh", "run_autograder")
 Files = dict[str, bytes]
+
+
+class PlatformError(Exception):
+    """What a platform needs cannot be made."""
 
 
 def github_files(
@@ -166,6 +174,27 @@ def _cell(kind: str, grade_id: str, source: str, points: float | None = None) ->
     return cell | ({"outputs": [], "execution_count": None} if kind == "code" else {})
 
 
+def web_files(
+    exercises: Sequence[Exercise], files: Mapping[str, bytes], name: str, root: Path = REPOSITORY
+) -> Files:
+    """The learner's site: what `python -m cs231n web` writes in the learner's folder.
+
+    Raises:
+        PlatformError: the command fails; it has printed why.
+    """
+    with tempfile.TemporaryDirectory() as temporary:
+        kit, site = Path(temporary, "kit"), Path(temporary, "site")
+        for path, content in files.items():
+            (kit / path).parent.mkdir(parents=True, exist_ok=True)
+            (kit / path).write_bytes(content)
+        env = {key: value for key, value in os.environ.items() if key != "PYTHONSAFEPATH"}
+        command = [sys.executable, "-m", "cs231n", "web", str(site)]
+        if subprocess.run(command, cwd=kit, env=env, stdout=subprocess.DEVNULL).returncode:
+            raise PlatformError("the site cannot be made, for the reason above; nothing was written")
+        paths = [path for path in site.rglob("*") if path.is_file()]
+        return {path.relative_to(site).as_posix(): path.read_bytes() for path in paths}
+
+
 class Platform(NamedTuple):
     """What a release makes for a platform, and where it puts that."""
 
@@ -178,4 +207,5 @@ PLATFORMS = {
     "github": Platform(github_files, "inside"),
     "gradescope": Platform(gradescope_files, "zip"),
     "nbgrader": Platform(nbgrader_files, "folder"),
+    "web": Platform(web_files, "folder"),
 }

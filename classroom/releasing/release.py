@@ -22,8 +22,8 @@ from classroom.manifest import (
 from classroom.releasing.blanks import blank_functions
 from classroom.releasing.cards import refuse_missing_cards
 from classroom.releasing.leaks import Fragments, answer_fragments, find_leaks, solution_fragments
-from classroom.releasing.notebooks import ModelAnswer, blank_notebook, cards_in, model_answers
-from classroom.releasing.platforms import EXECUTABLE, PLATFORMS
+from classroom.releasing.notebooks import ModelAnswer, blank_notebook, cards_in, model_answers, open_in_colab
+from classroom.releasing.platforms import EXECUTABLE, PLATFORMS, PlatformError
 from cs231n.common.files import REPOSITORY, zip_of
 
 __all__ = ["LeakError", "add_arguments", "learner_edition", "main", "refuse_leaks", "release"]
@@ -32,13 +32,16 @@ __all__ = ["LeakError", "add_arguments", "learner_edition", "main", "refuse_leak
 SHIPPED = (
     "cs231n/**/*.py",
     "cs231n/**/*.json",
+    "cs231n/pages/static/*",
     "cs231n/pages/templates/*",
+    "cs231n/pages/static/*",
     "cs231n/web/compile.mjs",
     "cs231n/web/static/*",
     "notebooks/*.ipynb",
     "datasets/README.md",
     "docs/assistants.md",
     "setup.sh",
+    "setup.ps1",
     "requirements.txt",
     "requirements.lock",
     "pyproject.toml",
@@ -153,6 +156,7 @@ def release(
     replace: bool = False,
     root: Path = REPOSITORY,
     declaration: str = "",
+    url: str = "",
 ) -> dict[Path, Target]:
     """Write the learner's folder, a zip next to it, and what a platform needs.
 
@@ -163,6 +167,7 @@ def release(
         replace: put the release in the place of an old one.
         root: the folder of the solved kit.
         declaration: of the manifest.
+        url: https://github.com/OWNER/REPO where the edition will be; its notebooks then open in Colab.
 
     Returns:
         {path: what was written there}.
@@ -170,6 +175,7 @@ def release(
     Raises:
         ManifestError: the manifest does not fit the kit.
         LeakError: something of a solution would be handed out; nothing is written.
+        PlatformError: what the platform needs cannot be made; nothing is written.
         FileExistsError: something is there already; with replace, if that would lose a file that the
             new release does not have.
     """
@@ -182,11 +188,15 @@ def release(
     if not replace:
         _refuse_overwriting(paths)
     files, fragments = learner_edition(exercises, root, declaration)
+    refuse_leaks(files, fragments)
     if platform:
         more = PLATFORMS[platform].make_files(exercises, files, out.name, root)
+        if place != "zip":  # an autograder holds the solutions
+            refuse_leaks(more, fragments)
     if place == "inside":
         files |= more
-    refuse_leaks(files | more if place == "folder" else files, fragments)
+    for name in [name for name in files if url and name.endswith(".ipynb")]:
+        files[name] = open_in_colab(name, files[name].decode(), url).encode()
     contents: list[Target] = [
         files,
         _zip_folder(files, out.name),
@@ -256,7 +266,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--for",
         dest="platform",
         choices=sorted(PLATFORMS),
-        help="also make what this platform needs: see docs/platforms.md",
+        help="also make what this platform needs (docs/platforms.md), or a site (web, docs/classroom.md)",
+    )
+    parser.add_argument(
+        "--url",
+        default="",
+        help="where you will publish the folder, https://github.com/OWNER/REPO: its notebooks open in Colab",
     )
     parser.add_argument("--replace", action="store_true", help="put the release in the place of an old one")
 
@@ -267,9 +282,14 @@ def main(arguments: argparse.Namespace) -> int:
         manifest = load_manifest(arguments.manifest)
         exercises, declaration = manifest.exercises, manifest.declaration
         targets = release(
-            exercises, arguments.out, arguments.platform, arguments.replace, declaration=declaration
+            exercises,
+            arguments.out,
+            arguments.platform,
+            arguments.replace,
+            declaration=declaration,
+            url=arguments.url,
         )
-    except (ManifestError, LeakError, OSError) as error:
+    except (ManifestError, LeakError, PlatformError, OSError) as error:
         print(f"release: {error}", file=sys.stderr)
         return 1
     points = sum(exercise.points for exercise in exercises)

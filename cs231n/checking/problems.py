@@ -48,7 +48,7 @@ def make_problem(
 
     Args:
         name: of an exercise.
-        seed: of the random numbers, not negative; as wide as you like.
+        seed: the seed of the random numbers, not negative and of any size.
         shape: (N, D), default (7, 5): D features or classes, N > 2 rows. All other sizes follow. Keep N and
             D apart, so that a swapped axis does not fit.
         situation: one of the exercise's, or "" for the main one.

@@ -10,7 +10,7 @@ from cs231n.common.files import REPOSITORY
 __all__ = ["Sections", "add_section", "link_sections", "read_sections"]
 
 EQUATIONS = re.compile(r"notebook (\d), equation ((?:\(\d+\)(?:, )?)+)")
-SECTION = re.compile(r"notebook (\d), sections? (\d+)")
+SECTION = re.compile(r"(notebook (\d), sections? (\d+))((?:, equations? (?:\(\d+\)(?:, )?)+)?)")
 
 
 class Sections(NamedTuple):
@@ -42,7 +42,7 @@ def read_sections(notebook: str) -> Sections | None:
 def add_section(source: str) -> str:
     """ "notebook 2, equation (13), (16)" with the section that holds the last of the equations.
 
-    An equation has no link of its own, its section has. Other text is returned as it is.
+    Other text is returned as it is.
     """
     match = EQUATIONS.search(source)
     sections = read_sections(match[1]) if match else None
@@ -57,15 +57,28 @@ def add_section(source: str) -> str:
 
 
 def link_sections(text: str) -> str:
-    """Text as HTML, with a link where it names a section of a notebook in the folder of the reader's."""
+    """Text as HTML, with a link where it names a section of a notebook, or an equation in that section.
+
+    JupyterLab has no ids for equations. There the link of equation 16, of the class eq-16, leads to its
+    section; in the pages it leads to the equation.
+    """
 
     def link(match: re.Match[str]) -> str:
-        sections = read_sections(match[1])
-        heading = sections.headings.get(match[2]) if sections else None
-        if sections is None or heading is None:
+        place, notebook, number, equations = match.groups()
+        sections = read_sections(notebook)
+        if sections is None or number not in sections.headings:
             return match[0]
-        # JupyterLab's anchor of a heading: its text, with dashes for spaces.
-        target = html.escape(f"{sections.file}#{heading.replace(' ', '-')}")
-        return f'<a href="{target}">{match[0]}</a>'
+
+        def address(section: str) -> str:
+            # JupyterLab's anchor of a heading: its text, with dashes for spaces.
+            return html.escape(f"{sections.file}#{sections.headings[section].replace(' ', '-')}")
+
+        def link_equation(equation: re.Match[str]) -> str:
+            section = sections.of_equations.get(equation[1])
+            if not section:
+                return equation[0]
+            return f'<a class="eq-{equation[1]}" href="{address(section)}">{equation[0]}</a>'
+
+        return f'<a href="{address(number)}">{place}</a>' + re.sub(r"\((\d+)\)", link_equation, equations)
 
     return SECTION.sub(link, html.escape(text))

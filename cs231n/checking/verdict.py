@@ -128,7 +128,7 @@ def _try_problems(exercise: Exercise, module: Namespace) -> Verdict:
 def _try_problem(
     exercise: Exercise, module: Namespace, inputs: Inputs, situation: str, notes: dict[str, str]
 ) -> Verdict | None:
-    """The verdict on one problem if something is wrong; else None, and what is to be noted is in `notes`."""
+    """The verdict on one problem if something is wrong; else None, and `notes` has the notes."""
     name, outputs, diagnosis = exercise.name, Arrays(), None
     try:
         with forbid_other_backwards(name, module):

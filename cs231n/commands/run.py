@@ -13,7 +13,11 @@ from cs231n.pages.results import collect, is_synthetic, print_table, table_rows
 __all__ = ["main"]
 
 
-def main(notebooks: Path = REPOSITORY / "notebooks", reports: Path = REPOSITORY / "reports") -> int:
+def main(
+    notebooks: Path = REPOSITORY / "notebooks",
+    reports: Path = REPOSITORY / "reports",
+    docs: Path = REPOSITORY / "docs",
+) -> int:
     """Returns the exit status: 0 if every cell ran, 1 if not, 130 after Ctrl-C."""
     started = time.monotonic()
     paths = sorted(notebooks.glob("[0-9]*.ipynb"))
@@ -30,6 +34,7 @@ def main(notebooks: Path = REPOSITORY / "notebooks", reports: Path = REPOSITORY 
     print(f"Executing {len(paths)} notebooks; those that train nets take minutes.")
     outcomes: list[Outcome] = []
     cards: list[render.Card] = []
+    site = render.Site(reports, paths, docs)
     for path in paths:
         try:
             outcome = execute(path)
@@ -38,13 +43,14 @@ def main(notebooks: Path = REPOSITORY / "notebooks", reports: Path = REPOSITORY 
             print(f"\nrun: interrupted in {path.name}; {pages}", file=sys.stderr)
             return 130
         outcomes.append(outcome)
-        cards.append(render.write_page(outcome, reports))
+        cards.append(site.write_notebook(outcome))
         verdict = "FAILED" if outcome.error else "ok"
         print(f"  {path.stem:<28}{format_duration(outcome.seconds):>12}   {verdict}", flush=True)
 
     results = collect(outcome.notebook for outcome in outcomes)
     rows = table_rows(results, time.monotonic() - started)
-    render.write_index(cards, rows, is_synthetic(results), reports)
+    site.write_docs()
+    site.write_index(cards, rows, is_synthetic(results))
     print_table(rows, is_synthetic(results))
     print(f"\nThe pages: {reports / 'index.html'}")
     failures = [outcome for outcome in outcomes if outcome.error]

@@ -5,7 +5,16 @@ import shutil
 import sys
 from typing import IO
 
-__all__ = ["Progress", "format_duration", "in_notebook", "is_watched", "log", "text_width", "use_color"]
+__all__ = [
+    "Progress",
+    "format_duration",
+    "in_notebook",
+    "is_watched",
+    "log",
+    "report_missing_package",
+    "text_width",
+    "use_color",
+]
 
 
 def in_notebook() -> bool:
@@ -33,6 +42,24 @@ def text_width() -> int:
 def log(line: str) -> None:
     """Print a line to standard error at once."""
     print(line, file=sys.stderr, flush=True)
+
+
+def report_missing_package(command: str, error: ModuleNotFoundError) -> int:
+    """Say on one line that this Python lacks a package, and what to try.
+
+    Returns:
+        The exit status, 1.
+
+    Raises:
+        ModuleNotFoundError: a module of the kit itself is missing.
+    """
+    if not error.name or error.name.split(".")[0] in ("cs231n", "classroom"):
+        raise error
+    activate = "source .venv/bin/activate (after ./setup.sh lab)"
+    if os.name == "nt":
+        activate = r".venv\Scripts\activate (after .\setup.ps1 lab)"
+    log(f"{command}: no {error.name} in this Python; try: {activate}")
+    return 1
 
 
 def format_duration(seconds: float) -> str:

@@ -17,6 +17,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -119,9 +120,11 @@ def locate(
         limits: when to give up on a server.
 
     Raises:
-        DataError: CS231N_CIFAR10 is set and cannot be used.
+        DataError: CS231N_CIFAR10 is set and cannot be used; or this is a page in a browser.
         CacheError: the cache cannot be written.
     """
+    if sys.platform == "emscripten":
+        raise DataError("CIFAR-10 is not in this page; try: python -m cs231n start, at home")
     variable = os.environ.get(VARIABLE, "").strip()
     location: str | Path | None = parse_location(variable) if variable else datasets
     if isinstance(location, Path):

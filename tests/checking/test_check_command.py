@@ -126,7 +126,9 @@ def test_in_an_equations_place_stands_the_section_that_holds_it():
     assert re.fullmatch(r"notebook 2, section \d+, equations \(13\), \(16\)", place)
     linked = sections.link_sections(f"Read {place}.")
     assert re.search(
-        r'<a href="2_batchnorm_gradient\.ipynb#\d+\.-[^" ]+">notebook 2, section \d+</a>', linked
+        r'<a href="2_batchnorm_gradient\.ipynb#\d+\.-[^" ]+">notebook 2, section \d+</a>, equations '
+        r'<a class="eq-13" href="2_[^" ]+">\(13\)</a>, <a class="eq-16" href="2_[^" ]+">\(16\)</a>\.$',
+        linked,
     )
 
 

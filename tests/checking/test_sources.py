@@ -14,7 +14,7 @@ MODULES = {exercise.module for exercise in EXERCISES.values()}
 SOURCES = sorted({row.source for name in EXERCISES for row in answers.for_(name).misconceptions} - {""})
 TITLES = {
     "notebook 1, section 1": "chain rule",
-    "notebook 1, section 9": "layers of your own",
+    "notebook 1, section 9": "your own layers",
     "notebook 2, section 8": "layer normalization",
     "notebook 3, section 5": "dropout",
 }

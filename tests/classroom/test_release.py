@@ -51,7 +51,12 @@ def test_a_learner_gets_the_kit_and_nothing_of_the_instructor(built):
     changed = {*SOLVED, *release.REPLACED_FILES, "cs231n/exercises.json"}
     assert files.keys() >= changed | {"cs231n/checks.py", "notebooks/2_batchnorm_gradient.ipynb"}
     top = ".gitignore LICENSE README.md cs231n datasets docs notebooks pyproject.toml requirements.lock"
-    assert {name.split("/")[0] for name in files} == {*top.split(), "requirements.txt", "setup.sh"}
+    assert {name.split("/")[0] for name in files} == {
+        *top.split(),
+        "requirements.txt",
+        "setup.ps1",
+        "setup.sh",
+    }
     assert "cs231n/kernels.py" not in files and not any(name.endswith((".pyc", "~")) for name in files)
     assert os.access(built / "setup.sh", os.X_OK)
     package = [path.relative_to(ROOT) for path in (ROOT / "cs231n").rglob("*") if path.is_file()]

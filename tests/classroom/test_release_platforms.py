@@ -10,7 +10,7 @@ import zipfile
 
 import pytest
 
-from tests.support.releases import SHORT, command, remembered, solve, write_manifest  # noqa: F401
+from tests.support.releases import SHORT, command, remembered, solve  # noqa: F401
 
 LAYERS = "cs231n/layers.py"
 
@@ -81,7 +81,9 @@ def test_classroom_50_gets_an_autograder_whose_checks_a_learner_cannot_edit(tmp_
 
 
 def test_classroom_50_counts_whole_points(tmp_path, capsys):
-    manifest = write_manifest(tmp_path, 1, points=2.5)
+    first, *rest = json.loads(SHORT.read_text())
+    manifest = tmp_path / "mine.json"
+    manifest.write_text(json.dumps([first | {"points": 2.5}, *rest]))
     assert command(tmp_path / "learner", "--for", "classroom50", "--manifest", manifest) == 1
     assert "has 2.5 points, and Classroom 50 counts whole ones" in capsys.readouterr().err
 

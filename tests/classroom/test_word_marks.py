@@ -3,7 +3,6 @@
 import csv
 import json
 import re
-import shutil
 
 import pytest
 
@@ -15,6 +14,7 @@ from classroom.grading.word_marks import WordMark, answer_digest, read_marks
 from classroom.grading.words import QuestionInWords, StudentWords
 from cs231n.checking.submission import NOTEBOOKS
 from tests.classroom.test_grade_words import answer, notebook
+from tests.support.browser import start_chromium
 from tests.support.grading import EXERCISES, solved, zipped
 
 POINTS = {"2.1": 5, "2.3": 2.5}
@@ -184,25 +184,13 @@ def test_what_cannot_be_merged_stops_the_class_before(tmp_path, course, capsys, 
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["marks.csv"]
 
 
-BROWSER = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
 STRANGE = 'x"><script>alert(1)</script>, "y"'
 
 
 @pytest.fixture
 def open_page(tmp_path):
     """A function that opens answers.html from the disk, offline, in a browser that remembers."""
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="needs playwright: pip install '.[browser]'"
-    )
-    if BROWSER is None:
-        pytest.skip("needs chromium on the PATH: apt install chromium")
-    with playwright.sync_playwright() as p:
-        context = p.chromium.launch_persistent_context(
-            tmp_path / "profile",
-            executable_path=BROWSER,
-            args=["--no-sandbox", "--disable-gpu"],
-            offline=True,
-        )
+    with start_chromium("launch_persistent_context", tmp_path / "profile", offline=True) as context:
 
         def opened():
             page = context.new_page()
@@ -210,7 +198,6 @@ def open_page(tmp_path):
             return page
 
         yield opened
-        context.close()
 
 
 def test_marks_are_typed_kept_and_saved_in_a_browser(tmp_path, open_page):

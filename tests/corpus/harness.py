@@ -204,15 +204,14 @@ def _checked(exercise: str, kit: SimpleNamespace, sources: Sources) -> Verdict |
         return error
 
 
-# What may become of a verdict, in the order of the table.
-PASSED, NAMED, POINTED = "passed, and right", "wrong, named rightly", "the right other function named first"
-LENIENT = "a net passed over a wrong layer"
-UNNAMED, MISNAMED = "wrong, not named", "wrong, misnamed"
-ALARM, UNPOINTED = (
-    "false alarm: failed, though right",
-    "false alarm: the fault is elsewhere, which is not named",
-)
-CRASHED, MISS = "the diagnosis crashed", "miss: wrong, and passed"
+# The kinds of verdicts, in the order of the table.
+PASSED, NAMED = "right, and passes", "wrong, and the diagnosis is right"
+POINTED = "wrong because of another function, which is named first"
+LENIENT = "a net that is right, but uses a wrong layer, passes"
+UNNAMED, MISNAMED = "wrong, without a diagnosis", "wrong, and the diagnosis is wrong"
+ALARM = "false alarm: right, but fails"
+UNPOINTED = "false alarm: another function is wrong, but is not named"
+CRASHED, MISS = "the diagnosis raised an error", "miss: wrong, but passes"
 OUTCOMES = (PASSED, NAMED, POINTED, LENIENT, UNNAMED, MISNAMED, ALARM, UNPOINTED, CRASHED, MISS)
 
 

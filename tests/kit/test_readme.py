@@ -14,15 +14,14 @@ from tests.support.python import run_python
 
 LEARNER = (ROOT / "classroom" / "releasing" / "learner_readme.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("program", ["python -m cs231n", "python -m classroom", "./setup.sh"])
 def test_its_commands_exist(program):
-    if program == "./setup.sh":  # whose help is tested in test_setup.py
-        offered = (ROOT / "setup.sh").read_text(encoding="utf-8")
-    else:
-        offered = run_python([*program.split()[1:], "--help"], cwd=ROOT).stdout
-    for command in re.findall(rf"{re.escape(program)} (\w+)", README + LEARNER):
+    arguments = [*program.split()[1:], "--help"] if "python" in program else ["-m", "cs231n", "setup", "help"]
+    offered = run_python(arguments, cwd=ROOT).stdout
+    for command in re.findall(rf"{re.escape(program)} (\w+)", README + COMMANDS + LEARNER):
         assert re.search(rf"^ +{command} ", offered, re.M), command
 
 
@@ -37,17 +36,24 @@ def test_both_readmes_know_the_exercises():
 
 
 def test_its_files_exist():
-    for name in re.findall(r"`([\w/.]+/[\w.]*|\w+\.(?:py|md|txt|lock|sh))`|\]\(([\w/.]+)\)", README):
+    for name in re.findall(
+        r"`([\w/.]+/[\w.]*|\w+\.(?:py|md|txt|lock|sh))`|\]\(([\w/.]+)\)|src=\"([\w/.]+)\"", README
+    ):
         assert (ROOT / "".join(name)).exists(), name
 
 
 def test_its_equation_is_the_one_of_notebook_2_and_no_code_shows_it():
     """Who starts from the README is to write that line: exercise 8."""
     first = nbformat.read(ROOT / "notebooks" / "2_batchnorm_gradient.ipynb", 4).cells[0].source
-    (equation,), (derived,) = (re.findall(r"\$\$(dx .+)\$\$", text) for text in (README, first))
-    assert re.sub(r"\\[;,]|\s", "", equation) == re.sub(r"\\[;,]|\s", "", derived)
+    drawn = (ROOT / "docs" / "pictures.py").read_text(encoding="utf-8")
+    (equation,), (derived,) = re.findall(r"\$(dx .+)\$\"", drawn), re.findall(r"\$\$(dx .+)\$\$", first)
+    assert _plain(equation) == _plain(derived)
     _, fragments = learner_edition(load_exercises())
     assert not find_leaks({"README.md": README.encode()}, fragments)
+
+
+def _plain(latex):
+    return re.sub(r"\\[;,]|[\s{}]", "", latex).replace("dfrac", "frac")
 
 
 def test_its_picture_is_the_one_in_notebook_2():
@@ -56,3 +62,13 @@ def test_its_picture_is_the_one_in_notebook_2():
     assert (ROOT / "docs" / "graph.png").read_bytes() in [
         base64.b64decode(d.get("image/png", "")) for d in data
     ]
+
+
+def test_changelog_citation_and_package_have_one_version():
+    patterns = {
+        "CHANGELOG.md": r"^## ([\d.]+)$",
+        "CITATION.cff": r"^version: (.+)$",
+        "pyproject.toml": r'^version = "(.+)"$',
+    }
+    versions = {re.search(p, (ROOT / name).read_text("utf-8"), re.M)[1] for name, p in patterns.items()}
+    assert len(versions) == 1, versions

@@ -1,4 +1,4 @@
-"""What requirements.txt, the extras and the two locks declare; setup.sh installs the first lock."""
+"""What requirements.txt, the extras and the two locks declare, and that every kind of machine installs it."""
 
 import ast
 import json
@@ -8,10 +8,12 @@ from collections import defaultdict
 from importlib.metadata import packages_distributions
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from cs231n.commands.setup import PYTHONS
 from tests.support import ROOT
 
 TEXT = (ROOT / "requirements.txt").read_text(encoding="utf-8")
@@ -33,7 +35,7 @@ def locked(lock="requirements.lock"):
 
 def test_the_extras_are_locked_with_the_same_versions_of_the_rest():
     core, extras = locked(), locked("requirements-extras.lock")
-    assert {"numba", "distributed", "copydetect", "ruff", "mypy"} <= extras.keys() - core.keys()
+    assert {"numba", "distributed", "copydetect", "playwright", "ruff", "mypy"} <= extras.keys() - core.keys()
     assert {name: {version for version, _ in extras[name]} for name in core} == {
         name: {version for version, _ in pins} for name, pins in core.items()
     }
@@ -90,3 +92,24 @@ def test_every_import_is_declared():
 
 def test_no_compatibility_package_is_required():
     assert not REQUIREMENTS.keys() & {"past", "future", "six", "imageio"}
+
+
+def test_conda_and_binder_install_the_same_ranges():
+    python, pip, packages = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    allowed = Requirement(python).specifier
+    assert [f"3.{minor}" for minor in range(20) if f"3.{minor}" in allowed] == PYTHONS
+    assert (pip, packages) == ("pip", {"pip": ["-r requirements.txt"]})
+    binder = ROOT / ".binder"
+    _, name = (binder / "requirements.txt").read_text().split()
+    assert (binder / name).resolve() == ROOT / "requirements.txt"
+    assert (binder / "runtime.txt").read_text().strip().removeprefix("python-") in PYTHONS
+
+
+def test_the_devcontainer_installs_the_lock_and_has_a_kernel():
+    container = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text())
+    assert re.fullmatch(r"python:(3\.\d+)-bookworm", container["image"])[1] in PYTHONS
+    command = container["postCreateCommand"]
+    assert "pip install --require-hashes -r requirements.lock && python -m ipykernel install" in command
+    editor = container["customizations"]["vscode"]
+    assert editor["extensions"] == ["ms-python.python", "ms-toolsai.jupyter"]
+    assert editor["settings"]["python.defaultInterpreterPath"].endswith("/.venv/bin/python")

@@ -30,7 +30,10 @@ def test_every_pin_of_a_lock_has_a_hash_and_the_lock_names_no_host(lock):
     assert not re.search("://|index-url|find-links", text)
 
 
-@pytest.mark.parametrize("script", ["setup.sh", ".ci/run", ".github/workflows/ci.yml"])
+WORKFLOWS = [path.relative_to(ROOT).as_posix() for path in sorted((ROOT / ".github/workflows").iterdir())]
+
+
+@pytest.mark.parametrize("script", [".ci/run", *WORKFLOWS])  # setup.py: test_setup.py
 def test_what_is_installed_is_installed_by_its_hash(script):
     installs = re.findall(r"-m pip install.*", (ROOT / script).read_text().replace("\\\n", ""))
     assert installs
@@ -159,7 +162,7 @@ def test_nothing_is_written_elsewhere_and_nobody_is_asked(tmp_path, many):
         process, seen = watched(folder, COMMANDS[command])
         cache = folder / "home" / ".cache"
         ours = [folder / "work", folder / "temporary", folder / "matplotlib", cache / "cs231n", ROOT]
-        with tried("Supply", "commands that write nowhere else, ask nobody and start nothing"):
+        with tried("Supply", "commands without other files, network or programs"):
             assert process.returncode == 0, process.stderr
             for event, detail in seen:
                 if event == "write":

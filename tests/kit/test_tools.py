@@ -1,4 +1,4 @@
-"""The rules in pyproject.toml notice what they are there for."""
+"""The rules in pyproject.toml notice what they are there for; the workflows hold to GitHub's schema."""
 
 import importlib.util
 import subprocess
@@ -6,10 +6,12 @@ import sys
 
 import pytest
 
+from classroom.releasing.platforms import github_files
 from tests.support import ROOT
 
 pytestmark = pytest.mark.skipif(
-    not importlib.util.find_spec("ruff"), reason="needs ruff: pip install '.[dev]'"
+    not all(map(importlib.util.find_spec, ("ruff", "check_jsonschema"))),
+    reason="needs ruff and check-jsonschema: pip install '.[dev]'",
 )
 
 
@@ -45,3 +47,20 @@ def test_harmless_code_is_left_alone():
         "import json, re\nfrom urllib.parse import urlsplit\nnp.load(f, allow_pickle=False)\n"
         "json.loads(x)\nre.compile(x)\ncode = 'a'\ncode.strip()\n"
     )
+
+
+def validate(*workflows):
+    """Whether workflows hold to the schema, and what check-jsonschema says."""
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows"]
+    done = subprocess.run([*command, *workflows], capture_output=True, text=True)
+    return done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_workflows_hold_to_the_schema(tmp_path):
+    released = tmp_path / "checks.yml"
+    released.write_bytes(github_files([], {}, "")[".github/workflows/checks.yml"])
+    valid, text = validate(*(ROOT / ".github" / "workflows").iterdir(), released)
+    assert valid, text
+    released.write_text(released.read_text().replace("runs-on", "run-on"))
+    valid, text = validate(released)
+    assert not valid and "'runs-on' is a required property" in text

@@ -213,7 +213,7 @@ def test_a_wrong_gradient_is_named_as_in_the_worksheet_with_advice_of_its_own(na
     assert message.endswith(f", ratio 2\n  Try: {look_at}.")
     message = message_of(walked["check_node"], name, np.ones(7))
     shape = re.escape(f"{gradient.shape}")
-    assert re.match(rf"{name}: yours \(7,\), expected {shape}, the shape of {node}\n  Try: ", message)
+    assert re.match(rf"{name} has the shape \(7,\), expected {shape}, the shape of {node}\n  Try: ", message)
 
 
 def test_the_advice_holds_no_line_of_the_worksheet(walked):
@@ -316,3 +316,9 @@ def test_the_sliders_start_at_the_still_figure_and_each_changes_it(picture_and_s
         for step in (-slider.step, slider.step):
             points, texts = content(picture(**start | {slider.description: slider.value + step}))
             assert points != content(picture())[0] and texts[1:] != content(picture())[1][1:]
+
+
+@pytest.mark.parametrize("edition", [cells, learner_cells])
+def test_one_cell_has_the_tag_by_which_the_web_page_finds_its_figure(edition):
+    (cell,) = (cell for cell in edition() if "explorable" in tags(cell))
+    assert cell.source.startswith("sliders =")

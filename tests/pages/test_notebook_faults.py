@@ -39,7 +39,7 @@ VARIABLES = {
     "a locale that is not there": {"LC_ALL": "de_DERP.UTF-8", "LANG": "de_DERP.UTF-8"},
     **{f"hash seed {seed}": {"PYTHONHASHSEED": seed} for seed in ("0", "4294967295")},
 }
-PLACES = {"opened in the kit's own folder": ".", "opened in a folder of one's own": "notebooks/für mich/1"}
+PLACES = {"opened in the kit's own folder": ".", "opened in a new folder of the user": "notebooks/für mich/1"}
 
 IMPORTS = ("import numpy", "from cs231n.notebook import")
 INTERRUPT = """

@@ -92,7 +92,7 @@ def test_metadata_is_clean(notebook):
     assert notebook.nbformat == 4 and notebook.metadata.kernelspec.name == "python3"
     assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)
     assert set(notebook.metadata) <= {"kernelspec", "language_info"}
-    known = r"nbval-(ignore|check)-output|card|answer|worksheet|question-[1-4]\.[1-9]\d?"
+    known = r"nbval-(ignore|check)-output|card|answer|worksheet|figure|explorable|question-[1-4]\.[1-9]\d?"
     for cell in notebook.cells:
         folded = {"jupyter": {"source_hidden": True}} if "answer" in tags(cell) else {}
         more = {key: value for key, value in cell.metadata.items() if key != "tags"}

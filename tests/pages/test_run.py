@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import os
 import re
 import signal
@@ -16,6 +17,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from cs231n.commands import run
 from cs231n.pages import execute, render
+from cs231n.pages.markup import PageText, mathml, short_id
 from cs231n.report import RESULTS, record
 from tests.support import ROOT
 from tests.support.python import run_python, start_python
@@ -46,6 +48,13 @@ PASSES = [
     "         'text/plain': 'a bar at nought'}, raw=True)",
     "display({'text/latex': r'$\\frac{1}{2}$', 'text/plain': '1/2'}, raw=True)",
 ]
+SPEED = """# Speed
+
+See [the mean](1_passes.ipynb#What-is-measured), [below](#whats-slow), [the code](../benchmarks/layers.py),
+[another text](other.md) and [elsewhere](https://cs231n.org/x.md).
+
+## What's slow
+"""
 FAILS = [
     f"{FIND}record('data source', 'STAND-IN, not CIFAR-10', 'stand-in')",
     "raise ValueError('first line\\nlast line')",
@@ -75,10 +84,13 @@ def ran(tmp_path_factory):
         write(folder / "1_passes.ipynb", *PASSES, text=MATHS),
         write(folder / "2_fails.ipynb", *FAILS, text="# It fails"),
     ]
+    docs = folder / "docs"
+    docs.mkdir()
+    (docs / "speed.md").write_text(SPEED)
     before = {path: path.read_bytes() for path in paths}
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        status = run.main(folder, folder / "reports")
+        status = run.main(folder, folder / "reports", docs)
     pages = {path.name: path.read_text(encoding="utf-8") for path in (folder / "reports").iterdir()}
     assert {path: path.read_bytes() for path in paths} == before
     return SimpleNamespace(status=status, out=out.getvalue(), err=err.getvalue(), pages=pages)
@@ -87,7 +99,14 @@ def ran(tmp_path_factory):
 def test_a_failing_cell_is_named_and_the_other_pages_are_written(ran):
     what = "cell 2 of 3: ValueError: last line"
     assert ran.status == 1 and f"FAILED 2_fails.ipynb, {what}" in ran.err
-    assert sorted(ran.pages) == ["1_passes.html", "2_fails.html", "index.html"]
+    assert sorted(ran.pages) == [
+        "1_passes.html",
+        "2_fails.html",
+        "index.html",
+        "reader.js",
+        "search-index.js",
+        "speed.html",
+    ]
     assert what in ran.pages["2_fails.html"] and what in ran.pages["index.html"]
     assert ran.pages["2_fails.html"].count("never reached") == 1  # in its source alone
 
@@ -108,11 +127,14 @@ def test_the_stand_in_is_announced_above_and_below(ran):
     assert "Stand-in data" not in ran.pages["1_passes.html"]
 
 
-@pytest.mark.parametrize("name", ["1_passes.html", "2_fails.html", "index.html"])
-def test_a_page_needs_no_network(ran, name):
+@pytest.mark.parametrize("name", ["1_passes.html", "2_fails.html", "speed.html", "index.html"])
+def test_a_page_needs_no_network_and_has_no_script_inside(ran, name):
     for tag, attrs in tags(ran.pages[name]):
-        assert tag not in ("script", "link", "iframe", "object")
-        assert attrs.get("src", "data:").startswith("data:")
+        assert tag not in ("link", "iframe", "object")
+        source = attrs.get("src", "data:")
+        assert source.startswith("data:") or (tag == "script" and source in ran.pages)
+        assert not [attribute for attribute in attrs if attribute.startswith("on")]
+    assert not re.search(r"<script[^>]*>[^<]|javascript:", ran.pages[name])
     assert not re.search(r"url\((?!data:)|@import", ran.pages[name])
     assert "/*style*/" not in ran.pages[name]
 
@@ -141,6 +163,16 @@ $$ a = b $$
 </details>"""
 
 
+def page_of(folder, cells, name="2_second"):
+    """The page of a notebook, beside that of an empty notebook 1_first."""
+    paths = [folder / "1_first.ipynb", folder / f"{name}.ipynb"]
+    for path, content in zip(paths, ([], cells)):
+        nbformat.write(new_notebook(cells=content), path)
+    outcome = execute.Outcome(paths[1], new_notebook(cells=cells), 1.0, None)
+    render.Site(folder, paths).write_notebook(outcome)
+    return (folder / f"{name}.html").read_text(encoding="utf-8")
+
+
 def test_answers_are_folded_and_links_lead_to_pages(tmp_path):
     folded = new_code_cell(
         "answer('4.1', 0.1)",
@@ -148,20 +180,76 @@ def test_answers_are_folded_and_links_lead_to_pages(tmp_path):
         outputs=[new_output("stream", text="right")],
     )
     cells = [new_markdown_cell(QUESTION), folded, new_code_cell("print('open')")]
-    outcome = execute.Outcome(tmp_path / "2_second.ipynb", new_notebook(cells=cells), 1.0, None)
-    render.write_page(outcome, tmp_path)
-    page = (tmp_path / "2_second.html").read_text(encoding="utf-8")
+    page = page_of(tmp_path, cells)
     words, code = re.findall(r"<details><summary>Model answer</summary>(.*?)</details>", page, re.S)
     assert "<em>words</em>" in words and len(tags(words, "math")) == 2 and "$" not in words
     assert "answer(" in re.sub("<[^>]*>", "", code) and "right" in code and "open" not in code
     links = [link["href"] for _, link in tags(page, "a")]
-    assert "1_first.html#1.-First" in links and "https://cs231n.org/x.ipynb" in links
-    assert [heading["id"] for _, heading in tags(page, "h1")] == ["6.-Simplify"]
+    assert "1_first.html#section-1" in links and "https://cs231n.org/x.ipynb" in links
+    assert [heading["id"] for _, heading in tags(page, "h1")] == ["top"]
+
+
+NUMBERED = r"""# 2. Numbered
+
+$$ a = b \tag{3} $$
+
+By (3), (4) and `(3)`; f(3) and $f(3)$ are no mentions, and neither is [see (3) there](1_first.ipynb).
+
+$$ b = c \tag{4} $$
+
+## 1. Twice
+
+### Exercise 6: the `mean` (3 points)
+
+## 1. Twice"""
+
+
+def test_a_mention_of_an_equation_leads_to_it_and_nothing_else_does(tmp_path):
+    code = new_code_cell(
+        "holds(3, (3), f(3))  # by (3)",
+        outputs=[new_output("stream", text="(3) holds\n  (4), one line\n(5) is none\nf(3), and (3)")],
+    )
+    card = '<a class="eq-4" href="1_first.ipynb#6.-Simplify">(4)</a>'
+    shown = new_code_cell("check()", outputs=[new_output("display_data", {"text/html": card})])
+    page = page_of(tmp_path, [new_markdown_cell(NUMBERED), code, shown])
+    mentions = [link["href"] for _, link in tags(page, "a") if link.get("class") == "mention"]
+    assert mentions == ["#eq-3", "#eq-4", "#eq-3", "#eq-4"]
+    equations = [span["id"] for _, span in tags(page, "span") if span.get("class") == "equation"]
+    assert equations == ["eq-3", "eq-4"]
+    assert '<a href="1_first.html#eq-4">(4)</a>' in page
+    labels = {link["aria-label"]: link["href"] for _, link in tags(page, "a") if "aria-label" in link}
+    assert labels["Equation 3"] == "#eq-3" and labels["Equation 4"] == "#eq-4"
+
+
+def test_the_search_index_holds_headings_equations_and_mistakes(ran, tmp_path):
+    script = ran.pages["search-index.js"]
+    entries = json.loads(script.partition(" = ")[2].rstrip(";\n"))
+    assert ["speed.html#whats-slow", "What's slow", "Speed"] in entries
+    assert ["1_passes.html", "What is measured", ""] in entries
+    equation = "Equation (7): L x underbrace sum i g dbeta"
+    assert ["1_passes.html#eq-7", equation, "What is measured, What is measured"] in entries
+
+
+def test_ids_are_short_and_unlike(tmp_path):
+    page = page_of(tmp_path, [new_markdown_cell(NUMBERED)])
+    ids = [attrs["id"] for _, attrs in tags(page, "h1", "h2", "h3")]
+    assert ids == ["top", "section-1", "exercise-6", "section-1-2"]
+    labels = [link["aria-label"] for _, link in tags(page, "a") if link.get("class") == "anchor-link"]
+    assert labels[2] == "Link to Exercise 6: the mean (3 points)"
+    assert short_id("What a student's code can reach") == "what-a-students-code-can-reach"
+
+
+def test_links_of_docs_lead_to_pages_and_a_file_that_has_none_is_plain_text(ran):
+    page = ran.pages["speed.html"]
+    links = [link["href"] for _, link in tags(page[page.index("<main>") :], "a")]
+    outside = [link for link in links if not link.startswith("#")]
+    assert outside == ["1_passes.html#what-is-measured", "https://cs231n.org/x.md", "2_fails.html"]
+    assert "#whats-slow" in links and "another text and <a" in page
 
 
 def test_the_index_has_a_card_for_each_notebook(ran):
     index = ran.pages["index.html"]
-    assert [link["href"] for _, link in tags(index, "a")] == ["1_passes.html", "2_fails.html"]
+    assert [link["href"] for _, link in tags(index, "a")] == ["1_passes.html", "2_fails.html", "speed.html"]
     assert "What is measured" in index and "Then more" not in index
 
 
@@ -252,14 +340,14 @@ def test_an_interrupt_during_the_imports_is_one_line(tmp_path, command, package)
     assert done.stderr.strip() == f"{command}: interrupted; try the same command again"
 
 
-@pytest.mark.parametrize("command, package", [("data", "numpy"), ("run", "jinja2")])
-def test_a_python_without_the_packages_is_one_line(command, package):
-    done = run_python(
-        f"import sys; sys.modules[{package!r}] = None\n"
-        f"from cs231n.__main__ import main; sys.exit(main([{command!r}]))"
-    )
-    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
-    assert done.stderr.startswith(f"{command}: no {package} in this Python; try: ") and ".venv" in done.stderr
+@pytest.mark.parametrize(
+    "words", ["cs231n data", "cs231n run", "classroom", "classroom release OUT", "classroom grade IN -o OUT"]
+)
+def test_a_python_without_the_packages_is_one_line(words):
+    done = run_python(["-S", "-m", *words.split()], cwd=ROOT)
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1, done.stderr
+    name = words.split()[0 if words.startswith("classroom") else 1]
+    assert re.match(rf"{name}: no (numpy|jinja2) in this Python; try: .*\.venv", done.stderr)
 
 
 def command_that_prints(expression):
@@ -314,12 +402,12 @@ def test_record_outside_jupyter_prints_its_line(capsys):
 ])
 # fmt: on
 def test_mathml_sets(latex):
-    html = render.mathml(latex, display=True)
+    html = mathml(latex, display=True)
     assert "<math" in html and "\\" not in html and "(1)" not in html  # no number nobody gave
 
 
 def test_a_formula_that_cannot_be_set_shows_its_source_and_is_reported(capsys):
-    assert r"<code>\nosuch{x}</code>" in render.markdown(r"See $\nosuch{x}$ here.")
+    assert r"<code>\nosuch{x}</code>" in PageText().markdown(r"See $\nosuch{x}$ here.")
     assert "nosuch" in capsys.readouterr().err
 
 
@@ -327,5 +415,5 @@ def test_a_formula_that_cannot_be_set_shows_its_source_and_is_reported(capsys):
 def test_every_formula_of_our_notebooks_is_set(capsys, path):
     for cell in nbformat.read(path, as_version=4).cells:
         if cell.cell_type == "markdown":
-            render.markdown(cell.source, attachments=cell.get("attachments", {}))
+            PageText().markdown(cell.source, attachments=cell.get("attachments", {}))
     assert capsys.readouterr().err == ""

@@ -68,4 +68,6 @@ def test_show_stores_the_text_with_the_picture(monkeypatch):
     ((data, metadata),) = published
     assert data["text/plain"] == "A line that rises." and data["image/png"][:4] == b"\x89PNG"
     assert metadata["image/png"]["alt"] == "A line that rises."
+    width = int.from_bytes(data["image/png"][16:20], "big")  # of the header of a PNG
+    assert metadata["image/png"]["width"] == -(-width // 2) and width > 900
     assert not plt.get_fignums(), "the figure would be shown a second time"

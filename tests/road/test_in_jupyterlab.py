@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -13,26 +12,20 @@ import pytest
 
 from classroom.manifest import MANIFEST, load_exercises
 from cs231n.checking.submission import NOTEBOOKS
+from tests.support.browser import start_chromium
 from tests.support.releases import copy_kit
 from tests.support.road import kit_sources, make_edition, write_functions
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install '.[browser]'")
-BROWSER = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(BROWSER is None, reason="needs chromium on the PATH: apt install chromium"),
-]
+pytestmark = pytest.mark.slow
 MINUTE = 60_000  # ms
 
 
 @pytest.fixture
 def page():
-    with playwright.sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=BROWSER, args=["--no-sandbox", "--disable-gpu"])
+    with start_chromium() as browser:
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.set_default_timeout(MINUTE)
         yield page
-        browser.close()
 
 
 @pytest.fixture
@@ -104,6 +97,8 @@ def test_edit_on_disk_and_run_on_without_a_restart(tmp_path, lab, page):
 
 
 def test_moving_a_slider_changes_the_figure(tmp_path, lab, page):
+    from playwright.sync_api import expect
+
     folder = copy_kit(tmp_path / "kit")
     run_all(page, lab(folder, NOTEBOOKS[1]))
     handles = page.locator(".widget-slider .noUi-handle")
@@ -114,5 +109,5 @@ def test_moving_a_slider_changes_the_figure(tmp_path, lab, page):
         before, reading = figure.get_attribute("src"), page.locator(".widget-readout").nth(i).inner_text()
         handles.nth(i).focus()
         page.keyboard.press("ArrowRight")
-        playwright.expect(page.locator(".widget-readout").nth(i)).not_to_have_text(reading)
-        playwright.expect(figure).not_to_have_attribute("src", before, timeout=MINUTE)
+        expect(page.locator(".widget-readout").nth(i)).not_to_have_text(reading)
+        expect(figure).not_to_have_attribute("src", before, timeout=MINUTE)

@@ -3,18 +3,29 @@
 import contextlib
 import functools
 import http.server
-import shutil
 import threading
 import time
 
-BROWSER = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
-QUIET = """--no-sandbox --disable-gpu --disable-background-networking --disable-component-update
-    --disable-sync --no-first-run""".split()
+from cs231n.data.errors import DataError
+from cs231n.web.runtime import RuntimeFile, find_files
+from tests.support.browser import skip_or_fail
+
+AXE = RuntimeFile(
+    client="npm",
+    package="axe-core@4.14.1",
+    member="package/axe.min.js",
+    size=653780,
+    sha256="29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c",
+)
 
 
-class _Silent(http.server.SimpleHTTPRequestHandler):
+class StaticFiles(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *_):
         pass
+
+    def copyfile(self, *files):
+        with contextlib.suppress(ConnectionError):  # of a page that was left
+            super().copyfile(*files)
 
 
 @contextlib.contextmanager
@@ -29,17 +40,16 @@ def serve(handler):
 
 
 class Site:
-    """A page in a new context, at first notebook 1: what it asked for, and what it complained of."""
+    """A page of a notebook in a new context: what it asked for, and what it complained of."""
 
-    def __init__(self, context, address):
+    def __init__(self, context, address, notebook="1_gradient_checking"):
         self.context, self.address = context, address
-        self.asked, self.messages, self.bytes = [], [], 0
+        self.asked, self.messages = [], []
         context.route("**/*", self._answer)
-        context.on("requestfinished", self._count)
         self.page = context.new_page()
         self.page.on("console", lambda message: self.messages.append(f"console: {message.text}"))
         self.page.on("pageerror", lambda error: self.messages.append(f"error: {error}"))
-        self.open("1_gradient_checking")
+        self.open(notebook)
 
     def open(self, name):
         self.page.goto(f"{self.address}{name}.html")
@@ -50,10 +60,6 @@ class Site:
             route.continue_()
         else:
             route.abort()
-
-    def _count(self, request):
-        if request.url.startswith(self.address):
-            self.bytes += request.sizes()["responseBodySize"]
 
     def outside(self):
         return [url for url in self.asked if not url.startswith((self.address, f"blob:{self.address}"))]
@@ -92,6 +98,18 @@ class Site:
         self.wait_until(self.is_idle)
         return self.output(number)
 
+    def cell_of(self, code):
+        """The number of the cell that starts with it."""
+        codes = self.page.locator(".code_cell .input_area pre").all_text_contents()
+        return next(number for number, text in enumerate(codes, 1) if text.startswith(code))
+
+    def text_of_file(self):
+        """What the editor shows."""
+        return self.page.evaluate("editor ? editor.getValue() : ''")
+
+    def kept(self, name):
+        return self.page.evaluate("name => kept().get(name)", name)
+
     def output(self, number):
         return self.cell(number).locator(".output").text_content().strip()
 
@@ -101,6 +119,25 @@ class Site:
         found = self.page.evaluate(f"[...document.querySelectorAll('.code_cell')].map({areas})")
         return [[line for line in "\n".join(areas).split("\n") if line.strip()] for areas in found]
 
+    def serious_findings(self, within=None):
+        return serious_findings(self.page, within)
+
+
+def serious_findings(page, within=None):
+    """The serious findings of axe-core, of the page or a part of it: [(rule, the HTML it is about)]."""
+    try:
+        axe = find_files([AXE])["axe.min.js"].read_text(encoding="utf-8")
+    except DataError as error:
+        skip_or_fail(f"needs axe-core: {error}")
+    page.evaluate(axe)
+    run = "within => axe.run(within || document).then(result => result.violations)"
+    found = page.evaluate(run, within)
+    return [
+        (rule["id"], sorted({node["html"][:150] for node in rule["nodes"]})[:20])
+        for rule in found
+        if rule["impact"] in ("serious", "critical")
+    ]
+
 
 def serve_folder(folder):
-    return serve(functools.partial(_Silent, directory=folder))
+    return serve(functools.partial(StaticFiles, directory=folder))

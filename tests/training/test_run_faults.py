@@ -49,6 +49,7 @@ class Lines:
 
 
 def test_ctrl_c_before_any_line(whole, many, tmp_path, without_pictures):
+    start(tmp_path / "first").train()  # what only a first run imports is no line of the others
     counted, moments = start(tmp_path / "counted"), random.Random(0)
     with Lines() as lines:
         counted.train()
@@ -70,7 +71,7 @@ def test_a_folder_deleted_at_a_step(whole, many, tmp_path, without_pictures):
         folder = tmp_path / str(step)
         solver = start(folder)
         at_step(solver, step, lambda folder=folder: shutil.rmtree(folder))
-        with tried("Training", "the folder deleted during the run"):
+        with tried("Training", "the run folder is deleted during the run"):
             solver.train()
             left = all_of(folder)
             assert {"checkpoint_48.npz", "model.npz", "config.json", "history.csv"} <= set(left.pop("names"))
@@ -84,7 +85,7 @@ def test_a_picture_that_cannot_be_drawn_costs_no_run(tmp_path, monkeypatch):
 
     monkeypatch.setattr(run_folder.Run, "_draw", gone)
     solver = start(tmp_path / "run", num_epochs=1)
-    with tried("Training", "the folder deleted during the run"):
+    with tried("Training", "the run folder is deleted during the run"):
         with pytest.warns(RuntimeWarning, match="curves.png is not drawn .*No such file.* has its numbers"):
             solver.train()
         assert frozen(solver.model.params) == frozen(solver.best_params)
@@ -126,8 +127,8 @@ def test_a_spoilt_file(tmp_path, many, without_pictures):
 # fmt: off
 @pytest.mark.skipif(not can_unshare(), reason="needs a mount namespace, for a tmpfs that fills up")
 @pytest.mark.parametrize("fault, what, cases", [
-    ("full", "a disk with room for so many bytes", range(0, 200_000, 2048)),
-    ("read-only", "a disk that is read-only from a step on", range(0, 8 * STEPS_AN_EPOCH + 1)),
+    ("full", "a disk that fills up", range(0, 200_000, 2048)),
+    ("read-only", "a disk that becomes read-only at a step", range(0, 8 * STEPS_AN_EPOCH + 1)),
 ], ids=["full", "read-only"])
 # fmt: on
 def test_a_disk_that_fails(fault, what, cases, many, tmp_path):
@@ -149,7 +150,7 @@ def test_a_full_disk_under_checkpoint_name(tmp_path, monkeypatch, blobs):
     full = OSError(28, "No space left on device")
     monkeypatch.setattr(os, "fsync", Mock(side_effect=[None, None, full]))
     words = "Solver.train: cannot write .*net_epoch_3.npz .*No space.*free disk space, or try another "
-    with tried("Training", "a disk with room for so many bytes"):
+    with tried("Training", "a disk that fills up"):
         with pytest.raises(OSError, match=words + "checkpoint_name.* continues from them"):
             solver.train()
         assert sorted(p.name for p in tmp_path.iterdir()) == ["net_epoch_1.npz", "net_epoch_2.npz"]

@@ -67,7 +67,7 @@ LABELS = {
 @pytest.mark.parametrize("part", ["y_train", "y_val"])
 @pytest.mark.parametrize("labels", LABELS.values(), ids=LABELS)
 def test_labels_that_mean_nothing(part, layers, norm, labels):
-    with tried("Training", "labels that mean nothing"), refused((TypeError, ValueError), part):
+    with tried("Training", "invalid labels"), refused((TypeError, ValueError), part):
         solver_for(blobs(**{part: labels}), layers, norm)
 
 
@@ -77,7 +77,7 @@ def test_labels_that_mean_nothing(part, layers, norm, labels):
 def test_a_label_too_high_shows_in_the_first_step(part, layers, norm, where):
     solver = solver_for(blobs(**{part: setting(3, where)}), layers, norm, num_train_samples=10)
     before = frozen(solver.model.params)
-    with tried("Training", "labels that mean nothing"):
+    with tried("Training", "invalid labels"):
         with pytest.raises(ValueError, match=r"labels must be in 0\.\.2, got y\[\d+\] = 3"):
             solver.train()
         assert frozen(solver.model.params) == before and len(solver.loss_history) <= 1

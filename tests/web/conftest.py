@@ -6,8 +6,9 @@ from classroom.manifest import load_exercises
 from classroom.releasing.release import learner_edition
 from cs231n.data.errors import DataError
 from cs231n.web.site import write_site
+from tests.support.browser import skip_or_fail, start_chromium
 from tests.support.python import run_python
-from tests.support.web_site import BROWSER, QUIET, Site, serve_folder
+from tests.support.web_site import Site, serve_folder
 
 
 @pytest.fixture(scope="session")
@@ -17,7 +18,7 @@ def address(tmp_path_factory):
     try:
         write_site(folder, "bundled")
     except DataError as error:
-        pytest.skip(f"needs the runtime: {error}")
+        skip_or_fail(f"needs the runtime: {error}")
     with serve_folder(folder) as url:
         yield url
 
@@ -44,15 +45,8 @@ def learner_address(learner_folder):
 
 @pytest.fixture(scope="session")
 def browser():
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="needs playwright: pip install '.[browser]'"
-    )
-    if BROWSER is None:
-        pytest.skip("needs chromium on the PATH: apt install chromium")
-    with playwright.sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=BROWSER, args=QUIET)
+    with start_chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -5,12 +5,14 @@ import io
 import json
 import os
 import re
+import sys
 import tarfile
 
 import pytest
 
 from cs231n.data.errors import DataError
 from cs231n.web import runtime
+from tests.support import browser
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the npm of this test is a shell script")
 
@@ -64,7 +66,7 @@ def test_a_client_that_is_missing_or_fails_is_named(table, tmp_path, monkeypatch
         runtime.find_runtime("bundled", tmp_path / "cache")
     (tmp_path / "npm").write_text("#!/bin/sh\necho the disk is full >&2\nexit 1\n")
     (tmp_path / "npm").chmod(0o755)
-    with pytest.raises(DataError, match=r"npm failed \(the disk is full\)"):
+    with pytest.raises(DataError, match=r"npm: a@1 failed \(the disk is full\); try: check the network"):
         runtime.find_runtime("bundled", tmp_path / "cache")
 
 
@@ -75,3 +77,15 @@ def test_the_table_pins_every_file():
         assert re.fullmatch(r"[0-9a-f]{64}", file.sha256) and file.size > 1000
         assert re.search(r"\w(@|==)\d+\.\d+\.\d+$", file.package)
     assert table["cdn"].startswith("https://")
+
+
+@pytest.mark.parametrize(("required", "outcome"), [("", pytest.skip.Exception), ("1", pytest.fail.Exception)])
+@pytest.mark.parametrize("missing", ["chromium", "playwright"])
+def test_a_missing_browser_is_no_pass_where_it_is_required(monkeypatch, required, outcome, missing):
+    pytest.importorskip("playwright")
+    monkeypatch.setenv("CS231N_REQUIRE_BROWSER", required)
+    monkeypatch.setattr(browser, "BROWSER", None)
+    if missing == "playwright":
+        monkeypatch.setitem(sys.modules, "playwright.sync_api", None)
+    with pytest.raises(outcome, match=f"needs {missing}"), browser.start_chromium():
+        pass

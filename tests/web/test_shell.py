@@ -50,10 +50,29 @@ def test_a_traceback_shows_lines_of_the_cell_and_none_of_the_shell():
     assert "shell.py" not in message["text"]
 
 
-def test_a_flood_of_output_is_cut():
-    *_, last = messages = run_cells("for _ in range(3000): print('x' * 99)")
-    assert sum(len(message["text"]) for message in messages) < 101_000
-    assert last["text"].endswith("the rest of the output is left out\n")
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "for _ in range(3000): print('x' * 99)",
+        "print('x' * 10**7)",
+        "for _ in range(10**6): print('x', end='')",
+        "from IPython.display import display\nfor n in range(5000): display(n)",
+        "'x' * 10**7",
+        "raise ValueError('x' * 10**7)",
+    ],
+)
+def test_a_flood_of_output_is_cut(cell):
+    *_, last = messages = run_cells(cell, "print('next')")
+    texts = [message.get("text") or message["data"]["text/plain"] for message in messages]
+    assert texts.pop() == "next\n" and texts[-1].endswith("the rest of the output is left out\n")
+    assert sum(map(len, texts)) < 101_000 and len(texts) <= 3001
+
+
+def test_input_says_that_it_is_not_there():
+    *_, message = run_cells("name = input('name? ')")
+    assert message["text"].endswith(
+        "RuntimeError: input() does not work in the page; write the value into the cell"
+    )
 
 
 def test_check_hint_and_answer_work_as_in_a_notebook():
@@ -64,6 +83,24 @@ def test_check_hint_and_answer_work_as_in_a_notebook():
     )
     assert "<b>passed</b>" in messages[0]["data"]["text/html"]
     assert messages[1]["data"]["text/plain"].strip() and messages[2]["text"] == "Question 1.1: right.\n"
+
+
+def test_cells_without_their_data_leave_the_stored_results():
+    """A cell that needs what such a cell binds has none either; all others run."""
+    cells = [
+        "from cs231n.data.errors import DataError\na = 0",
+        "a = 1\nprint('printed')\nraise DataError('CIFAR-10 is not in this page')",
+        "def mean():\n    return a / 2\nprint('runs')",
+        "b = mean()",
+        "b",
+        "c",
+        "a = 4",
+        "mean()",
+    ]
+    kinds = [message.get("text") or message.get("data") or message["type"] for message in run_cells(*cells)]
+    error = kinds.pop(5)
+    assert error.endswith("NameError: name 'c' is not defined")
+    assert kinds == ["printed\n", "stored", "runs\n", "stored", "stored", {"text/plain": "2.0"}]
 
 
 def test_a_module_is_fetched_when_it_is_first_imported():

@@ -324,7 +324,7 @@ NODES = {
 
 
 def by_nodes(source: str) -> str:
-    """A source for batchnorm_backward: its card stands below section 4, before the equations from (5) on."""
+    """A source for batchnorm_backward: its card is below section 4, before the equations from (5) on."""
     numbers = [int(number) for number in re.findall(r"\((\d+)\)", source)]
     if not numbers or min(numbers) not in NODES:
         return source

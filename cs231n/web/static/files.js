@@ -6,27 +6,24 @@ const tabs = element("div", { className: "cell_tools" });
 const results = element("div", { className: "output" });
 const note = element("p", { className: "time", role: "status" });
 const picker = element("input", { type: "file", accept: ".zip", hidden: true });
-const panel = element("aside", { className: "files", hidden: true },
+const panel = element("aside", { className: "files", hidden: true, tabIndex: -1 },
   element("div", { className: "cell_tools" },
     button("Check all", checkAll), button("Download submission.zip", download),
     button("Open a zip", () => picker.click()), button("Reset file", resetFile), button("Close", closeFiles), picker),
   note, tabs, editorBox, results);
 panel.setAttribute("aria-label", "Files of the assignment");
+panel.addEventListener("keydown", (event) => { if (event.key === "Escape") closeFiles(); });  // the editor stops its own
 document.body.append(panel);
-
-const all = { index: -1, name: "check", label: "the check", get source() {
-    const columns = Math.max(40, Math.floor(results.clientWidth / 9) - 4);
-    return "import os as _os\nfrom cs231n.checks import check_exercises as _check\n" +
-      `_os.environ["COLUMNS"] = "${columns}"\n_ = _check()\ndel _os.environ["COLUMNS"]`;
-  }, output: results, prompt: element("span"), stored: [], area: null };
-let editor = null, path = null, loading = null;
+let editor = null, path = null, loading = null, opener = null;
 
 function loadScript(name) {
   return new Promise((done, failed) => document.head.append(
     element("script", { src: `runtime/${name}`, onload: done, onerror: () => failed(new Error(`${name} is missing`)) })));
 }
 
-async function openFiles() {
+async function openFiles(exercise) {
+  if (!isServed()) return;
+  opener = document.activeElement;
   panel.hidden = false;
   document.body.classList.add("with_files");
   loading ||= loadScript("ace.js").then(() => loadScript("mode-python.js"));
@@ -43,14 +40,20 @@ async function openFiles() {
     }));
     showFile(Object.keys(editable).find((name) => name.endsWith("/layers.py")) || Object.keys(editable)[0]);
   }
+  if (exercise) {
+    const start = new RegExp(`^(def|class) ${exercise.split(".")[0]}\\b`, "m");
+    showFile(Object.keys(editable).find((name) => start.test(editable[name])) || path);
+    editor.find(start);
+  }
   editor.resize();
   makeReachable(document);  // the page is narrower now
-  editor.focus();
+  panel.focus();
 }
 
 function closeFiles() {
   panel.hidden = true;
   document.body.classList.remove("with_files");
+  opener?.focus();
 }
 
 function showFile(name) {
@@ -69,12 +72,19 @@ function resetFile() {
 
 function checkAll() {
   note.textContent = "";
-  runCells([all]);
+  const check = task("the check", "from cs231n.checks import check_exercises as _check\n_ = _check()", results);
+  runCells([Object.assign(check, { name: "check", done() {
+    results.tabIndex = 0;  // it scrolls
+    results.scrollIntoView({ block: "nearest" });
+  } })]);
 }
 
 function download() {
-  note.textContent = "packing";
-  ask({ type: "pack" });
+  const question = document.querySelector("meta[name=declaration]")?.content;  // about the use of assistants
+  const how = '"none", or "for explanations: ..." or "for code: ...", with which and what for.';
+  const declaration = question ? prompt(`${question} Write ${how}`)?.trim() : "";
+  note.textContent = question && !declaration ? "Nothing is packed: your class asks how you used assistants." : "packing";
+  if (declaration || !question) ask({ type: "pack", declaration });
 }
 
 addEventListener("packed", ({ detail }) => {
@@ -88,17 +98,20 @@ picker.addEventListener("change", async () => {
   picker.value = "";
 });
 
+// The zip has all files, and of each notebook the cells that are not as handed out.
 addEventListener("opened", ({ detail }) => {
-  for (const [name, value] of Object.entries(detail.files)) keep(name, value, editable[name]);
+  const texts = new Map(Object.entries(detail.files));
   for (const [notebook, sources] of Object.entries(detail.cells)) {
     const stem = notebook.split("/").pop().replace(".ipynb", "");
-    for (const [id, value] of Object.entries(sources)) {
-      const cell = stem + ".html" === page && cells.find(({ node }) => node.id === `cell-id=${id}`);
-      if (cell) { edit(cell, false, value); cell.area.value = value; typed(cell, value); } else keep(`${stem}.html cell-id=${id}`, value);
-    }
+    for (const name of kept().keys()) if (name.startsWith(`${stem}.html `)) texts.set(name, undefined);
+    for (const [id, text] of Object.entries(sources)) texts.set(`${stem}.html cell-id=${id}`, text);
   }
-  if (editor) showFile(path);
-  note.textContent = "The files and the cells of the zip are here now.";
+  for (const [name, text] of texts) {
+    keep(name, text, editable[name]);
+    adopt(name);
+  }
+  note.textContent = "The files, the cells and the answers of the zip are here now.";
 });
 
+addEventListener("adopt", ({ detail }) => { if (editor && detail.name === path) showFile(path); });
 addEventListener("refused", ({ detail }) => { note.textContent = detail.text; });

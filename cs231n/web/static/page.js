@@ -1,11 +1,11 @@
 // The cells of a notebook's page: edit, run, stop, reset. The runtime starts with the first Run.
 "use strict";
 
-const base = new URL("./", location.href).href;
-const page = location.pathname.split("/").pop();
-const prefix = `cs231n ${new URL(base).pathname} `;
 const before = kept();
-const cells = [...document.querySelectorAll(".code_cell")].map(makeCell);
+const cells = [...document.querySelectorAll(".code_cell")].map(makeCodeCell);
+const answers = [...document.querySelectorAll(".text_cell.celltag_answer")].filter(isOpen).map(makeAnswer);
+const shown = new Map([...cells, ...answers].map((cell) => [`${page} ${cell.node.id}`, cell]));
+for (const [name, cell] of shown) { cell.place = name; put(cell, before.get(name)); }
 let editable = {};  // {path: text} of the files with exercises, as they are handed out
 fetch("editable.json").then((response) => response.json()).then((files) => {
   editable = files;
@@ -13,63 +13,69 @@ fetch("editable.json").then((response) => response.json()).then((files) => {
 }).catch(() => { /* without a server the page can be read */ });
 let worker = null, ready = false, running = null, queue = [], count = 0, started = 0, clock = null;
 
-// ---- what was typed, kept by the browser: cells by page and id, files of the assignment by path
-function keep(name, text, original) {
-  try {
-    if (text === original) localStorage.removeItem(prefix + name);
-    else localStorage.setItem(prefix + name, text);
-  } catch { /* the browser keeps nothing */ }
+// ---- cells: of code, and places for words
+function makeCell(node, pre, source, label) {
+  const cell = { node, pre, source, label, area: null };
+  cell.edit = button("Edit", () => { edit(cell, source); cell.area.focus(); }, label);
+  cell.reset = button("Reset", () => {
+    if (cell === running || queue.includes(cell)) return;
+    put(cell, source);
+    keep(cell.place, source, source);
+    cell.output?.replaceChildren(...storedOutputs(cell));
+    cell.edit.focus();
+  }, label);
+  cell.tools = element("div", { className: "cell_tools" }, cell.edit, cell.reset);
+  return cell;
 }
 
-function kept() {
-  try {
-    const names = Object.keys(localStorage).filter((name) => name.startsWith(prefix));
-    return new Map(names.map((name) => [name.slice(prefix.length), localStorage.getItem(name)]));
-  } catch {
-    return new Map();
-  }
-}
-
-function typed(cell, text) {
-  keep(`${page} ${cell.node.id}`, text, cell.source);
-}
-
-function element(tag, properties = {}, ...children) {
-  const node = Object.assign(document.createElement(tag), properties);
-  node.append(...children);
-  return node;
-}
-
-function button(text, action) {
-  const node = element("button", { type: "button", textContent: text });
-  node.addEventListener("click", action);
-  return node;
-}
-
-function makeCell(node, index) {
+function makeCodeCell(node, index) {
   const pre = node.querySelector(".input_area pre");
-  const cell = { node, index, pre, source: pre.textContent.replace(/\n$/, ""), area: null };
+  const cell = makeCell(node, pre, pre.textContent.replace(/\n$/, ""), `cell ${index + 1}`);
+  cell.index = index;
   cell.prompt = node.querySelector(".prompt");
-  cell.stored = [...node.querySelectorAll(".output_area")].map((output) => output.cloneNode(true));
+  cell.stored = [...node.querySelectorAll(".output_area")];
   cell.output = node.querySelector(".output");
   if (!cell.output) {
     cell.output = element("div", { className: "output" });
     node.append(element("div", { className: "output_wrapper" }, cell.output));
   }
   const isCheck = cell.source.startsWith("check(");  // it needs the imports of the first cell
-  cell.run = button(isCheck ? "Check" : "Run", () => runCells(isCheck && !count ? [cells[0], cell] : [cell]));
-  cell.edit = button("Edit", () => edit(cell, true));
-  cell.reset = button("Reset", () => reset(cell));
-  cell.reset.hidden = true;
-  const name = cell.label = `cell ${index + 1}`;
-  for (const key of ["run", "edit", "reset"]) cell[key].setAttribute("aria-label", `${cell[key].textContent} ${name}`);
-  const above = button("Run all above", () => runCells(cells.slice(0, index)));
-  above.setAttribute("aria-label", `Run all above ${name}`);
-  above.hidden = index === 0;
-  node.querySelector(".input_area").after(
-    element("div", { className: "cell_tools" }, cell.run, above, cell.edit, cell.reset));
-  const text = before.get(`${page} ${node.id}`);
-  if (text !== undefined && text !== cell.source) edit(cell, false, text);
+  const run = () => runCells(isCheck && cells[0].ranIn !== worker ? [cells[0], cell] : [cell]);
+  cell.tools.prepend(button(isCheck ? "Check" : "Run", run, cell.label));
+  if (isCheck) addHints(cell);
+  if (index) cell.edit.before(button("Run all above", () => runCells(cells.slice(0, index)), cell.label));
+  (node.querySelector("details.code") || node.querySelector(".input_area")).after(cell.tools);
+  return cell;
+}
+
+// What runs as a cell does, and stands in no notebook; its text is as wide as the place for it.
+function task(label, code, output) {
+  const columns = Math.floor(output.clientWidth / (0.61 * parseFloat(getComputedStyle(output).fontSize))) - 4;
+  const source = `__import__("os").environ["COLUMNS"] = "${columns}"\n${code}`;
+  return { label, source, output, index: -1, prompt: element("span"), stored: [], area: null };
+}
+
+// At a card: the file, and the three hints one after another, below the cell that checks the exercise.
+function addHints(cell) {
+  const [, exercise] = cell.source.match(/^check\((.+)\)/), output = element("div", { className: "hints" });
+  let step = 0;
+  cell.edit.before(button("File", () => openFiles(exercise.replaceAll('"', "")), cell.label));
+  cell.edit.before(button("Hint", () => {
+    step = step % 3 + 1;
+    runCells([task(`hint ${step} of ${cell.label}`, `__import__("cs231n.notebook").notebook.hint(${exercise}, ${step})`, output)]);
+  }, cell.label));
+  cell.node.append(output);
+}
+
+function isOpen(node) {  // not so where a model answer stands, or words that were written in Jupyter
+  return node.textContent.trim().startsWith("Write your answer here");
+}
+
+function makeAnswer(node) {
+  const pre = node.querySelector(".text_cell_render");
+  const cell = makeCell(node, pre, "", `answer ${node.className.match(/question-([\d.]+)/)[1]}`);
+  pre.querySelector("em").textContent = "Write your answer here.";
+  pre.after(cell.tools);
   return cell;
 }
 
@@ -77,21 +83,36 @@ function text(cell) {
   return cell.area ? cell.area.value : cell.source;
 }
 
+// Show what was typed, or the cell as it was handed out.
+function put(cell, text = cell.source) {
+  if (text !== cell.source) return edit(cell, text);
+  cell.area?.remove();
+  cell.area = null;
+  cell.pre.hidden = cell.edit.hidden = false;
+  cell.reset.hidden = true;
+}
+
 // Put a text area in the place of the highlighted code.
-function edit(cell, focus, value = cell.source) {
+function edit(cell, value) {
   if (!cell.area) {
-    const lines = () => (cell.area.rows = cell.area.value.split("\n").length);
-    cell.area = element("textarea", { value, spellcheck: false, wrap: "off", autocapitalize: "off" });
-    cell.area.setAttribute("aria-label", `Code of cell ${cell.index + 1}`);
-    cell.area.addEventListener("input", () => { lines(); typed(cell, cell.area.value); cell.reset.hidden = false; });
-    cell.area.addEventListener("keydown", (event) => key(cell, event));
-    cell.pre.hidden = true;
+    cell.area = element("textarea", { spellcheck: !cell.prompt, wrap: cell.prompt ? "off" : "soft", autocapitalize: "off" });
+    cell.area.setAttribute("aria-label", cell.prompt ? `Code of ${cell.label}` : cell.label);
+    cell.area.addEventListener("input", () => {
+      fit(cell);
+      keep(cell.place, cell.area.value, cell.source);
+    });
+    if (cell.prompt) cell.area.addEventListener("keydown", (event) => key(cell, event));
     cell.pre.after(cell.area);
-    lines();
   }
-  cell.edit.hidden = true;
+  cell.area.value = value;
+  cell.node.querySelector("details.code")?.setAttribute("open", "");
+  cell.pre.hidden = cell.edit.hidden = true;
+  fit(cell);
+}
+
+function fit(cell) {
+  cell.area.rows = Math.max(cell.prompt ? 1 : 4, cell.area.value.split("\n").length);
   cell.reset.hidden = cell.area.value === cell.source;
-  if (focus) cell.area.focus();
 }
 
 function key(cell, event) {
@@ -107,63 +128,93 @@ function key(cell, event) {
   }
 }
 
-function reset(cell) {
-  if (cell === running || queue.includes(cell)) return;
-  cell.area?.remove();
-  cell.area = null;
-  cell.pre.hidden = false;
-  cell.edit.hidden = false;
-  cell.reset.hidden = true;
-  typed(cell, cell.source);
-  cell.output.replaceChildren(...cell.stored.map((output) => output.cloneNode(true)));
-  cell.edit.focus();
+addEventListener("adopt", ({ detail }) => { if (shown.has(detail.name)) put(shown.get(detail.name), detail.text); });
+
+// What was typed into cells that this edition of the page has no more is shown at its end.
+function showLost() {
+  const lost = [...before].filter(([name]) => name.startsWith(`${page} `) && !shown.has(name));
+  if (!lost.length) return;
+  document.querySelector("main").append(
+    element("h2", { textContent: "What you wrote in cells that are no longer on this page" }),
+    ...lost.map(([, text]) => element("pre", { textContent: text })));
 }
+showLost();
 
 // ---- the bar at the bottom
+const filesButton = button("Files", () => openFiles());
 const bar = element("progress", { max: 1, value: 0 });
 bar.setAttribute("aria-label", "loading");
 const said = element("span", { role: "status" });
+const detail = element("span", { className: "time" });  // it changes too often to be read out
 const stopper = button("Stop", stop);
-const status = element("div", { className: "runtime", hidden: true }, said, bar, stopper);
+const status = element("div", { className: "runtime", hidden: true }, said, detail, bar, stopper);
 document.body.append(status);
-
-function say(message, fraction) {
+addEventListener("unstored", () => {
   status.hidden = false;
-  said.textContent = message;
+  status.append(element("p", { className: "warning", role: "alert", textContent:
+    "This browser does not keep what you type: it is lost when you close or reload the page. Before you do: Files, Download submission.zip." }));
+}, { once: true });
+
+function say(message, more = "", fraction = undefined) {
+  status.hidden = false;
+  if (said.textContent !== message) said.textContent = message;
+  detail.textContent = more;
   bar.hidden = fraction === undefined;
   if (fraction !== undefined) bar.value = fraction;
   stopper.hidden = !running && !queue.length;
 }
 
 // ---- the runtime
-function start() {
+// A worker from a blob inherits the policy of this page; one from an address would have none. The largest script is
+// packed, since few servers compress, and the policy lets it run as a part of that blob alone.
+let code = null;
+async function unpack(name) {
+  const { body } = await fetch(name);
+  return new Response(body.pipeThrough(new DecompressionStream("gzip"))).blob();
+}
+
+async function start() {
   ready = false;
-  // A worker from a blob inherits the policy of this page; one from an address would have none.
-  const script = `importScripts(${JSON.stringify(new URL("worker.js", base).href)})`;
-  worker = new Worker(URL.createObjectURL(new Blob([script], { type: "text/javascript" })));
+  const waits = worker = { terminate() {} };
+  say("Loading: Python");
+  code ||= await unpack("runtime/pyodide.asm.js.packed").catch(() => null);
+  if (worker !== waits) return;  // stopped in the meantime
+  if (!code) return handle({ type: "failed", text: "pyodide.asm.js.packed cannot be loaded" });
+  const script = `try { importScripts(${JSON.stringify(new URL("worker.js", base).href)}); } catch {
+    postMessage({ type: "failed", text: "worker.js: the server does not answer" }); }`;
+  worker = new Worker(URL.createObjectURL(new Blob([code, script], { type: "text/javascript" })));
   worker.onmessage = ({ data }) => handle(data);
-  worker.onerror = (event) => handle({ type: "failed", text: event.message || "worker.js cannot be loaded" });
+  worker.onerror = (event) => handle({ type: "failed", text: event.message || "the worker cannot be started" });
   worker.postMessage({ type: "start", base });
 }
 
 function stop() {
-  worker.terminate();
-  clearInterval(clock);
   if (running) append(running, "error", "Stopped. The variables are lost: run the cells above again.");
-  for (const cell of [running, ...queue]) if (cell) mark(cell, "[not run]");
-  running = null;
-  queue = [];
-  count = 0;
+  end();
   start();
 }
 
+function end() {
+  worker.terminate();
+  clearInterval(clock);
+  for (const cell of [running, ...queue]) if (cell) mark(cell, "[not run]");
+  worker = running = null;
+  queue = [];
+  waiting = [];
+  count = 0;
+}
+
+function isServed() {
+  if (location.protocol !== "file:") return true;
+  say("This page was opened as a file; its code runs only from a web server. Type in the folder of the page: " +
+    "python -m http.server --bind 127.0.0.1 8000 . Then open http://127.0.0.1:8000 in this browser.");
+  return false;
+}
+
 function runCells(some) {
-  if (location.protocol === "file:") {
-    say("These cells need a web server. In this folder: python -m http.server, then open http://127.0.0.1:8000");
-    return;
-  }
+  if (!isServed()) return;
   for (const cell of some) {
-    if (cell === running || queue.includes(cell)) continue;
+    if ([running, ...queue].some((other) => other?.label === cell.label)) continue;
     queue.push(cell);
     mark(cell, "[waits]");
   }
@@ -174,13 +225,13 @@ function runCells(some) {
 function next() {
   if (!ready || running) return;
   running = queue.shift() || null;
-  if (!running) return say("ready");
+  if (!running) return say("ready", progress());
   mark(running, "[runs]");
   running.output.replaceChildren();
   const { label, name = running.index + 1 } = running;
-  running.figures = running.stored.filter((output) => output.querySelector("img"));
+  running.figures = storedOutputs(running).filter((output) => output.querySelector("img"));
   started = performance.now();
-  const tick = () => say(`${label} runs, ${Math.round((performance.now() - started) / 1000)} s`);
+  const tick = () => say(`${label} runs`, `${Math.round((performance.now() - started) / 1000)} s`);
   tick();
   clock = setInterval(tick, 1000);
   worker.postMessage({ type: "run", source: text(running), name, edits: edits() });
@@ -189,20 +240,27 @@ function next() {
 function handle(message) {
   if (message.type === "load") {
     if (!message.text) return say(running ? `${running.label} runs` : "ready");
-    const size = message.total > 1 ? `, ${(message.loaded / 1e6).toFixed(1)} of ${(message.total / 1e6).toFixed(1)} MB` : "";
-    say(`Loading: ${message.text}${size}`, message.total ? message.loaded / message.total : undefined);
+    const size = message.total > 1 ? `${(message.loaded / 1e6).toFixed(1)} of ${(message.total / 1e6).toFixed(1)} MB` : "";
+    say(`Loading: ${message.text}`, size, message.total ? message.loaded / message.total : undefined);
   } else if (message.type === "ready") {
     ready = true;
     sent = { ...editable };
-    say("ready");
+    say("ready", progress());
     waiting.splice(0).forEach((message) => worker.postMessage({ ...message, edits: edits() }));
     next();
   } else if (message.type === "failed") {
-    say(`The runtime does not start: ${message.text}. Reload the page to try again.`);
+    const reason = `The runtime ${ready ? "failed" : "does not start"}: ${message.text}. Press Run to try again.`;
+    end();
+    say(reason);
+    dispatchEvent(new CustomEvent("refused", { detail: { text: reason } }));
   } else if (message.type === "done") {
     clearInterval(clock);
     mark(running, `[${++count}]`);
+    running.ranIn = worker;
     makeReachable(running.output);
+    linkEquations(running.output);
+    keepVerdicts(running.output.textContent);
+    running.done?.();
     running = null;
     if (!message.ok) queue.splice(0).forEach((cell) => mark(cell, "[not run]"));
     next();
@@ -210,6 +268,9 @@ function handle(message) {
     dispatchEvent(new CustomEvent(message.type, { detail: message }));
   } else if (message.type === "display") {
     show(running, message.data, message.metadata);
+  } else if (message.type === "stored") {
+    const note = `CIFAR-10 is not in this page, so this cell does not run here.${running.stored.length ? " This is its stored output." : ""}`;
+    running.output.replaceChildren(...storedOutputs(running), element("p", { className: "time", textContent: note }));
   } else {
     append(running, message.type === "error" ? "error" : message.name, message.text);
   }
@@ -236,56 +297,23 @@ function ask(message) {
   else waiting.push(message);
 }
 
-// What scrolls sideways can be reached by keyboard.
-function makeReachable(node) {
-  for (const part of node.querySelectorAll("pre, table, .equation, .rendered_html p, .rendered_html ul, .output_subarea")) {
-    if (part.scrollWidth > part.clientWidth) part.tabIndex = 0;
+// ---- progress: the last verdict of each exercise
+function keepVerdicts(text) {
+  const total = text.match(/ of (\d+)(?:,| exercises passed)/)?.[1];
+  for (const [, number, verdict] of text.matchAll(/(\d+)(?: of \d+,)? +[\w.]+,? +[\d.]+(?: points?)?:? +(passed|wrong|not written yet)/g)) {
+    keep(`exercise ${number}`, verdict);
+    if (total) keep("exercises", total);
   }
 }
-makeReachable(document);
-addEventListener("resize", () => makeReachable(document));
-document.querySelectorAll("details").forEach((node) => node.addEventListener("toggle", () => makeReachable(node)));
 
-// ---- outputs
-function mark(cell, prompt) {
-  cell.prompt.textContent = prompt;
+function progress() {
+  const verdicts = [...kept()].filter(([name]) => name.startsWith("exercise "));
+  const passed = verdicts.filter(([, verdict]) => verdict === "passed").length, total = kept().get("exercises");
+  return verdicts.length ? `${passed}${total ? ` of ${total}` : ""} exercises passed` : "";
 }
+if (progress()) say("", progress());
 
-function append(cell, kind, message) {
-  const last = cell.output.lastElementChild;
-  if (kind !== "error" && last?.dataset.kind === kind) {
-    last.querySelector("pre").append(message);
-    return;
-  }
-  const pre = element("pre", { textContent: message });
-  const area = element("div", { className: "output_area" },
-    element("div", { className: `output_subarea output_text output_${kind}` }, pre));
-  area.dataset.kind = kind;
-  cell.output.append(area);
-}
-
-function show(cell, data, metadata) {
-  if ("application/vnd.jupyter.widget-view+json" in data) return;  // its script is not here
-  const area = element("div", { className: "output_area" });
-  if ("application/x-stored-figure" in data) {
-    const figure = cell.figures.shift();
-    const note = "This is the figure that is stored with the notebook. This edition has no matplotlib, so it draws none.";
-    area.append(figure ? figure.cloneNode(true) : element("pre", { textContent: data["text/plain"] }),
-      element("p", { className: "time", textContent: note }));
-  } else if ("image/png" in data) {
-    const alt = metadata["image/png"]?.alt || data["text/plain"] || "";
-    area.append(element("img", { src: `data:image/png;base64,${data["image/png"]}`, alt }));
-  } else if ("text/html" in data) {  // scripts do not run: the page's policy; a refresh would leave the page
-    const { body } = new DOMParser().parseFromString(data["text/html"], "text/html");
-    body.querySelectorAll("meta, link, base, iframe, object, embed, form").forEach((node) => node.remove());
-    area.append(element("div", { className: "output_subarea rendered_html" }, ...body.childNodes));
-  } else {
-    area.append(element("div", { className: "output_subarea output_text" },
-      element("pre", { textContent: data["text/plain"] })));
-  }
-  cell.output.append(area);
-}
-
-document.querySelector("main").prepend(element("p", { className: "cell_tools" },
-  button("Run all", () => runCells(cells)), button("Files", () => openFiles()),
-  element("span", { className: "time", textContent: " Code runs in this browser." })));
+document.querySelector("main").prepend(element("div", { className: "cell_tools" },
+  button("Run all", () => runCells(cells)), filesButton,
+  element("span", { className: "time", textContent:
+    "Code runs in this browser. In a cell, Shift+Enter runs it, Enter keeps the indent, and Tab leaves it." })));

@@ -4,6 +4,13 @@
 let python, shell, assignment, base;
 const tell = (message) => postMessage(message);
 
+async function get(name, address = new URL(`runtime/${name}`, base)) {
+  const response = await fetch(address).catch(() => null);
+  if (!response) throw new Error(`${name}: the server does not answer`);
+  if (!response.ok) throw new Error(`${name}: the server answers ${response.status}`);
+  return response;
+}
+
 // The bytes of files, while `bar` says how many of all bytes are there. What is named .packed is gzip.
 async function read(files) {
   const total = files.reduce((sum, file) => sum + file.size, 0);
@@ -15,13 +22,12 @@ async function read(files) {
   };
   bar();
   const contents = await Promise.all(files.map(async (file) => {
-    const response = await fetch(new URL(`runtime/${file.name}`, base));
-    if (!response.ok) throw new Error(`${file.name}: the server answers ${response.status}`);
-    let stream = response.body.pipeThrough(new TransformStream({
-      transform(chunk, out) { loaded += chunk.length; bar(); out.enqueue(chunk); },
+    let stream = (await get(file.name, file.address)).body.pipeThrough(new TransformStream({
+      transform(chunk, out) { if (file.size) loaded += chunk.length; bar(); out.enqueue(chunk); },
     }));
     if (file.name.endsWith(".packed")) stream = stream.pipeThrough(new DecompressionStream("gzip"));
-    const content = await new Response(stream).arrayBuffer();
+    const content = await new Response(stream).arrayBuffer().catch(() => null);
+    if (!content) throw new Error(`${file.name}: the server sent a part of it, or a damaged file`);
     open.delete(file);
     bar();
     return [file.name.replace(/\.packed$/, ""), content];
@@ -35,16 +41,21 @@ function readNow(name) {
   const request = new XMLHttpRequest();
   request.open("GET", new URL(`runtime/${name}`, base), false);
   request.responseType = "arraybuffer";
-  request.send();
+  try {
+    request.send();
+  } catch {
+    throw new Error(`${name}: the server does not answer`);
+  }
   if (request.status !== 200) throw new Error(`${name}: the server answers ${request.status}`);
   const path = `/kit/${name}`;
-  python.FS.writeFile(path, new Uint8Array(request.response));
+  const unpack = python.pyimport("gzip").decompress;
+  python.FS.writeFile(path, unpack(python.toPy(new Uint8Array(request.response))).toJs());
   tell({ type: "load", text: "" });
   return path;
 }
 
 async function start() {
-  const site = await (await fetch(new URL("runtime/site.json", base))).json();
+  const site = await (await get("site.json")).json();
   const files = await read(site.files);
   const load = self.fetch;  // Pyodide asks for these files again: it gets what is here
   self.fetch = (address, ...rest) => {
@@ -53,15 +64,21 @@ async function start() {
     const type = name.endsWith(".wasm") ? "application/wasm" : "application/octet-stream";
     return Promise.resolve(new Response(files.get(name), { headers: { "Content-Type": type } }));
   };
-  importScripts(new URL("runtime/pyodide.js", base));
-  const options = { indexURL: String(new URL("runtime/", base)) };
-  if (site.cdn) options.packageBaseUrl = site.cdn;
+  try {
+    importScripts(new URL("runtime/pyodide.js", base));
+  } catch {
+    throw new Error("pyodide.js: the server does not answer");
+  }
+  const options = { indexURL: String(new URL("runtime/", base)), lockFileContents: JSON.stringify(site.lock) };
   python = await loadPyodide(options);
   self.fetch = load;
-  if (site.cdn) {  // each file is verified against its digest in the lock file
-    await python.loadPackage(site.packages, {
-      messageCallback: (text) => tell({ type: "load", text, loaded: 0, total: 0 }),
-    });
+  const sha256 = python.pyimport("hashlib").sha256;
+  for (const file of site.files.filter((file) => file.address)) {  // wheels from the CDN
+    const wheel = files.get(file.name);
+    if (sha256(python.toPy(new Uint8Array(wheel))).hexdigest() !== file.sha256) {
+      throw new Error(`${file.name} from ${new URL(file.address).host} is not the pinned file: its SHA-256 is wrong`);
+    }
+    python.unpackArchive(wheel, "zip", { extractDir: "/kit/packages" });
   }
   tell({ type: "load", text: "starting the kit", loaded: 1, total: 1 });
   if (files.has("numpy.zip")) python.unpackArchive(files.get("numpy.zip"), "zip", { extractDir: "/kit/packages" });
@@ -70,6 +87,7 @@ async function start() {
   python.runPython(`
 import os, sys
 sys.dont_write_bytecode = True
+os.environ["MPLBACKEND"] = "agg"
 sys.path += ["/kit", "/kit/packages"]
 os.chdir("/kit/notebooks")
 `);
@@ -88,7 +106,7 @@ onmessage = async ({ data }) => {
     }
     if (data.edits) assignment.write_edits(JSON.stringify(data.edits.files), JSON.stringify(data.edits.cells));
     if (data.type === "run") tell({ type: "done", ok: shell.run_cell(data.source, data.name) });
-    else if (data.type === "pack") tell({ type: "packed", zip: assignment.pack().toJs() });
+    else if (data.type === "pack") tell({ type: "packed", zip: assignment.pack(data.declaration).toJs() });
     else if (data.type === "open") {
       try {
         tell({ type: "opened", ...JSON.parse(assignment.open_submission(python.toPy(data.zip).tobytes())) });

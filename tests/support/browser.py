@@ -1,0 +1,31 @@
+"""The browser of the tests: the system's Chromium, driven by Playwright."""
+
+import contextlib
+import os
+import shutil
+
+import pytest
+
+BROWSER = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
+QUIET = """--no-sandbox --disable-gpu --disable-background-networking --disable-component-update
+    --disable-sync --no-first-run""".split()
+
+
+def skip_or_fail(reason):
+    """Skip a test that needs what is not here; fail it where CS231N_REQUIRE_BROWSER is set, as CI does."""
+    (pytest.fail if os.environ.get("CS231N_REQUIRE_BROWSER") else pytest.skip)(reason)
+
+
+@contextlib.contextmanager
+def start_chromium(launch="launch", *folder, **options):
+    """Yield what one of Playwright's two methods, launch or launch_persistent_context, returns."""
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        skip_or_fail("needs playwright: pip install '.[browser]'")
+    if BROWSER is None:
+        skip_or_fail("needs chromium on the PATH: apt install chromium")
+    with sync_playwright() as p:
+        started = getattr(p.chromium, launch)(*folder, executable_path=BROWSER, args=QUIET, **options)
+        yield started
+        started.close()
