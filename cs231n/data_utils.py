@@ -30,7 +30,7 @@ __all__ = [
 CLASSES = ("plane", "car", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 TRAIN, TEST = 50_000, 10_000
 _banner_printed = False
-_last_loaded: LocatedDataset | None = None  # what get_CIFAR10_data read, whatever becomes of the cache since
+_last_loaded: LocatedDataset | None = None  # what get_CIFAR10_data read, even if the cache has changed since
 
 
 def load_CIFAR_batch(filename: str | os.PathLike) -> tuple[np.ndarray, np.ndarray]:

@@ -344,7 +344,7 @@ def _central_values(
 
 
 def _values(f: Callable, x: np.ndarray) -> np.ndarray:
-    """f(x) as an array that can be subtracted: a copy, for f may return x itself."""
+    """f(x) as an array that can be subtracted: a copy, because f may return x itself."""
     out = np.array(f(x))
     if out.dtype.kind not in "fiub":
         raise TypeError(f"f must return real numbers, got {out.dtype}; does it end with return?")

@@ -186,7 +186,7 @@ class Solver(SolverOptions):
         """A Solver as it was when it wrote a checkpoint: its train() ends as an uninterrupted run does.
 
         The parameters, histories and files are the same bit for bit, on the same machine with as many
-        threads. The global random stream is set as well, for dropout may draw from it.
+        threads. The global random stream is set as well, because dropout may draw from it.
 
         Args:
             path: the folder that was given as run=, for the last checkpoint, or one checkpoint in it.

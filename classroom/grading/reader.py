@@ -5,7 +5,7 @@ student packed can make a parser take any time and memory: this process has MAX_
 and MAX_MEMORY, and ends where they end. It runs no code of a student.
 
 An archive is never unpacked to disk. So paths that lead out of it, links and bombs have nothing to act on;
-they are still named, for a student may have made them by accident.
+they are still named, because a student may have made them by accident.
 """
 
 import errno

@@ -86,7 +86,7 @@ class CopyOfKit(NamedTuple):
 class Comparison(NamedTuple):
     """What the page says of a class."""
 
-    pairs: Sequence[Pair]  # at most MAX_PAIRS, most alike first
+    pairs: Sequence[Pair]  # at most MAX_PAIRS, most similar first
     median: float  # of the larger share, over all pairs
     copies: Sequence[CopyOfKit]
     faults: Sequence[tuple[str, str]]  # (student, what was not compared and why)

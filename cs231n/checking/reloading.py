@@ -77,7 +77,7 @@ def describe_failure(name: str, error: Exception) -> str:
     what = error.msg if isinstance(error, SyntaxError) else error
     sentence = describe_missing_name(error) or f"{file.name}{line}: {type(error).__name__}: {what}"
     sentence = end_sentence(" ".join(sentence.split()))
-    return f"{sentence} Until it is mended, cells run the code from before the edit."
+    return f"{sentence} Until you correct it, cells run the code from before the edit."
 
 
 def message_of(error: BaseException) -> str:

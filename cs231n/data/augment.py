@@ -1,6 +1,6 @@
 """Augmentation: return a new batch with each image flipped or shifted.
 
-Each function is augment(X, rng) -> batch, in the shape and dtype of X, which is not modified: hand one to
+Each function is augment(X, rng) -> batch, in the shape and dtype of X, which is not modified: pass one to
 Solver(..., augment=flip_and_shift). rng is a numpy Generator, a RandomState or the module np.random.
 """
 

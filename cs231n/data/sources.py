@@ -111,7 +111,7 @@ def locate(
     retry: bool = False,
     limits: DownloadLimits = DownloadLimits(),  # noqa: B008 (a tuple, never changed)
 ) -> LocatedDataset:
-    """Locate the data set in the cache, after bringing it there if need be.
+    """Locate the data set in the cache, after bringing it there if necessary.
 
     Args:
         published: which data set.

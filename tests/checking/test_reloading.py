@@ -233,7 +233,7 @@ def test_a_broken_file_is_one_line_and_the_code_from_before_stays(notebook, wron
     assert "Traceback" not in out + err
     lines = err.splitlines()
     assert len(lines) == 2 and all(
-        re.fullmatch(f"{line}Until it is mended, cells run .*", one) for one in lines
+        re.fullmatch(f"{line}Until you correct it, cells run .*", one) for one in lines
     ), err
     assert out.startswith("[[0. 2.]] [[0. 2.]] [[0. 3.]]\n") and out.endswith("[[1. 2.]]\n")
     assert "sgd_momentum, 3 points: passed" in out
