@@ -142,7 +142,7 @@ def test_search_finds_a_heading_an_equation_and_a_mistake_by_keyboard_alone(open
         ("(16)", "2_batchnorm_gradient.html#eq-16"),
         ("equation dsigma dmu", "2_batchnorm_gradient.html#eq-13"),
         ("backward mean held fixed", "2_batchnorm_gradient.html#eq-16"),
-        ("late repeated", "classroom.html#late-and-repeated"),
+        ("late several", "classroom.html#late-work-and-several-submissions"),
     ]:
         page.keyboard.press("/")
         page.keyboard.type(words)
