@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     }
     for name, (module, summary) in commands.items():
         module.add_arguments(subparsers.add_parser(name, help=summary, description=module.__doc__))
-    arguments = parser.parse_args(argv)
+    arguments = parser.parse_args((sys.argv[1:] if argv is None else argv) or ["--help"])
     try:
         return commands[arguments.command][0].main(arguments)
     except KeyboardInterrupt:

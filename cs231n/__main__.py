@@ -32,7 +32,7 @@ def main(argv: list[str] | None = None) -> int:
     parsers = {
         name: commands.add_parser(name, help=text, description=text) for name, text in COMMANDS.items()
     }
-    argv = sys.argv[1:] if argv is None else argv
+    argv = (sys.argv[1:] if argv is None else argv) or ["--help"]
     command = argv[0] if argv and argv[0] in COMMANDS else parser.parse_args(argv).command
     if command in NEED_PROJECT and not (REPOSITORY / "setup.sh").is_file():
         print(

@@ -222,6 +222,8 @@ def _describe_unmatched(
     advice = advice_on(actual, expected, mismatches(actual, expected), ATOL)
     if advice.startswith("check one step") and exercise.forward is None:
         advice = "no known mistake fits, and no simple pattern: compute one entry by hand, step by step."
+    elif advice.startswith("the error is the same in every row") and name == "out":
+        advice = "the error is the same in every row: look at what is added to every row, such as a bias."
     return "unknown", advice, ""
 
 

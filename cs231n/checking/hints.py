@@ -26,7 +26,7 @@ the rows of x are examples, the columns of w are units. Where row i meets column
 1. Give x the shape (N, D): each example becomes one row. D is the number of rows of w.
 2. Multiply (N, D) by (D, M). The result has the shape (N, M).
 3. Add b, of shape (M,). NumPy adds it to every row.
-4. Return the result and a cache. affine_backward needs x in its first shape, w, and nothing else of size.
+4. Return the result and a cache. affine_backward needs x in its first shape, and w.
 """,
     ),
     "affine_backward": (
@@ -370,7 +370,7 @@ def format_hint(name: str, step: int, next_call: str) -> str:
     more = (
         f"Next, {STEPS[step]}:\n\n    {next_call.format(step + 1)}"
         if step < len(STEPS)
-        else "This was the last hint. Still stuck? Write one step, then look at what `check` says of it."
+        else "This was the last hint. Still stuck? Write one step, then run `check` and read its message."
     )
     head = f"**{label_of(name)}. Hint {step} of {len(STEPS)}: {STEPS[step - 1]}**"
     body = re.sub(r"(?<!\n)\n(?!\n|- |\d\. ) *", " ", HINTS[name][step - 1].strip())

@@ -43,9 +43,9 @@ FAILURES = {  # {what pip or uv prints: what it means, and what to try before th
 HELP = f"""{ENTRY} COMMAND
 
   start [FOLDER] [--no-lab]
-          the assignment: make it in a folder of your own, which is not there
-          yet (default: batchnorm-assignment, next to this folder), set it up,
-          say what to do first, open notebook 1. In that folder: without FOLDER
+          make the assignment in a new folder (default: batchnorm-assignment,
+          next to this folder), set it up, say what to do first, and open
+          notebook 1; in the assignment, leave FOLDER out
   run     execute the four notebooks, write them as pages under reports/,
           and print a table of what was measured
   test    run the tests, then the notebooks against their stored outputs
@@ -55,8 +55,8 @@ HELP = f"""{ENTRY} COMMAND
 
 Each command first makes .venv, installs requirements.lock into it and gets
 the data, where that has not been done; start does so in the folder it makes.
-Every step may be interrupted and repeated. A .venv that you made yourself is
-kept and installed into. uv installs the packages where you have it, else pip.
+Every step may be interrupted and repeated. If you made .venv yourself, the
+packages are added to it. uv installs them if you have it, else pip.
 
   PYTHON=/path/to/python    the Python to use, 3.10 to 3.14
   CS231N_CIFAR10=...        the location of CIFAR-10, see datasets/README.md

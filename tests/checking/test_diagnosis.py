@@ -157,11 +157,12 @@ def test_layernorm_is_taken_apart_along_its_rows():
             "unknown",
             "no known mistake fits, and no simple pattern",
         ),
+        ("affine_forward", "out", lambda a: a + [1.0, 2.0, 3.0], "unknown", "such as a bias"),
         ("affine_backward", "dx", lambda a: a > 0, "dtype", "dx holds True and False; dout is not used"),
         ("affine_backward", "dx", lambda a: np.asarray(["a"]), "shape", "dx has the wrong shape"),
         ("svm_loss", "loss", lambda a: a * 1.7, "unknown", "result / right value = 1.7"),
     ],
-    ids="columns ratio sign size reversed forward bool text scalar".split(),
+    ids="columns ratio sign size reversed forward bias bool text scalar".split(),
 )
 def test_the_unknown_is_described(exercise, name, change, kind, words):
     diagnosis = diagnosis_of(exercise, **{name: lambda i, r: change(r[name])})

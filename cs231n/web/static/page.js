@@ -316,4 +316,4 @@ if (progress()) say("", progress());
 document.querySelector("main").prepend(element("div", { className: "cell_tools" },
   button("Run all", () => runCells(cells)), filesButton,
   element("span", { className: "time", textContent:
-    "Code runs in this browser. In a cell, Shift+Enter runs it, Enter keeps the indent, and Tab leaves it." })));
+    "Code runs in this browser. Shift+Enter runs a cell, and Tab moves out of it." })));
