@@ -34,7 +34,8 @@ def main(argv: list[str] | None = None) -> int:
     }
     argv = (sys.argv[1:] if argv is None else argv) or ["--help"]
     command = argv[0] if argv and argv[0] in COMMANDS else parser.parse_args(argv).command
-    if command in NEED_PROJECT and not (REPOSITORY / "setup.sh").is_file():
+    is_project = any((REPOSITORY / name).exists() for name in ("setup.sh", "notebooks"))
+    if command in NEED_PROJECT and not is_project:
         print(
             f"{command}: needs the folder of the project, and this cs231n was installed without it; "
             "try: the same command in a copy of the project",

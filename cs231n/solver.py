@@ -62,7 +62,7 @@ class Solver(SolverOptions):
         FileExistsError: there is a run in the folder already.
 
     Attributes, besides the options, after train():
-        loss_history: one loss an iteration.
+        loss_history: one loss per iteration.
         train_acc_history, val_acc_history: one accuracy at the first iteration and one each epoch.
         best_val_acc, best_epoch, best_params: of the parameters that the model has in the end.
         epoch: epochs so far.

@@ -32,16 +32,14 @@ def draw_equations(path: Path) -> None:
 
 def draw_web(path: Path) -> None:
     """Photograph the learner's site: a card, the verdict on a wrong function, and the editor."""
-    from playwright.sync_api import sync_playwright
-
     sys.path.insert(0, str(KIT))
-    from tests.support.web_site import BROWSER, QUIET, Site, serve_folder
+    from tests.support.browser import start_chromium
+    from tests.support.web_site import Site, serve_folder
 
     with tempfile.TemporaryDirectory() as temp:
         run([sys.executable, "-m", "classroom.releasing.start", f"{temp}/kit"], cwd=KIT, check=True)
         run([sys.executable, "-m", "cs231n", "web", "site"], cwd=f"{temp}/kit", check=True)
-        with serve_folder(f"{temp}/kit/site") as address, sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=BROWSER, args=QUIET)
+        with serve_folder(f"{temp}/kit/site") as address, start_chromium() as browser:
             context = browser.new_context(viewport={"width": 1280, "height": 640})
             site = Site(context, address)
             site.press("Files")
@@ -53,11 +51,10 @@ def draw_web(path: Path) -> None:
             line = (head + name).count("\n") - 1
             site.page.evaluate(f"editor.scrollToLine({line}); editor.clearSelection()")
             card = site.page.locator(".code_cell").filter(has_text='check("relu_forward")')
-            card.get_by_role("button", name="Check").click()
+            card.get_by_role("button", name=re.compile("^Check")).click()
             site.wait_until(site.is_idle)
             card.locator(".output").scroll_into_view_if_needed()
             site.page.screenshot(path=path)
-            browser.close()
 
 
 if __name__ == "__main__":

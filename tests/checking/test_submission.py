@@ -94,7 +94,7 @@ def test_a_helper_that_is_not_packed_is_said(kit):
     kit.append("layers.py", "from cs231n.my_helpers import zeros")
     done = submit(kit)
     assert done.returncode == 1 and (kit.folder / "submission.zip").exists(), done.stderr
-    assert "It imports a module that is not there when it is marked: see below." in done.stdout
+    assert "It imports a module that the grader does not have: see below." in done.stdout
     assert "All files are in it" not in done.stdout
     text = " ".join(done.stdout.split())
     assert text.count("cs231n.my_helpers is not handed in.") == 1 and "5 of 17 exercises passed" in text
