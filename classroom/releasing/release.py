@@ -6,6 +6,7 @@ Everything is made and searched in memory; files are written only if nothing of 
 import argparse
 import base64
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -110,6 +111,8 @@ def learner_edition(
             content = blank_notebook(name, text, exercises).encode()
             titles += cards_in(text)
             answers += model_answers(name, text)
+        elif name == "README.md":
+            content = _number_exercises(content.decode(), exercises).encode()
         files[name] = encode(name, content) if name.startswith(ANSWERS) else content
     if any(name.endswith(".ipynb") for name in files):
         refuse_missing_cards(exercises, titles)
@@ -117,6 +120,17 @@ def learner_edition(
     if declaration:
         files["cs231n/declaration.txt"] = f"{declaration}\n".encode()
     return files, answer_fragments(answers) | solution_fragments(solved, blanks)
+
+
+def _number_exercises(readme: str, exercises: Sequence[Exercise]) -> str:
+    """Write how many exercises there are, and which ones each notebook has."""
+    count = f"{len(exercises)} exercise" + "s" * (len(exercises) > 1)
+    readme = readme.replace("17 exercises", count)
+    for notebook in "123":
+        numbers = [str(e.number) for e in exercises if e.section.startswith(f"notebook {notebook},")]
+        row, cell = rf"^(\| {notebook} \|.*\| ).*( \|)$", ", ".join(numbers) or "none"
+        readme = re.sub(row, rf"\g<1>{cell}\2", readme, flags=re.M)
+    return readme
 
 
 def encode(name: str, content: bytes) -> bytes:

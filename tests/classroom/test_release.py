@@ -208,6 +208,14 @@ def test_an_old_release_is_replaced_with_replace(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["learner", "learner.zip"]
 
 
+def test_the_readme_has_the_exercises_of_the_manifest():
+    files, _ = learner_edition(load_exercises(SHORT))
+    readme = files["README.md"].decode()
+    assert "In 5 exercises" in readme and "17" not in readme
+    numbers = re.findall(r"^\| [123] \|.*\| (.*) \|$", readme, re.M)
+    assert numbers == ["none", "6, 7, 8, 9, 10", "none"]
+
+
 @pytest.mark.skipif(os.name == "nt", reason="a closed pipe is another error on Windows")
 def test_who_reads_one_line_of_what_it_prints_sees_no_traceback(tmp_path):
     words = [sys.executable, "-u", "-m", "classroom", "release", tmp_path / "out"]
