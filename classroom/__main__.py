@@ -26,7 +26,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     }
     for name, (module, summary) in commands.items():
         module.add_arguments(subparsers.add_parser(name, help=summary, description=module.__doc__))
-    arguments = parser.parse_args((sys.argv[1:] if argv is None else argv) or ["--help"])
+    argv = sys.argv[1:] if argv is None else argv
+    if not argv:
+        parser.exit(2, parser.format_help())
+    arguments = parser.parse_args(argv)
     try:
         return commands[arguments.command][0].main(arguments)
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""Layers as forward and backward pairs: values go up, gradients come down.
+"""Layers, each as a forward and a backward function.
 
 Each forward returns its output and a cache. The backward below it takes dout, the gradient of the loss with
 respect to that output, and the cache, whose content is free; it returns the gradient of each input. Inputs

@@ -102,10 +102,11 @@ The assignment is set up. To open it, now or later:
 
 1. Open {NOTEBOOK}. Run its cells from the top.
 2. At a card, write the function in the file that the card names. Save the file.
-3. Run the cell below the card: "passed", or what is wrong. For a hint: hint(1)
-4. You may work in a terminal too. In this folder, run these lines one by one:
+3. Run the cell below the card. It says what is wrong. For a hint, run hint(1).
+4. You may work in a terminal too. Run these lines one by one:
+   cd "{REPOSITORY}"
    {activate}
    python -m cs231n check
    python -m cs231n hint 1
-5. To hand in: python -m cs231n submit. It writes submission.zip.
+5. To hand in, run python -m cs231n submit. It writes submission.zip.
 """)

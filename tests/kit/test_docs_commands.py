@@ -84,6 +84,7 @@ def test_a_program_refuses_a_wrong_line(line, monkeypatch):
 
 @pytest.mark.parametrize("program", [cs231n, classroom])
 def test_without_a_command_it_lists_them(program, capsys):
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit) as refusal:
         program.__main__.main([])
-    assert re.search("^ +(check|grade) ", capsys.readouterr().out, re.M)
+    assert refusal.value.code == 2
+    assert re.search("^ +(check|grade) ", capsys.readouterr().err, re.M)

@@ -72,9 +72,14 @@ def test_five_steps_say_what_to_do_first(kit):
     steps = [line for line in printed.splitlines() if line[1:2] == "."]
     assert [step[:2] for step in steps] == ["1.", "2.", "3.", "4.", "5."] and max(map(len, steps)) <= 80
     assert command.NOTEBOOK in steps[0] and (ROOT / command.NOTEBOOK).is_file()
-    for step, word in zip(steps[1:], ["card", "hint(1)", "In this folder", "python -m cs231n submit"]):
+    for step, word in zip(steps[1:], ["card", "hint(1)", "in a terminal", "python -m cs231n submit"]):
         assert word in step
-    commands = ["source .venv/bin/activate", "python -m cs231n check", "python -m cs231n hint 1"]
+    commands = [
+        f'cd "{kit.folder.parent / "batchnorm-assignment"}"',
+        "source .venv/bin/activate",
+        "python -m cs231n check",
+        "python -m cs231n hint 1",
+    ]
     assert "\n".join(f"   {command}" for command in commands) in printed  # a command alone on its line
 
 
