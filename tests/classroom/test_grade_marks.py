@@ -254,7 +254,7 @@ def test_a_second_try_is_for_what_ran_out_of_time_alone(monkeypatch):
     own = [(title, False, hidden) for hidden in (False, True) for title in ("affine_forward", "relu_forward")]
     assert tried == [*own, ("relu_backward", True, True)]
     assert results[numbers["affine_forward"]] == ExerciseResult(1.0)
-    assert results[numbers["relu_forward"]].text.endswith("no other student's code beside it.")
+    assert results[numbers["relu_forward"]].text.endswith("while no other student's code was running.")
     assert results[numbers["relu_backward"]].share == 1
     others = [e.number for e in EXERCISES if not e.title.startswith(("affine_f", "relu"))]
     assert all(results[number].text == "As before." for number in others)

@@ -77,7 +77,7 @@ def test_classroom_50_gets_an_autograder_whose_checks_a_learner_cannot_edit(tmp_
         "10 layernorm_backward": 8,
     }
     assert type(result["score"]) is int and (result["score"], result["max-score"]) == (13, 50)
-    assert "worst at" in result["tests"][0]["output"]
+    assert "the worst is at" in result["tests"][0]["output"]
 
 
 def test_classroom_50_counts_whole_points(tmp_path, capsys):

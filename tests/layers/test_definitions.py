@@ -198,7 +198,7 @@ def forward_or_overflow(forward, x, word, *arguments):
     try:
         out, _ = forward(*arguments)
     except OverflowError as error:
-        assert f"x has a {word}" in str(error) and "overflows" in str(error)
+        assert f"variance of {word} " in str(error) and "of x overflows" in str(error)
     else:
         assert not (var > 1.1 * largest).any() or not np.isfinite(out).all()
     return None

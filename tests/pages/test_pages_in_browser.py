@@ -130,10 +130,12 @@ def test_previous_and_next_lead_through_all_pages(opened):
         following = page.locator("a[rel=next]")
         if not following.count():
             break
+        address = following.get_attribute("href")
         following.click()
+        page.wait_for_url(f"**/{address}")
     assert seen[: len(PATHS)] == [path.stem for path in PATHS] and sorted(seen) == sorted(PAGES[1:])
     page.locator("a[rel=prev]").click()
-    assert seen[-2] in page.url
+    page.wait_for_url(f"**/{seen[-2]}.html")
 
 
 def headings(notebook):
