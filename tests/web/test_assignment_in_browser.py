@@ -214,8 +214,14 @@ def test_a_download_waits_for_a_loop_and_comes_when_it_is_stopped(site):
     site.press("Files")
     site.press("Download submission.zip")
     assert "after the cell that runs" in site.page.locator(".files > [role=status]").text_content()
+    site.press("Download submission.zip")
+    downloads = []
+    site.page.on("download", lambda download: downloads.append(download))
     with site.page.expect_download():
         site.press("Stop")
+    site.press("Check all")
+    site.wait_until(site.is_idle)
+    assert len(downloads) == 1
 
 
 def test_an_answer_has_its_imports_wherever_the_learner_starts(site):
@@ -255,6 +261,22 @@ def test_a_syntax_error_is_shown_to_its_end(site):
     warning = site.page.locator(".files .output_stderr pre")
     assert "Until it is mended" in warning.text_content()
     assert warning.evaluate("node => node.scrollWidth <= node.clientWidth")
+
+
+def test_a_second_press_runs_again_only_what_was_edited(site):
+    """The cell that runs, or the files that a check reads, can be edited meanwhile."""
+    count = "import time\nfor n in range(3):\n    print(n)\n    time.sleep(0.5)"
+    site.edit(2, count)
+    site.press("Run cell 2")
+    site.press("Run cell 2")
+    site.wait_until(site.is_idle)
+    assert site.prompts()[1] == "[1]" and site.output(2) == "0\n1\n2"
+    site.press("Run cell 2")
+    site.wait_until(lambda: site.status() == "cell 2 runs")
+    site.edit(2, "print('newer')")
+    site.press("Run cell 2")
+    site.wait_until(site.is_idle)
+    assert site.output(2) == "newer"
 
 
 def test_ctrl_s_in_the_editor_opens_no_dialog(site):

@@ -26,14 +26,16 @@ async function openFiles(exercise) {
   opener = document.activeElement;
   panel.hidden = false;
   document.body.classList.add("with_files");
-  loading ||= loadEditable().then(() => loadScript("ace.js")).then(() => loadScript("mode-python.js"));
+  if (!loading) {
+    note.textContent = "";
+    loading = loadEditable().then(() => loadScript("ace.js")).then(() => loadScript("mode-python.js"));
+  }
   try { await loading; } catch (error) {
     loading = null;
     note.textContent = `The editor does not start: ${error.message}. Press Close, then Files, to try again.`;
     return;
   }
   if (!editor) {
-    note.textContent = "";
     editor = ace.edit(editorBox, { mode: "ace/mode/python", useWorker: false, enableKeyboardAccessibility: true,
       fontSize: 14, tabSize: 4, useSoftTabs: true, showPrintMargin: false });
     editor.textInput.getElement().setAttribute("aria-label", "Code of the file");
@@ -88,6 +90,7 @@ function checkAll() {
 }
 
 function download() {
+  if (waiting.some(({ type }) => type === "pack")) return;
   const question = document.querySelector("meta[name=declaration]")?.content;  // about the use of assistants
   const how = '"none", or "for explanations: ..." or "for code: ...", with which and what for.';
   const declaration = question ? prompt(`${question} Write ${how}`)?.trim() : "";

@@ -220,7 +220,7 @@ function isServed() {
 function runCells(some) {
   if (!isServed()) return;
   for (const cell of some) {
-    if ([running, ...queue].some((other) => other?.label === cell.label)) continue;
+    if ([edited ? null : running, ...queue].some((other) => other?.label === cell.label)) continue;
     queue.push(cell);
     mark(cell, "[waits]");
   }
@@ -240,6 +240,7 @@ function next() {
   const tick = () => say(`${label} runs`, `${Math.round((performance.now() - started) / 1000)} s`);
   tick();
   clock = setInterval(tick, 1000);
+  edited = false;
   worker.postMessage({ type: "run", source: text(running), name, edits: edits() });
 }
 
