@@ -181,6 +181,9 @@ class _NoInput(io.TextIOBase):
     def readline(self, *_: object) -> str:  # type: ignore[override]
         raise RuntimeError("input() does not work in the page; write the value into the cell")
 
+    def close(self) -> None:  # exit() closes it, and help() would not work any more
+        pass
+
 
 class _Undrawn:
     """Stands for a figure, axes, colours or sliders where nothing draws them: its methods do nothing."""
@@ -198,6 +201,9 @@ class _Undrawn:
 
     def __setitem__(self, *_: object) -> None:
         pass
+
+    def __repr__(self) -> str:
+        return "This edition has no matplotlib, so it draws no figure."
 
     def __iter__(self) -> Iterator["_Undrawn"]:
         return iter([self] * 100)

@@ -10,6 +10,7 @@ import pytest
 from classroom.grading.words import load_questions
 from tests.support import ROOT
 from tests.support.grading import EXERCISES, marked, read, shares
+from tests.support.links import follow_links
 from tests.support.python import run_python
 from tests.support.web_site import Site
 
@@ -95,6 +96,11 @@ def test_all_exercises_are_handed_in_and_opened_elsewhere(site, browser, learner
     elsewhere.context.close()
 
 
+def test_the_links_of_the_learners_pages_lead_somewhere(learner_folder):
+    pages, links = follow_links(learner_folder)
+    assert pages == 6 and links > 250
+
+
 def test_verdicts_and_hints_are_those_of_the_terminal(site, learner_folder, tmp_path):
     """Word for word; the table of all, a card, the hints. The last verdicts stay in sight."""
     right = solved("cs231n/layers.py")
@@ -148,7 +154,9 @@ def test_where_no_figure_is_stored_none_is_promised(site):
     site.run(1)
     draw = "import matplotlib.pyplot as plt\nfrom cs231n.vis_utils import show\n"
     shown = site.run(2, f"{draw}figure, axes = plt.subplots()\nshow(figure, 'A line that rises')")
-    assert shown == "A line that risesThis edition has no matplotlib, so it draws no figure."
+    none = "This edition has no matplotlib, so it draws no figure."
+    assert shown == f"A line that rises{none}"
+    assert site.run(2, "plt.plot([1, 2])\nplt.show()") == none
 
 
 def test_answers_in_words_are_handed_in_and_opened_elsewhere(site, browser, learner_address, tmp_path):
@@ -176,6 +184,106 @@ def test_answers_in_words_are_handed_in_and_opened_elsewhere(site, browser, lear
     elsewhere.page.reload()
     assert elsewhere.page.locator(".text_cell textarea").count() == 0
     elsewhere.context.close()
+
+
+def test_what_is_typed_is_not_lost_to_a_zip_without_asking(site, tmp_path):
+    site.edit(2, "two = 2")
+    site.press("Files")
+    with site.page.expect_download() as download:
+        site.press("Download submission.zip")
+    download.value.save_as(tmp_path / "student.zip")
+    asked, note = [], site.page.locator(".files > [role=status]")
+    site.page.on("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+
+    def open_zip(says):
+        site.page.locator("input[type=file]").set_input_files(tmp_path / "student.zip")
+        site.wait_until(lambda: says in note.text_content())
+
+    open_zip("are here now")  # what is typed is in the zip
+    assert asked == []
+    site.page.evaluate("editor.setValue('# newer')")
+    open_zip("Nothing is changed")
+    assert len(asked) == 1 and "cs231n/layers.py" in asked[0]
+    assert site.kept("cs231n/layers.py") == site.text_of_file() == "# newer"
+
+
+def test_a_download_waits_for_a_loop_and_comes_when_it_is_stopped(site):
+    site.edit(2, "while True: pass")
+    site.press("Run cell 2")
+    site.wait_until(lambda: site.status() == "cell 2 runs")
+    site.press("Files")
+    site.press("Download submission.zip")
+    assert "after the cell that runs" in site.page.locator(".files > [role=status]").text_content()
+    site.press("Download submission.zip")
+    downloads = []
+    site.page.on("download", lambda download: downloads.append(download))
+    with site.page.expect_download():
+        site.press("Stop")
+    site.press("Check all")
+    site.wait_until(site.is_idle)
+    assert len(downloads) == 1
+
+
+def test_an_answer_has_its_imports_wherever_the_learner_starts(site):
+    number = site.cell_of("# Question 1.2")
+    assert "NameError" not in site.run(number)
+    assert site.prompts()[0] == "[1]" and site.prompts()[number - 1] == "[2]"
+
+
+def test_an_editor_that_cannot_be_loaded_is_named_and_tried_again(site):
+    site.page.route("**/ace.js", lambda route: route.abort())
+    site.press("Files")
+    site.wait_until(lambda: "ace.js" in site.page.locator(".files > [role=status]").text_content())
+    site.messages.clear()  # the browser's own words on the request
+    site.page.unroute("**/ace.js")
+    site.press("Close")
+    site.press("Files")
+    site.wait_until(lambda: "def relu_forward" in site.text_of_file())
+    assert site.page.locator(".files > [role=status]").text_content() == ""
+
+
+def test_the_editor_fits_over_the_keyboard_of_a_phone(browser, learner_address):
+    context = browser.new_context(viewport={"width": 390, "height": 400}, has_touch=True)
+    site = Site(context, learner_address)
+    site.press("Files")
+    site.wait_until(lambda: "def relu_forward" in site.text_of_file())
+    editor, panel = (site.page.locator(name).bounding_box() for name in (".files .editor", ".files"))
+    assert panel["y"] + panel["height"] - editor["y"] > 200  # some ten lines
+    site.press("Close")
+    context.close()
+
+
+def test_a_syntax_error_is_shown_to_its_end(site):
+    site.run(1)  # from here on each cell reloads what was edited
+    check_all_after_opening(site)
+    write(site, "cs231n/layers.py", solved("cs231n/layers.py").replace("np.maximum(x, 0)", "np.maximum(x, 0"))
+    check_all(site)
+    warning = site.page.locator(".files .output_stderr pre")
+    assert "Until it is mended" in warning.text_content()
+    assert warning.evaluate("node => node.scrollWidth <= node.clientWidth")
+
+
+def test_a_second_press_runs_again_only_what_was_edited(site):
+    """The cell that runs, or the files that a check reads, can be edited meanwhile."""
+    count = "import time\nfor n in range(3):\n    print(n)\n    time.sleep(0.5)"
+    site.edit(2, count)
+    site.press("Run cell 2")
+    site.press("Run cell 2")
+    site.wait_until(site.is_idle)
+    assert site.prompts()[1] == "[1]" and site.output(2) == "0\n1\n2"
+    site.press("Run cell 2")
+    site.wait_until(lambda: site.status() == "cell 2 runs")
+    site.edit(2, "print('newer')")
+    site.press("Run cell 2")
+    site.wait_until(site.is_idle)
+    assert site.output(2) == "newer"
+
+
+def test_ctrl_s_in_the_editor_opens_no_dialog(site):
+    write(site, "cs231n/optim.py", "# mine")
+    press = "new KeyboardEvent('keydown', { keyCode: 83, ctrlKey: true, bubbles: true, cancelable: true })"
+    assert not site.page.evaluate(f"editor.textInput.getElement().dispatchEvent({press})")
+    assert "need not save" in site.page.locator(".files > [role=status]").text_content()
 
 
 def check_all_after_opening(site):

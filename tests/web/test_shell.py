@@ -75,6 +75,11 @@ def test_input_says_that_it_is_not_there():
     )
 
 
+def test_help_works_after_exit():
+    _, message, *_ = run_cells("exit()", "help(len)")
+    assert message["type"] == "stream" and "len(obj, /)" in message["text"]
+
+
 def test_check_hint_and_answer_work_as_in_a_notebook():
     messages = run_cells(
         "from cs231n.notebook import answer, check, hint\ncheck('relu_forward')",

@@ -18,7 +18,7 @@ let editor = null, path = null, loading = null, opener = null;
 
 function loadScript(name) {
   return new Promise((done, failed) => document.head.append(
-    element("script", { src: `runtime/${name}`, onload: done, onerror: () => failed(new Error(`${name} is missing`)) })));
+    element("script", { src: `runtime/${name}`, onload: done, onerror: () => failed(Error(`${name} cannot be loaded`)) })));
 }
 
 async function openFiles(exercise) {
@@ -26,13 +26,23 @@ async function openFiles(exercise) {
   opener = document.activeElement;
   panel.hidden = false;
   document.body.classList.add("with_files");
-  loading ||= loadScript("ace.js").then(() => loadScript("mode-python.js"));
-  await loading;
+  if (!loading) {
+    note.textContent = "";
+    loading = loadEditable().then(() => loadScript("ace.js")).then(() => loadScript("mode-python.js"));
+  }
+  try { await loading; } catch (error) {
+    loading = null;
+    note.textContent = `The editor does not start: ${error.message}. Press Close, then Files, to try again.`;
+    return;
+  }
   if (!editor) {
     editor = ace.edit(editorBox, { mode: "ace/mode/python", useWorker: false, enableKeyboardAccessibility: true,
       fontSize: 14, tabSize: 4, useSoftTabs: true, showPrintMargin: false });
     editor.textInput.getElement().setAttribute("aria-label", "Code of the file");
     editor.on("change", () => { if (!editor.filling) keep(path, editor.getValue(), editable[path]); });
+    editor.commands.addCommand({ name: "save", bindKey: { win: "Ctrl-S", mac: "Command-S" }, exec() {
+      note.textContent = "You need not save: a check uses what is in the editor.";
+    } });
     tabs.append(...Object.keys(editable).map((name) => {
       const tab = button(name.split("/").pop(), () => showFile(name));
       tab.dataset.path = name;
@@ -80,11 +90,15 @@ function checkAll() {
 }
 
 function download() {
+  if (waiting.some(({ type }) => type === "pack")) return;
   const question = document.querySelector("meta[name=declaration]")?.content;  // about the use of assistants
   const how = '"none", or "for explanations: ..." or "for code: ...", with which and what for.';
   const declaration = question ? prompt(`${question} Write ${how}`)?.trim() : "";
-  note.textContent = question && !declaration ? "Nothing is packed: your class asks how you used assistants." : "packing";
-  if (declaration || !question) ask({ type: "pack", declaration });
+  if (question && !declaration) note.textContent = "Nothing is packed: your class asks how you used assistants.";
+  else {
+    note.textContent = running ? "It is packed after the cell that runs. Stop ends the cell." : "packing";
+    ask({ type: "pack", declaration });
+  }
 }
 
 addEventListener("packed", ({ detail }) => {
@@ -105,6 +119,12 @@ addEventListener("opened", ({ detail }) => {
     const stem = notebook.split("/").pop().replace(".ipynb", "");
     for (const name of kept().keys()) if (name.startsWith(`${stem}.html `)) texts.set(name, undefined);
     for (const [id, text] of Object.entries(sources)) texts.set(`${stem}.html cell-id=${id}`, text);
+  }
+  const lost = [...texts].filter(([name, text]) => kept().has(name) && kept().get(name) !== text);
+  const places = [...new Set(lost.map(([name]) => name.split(" ")[0]))].join(", ");  // files and pages
+  if (lost.length && !confirm(`Put the zip in the place of what you typed here? It replaces text in ${places}.`)) {
+    note.textContent = "Nothing is changed.";
+    return;
   }
   for (const [name, text] of texts) {
     keep(name, text, editable[name]);

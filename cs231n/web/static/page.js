@@ -6,11 +6,9 @@ const cells = [...document.querySelectorAll(".code_cell")].map(makeCodeCell);
 const answers = [...document.querySelectorAll(".text_cell.celltag_answer")].filter(isOpen).map(makeAnswer);
 const shown = new Map([...cells, ...answers].map((cell) => [`${page} ${cell.node.id}`, cell]));
 for (const [name, cell] of shown) { cell.place = name; put(cell, before.get(name)); }
-let editable = {};  // {path: text} of the files with exercises, as they are handed out
-fetch("editable.json").then((response) => response.json()).then((files) => {
-  editable = files;
-  dispatchEvent(new Event("editable"));
-}).catch(() => { /* without a server the page can be read */ });
+let editable = null;  // {path: text} of the files with exercises, as they are handed out
+const loadEditable = async () => { editable ||= await (await get("editable.json")).json(); };
+loadEditable().catch(() => { /* without a server the page can be read */ });
 let worker = null, ready = false, running = null, queue = [], count = 0, started = 0, clock = null;
 
 // ---- cells: of code, and places for words
@@ -39,8 +37,8 @@ function makeCodeCell(node, index) {
     cell.output = element("div", { className: "output" });
     node.append(element("div", { className: "output_wrapper" }, cell.output));
   }
-  const isCheck = cell.source.startsWith("check(");  // it needs the imports of the first cell
-  const run = () => runCells(isCheck && cells[0].ranIn !== worker ? [cells[0], cell] : [cell]);
+  const isCheck = cell.source.startsWith("check("), needsImports = /^(check|answer)\(/m.test(cell.source);
+  const run = () => runCells(needsImports && cells[0].ranIn !== worker ? [cells[0], cell] : [cell]);
   cell.tools.prepend(button(isCheck ? "Check" : "Run", run, cell.label));
   if (isCheck) addHints(cell);
   if (index) cell.edit.before(button("Run all above", () => runCells(cells.slice(0, index)), cell.label));
@@ -168,18 +166,27 @@ function say(message, more = "", fraction = undefined) {
 // A worker from a blob inherits the policy of this page; one from an address would have none. The largest script is
 // packed, since few servers compress, and the policy lets it run as a part of that blob alone.
 let code = null;
-async function unpack(name) {
-  const { body } = await fetch(name);
-  return new Response(body.pipeThrough(new DecompressionStream("gzip"))).blob();
+async function get(name) {
+  const response = await fetch(name).catch(() => null);
+  if (!response?.ok) throw new Error(`${name.split("/").pop()} cannot be loaded`);
+  return response;
+}
+
+async function loadCode() {
+  await loadEditable();
+  if (code) return;
+  const name = "pyodide.asm.js.packed", { body } = await get(`runtime/${name}`);
+  code = await new Response(body.pipeThrough(new DecompressionStream("gzip"))).blob().catch(() => null);
+  if (!code) throw new Error(`${name} cannot be loaded`);
 }
 
 async function start() {
   ready = false;
   const waits = worker = { terminate() {} };
   say("Loading: Python");
-  code ||= await unpack("runtime/pyodide.asm.js.packed").catch(() => null);
+  const failure = await loadCode().catch((error) => error);
   if (worker !== waits) return;  // stopped in the meantime
-  if (!code) return handle({ type: "failed", text: "pyodide.asm.js.packed cannot be loaded" });
+  if (failure) return handle({ type: "failed", text: failure.message });
   const script = `try { importScripts(${JSON.stringify(new URL("worker.js", base).href)}); } catch {
     postMessage({ type: "failed", text: "worker.js: the server does not answer" }); }`;
   worker = new Worker(URL.createObjectURL(new Blob([code, script], { type: "text/javascript" })));
@@ -200,7 +207,6 @@ function end() {
   for (const cell of [running, ...queue]) if (cell) mark(cell, "[not run]");
   worker = running = null;
   queue = [];
-  waiting = [];
   count = 0;
 }
 
@@ -214,7 +220,7 @@ function isServed() {
 function runCells(some) {
   if (!isServed()) return;
   for (const cell of some) {
-    if ([running, ...queue].some((other) => other?.label === cell.label)) continue;
+    if ([edited ? null : running, ...queue].some((other) => other?.label === cell.label)) continue;
     queue.push(cell);
     mark(cell, "[waits]");
   }
@@ -234,6 +240,7 @@ function next() {
   const tick = () => say(`${label} runs`, `${Math.round((performance.now() - started) / 1000)} s`);
   tick();
   clock = setInterval(tick, 1000);
+  edited = false;
   worker.postMessage({ type: "run", source: text(running), name, edits: edits() });
 }
 
@@ -246,11 +253,12 @@ function handle(message) {
     ready = true;
     sent = { ...editable };
     say("ready", progress());
-    waiting.splice(0).forEach((message) => worker.postMessage({ ...message, edits: edits() }));
+    waiting.forEach((message) => worker.postMessage({ ...message, edits: edits() }));
     next();
   } else if (message.type === "failed") {
     const reason = `The runtime ${ready ? "failed" : "does not start"}: ${message.text}. Press Run to try again.`;
     end();
+    waiting = [];
     say(reason);
     dispatchEvent(new CustomEvent("refused", { detail: { text: reason } }));
   } else if (message.type === "done") {
@@ -265,6 +273,7 @@ function handle(message) {
     if (!message.ok) queue.splice(0).forEach((cell) => mark(cell, "[not run]"));
     next();
   } else if (["packed", "opened", "refused"].includes(message.type)) {
+    waiting.shift();
     dispatchEvent(new CustomEvent(message.type, { detail: message }));
   } else if (message.type === "display") {
     show(running, message.data, message.metadata);
@@ -277,7 +286,7 @@ function handle(message) {
 }
 
 // What was typed and the worker has not: files that changed, and the cells of all notebooks.
-let sent = {}, waiting = [];
+let sent = {}, waiting = [];  // what was asked and has no answer yet; a new worker is asked again
 function edits() {
   const files = { ...editable }, cellsOf = {};
   for (const [name, value] of kept()) {
@@ -292,9 +301,9 @@ function edits() {
 
 // Ask the worker for something that is no cell.
 function ask(message) {
+  waiting.push(message);
   if (!worker) start();
-  if (ready) worker.postMessage({ ...message, edits: edits() });
-  else waiting.push(message);
+  else if (ready) worker.postMessage({ ...message, edits: edits() });
 }
 
 // ---- progress: the last verdict of each exercise

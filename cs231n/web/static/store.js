@@ -5,8 +5,10 @@ const base = new URL("./", location.href).href;
 const page = location.pathname.split("/").pop();
 const prefix = `cs231n ${new URL(base).pathname} `;
 const unstored = new Map();  // what the browser does not take
+let edited = false;  // since a cell was last sent to the worker
 
 function keep(name, text, original) {
+  edited = true;
   unstored.delete(name);
   try {
     if (text === original) localStorage.removeItem(prefix + name);
