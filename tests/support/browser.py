@@ -16,16 +16,33 @@ def skip_or_fail(reason):
     (pytest.fail if os.environ.get("CS231N_REQUIRE_BROWSER") else pytest.skip)(reason)
 
 
+_running = []  # the Playwright of this process: a second one cannot start beside it
+
+
 @contextlib.contextmanager
-def start_chromium(launch="launch", *folder, **options):
-    """Yield what one of Playwright's two methods, launch or launch_persistent_context, returns."""
+def _start_playwright():
+    if _running:
+        yield _running[0]
+        return
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
         skip_or_fail("needs playwright: pip install '.[browser]'")
-    if BROWSER is None:
-        skip_or_fail("needs chromium on the PATH: apt install chromium")
-    with sync_playwright() as p:
-        started = getattr(p.chromium, launch)(*folder, executable_path=BROWSER, args=QUIET, **options)
+    with sync_playwright() as playwright:
+        _running.append(playwright)
+        try:
+            yield playwright
+        finally:
+            _running.clear()
+
+
+@contextlib.contextmanager
+def start_chromium(launch="launch", *folder, **options):
+    """Yield what one of Playwright's two methods, launch or launch_persistent_context, returns."""
+    with _start_playwright() as playwright:
+        if BROWSER is None:
+            skip_or_fail("needs chromium on the PATH: apt install chromium")
+        start = getattr(playwright.chromium, launch)
+        started = start(*folder, executable_path=BROWSER, args=QUIET, **options)
         yield started
         started.close()

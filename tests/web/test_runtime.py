@@ -86,6 +86,7 @@ def test_a_missing_browser_is_no_pass_where_it_is_required(monkeypatch, required
     monkeypatch.setenv("CS231N_REQUIRE_BROWSER", required)
     monkeypatch.setattr(browser, "BROWSER", None)
     if missing == "playwright":
+        monkeypatch.setattr(browser, "_running", [])
         monkeypatch.setitem(sys.modules, "playwright.sync_api", None)
     with pytest.raises(outcome, match=f"needs {missing}"), browser.start_chromium():
         pass
