@@ -5,7 +5,6 @@ import gzip
 import io
 import json
 import py_compile
-import re
 import zipfile
 
 import nbformat

@@ -259,7 +259,7 @@ def test_a_syntax_error_is_shown_to_its_end(site):
     write(site, "cs231n/layers.py", solved("cs231n/layers.py").replace("np.maximum(x, 0)", "np.maximum(x, 0"))
     check_all(site)
     warning = site.page.locator(".files .output_stderr pre")
-    assert "Until it is mended" in warning.text_content()
+    assert "Until you correct it" in warning.text_content()
     assert warning.evaluate("node => node.scrollWidth <= node.clientWidth")
 
 
