@@ -1,5 +1,6 @@
 """The explorable figure of notebook 2 in a browser: its numbers, by keyboard, mouse and finger."""
 
+import time
 from types import SimpleNamespace
 from unittest.mock import MagicMock
 
@@ -227,3 +228,16 @@ def test_nothing_serious_in_light_and_dark(browser, address, width, scheme):
     Figure(site)
     assert site.serious_findings(".explorable") == []
     context.close()
+
+
+def test_it_waits_for_the_script_that_comes_last(site):
+    """Its observer may call before reader.js has come; the fixture asserts that nothing complains."""
+
+    def late(route):
+        time.sleep(0.5)
+        route.continue_()
+
+    site.context.route("**/reader.js", late)
+    site.open("2_batchnorm_gradient")
+    site.page.locator("figure.explorable").wait_for()
+    site.page.wait_for_timeout(300)

@@ -150,4 +150,5 @@ function makeFigure(cell) {
   }).observe(cell);  // it is as wide as the figure
 }
 
-document.querySelectorAll(".celltag_explorable").forEach(makeFigure);
+// Not before all scripts of the page have run: it calls one of reader.js, which comes last.
+addEventListener("DOMContentLoaded", () => document.querySelectorAll(".celltag_explorable").forEach(makeFigure));
