@@ -14,7 +14,6 @@ import io
 import json
 import os
 import time
-import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from cs231n.common.files import atomic_write
+from cs231n.common.pictures import draw_or_warn, literal_text
 from cs231n.training.checkpoint import Snapshot, describe, read_arrays, save_checkpoint
 from cs231n.training.options import options_to_json, qualified_name
 from cs231n.training.run_state import FORMAT, VERSION, Trainer, capture, data_digest, pack, unpack
@@ -69,16 +69,8 @@ class Run:
 
     def finish(self, solver: Trainer) -> None:
         """Draw curves.png, the lines of history.csv. Warns if it cannot be drawn: the run is complete."""
-        try:
-            self._draw(solver)
-        except (ImportError, OSError) as error:
-            why = "there is no matplotlib in this Python" if isinstance(error, ImportError) else error
-            warnings.warn(
-                f"Solver.train: {self.folder / 'curves.png'} is not drawn ({why}); history.csv has "
-                "its numbers",
-                RuntimeWarning,
-                stacklevel=3,
-            )
+        picture = self.folder / "curves.png"
+        draw_or_warn(lambda: self._draw(solver), "Solver.train", picture, "history.csv", stacklevel=4)
 
     def _draw(self, solver: Trainer) -> None:
         from matplotlib.figure import Figure
@@ -88,8 +80,8 @@ class Run:
         loss, accuracy, rate = figure.subplots(3, 1, sharex=True)
         loss.plot(columns["epoch"], columns["loss"], "o-", color="#0072b2", ms=4)
         loss.set(
-            title=f"{self.folder.name}: best validation accuracy {solver.best_val_acc:.3f}, "
-            f"after epoch {solver.best_epoch}",
+            title=f"{literal_text(self.folder.name, 28)}: best validation accuracy "
+            f"{solver.best_val_acc:.3f}, after epoch {solver.best_epoch}",
             ylabel="training loss",
         )
         for name, label, color in [("train", "training", "#0072b2"), ("val", "validation", "#d55e00")]:

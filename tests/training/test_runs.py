@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 import sys
+import warnings
 from functools import partial
 from types import SimpleNamespace
 
@@ -328,3 +329,24 @@ def test_without_matplotlib_everything_but_the_picture(tmp_path, monkeypatch):
         start(tmp_path / "run", num_epochs=1).train()
     assert caught[-1].filename == __file__
     assert (tmp_path / "run" / "model.npz").exists() and not (tmp_path / "run" / "curves.png").exists()
+
+
+@pytest.mark.parametrize("name", ["lr$3 and $x_{", "梯度 🙂", "a\nb" * 40, "x" * 200, r"$\frac$", "_"])
+def test_a_picture_shows_any_name_of_a_run(name, tmp_path):
+    solver = start(tmp_path / name, num_epochs=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        solver.train()
+    assert (tmp_path / name / "curves.png").read_bytes()[1:4] == b"PNG"
+
+
+@pytest.mark.parametrize("error", [ValueError("broken"), RuntimeError("no freetype"), MemoryError()])
+def test_no_error_of_a_picture_ends_a_run(error, tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", fail)
+    with pytest.warns(RuntimeWarning, match="curves.png is not drawn .*history.csv has") as caught:
+        start(tmp_path / "run", num_epochs=1).train()
+    assert len(caught) == 1 and caught[0].filename == __file__
+    assert (tmp_path / "run" / "model.npz").exists()
