@@ -9,6 +9,7 @@ import IPython.display
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.text import Text
 
 from cs231n import vis_utils
 from cs231n.vis_utils import vis_grid, vis_nn, visualize_grid
@@ -55,6 +56,14 @@ def test_shapes_are_refused_with_a_sentence(function, argument):
 def test_nothing_but_numpy_is_imported_until_a_figure_is_drawn():
     code = "import sys, cs231n.vis_utils; print({'matplotlib', 'IPython', 'PIL'} & sys.modules.keys())"
     assert run_python(code).stdout == "set()\n"
+
+
+def test_a_graph_shows_its_texts_as_they_are():
+    graph = [{"$x_{$": (0, 1), "y": (0, 0)}, [("$x_{$", "y")], {"$x_{$": ["$x_{$", "$a_1$"], "y": [r"\y"]}]
+    figure = vis_utils.draw_graph(*graph, title=r"$\frac$", labels={("$x_{$", "y"): "$"})
+    figure.canvas.draw()
+    assert not any(text.get_parse_math() for text in figure.findobj(Text) if "$" in text.get_text())
+    plt.close(figure)
 
 
 def test_show_stores_the_text_with_the_picture(monkeypatch):
