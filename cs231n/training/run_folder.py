@@ -80,7 +80,7 @@ class Run:
         loss, accuracy, rate = figure.subplots(3, 1, sharex=True)
         loss.plot(columns["epoch"], columns["loss"], "o-", color="#0072b2", ms=4)
         loss.set(
-            title=f"{literal_text(self.folder.name, 28)}: best validation accuracy "
+            title=f"{literal_text(self.folder.name, 20)}: best validation accuracy "
             f"{solver.best_val_acc:.3f}, after epoch {solver.best_epoch}",
             ylabel="training loss",
         )
