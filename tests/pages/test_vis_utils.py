@@ -80,3 +80,23 @@ def test_show_stores_the_text_with_the_picture(monkeypatch):
     width = int.from_bytes(data["image/png"][16:20], "big")  # of the header of a PNG
     assert metadata["image/png"]["width"] == -(-width // 2) and width > 900
     assert not plt.get_fignums(), "the figure would be shown a second time"
+
+
+IN_A_TERMINAL = """
+import matplotlib
+matplotlib.use("agg")
+import matplotlib.pyplot as plt
+shown = []
+plt.show = lambda: shown.append(plt.get_fignums())
+from cs231n.vis_utils import show
+figure, axes = plt.subplots()
+show(figure, "A line that rises.")
+print("shown:", shown)
+"""
+
+
+def test_show_in_a_terminal_of_ipython_opens_the_window_of_the_figure(tmp_path):
+    """It drew into a message that no terminal shows, and closed the figure."""
+    arguments = ["-m", "IPython", "--colors=NoColor", "-c", IN_A_TERMINAL]
+    process = run_python(arguments, tmp_path, {"IPYTHONDIR": str(tmp_path / "ipython")})
+    assert (process.stdout, process.returncode) == ("shown: [[1]]\n", 0), process.stderr
