@@ -7,7 +7,7 @@ import numpy as np
 
 from cs231n.training.checkpoint import Model, Snapshot, bn_params_of, build, describe
 from cs231n.training.options import options_to_json, qualified_name
-from cs231n.training.random_state import load_random_state, save_random_state
+from cs231n.training.random_state import find_generators, load_random_state, put_generator, save_random_state
 
 __all__ = ["Trainer", "capture", "data_digest", "model_of", "pack", "restore_state", "unpack"]
 
@@ -32,6 +32,7 @@ class Trainer(Protocol):
     X_val: np.ndarray
     y_val: np.ndarray
     rng: Any
+    augment: Any
     optim_configs: dict[str, dict[str, Any]]
     loss_history: list[float]
     train_acc_history: list[float]
@@ -60,9 +61,11 @@ def capture(solver: Trainer, rows: list[list], digest: str) -> dict[str, Any]:
         solver: not modified; what is returned shares its arrays.
         rows: the lines of history.csv.
         digest: data_digest(solver).
+
+    Raises:
+        TypeError: a random stream cannot be kept; the message says which, and what to try.
     """
     model = solver.model
-    dropout_rng = getattr(model, "dropout_param", {}).get("rng")
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -77,7 +80,7 @@ def capture(solver: Trainer, rows: list[list], digest: str) -> dict[str, Any]:
         "bn_params": bn_params_of(model),
         "optim_configs": solver.optim_configs,
         "best": solver._best_snapshot,
-        "streams": save_random_state(solver=solver.rng, model=dropout_rng),
+        "streams": save_random_state(solver=solver.rng, **_generators_of_model(solver)),
     }
 
 
@@ -112,9 +115,29 @@ def restore_state(solver: Trainer, state: dict[str, Any]) -> None:
     params, statistics = state["best"]
     solver.optim_configs, solver._best_snapshot = state["optim_configs"], (params, statistics)
     generators = load_random_state(state["streams"])
-    solver.rng = generators["solver"]
-    if "model" in generators:
-        model.dropout_param["rng"] = generators["model"]  # type: ignore[attr-defined]
+    solver.rng = generators.pop("solver", np.random)
+    for path, rng in generators.items():
+        put_generator(
+            model, "model/dropout_param/rng" if path == "model" else path, rng
+        )  # "model": before 1.1
+
+
+def _generators_of_model(solver: Trainer) -> dict[str, Any]:
+    """{path: generator}. Raises: TypeError if another is in the augmentation, or cannot be put back."""
+    kept, loose = {}, []
+    for part in ("augment", "model"):
+        for path, rng, settable in find_generators(getattr(solver, part), part):
+            if part == "model" and settable:
+                kept[path] = rng
+            elif rng not in (np.random, np.random.mtrand._rand):
+                loose.append(path)
+    if loose:
+        raise TypeError(
+            f"Solver.train: a run cannot save the random generator {loose[0]}, and would "
+            "resume with another one; try the rng that an augmentation is given, np.random, or for a model "
+            "dropout_param['rng']"
+        )
+    return kept
 
 
 def model_of(state: dict[str, Any]) -> Model:
@@ -139,7 +162,8 @@ def pack(tree: Any, arrays: dict[str, np.ndarray], path: str = "state") -> Any:
         What JSON can hold; tuples become lists.
 
     Raises:
-        TypeError: a key is no text, and JSON would turn it into one.
+        TypeError: a key is no text, which JSON would turn into one, or a value is nothing that JSON and .npz
+            files hold without pickles.
     """
     if isinstance(tree, dict):
         for name in tree:
@@ -150,8 +174,13 @@ def pack(tree: Any, arrays: dict[str, np.ndarray], path: str = "state") -> Any:
         return [pack(value, arrays, f"{path}/{i}") for i, value in enumerate(tree)]
     if isinstance(tree, (np.ndarray, np.generic)):
         arrays[path] = np.asarray(tree)
-        return {"npz": path}
-    return tree
+        if not arrays[path].dtype.hasobject:
+            return {"npz": path}
+    elif tree is None or isinstance(tree, (bool, int, float, str)):
+        return tree
+    raise TypeError(
+        f"a run can save numbers, text, arrays, dicts and lists, got {tree!r} in {path}; try one of these"
+    )
 
 
 def unpack(tree: Any, arrays: dict[str, np.ndarray]) -> Any:
