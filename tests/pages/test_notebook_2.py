@@ -165,14 +165,11 @@ def test_the_proof_fails_when_a_sign_of_the_one_line_or_of_the_proof_is_wrong(ca
             exec(wrong, dict(names))
         except AssertionError:
             seen.add(changed)
-    assert (
-        len(planted) > 10
-        and set(planted) - seen
-        == {
-            "s_ = sympy.sqrt(var_ - eps_)",  # the theorem holds for this s too
-            "dmu_ = slope(loss, mu_) - slope(loss, var_) * slope(variance_, mu_)",  # the term that vanishes in (13)
-        }
-    )
+    harmless = {
+        "s_ = sympy.sqrt(var_ - eps_)",  # the theorem holds for this s too
+        "dmu_ = slope(loss, mu_) - slope(loss, var_) * slope(variance_, mu_)",  # zero, see (13)
+    }
+    assert len(planted) > 10 and set(planted) - seen == harmless
     capsys.readouterr()
     exec(proof, dict(names))
     assert "identically zero" in capsys.readouterr().out
