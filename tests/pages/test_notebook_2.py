@@ -148,6 +148,33 @@ def test_each_check_passes_as_it_stands_and_fails_when_a_sign_is_wrong():
     assert all(changed in planted[tag] for tag, changed in HARMLESS)
 
 
+def test_the_proof_fails_when_a_sign_of_the_one_line_or_of_the_proof_is_wrong(capsys):
+    (proof,) = (cell.source for cell in cells() if "sympy.symbols" in cell.source)
+    (one_line,) = (cell.source for cell in cells() if "def one_line" in cell.source)
+    names = names_after("def one_line")
+    wrong_lines = [*(source for _, source in sign_errors(one_line)), negated(one_line)]
+    assert len(wrong_lines) == 3
+    for wrong in wrong_lines:
+        (function,) = (node for node in ast.parse(wrong).body if isinstance(node, ast.FunctionDef))
+        exec(ast.unparse(function), names_of_it := dict(names))
+        with pytest.raises(AssertionError, match="the derivative .* leaves .*gamma"):
+            exec(proof, names_of_it)
+    planted, seen = dict(sign_errors(proof)), set()
+    for changed, wrong in planted.items():
+        try:
+            exec(wrong, dict(names))
+        except AssertionError:
+            seen.add(changed)
+    harmless = {
+        "s_ = sympy.sqrt(var_ - eps_)",  # the theorem holds for this s too
+        "dmu_ = slope(loss, mu_) - slope(loss, var_) * slope(variance_, mu_)",  # zero, see (13)
+    }
+    assert len(planted) > 10 and set(planted) - seen == harmless
+    capsys.readouterr()
+    exec(proof, dict(names))
+    assert "identically zero" in capsys.readouterr().out
+
+
 def doubled(source):
     """Copies of a worksheet cell, each with the value of one of its assignments doubled."""
     for k, statement in enumerate(ast.parse(source).body):
