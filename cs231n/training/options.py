@@ -10,6 +10,7 @@ import numpy as np
 
 from cs231n.contracts import require_choice, require_count, require_number, require_rng, require_seed
 from cs231n.data import augment as augment_functions
+from cs231n.training.checkpoint import plain
 from cs231n.training.schedules import require_schedule
 
 __all__ = ["SolverOptions", "options_from_json", "options_to_json", "qualified_name", "signature_with"]
@@ -82,8 +83,8 @@ class SolverOptions:
             raise ValueError("Solver: seed and rng both set the random numbers; give only one of them")
         self.check_options()
         self.optim_config, self.schedule_config = (
-            dict(self.optim_config or {}),
-            dict(self.schedule_config or {}),
+            plain(self.optim_config or {}),  # a float64 of numpy would turn float32 weights into float64
+            plain(self.schedule_config or {}),
         )
         self.lr_decay = float(self.lr_decay)
         if self.rng is None:
@@ -109,7 +110,7 @@ def options_to_json(options: object) -> dict[str, Any]:
         stored["augment"] = qualified_name(stored["augment"])
     if stored["checkpoint_name"] is not None:
         stored["checkpoint_name"] = os.fspath(stored["checkpoint_name"])
-    return stored
+    return plain(stored)
 
 
 def options_from_json(stored: Mapping[str, Any], augment: Augment | None = None) -> dict[str, Any]:

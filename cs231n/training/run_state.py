@@ -115,7 +115,7 @@ def restore_state(solver: Trainer, state: dict[str, Any]) -> None:
     params, statistics = state["best"]
     solver.optim_configs, solver._best_snapshot = state["optim_configs"], (params, statistics)
     generators = load_random_state(state["streams"])
-    solver.rng = generators.pop("solver")
+    solver.rng = generators.pop("solver", np.random)
     for path, rng in generators.items():
         put_generator(
             model, "model/dropout_param/rng" if path == "model" else path, rng
@@ -133,8 +133,9 @@ def _generators_of_model(solver: Trainer) -> dict[str, Any]:
                 loose.append(path)
     if loose:
         raise TypeError(
-            f"Solver.train: a run cannot save the random generator {loose[0]}, so a resumed run would "
-            "differ; try the rng that an augmentation is given, dropout_param['rng'] of the model, or np.random"
+            f"Solver.train: a run cannot save the random generator {loose[0]}, and would "
+            "resume with another one; try the rng that an augmentation is given, np.random, or for a model "
+            "dropout_param['rng']"
         )
     return kept
 

@@ -72,6 +72,26 @@ def net_with_settings():
     return model
 
 
+def float32_two_layer_net():
+    model = TwoLayerNet(48, 8, 3, 0.1)
+    model.params = {name: w.astype(np.float32) for name, w in model.params.items()}
+    return model
+
+
+def net_of_numpy_scalars():
+    return net(
+        np.array([9, 7]).tolist() + [np.int64(5)], dropout_keep_ratio=np.float32(0.7), reg=np.float32(1e-3),
+        seed=np.int64(5), label_smoothing=np.float64(0.1), normalization=np.str_("batchnorm"),
+        dtype=np.dtype("float32"),
+    )  # fmt: skip
+
+
+def deep_net_in_another_order():
+    model = net(range(5, 16), normalization="batchnorm", weight_scale=0.5)
+    model.params = {name: model.params[name] for name in sorted(model.params)}  # W1, W10, W11, W12, W2, ...
+    return model
+
+
 # fmt: off
 NETS = {
     "plain": lambda: net([7]),
@@ -79,7 +99,10 @@ NETS = {
     "batchnorm-settings": net_with_settings,
     "layernorm-dropout-seeded": lambda: net(normalization="layernorm", dropout_keep_ratio=0.7, seed=4),
     "no-hidden-layer": lambda: net([], weight_scale=0.1),
-    "two-layer": lambda: TwoLayerNet(48, 8, 3, 0.1, reg=1e-3),
+    "two-layer": lambda: TwoLayerNet(48, 8, 3, 0.1, reg=np.float32(1e-3)),
+    "two-layer-float32": float32_two_layer_net,
+    "numpy-scalars": net_of_numpy_scalars,
+    "another-order": deep_net_in_another_order,
 }
 # fmt: on
 
@@ -96,6 +119,30 @@ def test_load_predicts_bit_for_bit(tmp_path, make):
     assert type(Solver.load(tmp_path / "named_epoch_2.npz")) is type(loaded) is type(model)
     for name, default in {"layers": None, "bn_params": []}.items():
         assert frozen(getattr(loaded, name, default)) == frozen(getattr(model, name, default))
+    resumed = Solver.resume(tmp_path / "run", data)
+    assert {name: w.dtype for name, w in loaded.params.items()} == {
+        name: w.dtype for name, w in resumed.model.params.items()
+    }
+    assert describe(loaded) == describe(resumed.model) == describe(model)
+    assert json.loads(json.dumps(describe(model))) == describe(model)
+
+
+def test_numpy_scalars_in_the_settings_are_numbers_in_the_files(tmp_path):
+    settings = {
+        "optim_config": {"learning_rate": np.float32(0.25), "weight_decay": np.float64(0.5)},
+        "lr_decay": np.float64(0.5), "batch_size": np.int64(20), "num_epochs": np.int32(1),
+        "clip_norm": np.float32(0.5), "num_val_samples": np.uint8(30), "verbose": np.bool_(False),
+        "keep": np.str_("last"), "update_rule": np.str_("adamw"), "print_every": np.int64(5),
+        "checkpoint_name": tmp_path / "named",
+    }  # fmt: skip
+    run(net([5]), image_data(), run=tmp_path / "run", **settings)
+    stored = json.loads((tmp_path / "run" / "config.json").read_text())["solver"]
+    settings["checkpoint_name"] = str(tmp_path / "named")
+    assert {name: stored[name] for name in settings} == settings
+    resumed = Solver.resume(tmp_path / "run", image_data())
+    for name, value in settings.items():
+        assert getattr(resumed, name) == value
+        assert type(getattr(resumed, name)) in (dict, float, int, bool, str), name
 
 
 class PublicNet:
