@@ -261,9 +261,9 @@ def load_model(path: str | os.PathLike) -> Model:
             f"Solver.load: {path} has no net of this kit; try the folder of a run, or "
             "load_checkpoint(path, model) with a model that you build"
         ) from None
-    for name in model.params:  # so that load_checkpoint keeps the dtypes of the file, also of a TwoLayerNet
-        if (w := arrays.get(f"params/{name}")) is not None:
-            model.params[name] = model.params[name].astype(w.dtype)
+    for key, w in arrays.items():  # in the order and the dtypes of the file, which load_checkpoint keeps
+        if (name := key.removeprefix("params/")) in model.params:
+            model.params[name] = model.params.pop(name).astype(w.dtype)
     load_checkpoint(path, model)
     return model
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["find_generators", "load_random_state", "put_generator", "save_random_state"]
+__all__ = ["find_generators", "load_random_state", "place_of", "save_random_state"]
 
 BIT_GENERATORS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
 
@@ -86,7 +86,7 @@ def find_generators(thing: Any, name: str) -> Iterator[tuple[str, Any, bool]]:
 
     Returns:
         Its path, such as "model/dropout_param/rng"; the generator, which may be np.random or Python's random;
-        and whether put_generator can put another in its place.
+        and whether another can be put in its place, by place_of.
     """
     seen: dict[int, Any] = {}  # with the things themselves, so that no id comes twice
     waiting = [(name, thing, True)]
@@ -100,21 +100,23 @@ def find_generators(thing: Any, name: str) -> Iterator[tuple[str, Any, bool]]:
                 waiting.append((f"{path}/{key}", child, own and settable and "/" not in str(key)))
 
 
-def put_generator(thing: Any, path: str, rng: Any) -> None:
-    """Put rng at a path that find_generators gave. Raises: ValueError if `thing` has no such place."""
+def place_of(thing: Any, path: str) -> tuple[Any, Any]:
+    """The dict or list, and the key, where find_generators has found a generator. Raises: ValueError."""
     *parents, last = path.split("/")[1:]
+    holder: Any
+    place: Any
     try:
         for key in parents:
             thing = thing[int(key)] if isinstance(thing, list) else _entries(thing)[key]
-        if isinstance(thing, list):
-            thing[int(last)] = rng
-        else:
-            _entries(thing)[last] = rng
+        holder, place = (thing, int(last)) if isinstance(thing, list) else (_entries(thing), last)
+        if parents != ["dropout_param"]:  # a net that is built again has no rng there yet
+            holder[place]
     except (LookupError, TypeError, ValueError):
         raise ValueError(
             f"Solver.resume: the run has a random generator in {path}, which the model has no place for; "
             "try the model that the run began with"
         ) from None
+    return holder, place
 
 
 def _entries(thing: Any) -> dict[str, Any]:

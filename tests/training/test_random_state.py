@@ -208,9 +208,13 @@ def test_streams_that_a_model_holds_go_on(tmp_path):
     resumed.train()
     assert resumed.loss_history == whole.loss_history
     assert all_of(tmp_path / "run") == all_of(tmp_path / "whole")
-    with refused(ValueError, "Solver.resume: ", "model/noise/rngs/", "try the model that the run began with"):
-        model = FullyConnectedNet([5], 48, 3)
-        Solver.resume(tmp_path / "run", image_data(), model=model)
+    model = FullyConnectedNet([5], 48, 3)
+    for noise in ({}, {"noise": {}}, {"noise": {"rngs": [1]}}):
+        vars(model).update(noise)
+        before = frozen(model.params)
+        with refused(ValueError, "Solver.resume: ", "in model/noise/rngs/", "; try the model that "):
+            Solver.resume(tmp_path / "run", image_data(), model=model)
+        assert frozen(model.params) == before
 
 
 class Bits(np.random.PCG64):
@@ -330,6 +334,23 @@ def test_a_global_stream_of_a_foreign_kind_is_refused_before_the_first_step(tmp_
     with pytest.raises(TypeError, match="np.random draws from .*Bits; try np.random.set_bit_generator"):
         solver.train()
     assert solver.loss_history == []
+
+
+def test_a_run_of_the_first_version_gets_both_its_streams(tmp_path):
+    """Its files know of the solver and of the dropout, and of no seed sequence."""
+    trained = start(tmp_path, "two", num_epochs=1)
+    trained.train()
+    with np.load(tmp_path / "checkpoint_6.npz") as file:
+        arrays = dict(file)
+    state = json.loads(str(arrays.pop("state")))
+    streams = state["streams"]
+    streams["held"] = {"solver": 1, "model": streams["held"]["model/dropout_param/rng"]}
+    streams["states"] = [{name: stored[name] for name in ("kind", "state")} for stored in streams["states"]]
+    np.savez(tmp_path / "checkpoint_6.npz", state=json.dumps(state), **arrays)
+    again = Solver.resume(tmp_path, image_data())
+    assert frozen(again.rng.normal(size=3)) == frozen(trained.rng.normal(size=3))
+    dropout, expected = again.model.dropout_param["rng"], trained.model.dropout_param["rng"]
+    assert frozen(dropout.normal(size=3)) == frozen(expected.normal(size=3))
 
 
 def test_states_of_the_first_version_are_read():
