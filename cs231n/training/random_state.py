@@ -12,8 +12,8 @@ import numpy as np
 __all__ = ["find_generators", "load_random_state", "place_of", "save_random_state"]
 
 BIT_GENERATORS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
-
 GENERATORS = (np.random.Generator, np.random.RandomState, random.Random)
+METHODS = (types.MethodType, types.BuiltinMethodType)
 
 _GLOBAL = np.random.mtrand._rand  # the RandomState whose methods the module np.random offers
 
@@ -125,7 +125,6 @@ def _entries(thing: Any) -> dict[str, Any]:
 
 def _children(thing: Any) -> Iterator[tuple[Any, Any, bool]]:
     """What a thing holds: the name, the thing, and whether another can be put in its place."""
-    owner = getattr(thing, "__self__", None)  # of a method such as np.random.normal
     if isinstance(thing, (type, types.ModuleType, np.ndarray)):
         return
     if isinstance(thing, dict):
@@ -140,11 +139,11 @@ def _children(thing: Any) -> Iterator[tuple[Any, Any, bool]]:
         for key in _global_names(thing.__code__):
             child = thing.__globals__.get(key)
             of_module = getattr(child, "__module__", None) == thing.__module__
-            if of_module or not callable(child) or getattr(child, "__self__", None):
+            if of_module or not callable(child) or isinstance(child, METHODS):
                 yield key, child, False
         yield "defaults", (thing.__defaults__, thing.__kwdefaults__), False
-    elif owner is not None:
-        yield "__self__", owner, False
+    elif isinstance(thing, METHODS):  # such as np.random.normal, or a method of the user
+        yield "__self__", thing.__self__, False
         yield "__func__", getattr(thing, "__func__", None), False
     elif hasattr(thing, "__dict__"):
         yield from ((key, child, True) for key, child in vars(thing).items())

@@ -272,11 +272,17 @@ def with_numpy(X, rng):
     return X + np.random.normal(size=X.shape).astype(X.dtype)
 
 
+def in_a_comprehension(X, rng):
+    return np.array([x + GENERATOR.normal() for x in X])
+
+
 # fmt: off
 AUGMENTS = {
     "global name": (lambda: with_a_global_name, "augment/GENERATOR"),
     "default": (lambda: with_a_default, "augment/defaults/0/0"),
     "another function": (lambda: through_another_function, "augment/with_a_global_name/GENERATOR"),
+    "comprehension": (lambda: in_a_comprehension, "augment/GENERATOR"),
+    "its method": (lambda: partial(lambda f, X, rng: X + f(), GENERATOR.normal), "augment/args/0/"),
     "random": (lambda: with_python, "augment/random"),
     "closure": (with_a_closure, "augment/rng"),
     "object": (Augment, "augment/rng"),
@@ -295,8 +301,35 @@ def test_an_augmentation_with_a_stream_of_its_own_is_refused(tmp_path, make, pat
     assert solver.loss_history == []
 
 
-def test_an_augmentation_may_draw_from_the_global_stream(tmp_path):
-    start(tmp_path / "run", augment=with_numpy, num_epochs=1).train()
+class Anything:
+    """Whose every attribute is another one."""
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return Anything()
+
+    def __call__(self, X, rng):
+        return X
+
+
+normal = np.random.normal
+
+
+def with_a_method_of_numpy(X, rng):
+    return X + normal(size=X.shape).astype(X.dtype)
+
+
+def with_a_generator_of_the_call(X, rng):
+    own = np.random.default_rng(X.shape[0])  # np.random is no name of Python's random
+    return X + own.normal(size=X.shape).astype(X.dtype)
+
+
+@pytest.mark.parametrize(
+    "augment", [with_numpy, with_a_method_of_numpy, with_a_generator_of_the_call, Anything()]
+)
+def test_an_augmentation_may_draw_from_streams_that_a_run_saves(tmp_path, augment):
+    start(tmp_path / "run", augment=augment, num_epochs=1).train()
 
 
 def test_a_stream_in_a_place_that_cannot_be_restored_is_refused(tmp_path):
