@@ -249,7 +249,7 @@ class Solver(SolverOptions):
         self, X: np.ndarray, y: np.ndarray, num_samples: int | None, batch_size: int = 100
     ) -> tuple[float, bool]:
         """The accuracy, and whether any score was finite."""
-        y = labels = np.asarray(y)
+        y = labels = np.asanyarray(y)  # a masked one is refused below
         if num_samples is not None and num_samples < len(X):
             chosen = self.rng.permutation(len(X))[:num_samples]
             X, y = X[chosen], y[chosen]

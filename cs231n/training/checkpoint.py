@@ -261,9 +261,9 @@ def load_model(path: str | os.PathLike) -> Model:
             f"Solver.load: {path} has no net of this kit; try the folder of a run, or "
             "load_checkpoint(path, model) with a model that you build"
         ) from None
-    for name in model.params:  # so that load_checkpoint keeps the dtypes of the file, also of a TwoLayerNet
-        if (w := arrays.get(f"params/{name}")) is not None:
-            model.params[name] = model.params[name].astype(w.dtype)
+    for key, w in arrays.items():  # in the order and the dtypes of the file, which load_checkpoint keeps
+        if (name := key.removeprefix("params/")) in model.params:
+            model.params[name] = model.params.pop(name).astype(w.dtype)
     load_checkpoint(path, model)
     return model
 
@@ -307,8 +307,8 @@ def load_checkpoint(path: str | os.PathLike, model: Model) -> None:
     for key in {**in_model, **in_file}:
         if in_file.get(key) != in_model.get(key):
             hint = "the model it was written by"
-            part, *_, setting = key.split("/")
-            if part == "bn_params" and setting in NORM_SETTINGS:
+            setting = key.rpartition("/")[2]
+            if key.startswith("bn_params/") and setting in NORM_SETTINGS:
                 hint = f"{setting}={in_file.get(key)} in its bn_params"
             raise ValueError(
                 f"load_checkpoint: {path} has {key} {in_file.get(key, 'missing')}, the model "

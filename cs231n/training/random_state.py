@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["find_generators", "load_random_state", "put_generator", "save_random_state"]
+__all__ = ["find_generators", "load_random_state", "place_of", "save_random_state"]
 
 BIT_GENERATORS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
-
 GENERATORS = (np.random.Generator, np.random.RandomState, random.Random)
+METHODS = (types.MethodType, types.BuiltinMethodType)
 
 _GLOBAL = np.random.mtrand._rand  # the RandomState whose methods the module np.random offers
 
@@ -86,7 +86,7 @@ def find_generators(thing: Any, name: str) -> Iterator[tuple[str, Any, bool]]:
 
     Returns:
         Its path, such as "model/dropout_param/rng"; the generator, which may be np.random or Python's random;
-        and whether put_generator can put another in its place.
+        and whether another can be put in its place, by place_of.
     """
     seen: dict[int, Any] = {}  # with the things themselves, so that no id comes twice
     waiting = [(name, thing, True)]
@@ -100,21 +100,23 @@ def find_generators(thing: Any, name: str) -> Iterator[tuple[str, Any, bool]]:
                 waiting.append((f"{path}/{key}", child, own and settable and "/" not in str(key)))
 
 
-def put_generator(thing: Any, path: str, rng: Any) -> None:
-    """Put rng at a path that find_generators gave. Raises: ValueError if `thing` has no such place."""
+def place_of(thing: Any, path: str) -> tuple[Any, Any]:
+    """The dict or list, and the key, where find_generators has found a generator. Raises: ValueError."""
     *parents, last = path.split("/")[1:]
+    holder: Any
+    place: Any
     try:
         for key in parents:
             thing = thing[int(key)] if isinstance(thing, list) else _entries(thing)[key]
-        if isinstance(thing, list):
-            thing[int(last)] = rng
-        else:
-            _entries(thing)[last] = rng
+        holder, place = (thing, int(last)) if isinstance(thing, list) else (_entries(thing), last)
+        if parents != ["dropout_param"]:  # a net that is built again has no rng there yet
+            holder[place]
     except (LookupError, TypeError, ValueError):
         raise ValueError(
             f"Solver.resume: the run has a random generator in {path}, which the model has no place for; "
             "try the model that the run began with"
         ) from None
+    return holder, place
 
 
 def _entries(thing: Any) -> dict[str, Any]:
@@ -123,7 +125,6 @@ def _entries(thing: Any) -> dict[str, Any]:
 
 def _children(thing: Any) -> Iterator[tuple[Any, Any, bool]]:
     """What a thing holds: the name, the thing, and whether another can be put in its place."""
-    owner = getattr(thing, "__self__", None)  # of a method such as np.random.normal
     if isinstance(thing, (type, types.ModuleType, np.ndarray)):
         return
     if isinstance(thing, dict):
@@ -138,11 +139,11 @@ def _children(thing: Any) -> Iterator[tuple[Any, Any, bool]]:
         for key in _global_names(thing.__code__):
             child = thing.__globals__.get(key)
             of_module = getattr(child, "__module__", None) == thing.__module__
-            if of_module or not callable(child) or getattr(child, "__self__", None):
+            if of_module or not callable(child) or isinstance(child, METHODS):
                 yield key, child, False
         yield "defaults", (thing.__defaults__, thing.__kwdefaults__), False
-    elif owner is not None:
-        yield "__self__", owner, False
+    elif isinstance(thing, METHODS):  # such as np.random.normal, or a method of the user
+        yield "__self__", thing.__self__, False
         yield "__func__", getattr(thing, "__func__", None), False
     elif hasattr(thing, "__dict__"):
         yield from ((key, child, True) for key, child in vars(thing).items())

@@ -7,7 +7,7 @@ import numpy as np
 
 from cs231n.training.checkpoint import Model, Snapshot, bn_params_of, build, describe
 from cs231n.training.options import options_to_json, qualified_name
-from cs231n.training.random_state import find_generators, load_random_state, put_generator, save_random_state
+from cs231n.training.random_state import find_generators, load_random_state, place_of, save_random_state
 
 __all__ = ["Trainer", "capture", "data_digest", "model_of", "pack", "restore_state", "unpack"]
 
@@ -104,7 +104,14 @@ def restore_state(solver: Trainer, state: dict[str, Any]) -> None:
             f"Solver.resume: the checkpoint has parameters {saved_shapes}, the model {shapes}; try the "
             "model that the run began with"
         )
-    model.params.update(state["params"])
+    # Files of version 1.0 have "model" for the one generator that they know of.
+    paths = {
+        name: "model/dropout_param/rng" if name == "model" else name for name in state["streams"]["held"]
+    }
+    places = {name: place_of(model, path) for name, path in paths.items() if path != "solver"}
+    for name, w in state["params"].items():
+        model.params.pop(name)  # so that the order is that of the run
+        model.params[name] = w
     for bn_param, stored in zip(bn_params, state["bn_params"]):
         bn_param.clear()
         bn_param.update(stored)
@@ -115,11 +122,9 @@ def restore_state(solver: Trainer, state: dict[str, Any]) -> None:
     params, statistics = state["best"]
     solver.optim_configs, solver._best_snapshot = state["optim_configs"], (params, statistics)
     generators = load_random_state(state["streams"])
-    solver.rng = generators.pop("solver", np.random)
-    for path, rng in generators.items():
-        put_generator(
-            model, "model/dropout_param/rng" if path == "model" else path, rng
-        )  # "model": before 1.1
+    solver.rng = generators.get("solver", np.random)
+    for name, (holder, key) in places.items():
+        holder[key] = generators[name]
 
 
 def _generators_of_model(solver: Trainer) -> dict[str, Any]:

@@ -208,9 +208,13 @@ def test_streams_that_a_model_holds_go_on(tmp_path):
     resumed.train()
     assert resumed.loss_history == whole.loss_history
     assert all_of(tmp_path / "run") == all_of(tmp_path / "whole")
-    with refused(ValueError, "Solver.resume: ", "model/noise/rngs/", "try the model that the run began with"):
-        model = FullyConnectedNet([5], 48, 3)
-        Solver.resume(tmp_path / "run", image_data(), model=model)
+    model = FullyConnectedNet([5], 48, 3)
+    for noise in ({}, {"noise": {}}, {"noise": {"rngs": [1]}}):
+        vars(model).update(noise)
+        before = frozen(model.params)
+        with refused(ValueError, "Solver.resume: ", "in model/noise/rngs/", "; try the model that "):
+            Solver.resume(tmp_path / "run", image_data(), model=model)
+        assert frozen(model.params) == before
 
 
 class Bits(np.random.PCG64):
@@ -268,11 +272,17 @@ def with_numpy(X, rng):
     return X + np.random.normal(size=X.shape).astype(X.dtype)
 
 
+def in_a_comprehension(X, rng):
+    return np.array([x + GENERATOR.normal() for x in X])
+
+
 # fmt: off
 AUGMENTS = {
     "global name": (lambda: with_a_global_name, "augment/GENERATOR"),
     "default": (lambda: with_a_default, "augment/defaults/0/0"),
     "another function": (lambda: through_another_function, "augment/with_a_global_name/GENERATOR"),
+    "comprehension": (lambda: in_a_comprehension, "augment/GENERATOR"),
+    "its method": (lambda: partial(lambda f, X, rng: X + f(), GENERATOR.normal), "augment/args/0/"),
     "random": (lambda: with_python, "augment/random"),
     "closure": (with_a_closure, "augment/rng"),
     "object": (Augment, "augment/rng"),
@@ -291,8 +301,35 @@ def test_an_augmentation_with_a_stream_of_its_own_is_refused(tmp_path, make, pat
     assert solver.loss_history == []
 
 
-def test_an_augmentation_may_draw_from_the_global_stream(tmp_path):
-    start(tmp_path / "run", augment=with_numpy, num_epochs=1).train()
+class Anything:
+    """Whose every attribute is another one."""
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return Anything()
+
+    def __call__(self, X, rng):
+        return X
+
+
+normal = np.random.normal
+
+
+def with_a_method_of_numpy(X, rng):
+    return X + normal(size=X.shape).astype(X.dtype)
+
+
+def with_a_generator_of_the_call(X, rng):
+    own = np.random.default_rng(X.shape[0])  # np.random is no name of Python's random
+    return X + own.normal(size=X.shape).astype(X.dtype)
+
+
+@pytest.mark.parametrize(
+    "augment", [with_numpy, with_a_method_of_numpy, with_a_generator_of_the_call, Anything()]
+)
+def test_an_augmentation_may_draw_from_streams_that_a_run_saves(tmp_path, augment):
+    start(tmp_path / "run", augment=augment, num_epochs=1).train()
 
 
 def test_a_stream_in_a_place_that_cannot_be_restored_is_refused(tmp_path):
@@ -330,6 +367,23 @@ def test_a_global_stream_of_a_foreign_kind_is_refused_before_the_first_step(tmp_
     with pytest.raises(TypeError, match="np.random draws from .*Bits; try np.random.set_bit_generator"):
         solver.train()
     assert solver.loss_history == []
+
+
+def test_a_run_of_the_first_version_gets_both_its_streams(tmp_path):
+    """Its files know of the solver and of the dropout, and of no seed sequence."""
+    trained = start(tmp_path, "two", num_epochs=1)
+    trained.train()
+    with np.load(tmp_path / "checkpoint_6.npz") as file:
+        arrays = dict(file)
+    state = json.loads(str(arrays.pop("state")))
+    streams = state["streams"]
+    streams["held"] = {"solver": 1, "model": streams["held"]["model/dropout_param/rng"]}
+    streams["states"] = [{name: stored[name] for name in ("kind", "state")} for stored in streams["states"]]
+    np.savez(tmp_path / "checkpoint_6.npz", state=json.dumps(state), **arrays)
+    again = Solver.resume(tmp_path, image_data())
+    assert frozen(again.rng.normal(size=3)) == frozen(trained.rng.normal(size=3))
+    dropout, expected = again.model.dropout_param["rng"], trained.model.dropout_param["rng"]
+    assert frozen(dropout.normal(size=3)) == frozen(expected.normal(size=3))
 
 
 def test_states_of_the_first_version_are_read():
