@@ -34,7 +34,7 @@ from cs231n.sandwiches import then_dropout
 
 try:
     from cs231n import kernels
-except (ImportError, RuntimeError, UnicodeError):  # no numba, or no folder for what it compiles
+except ImportError:  # no numba
     kernels = None  # type: ignore[assignment]
 
 __all__ = [*public_names(layers, sandwiches), "adam", "adamw"]
@@ -192,14 +192,14 @@ def _one_pass(
     if kernels is None:
         require_finite_squares(name, dw)
     t = config["t"] = config["t"] + 1
-    beta1, beta2, rate = config["beta1"], config["beta2"], config["learning_rate"]
+    beta1, beta2, rate = (float(config[name]) for name in ("beta1", "beta2", "learning_rate"))
     numbers = (
         beta1,
         beta2,
         rate / (1 - beta1**t),
         1 / math.sqrt(1 - beta2**t),
-        config["epsilon"],
-        1 - rate * config.get("weight_decay", 0),
+        float(config["epsilon"]),
+        1 - rate * float(config.get("weight_decay", 0)),
     )
     next_w = np.empty(w.shape, w.dtype)
     flat = [a.reshape(-1) for a in (w, dw, m, v, next_w)]

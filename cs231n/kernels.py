@@ -4,10 +4,49 @@ The arrays are C-contiguous and of one dtype, float32 or float64; fast_layers se
 written into arrays that the caller made.
 """
 
+import functools
+import warnings
+from collections.abc import Callable
+
 import numpy as np
 from numba import njit
 
-compiled = njit(cache=True, nogil=True, error_model="numpy")
+_cache_works = True  # until it has failed in this process
+
+
+def compiled(function: Callable) -> Callable:
+    """Compile function at its first call. The next process takes the machine code from numba's cache.
+
+    numba raises what a full disk or a damaged file of that cache raises; here function is then compiled
+    without it, and a warning says so, once in a process.
+    """
+    loop = None
+
+    @functools.wraps(function)
+    def call(*arguments):
+        nonlocal loop
+        global _cache_works
+        try:
+            if loop is None:
+                loop = njit(function, cache=_cache_works, nogil=True, error_model="numpy")
+            return loop(*arguments)
+        except Exception as error:  # a damaged file may raise any
+            folder = f" in {loop.stats.cache_path}" if loop else ""
+            loop = njit(function, nogil=True, error_model="numpy")
+            result = loop(*arguments)
+            if _cache_works:
+                _cache_works = False
+                warnings.warn(
+                    f"numba's cache of compiled code{folder} cannot be used ({type(error).__name__}: "
+                    f"{error}), so each process compiles fast_layers again, for some seconds; free disk "
+                    "space, delete that folder, or set NUMBA_CACHE_DIR to another one",
+                    RuntimeWarning,
+                    stacklevel=3,
+                )
+            return result
+
+    return call
+
 
 CACHED = 2**15  # entries that a processor's own cache holds from one loop to the next
 

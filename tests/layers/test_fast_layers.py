@@ -154,6 +154,16 @@ def test_adam_of_more_entries_than_a_block_and_in_any_order_of_memory(rule, layo
         np.testing.assert_allclose(fast_value, value, rtol=1e-13)
 
 
+@pytest.mark.parametrize("number", [np.float64, np.float32, np.longdouble], ids=lambda t: t.__name__)
+@pytest.mark.parametrize("rule", ["adam", "adamw"])
+def test_a_setting_that_a_schedule_makes_a_numpy_number_keeps_float32(rule, number):
+    w, config = np.ones((3, 5), np.float32), {}
+    for _ in range(2):
+        w, config = getattr(fast_layers, rule)(w, w, config)
+        config |= {name: number(value) for name, value in config.items() if isinstance(value, float)}
+    assert {a.dtype for a in (w, config["m"], config["v"])} == {np.dtype(np.float32)}
+
+
 def test_the_solver_takes_the_adam_of_the_nets_layers():
     X = np.zeros((4, 5), np.float32)
     data = {"X_train": X, "y_train": np.zeros(4, int), "X_val": X, "y_val": np.zeros(4, int)}
