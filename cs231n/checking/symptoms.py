@@ -24,8 +24,8 @@ SECTIONS: list[tuple[str, str, Collection[str] | None]] = [
         x-hat-in-the-sum mean-path variance-path direct-path several-paths""",
         NORM_BACKWARD,
     ),
-    ("the-check-passes-with-a-dout-of-all-ones", "upstream-ignored", None),
-    ("the-check-passes-with-a-dout-of-all-ones", "gamma-left-out", NORM_BACKWARD),
+    ("the-check-passes-with-all-ones-upstream", "upstream-ignored", None),
+    ("the-check-passes-with-all-ones-upstream", "gamma-left-out", NORM_BACKWARD),
     (
         "the-gradient-check-passes-and-check-does-not",
         "eps-outside-the-root eps-left-out n-minus-1 variance-about-zero",

@@ -88,7 +88,7 @@ def net_gradient(N, seed, parameter="W1", hidden=(20,) * 5, net_seed=None, **opt
     )
 
 
-@symptom("The error of W1 is 1e0 in a batch of two")
+@symptom("The W1 error is 1e0 at N = 2")
 def batch_of_two():
     for seed in range(3):
         right, numeric = net_gradient(10, seed)
@@ -100,7 +100,7 @@ def batch_of_two():
     np.testing.assert_allclose(np.abs(cache.x_hat), 1, atol=1e-4)
 
 
-@symptom("db in front of batchnorm is 1e-11 and its relative error is 1")
+@symptom("db of the affine before batchnorm is 1e-11 and the relative error is 1")
 def bias_in_front():
     rng = np.random.RandomState(0)
     x, w, b, dout = rng.randn(10, 5), rng.randn(5, 30), rng.randn(30), rng.randn(10, 30)
@@ -140,7 +140,7 @@ def kink():
     yield "0.65"
 
 
-@symptom("The check passes with a dout of all ones")
+@symptom("The check passes with all ones upstream")
 def all_ones():
     x, gamma, beta, dout = batch()
     ones = np.ones_like(x)
