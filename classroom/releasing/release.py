@@ -126,7 +126,7 @@ def _number_exercises(readme: str, exercises: Sequence[Exercise]) -> str:
     """Write how many exercises there are, and which ones each notebook has."""
     count = f"{len(exercises)} exercise" + "s" * (len(exercises) > 1)
     readme = readme.replace("17 exercises", count)
-    for notebook in "123":
+    for notebook in "1235":
         numbers = [str(e.number) for e in exercises if e.section.startswith(f"notebook {notebook},")]
         row, cell = rf"^(\| {notebook} \|.*\| ).*( \|)$", ", ".join(numbers) or "none"
         readme = re.sub(row, rf"\g<1>{cell}\2", readme, flags=re.M)
