@@ -55,9 +55,10 @@ def arguments_of(name):
         arguments |= {"norm_param": {"mode": "train"}, "normalization": "batchnorm"}
         return arguments | {"dropout_param": {}} if "dropout" in name else arguments
     if "backward" in name:
-        forward = name.removesuffix("_alt").replace("backward", "forward")
+        forward = name.removesuffix("_alt").replace("double_", "").replace("backward", "forward")
         out, cache = globals()[forward](**arguments_of(forward))
-        return {"dout": np.ones_like(out), "cache": cache}
+        more = {"ddx": np.ones_like(out)} if "double" in name else {}
+        return more | {"dout": np.ones_like(out), "cache": cache}
     contract = getattr(layers, name).contract
     arguments = {rule: good(contract.rules[rule]) for rule in contract.rules}
     for item in contract.items:
