@@ -6,12 +6,24 @@ from typing import Any, Protocol
 import numpy as np
 
 from cs231n.training.checkpoint import Model, Snapshot, bn_params_of, build, describe
-from cs231n.training.options import options_to_json, qualified_name
+from cs231n.training.options import options_to_json
+from cs231n.training.parts import qualified_name, same
 from cs231n.training.random_state import load_random_state, save_random_state
 
-__all__ = ["Trainer", "capture", "data_digest", "model_of", "pack", "restore_state", "unpack"]
+__all__ = [
+    "Trainer",
+    "capture",
+    "data_digest",
+    "describe_settings",
+    "model_of",
+    "pack",
+    "require_same_model",
+    "restore_state",
+    "unpack",
+]
 
-FORMAT, VERSION = "cs231n run", 1
+FORMAT = "cs231n run"
+VERSION = 2  # 1 is still read; it has patience and clip_norm in place of callbacks
 
 COUNTERS = {  # name in the file: attribute of the Solver
     "epoch": "epoch",
@@ -39,7 +51,11 @@ class Trainer(Protocol):
     best_val_acc: float
     best_epoch: int
     epoch: int
+    learning_rate: float
+    keep: str
+    verbose: bool
     _best_snapshot: Snapshot | None
+    _kept_snapshot: Snapshot | None
 
 
 def data_digest(solver: Trainer) -> str:
@@ -71,12 +87,14 @@ def capture(solver: Trainer, rows: list[list], digest: str) -> dict[str, Any]:
         "settings": options_to_json(solver),
         "described": describe(model),
         "kind": qualified_name(model),
+        "model": describe_settings(model),
         "counters": {name: getattr(solver, attribute) for name, attribute in COUNTERS.items()},
         "histories": {name: np.array(getattr(solver, name)) for name in HISTORIES},
         "params": model.params,
         "bn_params": bn_params_of(model),
         "optim_configs": solver.optim_configs,
         "best": solver._best_snapshot,
+        "kept": None if solver._kept_snapshot is solver._best_snapshot else solver._kept_snapshot,
         "streams": save_random_state(solver=solver.rng, model=dropout_rng),
     }
 
@@ -109,16 +127,64 @@ def restore_state(solver: Trainer, state: dict[str, Any]) -> None:
         setattr(solver, COUNTERS[name], value)
     for name, values in state["histories"].items():
         setattr(solver, name, list(values))
-    params, statistics = state["best"]
-    solver.optim_configs, solver._best_snapshot = state["optim_configs"], (params, statistics)
+    best, kept = state["best"], state.get("kept")
+    solver.optim_configs, solver._best_snapshot = state["optim_configs"], (best[0], best[1])
+    solver._kept_snapshot = solver._best_snapshot if kept is None else (kept[0], kept[1])
     generators = load_random_state(state["streams"])
     solver.rng = generators["solver"]
     if "model" in generators:
         model.dropout_param["rng"] = generators["model"]  # type: ignore[attr-defined]
 
 
-def model_of(state: dict[str, Any]) -> Model:
-    """A net like the one of the run. Raises: ValueError if that is no net of fc_net.py."""
+def describe_settings(model: Model) -> dict[str, Any]:
+    """What the next step depends on besides the parameters, of any model, as JSON has it: {name: value}."""
+    net: Any = model
+    names = ("reg", "normalization", "use_dropout", "use_batchnorm", "num_layers", "label_smoothing")
+    settings = {name: getattr(net, name) for name in names if hasattr(net, name)}
+    if hasattr(net, "dtype"):
+        settings["dtype"] = np.dtype(net.dtype).name
+    if hasattr(net, "layers"):
+        settings["layers"] = getattr(net.layers, "__name__", str(net.layers))
+    dropout = getattr(net, "dropout_param", {})
+    settings["dropout_keep_ratio"], settings["dropout_seed"] = dropout.get("p", 1), dropout.get("seed")
+    defaults = {"eps": 1e-5, "momentum": 0.9}
+    bn_params = [{**defaults, **bn_param} for bn_param in bn_params_of(model)]
+    settings["bn_params"] = [{name: float(bn_param[name]) for name in defaults} for bn_param in bn_params]
+    return {name: v.item() if isinstance(v, np.generic) else v for name, v in settings.items()}
+
+
+def require_same_model(model: Model, state: dict[str, Any]) -> None:
+    """Check that `model` is like the one of the run. Raises: ValueError that names what differs."""
+    now: dict[str, Any] = {"kind": qualified_name(model), "settings": describe_settings(model)}
+    then: dict[str, Any] = {"kind": state["kind"], "settings": state.get("model")}
+    if "model" not in state:  # of version 1, which has the settings of a net of fc_net.py alone
+        then["settings"], described = dict(state["described"] or {}), describe(model) or {}
+        now["settings"] = {name: described.get(name) for name in then["settings"]}
+        if then["settings"].get("layers") == "cs231n.layer_utils":  # the name of a module that moved
+            then["settings"]["layers"] = "cs231n.sandwiches"
+    for part, side in ((state["params"], then), (model.params, now)):
+        side["dtype of the parameters"] = sorted({np.asarray(w).dtype.name for w in part.values()})
+    if same(then["kind"], now["kind"]):
+        now["kind"] = then["kind"]
+    for side in (then, now):
+        side |= side.pop("settings")
+    different = [name for name in {**then, **now} if then.get(name) != now.get(name)]
+    if different:
+        listed = "; ".join(f"{name} {then.get(name)!r}, not {now.get(name)!r}" for name in different)
+        raise ValueError(
+            f"Solver.resume: the model of the run has {listed}; try the model that the run began with"
+        )
+
+
+def model_of(state: dict[str, Any], model: Model | None = None) -> Model:
+    """`model`, or else a net like the one of the run.
+
+    Raises:
+        ValueError: `model` is not like that of the run, or there is none and no net of fc_net.py.
+    """
+    if model is not None:
+        require_same_model(model, state)
+        return model
     if state["described"] is None:
         raise ValueError(
             f"Solver.resume: the run trains a {state['kind']}, which is not of this kit; try "
