@@ -91,7 +91,7 @@ class Solver(SolverOptions, Resumable):
         self.stop_training = False  # a callback may set it
         self._best_snapshot: Snapshot | None = None
         self._kept_snapshot: Snapshot | None = None  # what the model has in the end
-        self._steps_done = 0  # in this call of train
+        self._epochs_done = 0  # in this call of train
 
     @property
     def best_params(self) -> dict[str, np.ndarray]:
@@ -113,7 +113,7 @@ class Solver(SolverOptions, Resumable):
         self.check_options()
         callbacks = [*self.callbacks, *self._writers()]
         per_epoch = max(len(self.X_train) // self.batch_size, 1)
-        self.first_epoch, self.stop_training = self.epoch - self._steps_done // per_epoch, False
+        self.first_epoch, self.stop_training = self.epoch - self._epochs_done, False
         if self._kept_snapshot is None:
             self._best_snapshot = self._kept_snapshot = checkpoint.snapshot(self.model)
         if self.num_epochs:
@@ -129,33 +129,32 @@ class Solver(SolverOptions, Resumable):
                 callback.close(self)
 
     def _train_epochs(self, per_epoch: int, callbacks: list[Callback]) -> None:
-        total = self.num_epochs * per_epoch  # steps
+        total = self.num_epochs * per_epoch  # iterations
         try:
-            with Progress(total, self._steps_done, self.verbose) as bar:
-                while self._steps_done < total and not self.stop_training:
-                    order = self.rng.permutation(len(self.X_train))
-                    for batch in order[: per_epoch * self.batch_size].reshape(per_epoch, -1):
-                        self._set_learning_rate(progress=self._steps_done / total)
+            with Progress(total, self._epochs_done * per_epoch, self.verbose) as bar:
+                while self._epochs_done < self.num_epochs and not self.stop_training:
+                    order = self.rng.permutation(len(self.X_train))[: per_epoch * self.batch_size]
+                    first = self._epochs_done * per_epoch
+                    for t, batch in enumerate(order.reshape(per_epoch, -1), start=first):
+                        self._set_learning_rate(progress=t / total)
                         problem = self._step(batch, callbacks)
                         if problem:
                             warnings.warn(problem, RuntimeWarning, stacklevel=3)
                             return
-                        if self._steps_done % self.print_every == 0:
-                            iteration = f"(Iteration {self._steps_done + 1} / {total})"
-                            bar.say(f"{iteration} loss: {self.loss_history[-1]:f}")
-                        self._steps_done += 1
-                        epoch_ends = self._steps_done % per_epoch == 0
+                        if t % self.print_every == 0:
+                            bar.say(f"(Iteration {t + 1} / {total}) loss: {self.loss_history[-1]:f}")
+                        epoch_ends = (t + 1) % per_epoch == 0
                         if epoch_ends:
-                            self.epoch += 1
+                            self.epoch, self._epochs_done = self.epoch + 1, self._epochs_done + 1
                             self._decay_learning_rate()
-                        if epoch_ends or self._steps_done == 1:
+                        if epoch_ends or t == 0:
                             bar.say(self._measure())
                         if epoch_ends:
                             for callback in callbacks:
                                 callback.end_epoch(self)
                         bar.advance(loss=self.loss_history[-1], val_acc=self.val_acc_history[-1])
         finally:
-            self._steps_done = 0
+            self._epochs_done = 0
             if self._kept_snapshot is not None:
                 checkpoint.restore(self.model, self._kept_snapshot)
 

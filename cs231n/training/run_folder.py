@@ -99,7 +99,7 @@ class Run(Callback):
         if self._files is None:
             require_new(self.folder)
             self._files = {}
-        for path in checkpoints(self.folder):
+        for path in reversed(checkpoints(self.folder)):
             if self._seen.get(path.name) != _stamp(path):
                 raise FileExistsError(
                     f"Solver.train: another Solver wrote {path} in the meantime; to continue its run, try "

@@ -29,7 +29,7 @@ COUNTERS = {  # name in the file: attribute of the Solver
     "epoch": "epoch",
     "best_epoch": "best_epoch",
     "best_val_acc": "best_val_acc",
-    "_done": "_steps_done",
+    "_epochs_done": "_epochs_done",
     "_rate": "_base_lr",
 }
 HISTORIES = ("loss_history", "train_acc_history", "val_acc_history")
@@ -43,6 +43,7 @@ class Trainer(Protocol):
     y_train: np.ndarray
     X_val: np.ndarray
     y_val: np.ndarray
+    batch_size: int
     rng: Any
     optim_configs: dict[str, dict[str, Any]]
     loss_history: list[float]
@@ -123,7 +124,10 @@ def restore_state(solver: Trainer, state: dict[str, Any]) -> None:
     for bn_param, stored in zip(bn_params, state["bn_params"]):
         bn_param.clear()
         bn_param.update(stored)
-    for name, value in state["counters"].items():
+    counters = dict(state["counters"])
+    if "_done" in counters:  # of version 1, in steps
+        counters["_epochs_done"] = counters.pop("_done") // max(len(solver.X_train) // solver.batch_size, 1)
+    for name, value in counters.items():
         setattr(solver, COUNTERS[name], value)
     for name, values in state["histories"].items():
         setattr(solver, name, list(values))
