@@ -116,7 +116,9 @@ def test_the_draft_of_a_killed_process_is_removed(folder, dead_pid):
     assert not list(folder.glob(".*"))
 
 
-@pytest.mark.parametrize("name", ["history.csv", "model.npz", "curves.png", "config.json", "checkpoint_7.npz"])
+@pytest.mark.parametrize(
+    "name", ["history.csv", "model.npz", "curves.png", "config.json", "checkpoint_7.npz"]
+)
 def test_a_new_run_writes_over_no_file(folder, name):
     solver = start(folder)  # made before the file was there
     folder.mkdir()
@@ -149,7 +151,9 @@ def test_who_did_not_write_the_last_checkpoint_is_refused(folder):
     ahead.train()
     for late in (behind, first):
         late.num_epochs = 3
-        with pytest.raises(FileExistsError, match=r"another Solver wrote .*_18.npz .*Solver.resume\(.*another"):
+        with pytest.raises(
+            FileExistsError, match=r"another Solver wrote .*_18.npz .*Solver.resume\(.*another"
+        ):
             late.train()
         assert len(late.loss_history) == 6
     assert len(Solver.resume(folder, image_data()).loss_history) == 18
@@ -222,7 +226,9 @@ def test_a_process_that_trains_holds_the_folder_until_it_is_killed(folder, whole
     assert all_of(folder) == whole()
 
 
-@pytest.mark.parametrize("error", [NotImplementedError, OSError(errno.ENOLCK, "No locks"), PermissionError(13, "no")])
+@pytest.mark.parametrize(
+    "error", [NotImplementedError, OSError(errno.ENOLCK, "No locks"), PermissionError(13, "no")]
+)
 def test_a_file_system_without_locks_trains(folder, whole, monkeypatch, error):
     expected = whole()
 
@@ -256,6 +262,8 @@ def test_a_later_checkpoint_of_another_run_is_named(folder, tmp_path):
     start(tmp_path / "other", rng="RandomState").train()
     start(folder, num_epochs=2).train()
     shutil.copy(tmp_path / "other" / "checkpoint_48.npz", folder)
-    with refused(ValueError, "Solver.resume: ", "checkpoint_48.npz is later and of another run; try to move it"):
+    with refused(
+        ValueError, "Solver.resume: ", "checkpoint_48.npz is later and of another run; try to move it"
+    ):
         Solver.resume(folder / "checkpoint_12.npz", image_data())
     assert (folder / "checkpoint_48.npz").exists()
