@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cs231n import fast_layers
+from cs231n.common.interrupts import run_interruptibly
 from cs231n.contracts import require_choice, require_count
 from cs231n.data.augment import flip_and_shift, views
 from cs231n.data.whitening import Whitening, fit_whitening, whiten
@@ -70,7 +71,8 @@ def prepare(whitening: Whitening | None = None) -> tuple[dict[str, np.ndarray], 
     """
     data = get_CIFAR10_data(num_test=0, subtract_mean=False)
     if whitening is None:
-        whitening = fit_whitening(data["X_train"][:WHITENING_SAMPLES], softening=1.0)
+        sample = data["X_train"][:WHITENING_SAMPLES]
+        whitening = run_interruptibly(lambda: fit_whitening(sample, softening=1.0))
     for part in ("X_train", "X_val"):
         whiten(data[part], whitening, out=data[part])
     return data, whitening

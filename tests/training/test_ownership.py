@@ -1,4 +1,4 @@
-"""The folder of a run: it has one owner at a time, and no file of anybody else's is removed or written over."""
+"""The folder of a run: one Solver at a time owns it, and no other file in it is removed or written over."""
 
 import errno
 import os
@@ -43,7 +43,7 @@ def tree(folder):
 
 
 def write_own_files(folder):
-    """What a user may have in the folder of a run, and what a program that still runs may be writing there."""
+    """What a user may have in the folder of a run, and what a living program may be writing there."""
     for name in (
         ".thesis.tex.2024-01-01",
         ".thesis.tex.1234.0123abcd.tmp",
@@ -211,9 +211,10 @@ def test_a_folder_that_is_deleted_is_locked_again(folder):
 
 
 def test_a_process_that_trains_holds_the_folder_until_it_is_killed(folder, whole):
-    wait = "import time; from tests.support import resume_child as c; from pathlib import Path; import sys;"
-    wait += "s = c.start(Path(sys.argv[1])); c.at_step(s, 20, lambda: (print('in', flush=True), time.sleep(600)));"
-    with start_python(["-c", wait + "s.train()", folder], stderr=None) as process:
+    code = "import sys, time, pathlib; from tests.support.resume_child import at_step, start\n"
+    code += "solver = start(pathlib.Path(sys.argv[1]))\n"
+    code += "at_step(solver, 20, lambda: (print('in', flush=True), time.sleep(600)))\n"
+    with start_python(["-c", code + "solver.train()", folder], stderr=None) as process:
         try:
             assert process.stdout.readline().strip() in ("in", b"in")
             second = Solver.resume(folder, image_data())
@@ -242,7 +243,7 @@ def test_a_file_system_without_locks_trains(folder, whole, monkeypatch, error):
 
 
 def test_the_latest_checkpoint_is_that_of_the_training_that_went_back(folder):
-    """From step 42 on, in batches that make other steps, so that the file of step 48 is never written again."""
+    """From step 42 on in larger batches, so that the file of step 48 is not written again."""
     start(folder).train()
     back = Solver.resume(folder / "checkpoint_42.npz", image_data())
     back.batch_size, back.num_epochs = 25, 12

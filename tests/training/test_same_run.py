@@ -1,4 +1,4 @@
-"""Resume goes on with the same run or not at all: what differs in model, augment, schedule or callbacks is named."""
+"""Resume names what differs from the run in model, augment, schedule or callbacks, and refuses it."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -10,6 +10,7 @@ from cs231n import fast_layers
 from cs231n.classifiers.fc_net import FullyConnectedNet, TwoLayerNet
 from cs231n.data.augment import flip, flip_and_shift, shift
 from cs231n.solver import Solver
+from cs231n.training import parts
 from cs231n.training.callbacks import Callback, ClipGradients, EarlyStopping, EpochCheckpoints
 from cs231n.training.schedules import cosine, one_cycle
 from tests.support import refused
@@ -184,7 +185,7 @@ def test_the_same_augment_goes_on(tmp_path, before, after):
 
 
 def test_the_parts_of_the_kit_come_back_by_themselves(tmp_path):
-    parts = {
+    made = {
         "augment": partial(flip_and_shift, pixels=np.int64(1)),
         "schedule": one_cycle(warm_up=np.float32(0.25), final=1e-3),
         "callbacks": [
@@ -193,9 +194,9 @@ def test_the_parts_of_the_kit_come_back_by_themselves(tmp_path):
             EpochCheckpoints(tmp_path / "e"),
         ],
     }
-    train(tmp_path / "run", net(), **parts)
+    train(tmp_path / "run", net(), **made)
     resumed = Solver.resume(tmp_path / "run", image_data())
-    assert (resumed.schedule, resumed.callbacks) == (parts["schedule"], parts["callbacks"])
+    assert (resumed.schedule, resumed.callbacks) == (made["schedule"], made["callbacks"])
     assert resumed.augment.func is flip_and_shift and resumed.augment.keywords == {"pixels": 1}
     for part in [resumed.schedule, *resumed.callbacks]:
         assert eval(repr(part)) == part  # noqa: S307
@@ -244,10 +245,11 @@ def test_parts_of_ones_own_are_handed_in(tmp_path):
     assert resumed.schedule is halving and resumed.callbacks == own["callbacks"]
 
 
-def test_a_description_runs_no_code():
-    from cs231n.training import parts
+FOREIGN = ["os.system('true')", "parts.build", "schedules.cosine(final=exit())", "schedules.cosine(last=1)"]
+FOREIGN += [f"cs231n.training.{text}" for text in FOREIGN] + ["cs231n.data.augment.np", "1 +"]
 
-    for text in ("os.system('true')", "cs231n.data.augment.np", "cs231n.training.schedules.cosine(final=exit())",
-                 "cs231n.training.parts.build", "1 +", "cs231n.training.schedules.cosine(last=1)"):  # fmt: skip
-        with refused(ValueError, "which is not of this kit"):
-            parts.build(text)
+
+@pytest.mark.parametrize("text", FOREIGN)
+def test_a_description_runs_no_code(text):
+    with refused(ValueError, f"{text}, which is not of this kit"):
+        parts.build(text)
