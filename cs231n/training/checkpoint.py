@@ -308,7 +308,7 @@ def load_checkpoint(path: str | os.PathLike, model: Model) -> None:
         if in_file.get(key) != in_model.get(key):
             hint = "the model it was written by"
             setting = key.rpartition("/")[2]
-            if key.startswith("bn_params/") and setting in NORM_SETTINGS:
+            if setting in NORM_SETTINGS and key in in_file and key in in_model:
                 hint = f"{setting}={in_file.get(key)} in its bn_params"
             raise ValueError(
                 f"load_checkpoint: {path} has {key} {in_file.get(key, 'missing')}, the model "
