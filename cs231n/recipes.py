@@ -23,6 +23,7 @@ from cs231n.data.whitening import Whitening, fit_whitening, whiten
 from cs231n.data_utils import get_CIFAR10_data
 from cs231n.solver import Solver
 from cs231n.training.checkpoint import Model, make_net
+from cs231n.training.schedules import one_cycle
 
 __all__ = [
     "RECIPES",
@@ -111,8 +112,7 @@ def solver_for(
         data,
         update_rule="adamw",
         optim_config={"learning_rate": 8e-3, "weight_decay": 0.1, "beta2": 0.99},
-        schedule="one_cycle",
-        schedule_config={"warm_up": 0.2},
+        schedule=one_cycle(warm_up=0.2),
         augment=augmentation_for(name),
         batch_size=512,
         num_epochs=recipe.epochs,

@@ -196,7 +196,7 @@ class Noisy(FullyConnectedNet):
 
 def noisy_run(folder):
     np.random.seed(0)
-    options = {"num_epochs": 4, "batch_size": 20, "verbose": False, "run": folder, "seed": 3}
+    options = {"num_epochs": 4, "batch_size": 20, "verbose": False, "run": folder, "rng": 3}
     return Solver(Noisy(), image_data(), **options)
 
 
@@ -208,9 +208,9 @@ def test_streams_that_a_model_holds_go_on(tmp_path):
     resumed.train()
     assert resumed.loss_history == whole.loss_history
     assert all_of(tmp_path / "run") == all_of(tmp_path / "whole")
-    model = FullyConnectedNet([5], 48, 3)
-    for noise in ({}, {"noise": {}}, {"noise": {"rngs": [1]}}):
-        vars(model).update(noise)
+    model = Noisy()
+    for noise in (None, {}, {"rngs": model.noise["rngs"][:1]}):
+        model.noise = noise
         before = frozen(model.params)
         with refused(ValueError, "Solver.resume: ", "in model/noise/rngs/", "; try the model that "):
             Solver.resume(tmp_path / "run", image_data(), model=model)

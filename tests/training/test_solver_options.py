@@ -9,6 +9,7 @@ import pytest
 
 from cs231n import optim
 from cs231n.solver import Solver
+from cs231n.training.callbacks import ClipGradients, EarlyStopping
 from cs231n.training.options import SolverOptions, options_from_json, options_to_json
 from tests.support import refused
 from tests.support.scripted import Scripted, net, run, solver_of
@@ -17,27 +18,31 @@ from tests.support.scripted import Scripted, net, run, solver_of
 ACCURACIES = [0.2, 0.8, 0.8, 0.4, 0.7, 0.9, 0.1, 0.1, 0.1, 0.1, 0.1]
 
 
-@pytest.mark.parametrize("patience, epochs", [(None, 11), (1, 3), (2, 4), (3, 5), (4, 10), (9, 11)])
-def test_patience(patience, epochs):
+@pytest.mark.parametrize("keep", ["best", "last"])
+@pytest.mark.parametrize("patience, epochs", [(1, 3), (2, 4), (3, 5), (4, 10), (9, 11)])
+def test_patience(patience, epochs, keep):
     """Best after epoch 2, matched but not beaten after 3, beaten after 6."""
-    solver = run(Scripted(ACCURACIES), num_epochs=11, patience=patience)
+    solver = run(Scripted(ACCURACIES), num_epochs=11, keep=keep, callbacks=[EarlyStopping(patience)])
     assert solver.epoch == len(solver.loss_history) == epochs
     assert solver.best_val_acc == max(ACCURACIES[:epochs])
-    assert np.array_equal(solver.model.params["W"], np.full(3, solver.best_epoch))
+    assert np.array_equal(solver.best_params["W"], np.full(3, solver.best_epoch))
+    assert np.array_equal(
+        solver.model.params["W"], np.full(3, epochs if keep == "last" else solver.best_epoch)
+    )
 
 
 def test_patience_begins_anew_with_each_call():
-    solver = run(Scripted([0.5]), num_epochs=9, patience=2)
+    solver = run(Scripted([0.5]), num_epochs=9, callbacks=[EarlyStopping(2)])
     assert solver.epoch == 3
     solver.train()
     assert solver.epoch == 5
 
 
-def test_keep_last_ends_with_the_last_parameters_and_their_accuracy():
-    """The best would be those after epoch 6."""
+def test_keep_last_ends_with_the_last_parameters_and_knows_the_best():
     solver = run(Scripted(ACCURACIES), num_epochs=11, keep="last")
-    assert np.array_equal(solver.model.params["W"], np.full(3, 11)) and solver.best_epoch == 11
-    assert solver.best_val_acc == ACCURACIES[-1]
+    assert np.array_equal(solver.model.params["W"], np.full(3, 11))
+    assert (solver.best_epoch, solver.best_val_acc) == (6, 0.9)
+    assert np.array_equal(solver.best_params["W"], np.full(3, 6))
 
 
 @pytest.mark.parametrize("scale, step", [(100.0, 0.1), (0.01, 0.01)])
@@ -46,7 +51,7 @@ def test_clip_norm(scale, step):
     grads, params = ({"W": np.array([-3 * size]), "b": np.array([-4 * size])} for size in (scale, 0.0))
     loss = lambda X, y=None: X @ np.ones((1, 2)) if y is None else (1.0, grads)  # noqa: E731
     model = SimpleNamespace(params=params, loss=loss)
-    run(model, num_epochs=1, clip_norm=0.5, keep="last")
+    run(model, num_epochs=1, callbacks=[ClipGradients(0.5)], keep="last")
     np.testing.assert_allclose([*model.params["W"], *model.params["b"]], [3 * step, 4 * step], rtol=1e-15)
     assert grads["W"][0] == -3 * scale, "the gradients of the model were written to"
 
@@ -86,10 +91,10 @@ def test_an_option_changed_between_two_calls_is_checked_and_used():
 
 
 def test_options_are_stored_as_json_has_them(tmp_path):
-    options = SolverOptions(checkpoint_name=tmp_path / "net", augment=np.flip, seed=3, optim_config={"t": 1})
+    options = SolverOptions(checkpoint_name=tmp_path / "net", augment=np.flip, rng=3, optim_config={"t": 1})
     stored = options_to_json(options)
     assert stored["checkpoint_name"] == str(tmp_path / "net") and stored["augment"].endswith(".flip")
-    assert stored.keys() == inspect.signature(SolverOptions).parameters.keys() - {"run", "seed", "rng"}
+    assert stored.keys() == inspect.signature(SolverOptions).parameters.keys() - {"run", "rng"}
     again = SolverOptions(**options_from_json(stored, augment=np.flip))
     assert options_to_json(again) == stored and again.augment is np.flip
 
@@ -108,5 +113,7 @@ def test_the_update_rules_are_those_of_a_public_solution(monkeypatch):
     rules = "'sgd', 'sgd_momentum', 'rmsprop', 'adam', 'signed', 'adamw'"
     with refused(ValueError, "update_rule", f"one of {rules}; got 'np'"):
         solver_of(Scripted([0.5]), update_rule="np")
-    solver = run(Scripted([0.1, 0.2, 0.3]), num_epochs=3, update_rule="signed", clip_norm=0.1)
+    solver = run(
+        Scripted([0.1, 0.2, 0.3]), num_epochs=3, update_rule="signed", callbacks=[ClipGradients(0.1)]
+    )
     assert np.array_equal(solver.model.params["W"], [3, 3, 3])

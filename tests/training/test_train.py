@@ -31,9 +31,9 @@ def small_images(monkeypatch, tmp_path):
             for k in "Xy"
         }
 
-    def step(solver, batch, original=Solver._step):
+    def step(solver, *batch, original=Solver._step):
         steps.append(1)
-        return original(solver, batch)
+        return original(solver, *batch)
 
     monkeypatch.setattr(recipes, "get_CIFAR10_data", data)
     whitening = Whitening(np.zeros(3072, "f"), np.eye(3072, dtype="f"))
@@ -72,10 +72,10 @@ def test_a_seed_is_a_result_and_another_seed_another():
 def test_a_run_is_not_written_over_and_goes_on_if_small_images(small_images, capsys, tmp_path, monkeypatch):
     assert main(["train", "minute", "--run", "whole"]) == 0
 
-    def interrupted(solver, batch, original=Solver._step):
+    def interrupted(solver, *batch, original=Solver._step):
         if len(solver.loss_history) == 7:
             raise KeyboardInterrupt
-        return original(solver, batch)
+        return original(solver, *batch)
 
     with monkeypatch.context() as patch:
         patch.setattr(Solver, "_step", interrupted)
