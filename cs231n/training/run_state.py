@@ -163,20 +163,24 @@ def restore_state(solver: Trainer, state: dict[str, Any]) -> None:
 
 def _generators_of_model(solver: Trainer) -> dict[str, Any]:
     """{path: generator}. Raises: TypeError if another is not in the model, or cannot be put back."""
-    kept, loose = {}, []
-    for part in ("augment", "schedule", "callbacks", "model"):
-        for path, rng, settable in find_generators(getattr(solver, part), part):
-            if part == "model" and settable:
-                kept[path] = rng
-            elif rng not in (np.random, np.random.mtrand._rand):
-                loose.append(path)
-    if loose:
-        raise TypeError(
-            f"Solver.train: a run cannot save the random generator {loose[0]}, and would "
-            "resume with another one; try the rng that an augmentation is given, np.random, or for a model "
-            "dropout_param['rng']"
-        )
+    for part in ("augment", "schedule", "callbacks"):
+        for path, rng, _ in find_generators(getattr(solver, part), part, solver, solver.model):
+            _require_global(path, rng, "the rng that an augmentation is called with")
+    kept = {}
+    for path, rng, settable in find_generators(solver.model, "model", solver):
+        if settable:
+            kept[path] = rng
+        else:
+            _require_global(path, rng, "np.random, or a generator in dropout_param['rng']")
     return kept
+
+
+def _require_global(path: str, rng: Any, another: str) -> None:
+    if rng not in (np.random, np.random.mtrand._rand):
+        raise TypeError(
+            f"Solver.train: a run cannot save the random generator {path}, so it would resume with other "
+            f"random numbers; try {another}"
+        )
 
 
 def describe_settings(model: Model) -> dict[str, Any]:
