@@ -31,7 +31,7 @@ def accuracy(
             "check_accuracy: X must hold at least one example, and y one label each, got "
             f"X {np.shape(X)} and y {np.shape(y)}; try an X and a y of one split"
         )
-    y = labels = np.asarray(y)
+    y = labels = np.asanyarray(y)  # a masked one is refused below
     if num_samples is not None and num_samples < len(X):
         chosen = rng.permutation(len(X))[:num_samples]
         X, y = X[chosen], y[chosen]

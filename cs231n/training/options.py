@@ -11,6 +11,7 @@ import numpy as np
 from cs231n.contracts import require_choice, require_count, require_number, require_rng, require_seed
 from cs231n.training import parts
 from cs231n.training.callbacks import Callback
+from cs231n.training.checkpoint import plain
 
 __all__ = ["SolverOptions", "options_from_json", "options_to_json", "require_known", "signature_with"]
 
@@ -107,7 +108,7 @@ class SolverOptions:
 
     def __post_init__(self) -> None:
         self.check_options()
-        self.optim_config, self.callbacks = dict(self.optim_config or {}), list(self.callbacks)
+        self.optim_config, self.callbacks = plain(self.optim_config or {}), list(self.callbacks)
         self.lr_decay = float(self.lr_decay)
         if self.rng is None:
             self.rng = np.random
@@ -150,7 +151,7 @@ def options_to_json(options: object) -> dict[str, Any]:
     stored["callbacks"] = [*map(parts.describe, stored["callbacks"])]
     if stored["checkpoint_name"] is not None:
         stored["checkpoint_name"] = os.fspath(stored["checkpoint_name"])
-    return stored
+    return plain(stored)
 
 
 def options_from_json(

@@ -5,10 +5,19 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from cs231n.training.checkpoint import Model, Snapshot, bn_params_of, build, describe
+from cs231n.training.checkpoint import (
+    NORM_SETTINGS,
+    Model,
+    Snapshot,
+    bn_params_of,
+    build,
+    describe,
+    norm_settings,
+    plain,
+)
 from cs231n.training.options import options_to_json
 from cs231n.training.parts import qualified_name, same
-from cs231n.training.random_state import load_random_state, save_random_state
+from cs231n.training.random_state import find_generators, load_random_state, place_of, save_random_state
 
 __all__ = [
     "Trainer",
@@ -45,6 +54,9 @@ class Trainer(Protocol):
     y_val: np.ndarray
     batch_size: int
     rng: Any
+    augment: Any
+    schedule: Any
+    callbacks: Any
     optim_configs: dict[str, dict[str, Any]]
     loss_history: list[float]
     train_acc_history: list[float]
@@ -77,9 +89,11 @@ def capture(solver: Trainer, rows: list[list], digest: str) -> dict[str, Any]:
         solver: not modified; what is returned shares its arrays.
         rows: the lines of history.csv.
         digest: data_digest(solver).
+
+    Raises:
+        TypeError: a random stream cannot be kept; the message says which, and what to try.
     """
     model = solver.model
-    dropout_rng = getattr(model, "dropout_param", {}).get("rng")
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -96,7 +110,7 @@ def capture(solver: Trainer, rows: list[list], digest: str) -> dict[str, Any]:
         "optim_configs": solver.optim_configs,
         "best": solver._best_snapshot,
         "kept": None if solver._kept_snapshot is solver._best_snapshot else solver._kept_snapshot,
-        "streams": save_random_state(solver=solver.rng, model=dropout_rng),
+        "streams": save_random_state(solver=solver.rng, **_generators_of_model(solver)),
     }
 
 
@@ -120,7 +134,14 @@ def restore_state(solver: Trainer, state: dict[str, Any]) -> None:
             f"Solver.resume: the checkpoint has parameters {saved_shapes}, the model {shapes}; try the "
             "model that the run began with"
         )
-    model.params.update(state["params"])
+    # Files of version 1.0 have "model" for the one generator that they know of.
+    paths = {
+        name: "model/dropout_param/rng" if name == "model" else name for name in state["streams"]["held"]
+    }
+    places = {name: place_of(model, path) for name, path in paths.items() if path != "solver"}
+    for name, w in state["params"].items():
+        model.params.pop(name)  # so that the order is that of the run
+        model.params[name] = w
     for bn_param, stored in zip(bn_params, state["bn_params"]):
         bn_param.clear()
         bn_param.update(stored)
@@ -135,9 +156,31 @@ def restore_state(solver: Trainer, state: dict[str, Any]) -> None:
     solver.optim_configs, solver._best_snapshot = state["optim_configs"], (best[0], best[1])
     solver._kept_snapshot = solver._best_snapshot if kept is None else (kept[0], kept[1])
     generators = load_random_state(state["streams"])
-    solver.rng = generators["solver"]
-    if "model" in generators:
-        model.dropout_param["rng"] = generators["model"]  # type: ignore[attr-defined]
+    solver.rng = generators.get("solver", np.random)
+    for name, (holder, key) in places.items():
+        holder[key] = generators[name]
+
+
+def _generators_of_model(solver: Trainer) -> dict[str, Any]:
+    """{path: generator}. Raises: TypeError if another is not in the model, or cannot be put back."""
+    for part in ("augment", "schedule", "callbacks"):
+        for path, rng, _ in find_generators(getattr(solver, part), part, solver, solver.model):
+            _require_global(path, rng, "the rng that an augmentation is called with")
+    kept = {}
+    for path, rng, settable in find_generators(solver.model, "model", solver):
+        if settable:
+            kept[path] = rng
+        else:
+            _require_global(path, rng, "np.random, or a generator in dropout_param['rng']")
+    return kept
+
+
+def _require_global(path: str, rng: Any, another: str) -> None:
+    if rng not in (np.random, np.random.mtrand._rand):
+        raise TypeError(
+            f"Solver.train: a run cannot save the random generator {path}, so it would resume with other "
+            f"random numbers; try {another}"
+        )
 
 
 def describe_settings(model: Model) -> dict[str, Any]:
@@ -151,10 +194,8 @@ def describe_settings(model: Model) -> dict[str, Any]:
         settings["layers"] = getattr(net.layers, "__name__", str(net.layers))
     dropout = getattr(net, "dropout_param", {})
     settings["dropout_keep_ratio"], settings["dropout_seed"] = dropout.get("p", 1), dropout.get("seed")
-    defaults = {"eps": 1e-5, "momentum": 0.9}
-    bn_params = [{**defaults, **bn_param} for bn_param in bn_params_of(model)]
-    settings["bn_params"] = [{name: float(bn_param[name]) for name in defaults} for bn_param in bn_params]
-    return {name: v.item() if isinstance(v, np.generic) else v for name, v in settings.items()}
+    settings["bn_params"] = [NORM_SETTINGS | own for own in norm_settings(model)]
+    return plain(settings)
 
 
 def require_same_model(model: Model, state: dict[str, Any]) -> None:
@@ -209,7 +250,8 @@ def pack(tree: Any, arrays: dict[str, np.ndarray], path: str = "state") -> Any:
         What JSON can hold; tuples become lists.
 
     Raises:
-        TypeError: a key is no text, and JSON would turn it into one.
+        TypeError: a key is no text, which JSON would turn into one, or a value is nothing that JSON and .npz
+            files hold without pickles.
     """
     if isinstance(tree, dict):
         for name in tree:
@@ -220,8 +262,13 @@ def pack(tree: Any, arrays: dict[str, np.ndarray], path: str = "state") -> Any:
         return [pack(value, arrays, f"{path}/{i}") for i, value in enumerate(tree)]
     if isinstance(tree, (np.ndarray, np.generic)):
         arrays[path] = np.asarray(tree)
-        return {"npz": path}
-    return tree
+        if not arrays[path].dtype.hasobject:
+            return {"npz": path}
+    elif tree is None or isinstance(tree, (bool, int, float, str)):
+        return tree
+    raise TypeError(
+        f"a run can save numbers, text, arrays, dicts and lists, got {tree!r} in {path}; try one of these"
+    )
 
 
 def unpack(tree: Any, arrays: dict[str, np.ndarray]) -> Any:
