@@ -13,6 +13,7 @@ import numpy as np
 from cs231n.common.files import atomic_write
 
 __all__ = [
+    "NORM_SETTINGS",
     "Model",
     "Snapshot",
     "bn_params_of",
@@ -21,6 +22,7 @@ __all__ = [
     "load_checkpoint",
     "load_model",
     "make_net",
+    "norm_settings",
     "plain",
     "read_arrays",
     "require_folder",
@@ -99,7 +101,7 @@ def save_checkpoint(path: str | os.PathLike, model: Model, saved: Snapshot | Non
     for i, stored in enumerate(statistics):
         arrays |= {f"bn_params/{i}/{name}": a for name, a in stored.items()}
     arrays["normalization"] = str(getattr(model, "normalization", None))
-    arrays["model"] = json.dumps(describe(model) or {"bn_params": _norm_settings(model)})
+    arrays["model"] = json.dumps(describe(model) or {"bn_params": norm_settings(model)})
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as file:
@@ -164,7 +166,7 @@ def describe(model: Model) -> dict[str, Any] | None:
         "dtype": np.dtype(net.dtype).name,
         "dropout_keep_ratio": net.dropout_param.get("p", 1),
         "seed": net.dropout_param.get("seed"),
-        "bn_params": _norm_settings(net),
+        "bn_params": norm_settings(net),
     }
     if hasattr(net, "layers"):  # which a net of the public course has not
         if net.layers.__name__ not in LAYERS:
@@ -173,7 +175,8 @@ def describe(model: Model) -> dict[str, Any] | None:
     return plain(described)
 
 
-def _norm_settings(model: Model) -> list[dict[str, float]]:
+def norm_settings(model: Model) -> list[dict[str, float]]:
+    """The eps and momentum in each of bn_params; what is not there has the value of NORM_SETTINGS."""
     return plain([{name: p[name] for name in NORM_SETTINGS if name in p} for p in bn_params_of(model)])
 
 
@@ -298,9 +301,7 @@ def load_checkpoint(path: str | os.PathLike, model: Model) -> None:
         gamma = model.params.get(f"gamma{i}") if normalization == "batchnorm" else None
         for key in (norm + name for name in STATISTICS):
             in_model[key] = in_file.get(key) if gamma is None else gamma.shape
-    settings_in_model = (
-        _norm_settings(model) if settings_in_file else []
-    )  # those of older files are not known
+    settings_in_model = norm_settings(model) if settings_in_file else []  # those of older files are not known
     for described, all_settings in (in_file, settings_in_file), (in_model, settings_in_model):
         for i, settings in enumerate(all_settings):
             described |= {f"bn_params/{i}/{name}": v for name, v in (NORM_SETTINGS | settings).items()}
@@ -308,7 +309,7 @@ def load_checkpoint(path: str | os.PathLike, model: Model) -> None:
         if in_file.get(key) != in_model.get(key):
             hint = "the model it was written by"
             setting = key.rpartition("/")[2]
-            if key.startswith("bn_params/") and setting in NORM_SETTINGS:
+            if setting in NORM_SETTINGS and key in in_file and key in in_model:
                 hint = f"{setting}={in_file.get(key)} in its bn_params"
             raise ValueError(
                 f"load_checkpoint: {path} has {key} {in_file.get(key, 'missing')}, the model "

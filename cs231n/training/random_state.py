@@ -81,14 +81,19 @@ def load_random_state(saved: dict[str, Any]) -> dict[str, Any]:
     return {name: generators[i] for name, i in saved["held"].items()}
 
 
-def find_generators(thing: Any, name: str) -> Iterator[tuple[str, Any, bool]]:
+def find_generators(thing: Any, name: str, *known: Any) -> Iterator[tuple[str, Any, bool]]:
     """Every random generator that a model or a function holds, or draws from by a name of its module.
+
+    Args:
+        thing: where the search begins.
+        name: the first part of each path.
+        *known: objects where it ends.
 
     Returns:
         Its path, such as "model/dropout_param/rng"; the generator, which may be np.random or Python's random;
         and whether another can be put in its place, by place_of.
     """
-    seen: dict[int, Any] = {}  # with the things themselves, so that no id comes twice
+    seen = {id(one): one for one in known}  # with the things themselves, so that no id comes twice
     waiting = [(name, thing, True)]
     while waiting:
         path, thing, settable = waiting.pop()

@@ -32,7 +32,7 @@ from cs231n.contracts.takes import Options, Shape
 from cs231n.layer_utils import *
 from cs231n.layers import *
 from cs231n.spatial_layers import Groups
-from cs231n.training.clipping import clip_by_norm
+from cs231n.training.callbacks import clip_by_norm
 from tests.support import refused, unchanged
 from tests.support.strategies import SEEDS, cases
 

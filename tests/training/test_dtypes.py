@@ -6,6 +6,8 @@ import pytest
 from cs231n import fast_layers, optim, sandwiches
 from cs231n.classifiers.fc_net import FullyConnectedNet, TwoLayerNet
 from cs231n.solver import Solver
+from cs231n.training.callbacks import ClipGradients
+from cs231n.training.schedules import cosine
 from tests.support import arrays_in, make_blobs, refused
 from tests.support.scripted import Scripted, net, numbered, run, solver_of
 
@@ -60,8 +62,8 @@ def test_numbers_of_numpy_keep_float32(monkeypatch, rule, make):
     )
     solver = run(
         model, make_blobs(dtype=np.float32)[0], num_epochs=2, batch_size=20, update_rule=rule,
-        optim_config=settings, clip_norm=np.float64(0.1), lr_decay=np.float64(0.5),
-        schedule="cosine", schedule_config={"final": np.float64(0.1)},
+        optim_config=settings, lr_decay=np.float64(0.5), schedule=cosine(final=np.float64(0.1)),
+        callbacks=[ClipGradients(np.float64(0.1))],
     )  # fmt: skip
     floats = arrays_in(
         [model.params, solver.best_params, solver.optim_configs, seen, getattr(model, "bn_params", [])]

@@ -11,6 +11,7 @@ import pytest
 from cs231n.classifiers.fc_net import FullyConnectedNet
 from cs231n.solver import Solver
 from cs231n.training import run_state
+from cs231n.training.callbacks import Callback
 from cs231n.training.random_state import load_random_state, save_random_state
 from tests.support import refused
 from tests.support.resume_child import all_of, at_step, frozen, image_data, start
@@ -196,7 +197,7 @@ class Noisy(FullyConnectedNet):
 
 def noisy_run(folder):
     np.random.seed(0)
-    options = {"num_epochs": 4, "batch_size": 20, "verbose": False, "run": folder, "seed": 3}
+    options = {"num_epochs": 4, "batch_size": 20, "verbose": False, "run": folder, "rng": 3}
     return Solver(Noisy(), image_data(), **options)
 
 
@@ -208,9 +209,9 @@ def test_streams_that_a_model_holds_go_on(tmp_path):
     resumed.train()
     assert resumed.loss_history == whole.loss_history
     assert all_of(tmp_path / "run") == all_of(tmp_path / "whole")
-    model = FullyConnectedNet([5], 48, 3)
-    for noise in ({}, {"noise": {}}, {"noise": {"rngs": [1]}}):
-        vars(model).update(noise)
+    model = Noisy()
+    for noise in (None, {}, {"rngs": model.noise["rngs"][:1]}):
+        model.noise = noise
         before = frozen(model.params)
         with refused(ValueError, "Solver.resume: ", "in model/noise/rngs/", "; try the model that "):
             Solver.resume(tmp_path / "run", image_data(), model=model)
@@ -330,6 +331,33 @@ def with_a_generator_of_the_call(X, rng):
 )
 def test_an_augmentation_may_draw_from_streams_that_a_run_saves(tmp_path, augment):
     start(tmp_path / "run", augment=augment, num_epochs=1).train()
+
+
+class Watcher(Callback):
+    """Holds what a run saves anyway."""
+
+    def start(self, solver):
+        self.solver, self.model = solver, solver.model
+
+
+class Chance(Callback):
+    """Stops at random."""
+
+    def __init__(self):
+        self.rng = np.random.default_rng(3)
+
+
+def test_a_callback_may_hold_the_solver_and_no_generator_of_its_own(tmp_path):
+    solver = start(tmp_path / "run", num_epochs=1, callbacks=[Watcher()])
+    solver.model.solver = solver
+    solver.train()
+    assert len(solver.loss_history) == 6
+    solver = start(tmp_path / "other", callbacks=[Watcher(), Chance()])
+    with refused(
+        TypeError, "the random generator callbacks/1/rng, so it would resume with other random numbers"
+    ):
+        solver.train()
+    assert solver.loss_history == []
 
 
 def test_a_stream_in_a_place_that_cannot_be_restored_is_refused(tmp_path):
