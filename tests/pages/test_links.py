@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from cs231n.checking.sections import read_sections
 from tests.support import ROOT
 from tests.support.links import follow_links, is_outside
 
@@ -30,6 +31,10 @@ def test_the_links_of_a_text_lead_somewhere_on_github(path):
         assert target.exists(), address
         if anchor and target.suffix == ".md":
             assert anchor in github_ids(target.read_text(encoding="utf-8")), address
+        if anchor and target.suffix == ".ipynb":  # its pages have ids for both, JupyterLab for headings alone
+            known = read_sections(target.name[0])
+            headings = [heading.replace(" ", "-") for heading in known.headings.values()]
+            assert anchor in [*headings, *(f"eq-{number}" for number in known.of_equations)], address
 
 
 def test_the_links_of_all_pages_and_of_the_search_lead_somewhere(reports):
