@@ -162,6 +162,12 @@ def test_a_function_that_cannot_be_checked_is_explained(f, advice):
     assert np.array_equal(p.x, before)
 
 
+def test_one_direction_too_says_that_a_function_has_two_results():
+    p = problem((3, 5))
+    with pytest.raises(AssertionError, match="(?s)dx disagrees.*Try: f gives two results for one x"):
+        assert_directional("dx", p.dout, lambda v: v * (p.rng.random(v.shape) < 0.5), p.x, p.dout)
+
+
 @both_checks
 @pytest.mark.parametrize(
     "f, at",
@@ -374,6 +380,14 @@ def test_the_pattern_of_the_error_is_that_of_the_entries_that_can_be_compared():
     x, dout = near_a_kink(0.1)
     with pytest.raises(AssertionError, match="constant factor, 1.5"):
         assert_gradient("dx", 1.5 * hinge_slope(x, dout), hinge, x, dout)
+
+
+@both_checks
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+def test_a_function_that_computes_in_fewer_digits_has_no_kink(check, dtype):
+    p = problem((3, 5))
+    with pytest.raises(AssertionError, match="dx disagrees with central differences"):
+        check("dx", 2 * p.x, lambda v: (v**2).sum(dtype=dtype), p.x)
 
 
 @pytest.mark.parametrize("seed", range(20))
