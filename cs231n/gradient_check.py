@@ -226,9 +226,7 @@ def assert_gradient(
         TypeError: x is not float64.
         ValueError: dout does not have the shape of f(x).
     """
-    _require_float64("assert_gradient", "x", x)
-    analytic = _as_gradient(name, analytic, x)
-    _require_movable("assert_gradient", x)
+    analytic = _as_gradient("assert_gradient", name, analytic, x)
     center = _call_checking_purity(name, f, x)
     _require_dout("assert_gradient", dout, center)
     numeric = eval_numerical_gradient_array(f, x, dout, h)
@@ -252,13 +250,12 @@ def assert_gradient(
     distance = np.where(np.isfinite(analytic - numeric), np.abs(analytic - numeric), np.inf)
     distance = np.where(wrong, distance, 0)
     worst = np.unravel_index(np.argmax(distance >= 0.999 * distance.max()), x.shape)  # the first of equals
-    analytic_value, numeric_value = analytic[worst], numeric[worst]
-    ratio = f", ratio {analytic_value / numeric_value:.4g}" if abs(numeric_value) > atol else ""
+    ratio = f", ratio {analytic[worst] / numeric[worst]:.4g}" if abs(numeric[worst]) > atol else ""
     place = ", ".join(str(int(i)) for i in worst)
     raise AssertionError(
         f"{name} {verb} with central differences\n  {wrong.sum()} of {x.size} entries are {what}; "
         f"the worst is at ({place}): "
-        f"analytic {analytic_value:.4g}, numerical {numeric_value:.4g}{ratio}{extra}\n"
+        f"analytic {analytic[worst]:.4g}, numerical {numeric[worst]:.4g}{ratio}{extra}\n"
         f"  compared in float64, h={h:g}, rtol={rtol:g}, atol={atol:g}; x {x.shape}\n"
         + textwrap.fill(f"Try: {advice}", 78, initial_indent="  ", subsequent_indent="       ")
     )
@@ -289,9 +286,7 @@ def assert_directional(
     Raises:
         AssertionError, TypeError, ValueError: as assert_gradient.
     """
-    _require_float64("assert_directional", "x", x)
-    analytic = _as_gradient(name, analytic, x)
-    _require_movable("assert_directional", x)
+    analytic = _as_gradient("assert_directional", name, analytic, x)
     u = (np.random if rng is None else rng).normal(size=x.shape)
     u /= np.linalg.norm(u)
     change, step = _central_change(f, x, ..., h * u)
@@ -409,14 +404,6 @@ def _require_numbers(where: str, name: str, values: Any) -> None:
         raise TypeError(f"{where}: {name} must hold numbers, got {describe_with_fix(name, values)}")
 
 
-def _require_float64(where: str, name: str, x: Any) -> None:
-    if not isinstance(x, np.ndarray) or x.dtype != np.float64:
-        raise TypeError(
-            f"{where}: {name} must be float64, because at h=1e-5 a float32 difference is wrong by "
-            f"percents; got {describe_with_fix(name, x)}"
-        )
-
-
 def _require_upstream(where: str, df: Any, out: np.ndarray) -> None:
     _require_numbers(where, "the upstream gradient", df)
     if np.ndim(df) > 0 and np.shape(df) != np.shape(out):
@@ -434,7 +421,14 @@ def _require_dout(where: str, dout: Any, out: np.ndarray) -> None:
     _require_upstream(where, dout, out)
 
 
-def _as_gradient(name: str, analytic: Any, x: np.ndarray) -> np.ndarray:
+def _as_gradient(where: str, name: str, analytic: Any, x: Any) -> np.ndarray:
+    """analytic as an array of the shape of x, which is float64 and may be written to."""
+    if not isinstance(x, np.ndarray) or x.dtype != np.float64:
+        raise TypeError(
+            f"{where}: x must be float64, because at h=1e-5 a float32 difference is wrong by "
+            f"percents; got {describe_with_fix('x', x)}"
+        )
+    _require_movable(where, x)
     if analytic is None:
         raise AssertionError(f"{name} is None\n  Try: return it from the backward function.")
     if np.shape(analytic) != x.shape:
