@@ -34,7 +34,7 @@ MAX_ATTEMPTS = 3  # processes that one trial may cost
 
 def open_study(a: Namespace, digest: str) -> optuna.Study:
     """The study in the storage, new or as it was left. Raises: ValueError if another search is in it."""
-    storage = a.storage if "://" in a.storage else open_journal(Path(a.storage).resolve())
+    storage = open_database(a.storage) if "://" in a.storage else open_journal(Path(a.storage).resolve())
     pruner = PRUNERS[a.pruner](a.epochs)
     study = optuna.create_study(
         study_name="cs231n", storage=storage, pruner=pruner, direction="maximize", load_if_exists=True
@@ -50,8 +50,15 @@ def open_study(a: Namespace, digest: str) -> optuna.Study:
     for name in settings | stored:
         if stored.get(name) != settings.get(name):
             change = f"its {name} is {stored.get(name)}, not {settings.get(name)}"
-            raise ValueError(f"{a.storage} holds another search: {change}; try another --storage")
+            raise ValueError(f"the storage has another search: {change}; try another --storage")
     return study
+
+
+def open_database(url: str) -> optuna.storages.BaseStorage:
+    try:
+        return optuna.storages.get_storage(url)
+    except Exception as error:  # of SQLAlchemy, of its drivers, or that there is none
+        raise ValueError(f"the database cannot be opened: {str(error).splitlines()[0]}") from error
 
 
 def open_journal(path: Path) -> optuna.storages.JournalStorage:

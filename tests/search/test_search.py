@@ -86,7 +86,7 @@ def test_what_the_training_does_to_its_arguments_is_not_recorded(tmp_path, path)
 # fmt: on
 def test_another_search_in_the_same_storage_is_refused(path, changes, fragment):
     run_search(path, trials=0)
-    with refused(ValueError, "holds another search", fragment, "try another --storage"):
+    with refused(ValueError, "the storage has another search", fragment, "try another --storage"):
         run_search(path, **{"trials": 2, **changes})
     assert not run_search(path, trials=0).trials
 

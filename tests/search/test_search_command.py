@@ -32,7 +32,7 @@ def test_the_command_prints_a_table_and_draws(tmp_path):
     assert err == "" and head.split() == ["trial", "epochs", "score", "rate", "share", "depth"]
     best = max((t for t in trials_in(path) if t.value is not None), key=lambda t: (-t.state, t.value))
     assert first.split()[:3] == [str(best.number), "3", f"{best.value:.4f}"]
-    assert len(out.splitlines()) == 14 and max(map(len, out.splitlines())) < 80 + len(str(path))
+    assert len(out.splitlines()) == 13 and max(map(len, out.splitlines())) < 80 + len(str(path))
     assert path.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -56,7 +56,7 @@ def test_a_figure_that_cannot_be_drawn_is_a_line(path, log):
     path.with_suffix(".png").mkdir()
     process = command("closed_form", log, "--trials", 1, "--storage", path)
     out, err = process.communicate(timeout=60)
-    assert process.returncode == 0 and out.count("\n") == 5
+    assert process.returncode == 0 and out.count("\n") == 4
     assert err.startswith("search: no figure") and len(err.splitlines()) == 1
 
 
