@@ -166,7 +166,7 @@ class Run(Callback):
         figure = Figure(figsize=(7, 8), layout="constrained")
         loss, accuracy, rate = figure.subplots(3, 1, sharex=True)
         loss.plot(columns["epoch"], columns["loss"], "o-", color="#0072b2", ms=4)
-        title = f"{literal_text(self.folder.name, 28)}: best validation accuracy {solver.best_val_acc:.3f}, "
+        title = f"{literal_text(self.folder.name, 20)}: best validation accuracy {solver.best_val_acc:.3f}, "
         title += f"after epoch {solver.best_epoch}"
         if solver.keep == "last" and self.rows:
             title += f"\nthe last parameters are kept: {self.rows[-1][COLUMNS.index('val_acc')]:.3f}"
