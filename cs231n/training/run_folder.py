@@ -98,8 +98,9 @@ class Run(Callback):
         if self._files is None:
             require_new(self.folder)
             self._files = {}
+        ahead = bool(self.rows) and self.rows[-1][COLUMNS.index("step")] > len(solver.loss_history)
         for path in reversed(checkpoints(self.folder)):
-            if self._seen.get(path.name) != _stamp(path):
+            if ahead or self._seen.get(path.name) != _stamp(path):
                 raise FileExistsError(
                     f"Solver.train: another Solver wrote {path} in the meantime; to continue its run, try "
                     f"Solver.resume({str(self.folder)!r}, data); to start a new one, another run="
