@@ -35,7 +35,7 @@ TEMPLATES = Path(__file__).resolve().parent / "templates"
 STATIC = Path(__file__).resolve().parent / "static"
 DOCS = REPOSITORY / "docs"
 ORDER = """symptoms paper relatives commands assistants classroom platforms grading diagnosis speed training
-    search reliability web pages""".split()
+    search reliability web pages libraries""".split()
 
 
 class Card(TypedDict):
