@@ -20,7 +20,7 @@ import numpy as np
 from cs231n.data import augment
 from cs231n.training import callbacks, schedules
 
-__all__ = ["build", "describe", "is_of_kit", "qualified_name", "same"]
+__all__ = ["build", "describe", "is_of_kit", "plain_settings", "qualified_name", "same"]
 
 MODULES = {module.__name__: module for module in (augment, schedules, callbacks)}
 MODULES["cs231n.augment"] = augment  # its name in older files
@@ -75,6 +75,13 @@ def _settings_of_object(thing: Any) -> dict[str, Any]:
     except (TypeError, ValueError):
         return {}
     return {name: getattr(thing, name) for name in names if name in getattr(thing, "__dict__", {})}
+
+
+def plain_settings(thing: Any) -> dict[str, Any]:
+    """The attributes that are called as arguments of its class, where they are numbers, texts or None."""
+    settings = _settings_of_object(thing).items()
+    plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in settings}
+    return {name: value for name, value in plain.items() if isinstance(value, PLAIN)}
 
 
 def _describe_value(value: Any) -> str:

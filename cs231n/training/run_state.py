@@ -16,7 +16,7 @@ from cs231n.training.checkpoint import (
     plain,
 )
 from cs231n.training.options import options_to_json
-from cs231n.training.parts import qualified_name, same
+from cs231n.training.parts import plain_settings, qualified_name, same
 from cs231n.training.random_state import find_generators, load_random_state, place_of, save_random_state
 
 __all__ = [
@@ -187,7 +187,7 @@ def describe_settings(model: Model) -> dict[str, Any]:
     """What the next step depends on besides the parameters, of any model, as JSON has it: {name: value}."""
     net: Any = model
     names = ("reg", "normalization", "use_dropout", "use_batchnorm", "num_layers", "label_smoothing")
-    settings = {name: getattr(net, name) for name in names if hasattr(net, name)}
+    settings = plain_settings(net) | {name: getattr(net, name) for name in names if hasattr(net, name)}
     if hasattr(net, "dtype"):
         settings["dtype"] = np.dtype(net.dtype).name
     if hasattr(net, "layers"):

@@ -84,6 +84,20 @@ def test_a_model_of_another_class_is_refused(tmp_path, first, second):
         Solver.resume(tmp_path, image_data(), model=other)
 
 
+class Leaky(Own):
+    def __init__(self, slope, calls=0):
+        super().__init__(net())
+        self.slope, self.calls = slope, np.zeros(calls)
+
+
+def test_a_setting_of_a_class_of_ones_own_is_compared(tmp_path):
+    train(tmp_path, Leaky(0.1))
+    other, same = Leaky(0.2), Leaky(np.float64(0.1), calls=3)
+    with refused(ValueError, "the model of the run has slope 0.1, not 0.2"):
+        Solver.resume(tmp_path, image_data(), model=other)
+    Solver.resume(tmp_path, image_data(), model=same)
+
+
 def test_parameters_of_another_dtype_are_refused(tmp_path):
     model = TwoLayerNet(48, 8, 3, 0.1)
     train(tmp_path, model)
