@@ -61,13 +61,14 @@ def main(arguments: argparse.Namespace) -> int:
 
 def _train(name: str, seed: int, folder: Path, resume: bool) -> None:
     started = time.monotonic()
+    if checkpoints(folder):
+        require_unlocked(folder)
     if resume:
         if checkpoints(folder) and (held := _recipe_in(folder)) != name:
             raise ValueError(
                 f"the run in {folder} is of {held or 'no recipe'}, not of {name}; try {held or '--run'}"
             )
         whitening = Whitening(**read_arrays("train", folder / "whitening.npz"))
-        require_unlocked(folder)
         data, _ = prepare(whitening)
         solver = Solver.resume(folder, data, augment=augmentation_for(name))
     else:
