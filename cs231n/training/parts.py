@@ -34,16 +34,18 @@ def qualified_name(thing: object) -> str:
     return f"{named.__module__}.{named.__qualname__}"
 
 
-def describe(part: Any) -> str:
+def describe(part: Any, depth: int = 3) -> str:
     """Its dotted name, its settings, and, for a function outside this kit, a digest of its code.
 
     Settings are what a partial, a closure or the defaults of a function hold, or the attributes of an object
-    that are called as the arguments of its class.
+    that are called as the arguments of its class; functions in them are described in turn, up to depth.
     """
+    if depth == 0:
+        return qualified_name(part)
     if isinstance(part, partial):
-        listed = [*map(_describe_value, part.args)]
-        listed += [f"{name}={_describe_value(value)}" for name, value in part.keywords.items()]
-        name, _, code = describe(part.func).partition("#")
+        listed = [_describe_value(value, depth) for value in part.args]
+        listed += [f"{name}={_describe_value(value, depth)}" for name, value in part.keywords.items()]
+        name, _, code = describe(part.func, depth - 1).partition("#")
         return f"{name}({', '.join(listed)})" + (f"#{code}" if code else "")
     name = qualified_name(part)
     if inspect.isfunction(part):
@@ -54,7 +56,7 @@ def describe(part: Any) -> str:
         bound = getattr(part, "__self__", None)
         owner = part if bound is None or inspect.ismodule(bound) else bound
         settings = {} if hasattr(owner, "__qualname__") else _settings_of_object(owner)
-    arguments = ", ".join(f"{name}={_describe_value(value)}" for name, value in settings.items())
+    arguments = ", ".join(f"{name}={_describe_value(value, depth)}" for name, value in settings.items())
     code = f"#{PYTHON} {_digest(part.__code__).hexdigest()[:12]}" if inspect.isfunction(part) else ""
     return name + (f"({arguments})" if arguments or hasattr(part, "__dataclass_fields__") else "") + code
 
@@ -84,25 +86,28 @@ def plain_settings(thing: Any) -> dict[str, Any]:
     return {name: value for name, value in plain.items() if isinstance(value, PLAIN)}
 
 
-def _describe_value(value: Any) -> str:
+def _describe_value(value: Any, depth: int) -> str:
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, PLAIN):
         return repr(value)
     if isinstance(value, (list, tuple)):
-        listed = ", ".join(map(_describe_value, value))
+        listed = ", ".join(_describe_value(entry, depth) for entry in value)
         return f"[{listed}]" if isinstance(value, list) else f"({listed},)"
     if isinstance(value, np.ndarray):
         digest = hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
         return f"<{value.dtype} {value.shape} {digest[:12]}>"
-    return describe(value).replace("#", " ") if callable(value) else f"<{qualified_name(value)}>"
+    return describe(value, depth - 1).replace("#", " ") if callable(value) else f"<{qualified_name(value)}>"
 
 
 def _digest(code: CodeType) -> Any:
     digest = hashlib.sha256(code.co_code + repr((code.co_names, code.co_varnames, code.co_freevars)).encode())
     for constant in code.co_consts:
-        inner = isinstance(constant, CodeType)
-        digest.update(_digest(constant).digest() if inner else repr(constant).encode())
+        if isinstance(constant, CodeType):
+            digest.update(_digest(constant).digest())
+        else:  # a set has another order in each process
+            entries = sorted(map(repr, constant)) if isinstance(constant, frozenset) else constant
+            digest.update(repr(entries).encode())
     return digest
 
 

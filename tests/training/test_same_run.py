@@ -14,6 +14,7 @@ from cs231n.training import parts
 from cs231n.training.callbacks import Callback, ClipGradients, EarlyStopping, EpochCheckpoints
 from cs231n.training.schedules import cosine, one_cycle
 from tests.support import refused
+from tests.support.python import run_python
 from tests.support.resume_child import image_data
 from tests.support.scripted import run
 
@@ -134,6 +135,13 @@ def counted():
     return augment
 
 
+def recursive():
+    def augment(X, rng, times=2):
+        return augment(X, rng, times - 1) if times else X
+
+    return augment
+
+
 class Noise:
     def __init__(self, sigma):
         self.sigma, self.calls = sigma, 0
@@ -176,6 +184,7 @@ DIFFERENT_AUGMENTS = {
 SAME_AUGMENTS = {
     "flip": (flip, flip), "partial": (partial(shift, pixels=1), partial(shift, pixels=np.int64(1))),
     "function": (noisy, noisy), "closure": (noise(0.1), noise(0.1)), "counter": (counted(), counted()),
+    "recursive": (recursive(), recursive()),
     "object": (Noise(0.1), Noise(0.1)), "method": (Noise(0.1).method, Noise(0.1).method),
 }
 # fmt: on
@@ -257,6 +266,17 @@ def test_parts_of_ones_own_are_handed_in(tmp_path):
             Solver.resume(tmp_path, image_data(), **{**own, name: None})
     resumed = Solver.resume(tmp_path, image_data(), **own)
     assert resumed.schedule is halving and resumed.callbacks == own["callbacks"]
+
+
+DESCRIBE = """
+from cs231n.training.parts import describe
+print(describe(lambda X, rng: X if str(rng) in {"a", "b", "c", "d", "e"} else X))
+"""
+
+
+def test_a_description_is_the_same_in_each_process():
+    texts = {run_python(DESCRIBE, env={"PYTHONHASHSEED": str(seed)}).stdout for seed in range(3)}
+    assert len(texts) == 1 and "__main__.<lambda>#" in texts.pop()
 
 
 FOREIGN = ["os.system('true')", "parts.build", "schedules.cosine(final=exit())", "schedules.cosine(last=1)"]
