@@ -20,7 +20,7 @@ import numpy as np
 from cs231n.data import augment
 from cs231n.training import callbacks, schedules
 
-__all__ = ["build", "describe", "is_of_kit", "plain_settings", "qualified_name", "same"]
+__all__ = ["build", "describe", "is_of_kit", "plain_settings", "plain_values", "qualified_name", "same"]
 
 MODULES = {module.__name__: module for module in (augment, schedules, callbacks)}
 MODULES["cs231n.augment"] = augment  # its name in older files
@@ -81,9 +81,15 @@ def _settings_of_object(thing: Any) -> dict[str, Any]:
 
 def plain_settings(thing: Any) -> dict[str, Any]:
     """The attributes that are called as arguments of its class, where they are numbers, texts or None."""
-    settings = _settings_of_object(thing).items()
-    plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in settings}
-    return {name: value for name, value in plain.items() if isinstance(value, PLAIN)}
+    return plain_values(_settings_of_object(thing))
+
+
+def plain_values(settings: dict[str, Any]) -> dict[str, Any]:
+    """Those that JSON has, numbers of numpy as numbers of Python."""
+    plain = {
+        name: value.item() if isinstance(value, np.generic) else value for name, value in settings.items()
+    }
+    return {name: v for name, v in plain.items() if isinstance(v, (bool, int, float, str, type(None)))}
 
 
 def _describe_value(value: Any, depth: int) -> str:

@@ -59,8 +59,8 @@ DIFFERENT_MODELS = {
     "dtype": (lambda: net(dtype=np.float64), "dtype 'float32', not 'float64'"),
     "layers": (lambda: net(layers=fast_layers), "layers 'cs231n.sandwiches', not 'cs231n.fast_layers'"),
     "normalization": (lambda: net(normalization="layernorm"), "normalization 'batchnorm', not 'layernorm'"),
-    "eps": (lambda: with_bn(net(), eps=0.1), "'eps': 0.1"),
-    "momentum": (lambda: with_bn(net(), momentum=0.5), "'momentum': 0.5"),
+    "eps": (lambda: with_bn(net(), eps=0.1), "eps of bn_params[0] 1e-05, not 0.1"),
+    "momentum": (lambda: with_bn(net(), momentum=0.5), "momentum of bn_params[1] 0.9, not 0.5"),
 }
 # fmt: on
 
@@ -97,6 +97,20 @@ def test_a_setting_of_a_class_of_ones_own_is_compared(tmp_path):
     with refused(ValueError, "the model of the run has slope 0.1, not 0.2"):
         Solver.resume(tmp_path, image_data(), model=other)
     Solver.resume(tmp_path, image_data(), model=same)
+
+
+class Odd(Own):
+    """Has the names of the attributes of a net, and other things behind them."""
+
+    def __init__(self, act=np.tanh):
+        super().__init__(net())
+        self.act, self.reg, self.normalization = act, {"W1": 0.1}, object()
+        self.layers, self.dtype, self.use_dropout = [object()], "float32 and float64", np.True_
+
+
+def test_a_model_may_call_other_things_by_these_names(tmp_path):
+    train(tmp_path, Odd())
+    Solver.resume(tmp_path, image_data(), model=Odd()).train()
 
 
 def test_parameters_of_another_dtype_are_refused(tmp_path):
