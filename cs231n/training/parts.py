@@ -19,6 +19,7 @@ import numpy as np
 
 from cs231n.data import augment
 from cs231n.training import callbacks, schedules
+from cs231n.training.checkpoint import plain
 
 __all__ = ["build", "describe", "is_of_kit", "plain_settings", "plain_values", "qualified_name", "same"]
 
@@ -86,15 +87,13 @@ def plain_settings(thing: Any) -> dict[str, Any]:
 
 def plain_values(settings: dict[str, Any]) -> dict[str, Any]:
     """Those that JSON has, numbers of numpy as numbers of Python."""
-    plain = {
-        name: value.item() if isinstance(value, np.generic) else value for name, value in settings.items()
-    }
-    return {name: v for name, v in plain.items() if isinstance(v, (bool, int, float, str, type(None)))}
+    kinds = (bool, int, float, str, type(None))
+    return {name: value for name, value in plain(settings).items() if isinstance(value, kinds)}
 
 
 def _describe_value(value: Any, depth: int) -> str:
     if isinstance(value, np.generic):
-        value = value.item()
+        value = plain(value)
     if isinstance(value, PLAIN):
         return repr(value)
     if isinstance(value, (list, tuple)):
