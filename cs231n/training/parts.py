@@ -6,6 +6,7 @@ The text of a part of this kit builds it again; that of any other part is compar
 """
 
 import ast
+import contextlib
 import dis
 import hashlib
 import inspect
@@ -65,11 +66,13 @@ def describe(part: Any, depth: int = 3) -> str:
 def _settings_of_function(function: Any) -> dict[str, Any]:
     code = function.__code__
     rebound = {i.argval for i in dis.get_instructions(code) if i.opname == "STORE_DEREF"}  # a counter, say
-    held = inspect.getclosurevars(function).nonlocals
-    defaults = inspect.signature(function).parameters.values()
-    return {p.name: p.default for p in defaults if p.default is not p.empty} | {
-        name: value for name, value in held.items() if name not in rebound
-    }
+    parameters = inspect.signature(function).parameters.values()
+    settings = {p.name: p.default for p in parameters if p.default is not p.empty}
+    for name, cell in zip(code.co_freevars, function.__closure__ or ()):
+        if name not in rebound:
+            with contextlib.suppress(ValueError):  # a cell that is still empty
+                settings[name] = cell.cell_contents
+    return settings
 
 
 def _settings_of_object(thing: Any) -> dict[str, Any]:
