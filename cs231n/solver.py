@@ -59,8 +59,9 @@ class Solver(SolverOptions, Resumable):
     Attributes, besides the options, after train():
         loss_history: one loss per iteration.
         train_acc_history, val_acc_history: one accuracy at the first iteration and one each epoch.
-        best_val_acc, best_epoch, best_params: the best validation accuracy, when, and with which parameters.
+        best_val_acc, best_epoch, best_params: the best validation accuracy, its epoch and its parameters.
         epoch: epochs so far.
+        learning_rate: that of the last step of an epoch.
     """
 
     __signature__ = signature_with("model", "data")
@@ -82,11 +83,12 @@ class Solver(SolverOptions, Resumable):
         self.X_val, self.y_val = data["X_val"], data["y_val"]
         self._rule = rules[self.update_rule]
         self.optim_configs, self.learning_rate = configs_for(model, self._rule, self.optim_config)
-        self._base_lr = self.learning_rate  # of the epoch, before the schedule; the other: of its last step
+        self._base_lr = self.learning_rate  # of the epoch; the schedule multiplies it
         self.loss_history: list[float] = []
         self.train_acc_history: list[float] = []
         self.val_acc_history: list[float] = []
-        self.epoch = self.best_epoch = self.first_epoch = 0  # the last: when this call of train began
+        self.epoch = self.best_epoch = 0
+        self.first_epoch = 0  # at which this call of train began
         self.best_val_acc = 0.0
         self.stop_training = False  # a callback may set it
         self._best_snapshot: Snapshot | None = None
@@ -99,7 +101,7 @@ class Solver(SolverOptions, Resumable):
         return self.model.params if self._best_snapshot is None else self._best_snapshot[0]
 
     def train(self) -> None:
-        """Run num_epochs epochs, then give the model its best parameters, also after an error or Ctrl-C.
+        """Run num_epochs epochs, then give the model its best (or last) parameters, also after Ctrl-C.
 
         A second call adds another num_epochs; the first call of a resumed Solver runs the epochs that are
         left. A loss that is not finite, or an overflow, ends the run with a RuntimeWarning that says where;

@@ -61,13 +61,14 @@ def main(arguments: argparse.Namespace) -> int:
 
 def _train(name: str, seed: int, folder: Path, resume: bool) -> None:
     started = time.monotonic()
+    if checkpoints(folder):
+        require_unlocked(folder)
     if resume:
         if checkpoints(folder) and (held := _recipe_in(folder)) != name:
             raise ValueError(
                 f"the run in {folder} is of {held or 'no recipe'}, not of {name}; try {held or '--run'}"
             )
         whitening = Whitening(**read_arrays("train", folder / "whitening.npz"))
-        require_unlocked(folder)
         data, _ = prepare(whitening)
         solver = Solver.resume(folder, data, augment=augmentation_for(name))
     else:
@@ -75,9 +76,7 @@ def _train(name: str, seed: int, folder: Path, resume: bool) -> None:
         print("whitening the images ...", flush=True)
         data, whitening = prepare()
         solver = solver_for(name, data, seed, run=folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        with atomic_write(folder / "whitening.npz") as file:
-            np.savez(file, **whitening._asdict())
+        _save_whitening(folder / "whitening.npz", whitening)
     net = " - ".join(map(str, [3072, *RECIPES[name].hidden_dims, 10]))
     print(f"{name}: {net}, {RECIPES[name].epochs} epochs, {data_source()}", flush=True)
     solver.train()
@@ -88,6 +87,18 @@ def _train(name: str, seed: int, folder: Path, resume: bool) -> None:
     print(f"time                 {seconds:.0f} s on {_threads()}, peak memory {_peak_memory()}")
     print(f"written to           {folder}")
     warn_of_stand_in()
+
+
+def _save_whitening(path: Path, whitening: Whitening) -> None:
+    """Write the file, unless it is there since an attempt that ended before the first step."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(path) as file:
+            np.savez(file, **whitening._asdict())
+        return
+    stored = read_arrays("train", path)
+    if not all(np.array_equal(stored.get(name, ()), array) for name, array in whitening._asdict().items()):
+        raise ValueError(f"{path} is of other images; try another --run")
 
 
 def _command(name: str, seed: int, folder: Path) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 from cs231n.contracts import Number, require_count, require_number, takes
 from cs231n.training.checkpoint import require_folder, save_epoch
 
-__all__ = ["Callback", "ClipGradients", "EarlyStopping", "EpochCheckpoints", "clip_by_norm"]
+__all__ = ["Callback", "ClipGradients", "EarlyStopping", "EpochCheckpoints", "clip_by_norm", "is_callback"]
 
 
 class Callback:
@@ -39,6 +39,12 @@ class Callback:
 
     def close(self, solver: Any) -> None:
         """At the end of train in any case; sys.exc_info() tells of an error or Ctrl-C."""
+
+
+def is_callback(thing: Any) -> bool:
+    """Whether it has the methods of a Callback; its class may be from before a reload of this module."""
+    hooks = (getattr(thing, name, None) for name in vars(Callback) if name[0] != "_")
+    return not isinstance(thing, type) and all(map(callable, hooks))
 
 
 @dataclass(frozen=True)

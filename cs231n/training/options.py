@@ -10,7 +10,7 @@ import numpy as np
 
 from cs231n.contracts import require_choice, require_count, require_number, require_rng, require_seed
 from cs231n.training import parts
-from cs231n.training.callbacks import Callback
+from cs231n.training.callbacks import Callback, is_callback
 from cs231n.training.checkpoint import plain
 
 __all__ = ["SolverOptions", "options_from_json", "options_to_json", "require_known", "signature_with"]
@@ -64,7 +64,7 @@ def _require_schedule(where: str, name: str, value: Any) -> None:
 
 
 def _require_callbacks(where: str, name: str, value: Any) -> None:
-    if not isinstance(value, (list, tuple)) or not all(isinstance(c, Callback) for c in value):
+    if not isinstance(value, (list, tuple)) or not all(map(is_callback, value)):
         raise TypeError(
             f"{where}: {name} must be a list of Callback objects, got {value!r}; try {name}="
             "[EarlyStopping(patience=3)], from cs231n.training.callbacks"
@@ -72,7 +72,7 @@ def _require_callbacks(where: str, name: str, value: Any) -> None:
 
 
 def _require_run(where: str, name: str, value: Any) -> None:
-    if not isinstance(value, str | os.PathLike | Callback):
+    if not isinstance(value, str | os.PathLike) and not is_callback(value):
         raise TypeError(f"{where}: {name} must be a folder or a Run, got {value!r}; try {name}='runs/first'")
 
 

@@ -6,6 +6,7 @@ The text of a part of this kit builds it again; that of any other part is compar
 """
 
 import ast
+import contextlib
 import dis
 import hashlib
 import inspect
@@ -19,8 +20,9 @@ import numpy as np
 
 from cs231n.data import augment
 from cs231n.training import callbacks, schedules
+from cs231n.training.checkpoint import plain
 
-__all__ = ["build", "describe", "is_of_kit", "qualified_name", "same"]
+__all__ = ["build", "describe", "is_of_kit", "plain_settings", "plain_values", "qualified_name", "same"]
 
 MODULES = {module.__name__: module for module in (augment, schedules, callbacks)}
 MODULES["cs231n.augment"] = augment  # its name in older files
@@ -34,16 +36,18 @@ def qualified_name(thing: object) -> str:
     return f"{named.__module__}.{named.__qualname__}"
 
 
-def describe(part: Any) -> str:
+def describe(part: Any, depth: int = 3) -> str:
     """Its dotted name, its settings, and, for a function outside this kit, a digest of its code.
 
     Settings are what a partial, a closure or the defaults of a function hold, or the attributes of an object
-    that are called as the arguments of its class.
+    that are called as the arguments of its class; functions in them are described in turn, up to depth.
     """
+    if depth == 0:
+        return qualified_name(part)
     if isinstance(part, partial):
-        listed = [*map(_describe_value, part.args)]
-        listed += [f"{name}={_describe_value(value)}" for name, value in part.keywords.items()]
-        name, _, code = describe(part.func).partition("#")
+        listed = [_describe_value(value, depth) for value in part.args]
+        listed += [f"{name}={_describe_value(value, depth)}" for name, value in part.keywords.items()]
+        name, _, code = describe(part.func, depth - 1).partition("#")
         return f"{name}({', '.join(listed)})" + (f"#{code}" if code else "")
     name = qualified_name(part)
     if inspect.isfunction(part):
@@ -54,7 +58,7 @@ def describe(part: Any) -> str:
         bound = getattr(part, "__self__", None)
         owner = part if bound is None or inspect.ismodule(bound) else bound
         settings = {} if hasattr(owner, "__qualname__") else _settings_of_object(owner)
-    arguments = ", ".join(f"{name}={_describe_value(value)}" for name, value in settings.items())
+    arguments = ", ".join(f"{name}={_describe_value(value, depth)}" for name, value in settings.items())
     code = f"#{PYTHON} {_digest(part.__code__).hexdigest()[:12]}" if inspect.isfunction(part) else ""
     return name + (f"({arguments})" if arguments or hasattr(part, "__dataclass_fields__") else "") + code
 
@@ -62,11 +66,13 @@ def describe(part: Any) -> str:
 def _settings_of_function(function: Any) -> dict[str, Any]:
     code = function.__code__
     rebound = {i.argval for i in dis.get_instructions(code) if i.opname == "STORE_DEREF"}  # a counter, say
-    held = inspect.getclosurevars(function).nonlocals
-    defaults = inspect.signature(function).parameters.values()
-    return {p.name: p.default for p in defaults if p.default is not p.empty} | {
-        name: value for name, value in held.items() if name not in rebound
-    }
+    parameters = inspect.signature(function).parameters.values()
+    settings = {p.name: p.default for p in parameters if p.default is not p.empty}
+    for name, cell in zip(code.co_freevars, function.__closure__ or ()):
+        if name not in rebound:
+            with contextlib.suppress(ValueError):  # a cell that is still empty
+                settings[name] = cell.cell_contents
+    return settings
 
 
 def _settings_of_object(thing: Any) -> dict[str, Any]:
@@ -77,25 +83,39 @@ def _settings_of_object(thing: Any) -> dict[str, Any]:
     return {name: getattr(thing, name) for name in names if name in getattr(thing, "__dict__", {})}
 
 
-def _describe_value(value: Any) -> str:
+def plain_settings(thing: Any) -> dict[str, Any]:
+    """The attributes that are called as arguments of its class, where they are numbers, texts or None."""
+    return plain_values(_settings_of_object(thing))
+
+
+def plain_values(settings: dict[str, Any]) -> dict[str, Any]:
+    """Those that JSON has, numbers of numpy as numbers of Python."""
+    kinds = (bool, int, float, str, type(None))
+    return {name: value for name, value in plain(settings).items() if isinstance(value, kinds)}
+
+
+def _describe_value(value: Any, depth: int) -> str:
     if isinstance(value, np.generic):
-        value = value.item()
+        value = plain(value)
     if isinstance(value, PLAIN):
         return repr(value)
     if isinstance(value, (list, tuple)):
-        listed = ", ".join(map(_describe_value, value))
+        listed = ", ".join(_describe_value(entry, depth) for entry in value)
         return f"[{listed}]" if isinstance(value, list) else f"({listed},)"
     if isinstance(value, np.ndarray):
         digest = hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
         return f"<{value.dtype} {value.shape} {digest[:12]}>"
-    return describe(value).replace("#", " ") if callable(value) else f"<{qualified_name(value)}>"
+    return describe(value, depth - 1).replace("#", " ") if callable(value) else f"<{qualified_name(value)}>"
 
 
 def _digest(code: CodeType) -> Any:
     digest = hashlib.sha256(code.co_code + repr((code.co_names, code.co_varnames, code.co_freevars)).encode())
     for constant in code.co_consts:
-        inner = isinstance(constant, CodeType)
-        digest.update(_digest(constant).digest() if inner else repr(constant).encode())
+        if isinstance(constant, CodeType):
+            digest.update(_digest(constant).digest())
+        else:  # a set has another order in each process
+            entries = sorted(map(repr, constant)) if isinstance(constant, frozenset) else constant
+            digest.update(repr(entries).encode())
     return digest
 
 

@@ -15,7 +15,7 @@ from cs231n.training.run_state import model_of, restore_state
 
 __all__ = ["Resumable"]
 
-Self = TypeVar("Self", bound="Resumable")  # typing has it from Python 3.11 on
+SolverT = TypeVar("SolverT", bound="Resumable")
 
 
 class Resumable:
@@ -23,7 +23,7 @@ class Resumable:
 
     @classmethod
     def resume(
-        cls: type[Self],
+        cls: type[SolverT],
         path: str | os.PathLike,
         data: Mapping[str, np.ndarray],
         *,
@@ -31,7 +31,7 @@ class Resumable:
         augment: Augment | None = None,
         schedule: Schedule | None = None,
         callbacks: Iterable[Callback] | None = None,
-    ) -> Self:
+    ) -> SolverT:
         """A Solver as it was when it wrote a checkpoint: its train() ends as an uninterrupted run does.
 
         The parameters, histories and files are the same bit for bit, on the same machine with as many

@@ -67,6 +67,10 @@ class Run(Callback):
         self._saved_best: Snapshot | None = None
         self._lock: Any = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What copy and pickle use: a copy holds no lock."""
+        return {**self.__dict__, "_lock": None}
+
     def _files_of(self, state: Mapping[str, Any]) -> dict[str, tuple]:
         """The checkpoints in the folder that are earlier or later moments of the run with that state."""
         losses, files = np.asarray(state["histories"]["loss_history"]), {}

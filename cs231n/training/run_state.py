@@ -1,6 +1,7 @@
 """The state of a run: all that its next step depends on, taken from a Solver and put back into one."""
 
 import hashlib
+from types import ModuleType
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,10 +14,9 @@ from cs231n.training.checkpoint import (
     build,
     describe,
     norm_settings,
-    plain,
 )
 from cs231n.training.options import options_to_json
-from cs231n.training.parts import qualified_name, same
+from cs231n.training.parts import plain_settings, plain_values, qualified_name, same
 from cs231n.training.random_state import find_generators, load_random_state, place_of, save_random_state
 
 __all__ = [
@@ -187,15 +187,16 @@ def describe_settings(model: Model) -> dict[str, Any]:
     """What the next step depends on besides the parameters, of any model, as JSON has it: {name: value}."""
     net: Any = model
     names = ("reg", "normalization", "use_dropout", "use_batchnorm", "num_layers", "label_smoothing")
-    settings = {name: getattr(net, name) for name in names if hasattr(net, name)}
-    if hasattr(net, "dtype"):
+    settings = plain_settings(net) | {name: getattr(net, name) for name in names if hasattr(net, name)}
+    if isinstance(getattr(net, "dtype", None), type | np.dtype):
         settings["dtype"] = np.dtype(net.dtype).name
-    if hasattr(net, "layers"):
-        settings["layers"] = getattr(net.layers, "__name__", str(net.layers))
-    dropout = getattr(net, "dropout_param", {})
-    settings["dropout_keep_ratio"], settings["dropout_seed"] = dropout.get("p", 1), dropout.get("seed")
-    settings["bn_params"] = [NORM_SETTINGS | own for own in norm_settings(model)]
-    return plain(settings)
+    if isinstance(getattr(net, "layers", None), ModuleType):
+        settings["layers"] = net.layers.__name__
+    if isinstance(dropout := getattr(net, "dropout_param", None), dict):
+        settings |= {"dropout_keep_ratio": dropout.get("p", 1), "dropout_seed": dropout.get("seed")}
+    for i, own in enumerate(norm_settings(model)):
+        settings |= {f"{name} of bn_params[{i}]": value for name, value in (NORM_SETTINGS | own).items()}
+    return plain_values(settings)
 
 
 def require_same_model(model: Model, state: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from cs231n import optim
 from cs231n.classifiers.fc_net import FullyConnectedNet
 from cs231n.solver import Solver
-from cs231n.training.callbacks import EarlyStopping
+from cs231n.training.callbacks import ClipGradients, EarlyStopping
 from cs231n.training.schedules import cosine, one_cycle
 from tests.support import refused, unchanged
 from tests.support.strategies import cases
@@ -42,6 +42,18 @@ def net():
 def test_settings_of_the_solver_are_refused(net, name, data):
     with refused((TypeError, ValueError), "Solver: ", name):
         Solver(net, DATA, **{name: data.draw(SETTINGS[name])})
+
+
+PARTS = [(EarlyStopping, "patience"), (ClipGradients, "norm"), (cosine, "final")]
+PARTS += [(one_cycle, name) for name in ("warm_up", "start", "final")]
+
+
+@pytest.mark.parametrize("part, name", PARTS)
+@cases("settings of the Solver, refused", data=st.data())
+def test_settings_of_its_parts_are_refused(part, name, data):
+    values = NO_COUNTS if part is EarlyStopping else NO_NUMBERS
+    with refused((TypeError, ValueError), f"{part.__name__}: {name} must be"):
+        part(**{name: data.draw(values)})
 
 
 @pytest.mark.parametrize("wrong", [Y.astype(float), Y - 1, Y + 1, Y[:-1], np.eye(3, dtype=int)[Y], Y > 0, 0])

@@ -2,14 +2,19 @@
 
 import hashlib
 import json
+from functools import partial
 
 import numpy as np
 import pytest
 
-from cs231n.data.augment import flip_and_shift
+from cs231n.classifiers.fc_net import FullyConnectedNet
+from cs231n.data.augment import flip_and_shift, shift
 from cs231n.solver import Solver
+from cs231n.training.callbacks import ClipGradients, EarlyStopping
+from cs231n.training.schedules import cosine, one_cycle
 from tests.support import refused
 
+SHIFT = partial(shift, pixels=1)
 SHAPES = {"W1": (4, 3), "b1": (3,), "gamma1": (3,), "beta1": (3,), "W2": (3, 2), "b2": (2,)}
 
 # What commit d4f53ae wrote after two of three epochs, but for the names of the arrays, which it also holds.
@@ -105,6 +110,40 @@ def test_a_checkpoint_from_before_goes_on(tmp_path, data):
         for name in STATE[part].keys() - state[part].keys()
     ]
     assert state["version"] == 2 and sorted(lost) == ["_done", "clip_norm", "patience", "schedule_config"]
+
+
+# fmt: off
+@pytest.mark.parametrize("before, now", [
+    ({"schedule": "constant"}, {"schedule": None, "callbacks": []}),
+    ({"schedule_config": {"final": 0.25}}, {"schedule": cosine(final=0.25)}),
+    ({"schedule": "one_cycle", "schedule_config": {"warm_up": 0.5, "start": 1}},
+     {"schedule": one_cycle(warm_up=0.5, start=1)}),
+    ({"patience": 3}, {"callbacks": [EarlyStopping(3)]}),
+    ({"clip_norm": 0.5, "patience": 1}, {"callbacks": [ClipGradients(0.5), EarlyStopping(1)]}),
+    ({"augment": "functools.partial"}, {"augment": SHIFT}),
+], ids=str)
+# fmt: on
+def test_the_options_of_before_become_parts(tmp_path, data, monkeypatch, before, now):
+    for name, value in before.items():
+        monkeypatch.setitem(STATE["settings"], name, value)
+    write_as_before(tmp_path, data)
+    solver = Solver.resume(tmp_path, data, augment=now.get("augment"))
+    assert {name: getattr(solver, name) for name in now} == now
+    solver.train()
+    assert solver.epoch == (2 if before.get("patience") == 1 else 3)
+
+
+@pytest.mark.parametrize("change, words", [
+    ({"dropout_keep_ratio": 0.9}, "dropout_keep_ratio 0.5, not 0.9"),
+    ({"normalization": "layernorm"}, "normalization 'batchnorm', not 'layernorm'"),
+])
+def test_another_model_than_before_is_refused(tmp_path, data, change, words):
+    write_as_before(tmp_path, data)
+    options = {"dropout_keep_ratio": 0.5, "normalization": "batchnorm", "dtype": np.float64}
+    same, other = (FullyConnectedNet([3], 4, 2, **options | more) for more in ({}, change))
+    Solver.resume(tmp_path, data, model=same)
+    with refused(ValueError, words):
+        Solver.resume(tmp_path, data, model=other)
 
 
 def test_a_model_from_before_is_loaded(tmp_path, data):

@@ -1,7 +1,9 @@
 """The folder of a run: one Solver at a time owns it, and no other file in it is removed or written over."""
 
+import copy
 import errno
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -14,6 +16,7 @@ import pytest
 
 from cs231n.solver import Solver
 from cs231n.training import run_folder
+from cs231n.training.callbacks import Callback
 from tests.support import refused, resume_child
 from tests.support.python import start_python
 from tests.support.resume_child import STEPS_AN_EPOCH, all_of, at_step, image_data, start
@@ -151,6 +154,25 @@ def test_one_run_is_that_of_one_solver(folder, whole):
     assert len(Solver.resume(folder, image_data()).loss_history) == 12
     first.train()
     assert len(shared.rows) == 4
+
+
+class Pickle(Callback):
+    """Made while the original trains, and holds the lock."""
+
+    content = b""
+
+    def end_epoch(self, solver):
+        self.content = pickle.dumps(solver)
+
+
+def test_a_copy_holds_no_lock_and_is_another_solver(folder):
+    solver = start(folder, num_epochs=2, callbacks=[Pickle()])
+    solver.train()
+    with pytest.raises(FileExistsError, match="another Solver wrote .*_12.npz "):
+        pickle.loads(solver.callbacks[0].content).train()  # noqa: S301
+    copy.deepcopy(solver).train()
+    with pytest.raises(FileExistsError, match="another Solver wrote .*_24.npz "):
+        solver.train()
 
 
 def test_who_did_not_write_the_last_checkpoint_is_refused(folder):

@@ -14,6 +14,7 @@ from cs231n.training import parts
 from cs231n.training.callbacks import Callback, ClipGradients, EarlyStopping, EpochCheckpoints
 from cs231n.training.schedules import cosine, one_cycle
 from tests.support import refused
+from tests.support.python import run_python
 from tests.support.resume_child import image_data
 from tests.support.scripted import run
 
@@ -58,8 +59,8 @@ DIFFERENT_MODELS = {
     "dtype": (lambda: net(dtype=np.float64), "dtype 'float32', not 'float64'"),
     "layers": (lambda: net(layers=fast_layers), "layers 'cs231n.sandwiches', not 'cs231n.fast_layers'"),
     "normalization": (lambda: net(normalization="layernorm"), "normalization 'batchnorm', not 'layernorm'"),
-    "eps": (lambda: with_bn(net(), eps=0.1), "'eps': 0.1"),
-    "momentum": (lambda: with_bn(net(), momentum=0.5), "'momentum': 0.5"),
+    "eps": (lambda: with_bn(net(), eps=0.1), "eps of bn_params[0] 1e-05, not 0.1"),
+    "momentum": (lambda: with_bn(net(), momentum=0.5), "momentum of bn_params[1] 0.9, not 0.5"),
 }
 # fmt: on
 
@@ -82,6 +83,34 @@ def test_a_model_of_another_class_is_refused(tmp_path, first, second):
     other = second(net())
     with refused(ValueError, "the model of the run has kind "):
         Solver.resume(tmp_path, image_data(), model=other)
+
+
+class Leaky(Own):
+    def __init__(self, slope, calls=0):
+        super().__init__(net())
+        self.slope, self.calls = slope, np.zeros(calls)
+
+
+def test_a_setting_of_a_class_of_ones_own_is_compared(tmp_path):
+    train(tmp_path, Leaky(0.1))
+    other, same = Leaky(0.2), Leaky(np.float64(0.1), calls=3)
+    with refused(ValueError, "the model of the run has slope 0.1, not 0.2"):
+        Solver.resume(tmp_path, image_data(), model=other)
+    Solver.resume(tmp_path, image_data(), model=same)
+
+
+class Odd(Own):
+    """Has the names of the attributes of a net, and other things behind them."""
+
+    def __init__(self, act=np.tanh):
+        super().__init__(net())
+        self.act, self.reg, self.normalization = act, {"W1": 0.1}, object()
+        self.layers, self.dtype, self.use_dropout = [object()], "float32 and float64", np.True_
+
+
+def test_a_model_may_call_other_things_by_these_names(tmp_path):
+    train(tmp_path, Odd())
+    Solver.resume(tmp_path, image_data(), model=Odd()).train()
 
 
 def test_parameters_of_another_dtype_are_refused(tmp_path):
@@ -116,6 +145,13 @@ def counted():
         nonlocal calls
         calls += 1
         return X
+
+    return augment
+
+
+def recursive():
+    def augment(X, rng, times=2):
+        return augment(X, rng, times - 1) if times else X
 
     return augment
 
@@ -162,6 +198,7 @@ DIFFERENT_AUGMENTS = {
 SAME_AUGMENTS = {
     "flip": (flip, flip), "partial": (partial(shift, pixels=1), partial(shift, pixels=np.int64(1))),
     "function": (noisy, noisy), "closure": (noise(0.1), noise(0.1)), "counter": (counted(), counted()),
+    "recursive": (recursive(), recursive()),
     "object": (Noise(0.1), Noise(0.1)), "method": (Noise(0.1).method, Noise(0.1).method),
 }
 # fmt: on
@@ -243,6 +280,17 @@ def test_parts_of_ones_own_are_handed_in(tmp_path):
             Solver.resume(tmp_path, image_data(), **{**own, name: None})
     resumed = Solver.resume(tmp_path, image_data(), **own)
     assert resumed.schedule is halving and resumed.callbacks == own["callbacks"]
+
+
+DESCRIBE = """
+from cs231n.training.parts import describe
+print(describe(lambda X, rng: X if str(rng) in {"a", "b", "c", "d", "e"} else X))
+"""
+
+
+def test_a_description_is_the_same_in_each_process():
+    texts = {run_python(DESCRIBE, env={"PYTHONHASHSEED": str(seed)}).stdout for seed in range(3)}
+    assert len(texts) == 1 and "__main__.<lambda>#" in texts.pop()
 
 
 FOREIGN = ["os.system('true')", "parts.build", "schedules.cosine(final=exit())", "schedules.cosine(last=1)"]

@@ -1,6 +1,7 @@
 """The options: how they are listed, changed, stored; early stopping, clipping, decay that spares biases."""
 
 import copy
+import importlib
 import inspect
 import pickle
 import re
@@ -13,6 +14,7 @@ from matplotlib.figure import Figure
 from cs231n import optim
 from cs231n.classifiers.fc_net import TwoLayerNet
 from cs231n.solver import Solver
+from cs231n.training import callbacks
 from cs231n.training.callbacks import Callback, ClipGradients, EarlyStopping
 from cs231n.training.options import SolverOptions, options_from_json, options_to_json
 from cs231n.training.schedules import cosine
@@ -132,6 +134,16 @@ def test_the_hooks_of_a_callback():
     steps += [("after_backward", 1, 2), ("after_backward", 1, 3), ("end_epoch", 2, 4)]
     assert record.calls == [("start", 0, 0), *steps, ("finish", 2, 4), ("close", 2, 4)]
     assert np.array_equal(solver.model.params["W"], np.full(3, 4 * 2.0)), "the gradients were not doubled"
+
+
+def test_a_callback_from_before_a_reload_is_taken(monkeypatch):
+    before = EarlyStopping(1)
+    for name, value in list(vars(callbacks).items()):
+        monkeypatch.setattr(callbacks, name, value)  # undone at the end
+    importlib.reload(callbacks)
+    assert not isinstance(before, callbacks.Callback)
+    for part in (before, callbacks.EarlyStopping(1)):
+        assert run(Scripted([0.5]), callbacks=[part]).epoch == 2
 
 
 @pytest.mark.parametrize("hook", ["start", "after_backward", "end_epoch", "finish"])

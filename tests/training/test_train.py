@@ -178,18 +178,30 @@ def test_advice_about_a_folder_that_holds_a_run(small_images, capsys, monkeypatc
     assert "train: the run in a run is of good, not of minute; try good" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("content, words", [(b"mine", "is not a checkpoint"), (None, "is of other images")])
+def test_a_file_of_the_user_called_whitening_stays(small_images, capsys, tmp_path, content, words):
+    path = tmp_path / "run" / "whitening.npz"
+    path.parent.mkdir()
+    path.write_bytes(content) if content else np.savez(path, mean=np.ones(3))
+    before = path.read_bytes()
+    assert main(["train", "minute", "--run", "run"]) == 1
+    assert words in capsys.readouterr().err and path.read_bytes() == before
+    assert [*path.parent.iterdir()] == [path]
+
+
 def test_a_second_process_that_resumes_gets_one_line(small_images, capsys, monkeypatch):
     codes = []
 
     def second(solver, *batch, original=Solver._step):
         if len(solver.loss_history) == 3:
-            codes.append(main(["train", "minute", "--resume"]))
+            codes.extend(main(["train", "minute", *more]) for more in ([], ["--resume"]))
         return original(solver, *batch)
 
     monkeypatch.setattr(Solver, "_step", second)
     assert main(["train", "minute"]) == 0
     err = capsys.readouterr().err
-    assert codes == [1] and len(err.splitlines()) == 1 and "another Solver trains in runs" in err
+    assert codes == [1, 1] and len(lines := err.splitlines()) == 2
+    assert all("another Solver trains in runs" in line for line in lines)
 
 
 def test_the_accuracy_that_is_printed_is_that_of_the_model(small_images, capsys, monkeypatch):
