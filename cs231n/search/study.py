@@ -1,24 +1,20 @@
-"""A study of Optuna: this process draws settings and records scores, its workers only train."""
+"""A study of Optuna: this process draws settings and records scores, dask workers train."""
 
-import logging
 import math
 import os
-import signal
-import threading
 from argparse import Namespace
-from collections import Counter
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager, suppress
-from multiprocessing import active_children, get_context, parent_process
+from contextlib import suppress
 from pathlib import Path
 
+import dask
 import numpy as np
 import optuna
+from distributed import Client, Future, as_completed
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import Trial, TrialState
 from tqdm import tqdm
 
-from cs231n.common.executors import ONE_THREAD
+from cs231n.common.environment import ONE_THREAD
 from cs231n.common.terminal import is_watched
 from cs231n.data.errors import DataError
 from cs231n.search import cifar10
@@ -29,16 +25,14 @@ PRUNERS = {
     "halving": lambda epochs: optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=3),
     "hyperband": lambda epochs: optuna.pruners.HyperbandPruner(min_resource=1, max_resource=epochs),
 }
-MAX_ATTEMPTS = 3  # processes that one trial may cost
 
 
 def open_study(a: Namespace, digest: str) -> optuna.Study:
     """The study in the storage, new or as it was left. Raises: ValueError if another search is in it."""
-    storage = open_database(a.storage) if "://" in a.storage else open_journal(Path(a.storage).resolve())
-    pruner = PRUNERS[a.pruner](a.epochs)
+    storage = a.storage if "://" in a.storage else open_journal(Path(a.storage).resolve())
     study = optuna.create_study(
-        study_name="cs231n", storage=storage, pruner=pruner, direction="maximize", load_if_exists=True
-    )
+        storage=storage, study_name="cs231n", pruner=PRUNERS[a.pruner](a.epochs), direction="maximize",
+        load_if_exists=True)  # fmt: skip
     example = optuna.create_study().ask()
     cifar10.suggest(example)
     settings = {name: str(value) for name, value in example.distributions.items()}
@@ -54,13 +48,6 @@ def open_study(a: Namespace, digest: str) -> optuna.Study:
     return study
 
 
-def open_database(url: str) -> optuna.storages.BaseStorage:
-    try:
-        return optuna.storages.get_storage(url)
-    except Exception as error:  # of SQLAlchemy, of its drivers, or that there is none
-        raise ValueError(f"the database cannot be opened: {str(error).splitlines()[0]}") from error
-
-
 def open_journal(path: Path) -> optuna.storages.JournalStorage:
     """The journal in a file, without the half of a line that a full disk left, which Optuna cannot read."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -68,45 +55,48 @@ def open_journal(path: Path) -> optuna.storages.JournalStorage:
     journal = JournalFileBackend(str(path), lock)
     lock.acquire()
     try:
-        with open(path, "r+b") as file:
-            content = file.read()
-            if content and not content.startswith(b'{"op_code"'):
-                raise ValueError(f"{path} does not hold a search; try another --storage")
-            file.truncate(content.rfind(b"\n") + 1)
+        content = path.read_bytes()
+        if content and not content.startswith(b'{"op_code"'):
+            raise ValueError(f"{path} does not hold a search; try another --storage")
+        os.truncate(path, content.rfind(b"\n") + 1)
     finally:
         lock.release()
     return optuna.storages.JournalStorage(journal)
 
 
+def connect(a: Namespace) -> Client:
+    """A client of the scheduler, or of new worker processes: one BLAS thread each, replaced if killed."""
+    if a.scheduler:
+        return Client(a.scheduler, timeout="10s", set_as_default=False)
+    os.environ.update(ONE_THREAD)
+    dask.config.set({"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 1_000_000_000})
+    local = {"n_workers": a.jobs, "threads_per_worker": 1, "dashboard_address": None}
+    return Client(**local, security=True, set_as_default=False)  # other users could run code without it
+
+
 def search(study: optuna.Study, a: Namespace, digest: str) -> None:
     """Run the trials that the study lacks, and then those that another search left running."""
-    running: dict[Future, tuple[Trial, Executor]] = {}
-    free: list[Executor] = []
-    attempts: Counter[int] = Counter()
-    bar = tqdm(total=a.trials, unit="trial", dynamic_ncols=True, disable=not is_watched())
-    with bar, start_workers(a) as (count_workers, new_executor):
+    running: dict[Future, Trial] = {}
+    with connect(a) as client, tqdm(total=a.trials, unit="trial", disable=not is_watched()) as bar:
+        ended = as_completed(loop=client.loop)
         while True:
-            known = study.get_trials(deepcopy=False)
+            known, numbers = study.get_trials(deepcopy=False), {trial.number for trial in running.values()}
             bar.update(sum(t.state.is_finished() for t in known) - bar.n)
-            free += [new_executor() for _ in range(count_workers() - len(free) - len(running))]
-            numbers = {trial.number for trial, _ in running.values()}
             left = [t for t in known if t.state == TrialState.RUNNING and t.number not in numbers]
-            if free and (left or len(known) < a.trials):
-                trial = study.ask() if len(known) < a.trials else Trial(study, left[0]._trial_id)
-                executor, rng = free.pop(), np.random.RandomState([a.seed, trial.number])
+            is_free = len(running) < max(1, sum(client.nthreads().values()))
+            if is_free and (left or len(known) < a.trials):
+                number = len(known) if len(known) < a.trials else left[0].number
+                rng = np.random.RandomState([a.seed, number])
                 study.sampler = SAMPLERS[a.sampler](seed=rng.randint(2**31))
+                trial = study.ask() if number == len(known) else Trial(study, left[0]._trial_id)
                 args = cifar10.suggest(trial), a.epochs, rng.randint(2**31), digest
-                future = executor.submit(cifar10.train, *args, None if a.pruner == "none" else trial)
-                running[future] = trial, executor
+                pruned = None if a.pruner == "none" else trial
+                future = client.submit(cifar10.train, *args, pruned, pure=False)
+                running[future] = trial
+                ended.add(future)
             elif running:
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    trial, executor = running.pop(future)
-                    attempts[trial.number] += 1
-                    if not isinstance(future.exception(), BrokenExecutor):
-                        free.append(executor)
-                    elif attempts[trial.number] < MAX_ATTEMPTS:
-                        continue  # for the study it is still running, so it runs again
-                    record(study, trial, future)
+                future = next(ended)
+                record(study, running.pop(future), future)
             else:
                 return
 
@@ -118,39 +108,8 @@ def record(study: optuna.Study, trial: Trial, future: Future) -> None:
         raise error
     if error is None and not math.isfinite(score := future.result()):
         error, score = FloatingPointError(f"the score is {score}"), None
+    if error is not None:
+        state = TrialState.PRUNED if isinstance(error, optuna.TrialPruned) else TrialState.FAIL
     with suppress(optuna.exceptions.UpdateFinishedTrialError):  # a search at the same time was faster
-        if error is not None:
-            state = TrialState.PRUNED if isinstance(error, optuna.TrialPruned) else TrialState.FAIL
-            trial.set_user_attr("reason", " ".join(f"{type(error).__name__}: {error}".split()))
+        trial.set_user_attr("reason", " ".join(f"{type(error).__name__}: {error}".split()) if error else "")
         study.tell(trial, score, state, skip_if_finished=True)
-
-
-@contextmanager
-def start_workers(a: Namespace):
-    """Yields two functions: how many workers there are now, and an executor for one of them."""
-    if a.scheduler:
-        from distributed import Client
-
-        logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # the command says it
-
-        with Client(a.scheduler, timeout="10s", set_as_default=False) as client:
-            executor = client.get_executor(pure=False)  # a trial is run, not looked up
-            yield lambda: max(1, sum(client.nthreads().values())), lambda: executor
-        return
-    os.environ.update(ONE_THREAD)
-    try:  # each executor has one process, so that one which is killed breaks no other
-        yield lambda: a.jobs, lambda: ProcessPoolExecutor(1, get_context("spawn"), start_process)
-    finally:
-        for process in active_children():
-            process.kill()
-
-
-def start_process() -> None:
-    """Leave Ctrl-C to the parent process, and end with it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def follow() -> None:
-        parent_process().join()  # type: ignore[union-attr]
-        os._exit(1)
-
-    threading.Thread(target=follow, daemon=True).start()
