@@ -43,7 +43,7 @@ from classroom.grading.submission import find_submissions, list_ignored
 from classroom.grading.word_marks import ask_only_for, read_marks, unmarked
 from classroom.grading.words import StudentWords, load_questions
 from classroom.grading.workers import executor_for
-from classroom.manifest import MANIFEST, Manifest, ManifestError, load_manifest
+from classroom.manifest import MANIFEST, Manifest, ManifestError, load_manifest, total_points
 from classroom.sandbox.levels import LEVELS
 from classroom.sandbox.process import Limits, best_level, missing_walls
 from cs231n.checking.exercises import EXERCISES
@@ -214,7 +214,7 @@ def grade(
     asked = [question.number for question in questions]
     questions = ask_only_for(questions, settings.words)
     paths = find_submissions(submissions)
-    points = sum(exercise.points for exercise in exercises) + sum(settings.words.values())
+    points = total_points(exercises, settings.words)
     deadline = settings.deadline.with_due(due)
     matches, grade_column = Matches(group_by_name(paths), {}, [], {}), ""
     if roster:

@@ -14,13 +14,13 @@ from urllib.parse import quote
 import jinja2
 
 from classroom.grading.gradebook import format_gradebook, plain_cell
-from classroom.grading.result import ExerciseResult, sanitize
+from classroom.grading.result import ExerciseResult, is_optional, sanitize
 from classroom.grading.roster import Person, Roster
 from classroom.grading.statistics import MIN_STUDENTS, summarize
 from classroom.grading.submission import Submission
 from classroom.grading.word_marks import MARKS_FILE, WordMark, answer_digest, is_words, unmarked
 from classroom.grading.words import QuestionInWords, StudentWords
-from classroom.manifest import Exercise
+from classroom.manifest import Exercise, total_points
 from classroom.sandbox.process import missing_walls
 from cs231n.common.files import REPOSITORY, atomic_write
 from cs231n.common.pictures import draw_or_warn, literal_text
@@ -128,7 +128,7 @@ def make_results(
         "extra_data": {  # for read_student, write_class and write_answers
             "words": submission.words._asdict(),
             "declaration": sanitize(submission.declaration),
-            "points": sum(exercise.points for exercise in exercises),
+            "points": total_points(exercises),
             "sandbox": level,
             "missing_walls": missing_walls(level),
         },
@@ -142,6 +142,8 @@ def describe_sandbox(level: str, missing: str) -> str:
 
 def _test(exercise: Exercise, result: ExerciseResult) -> dict[str, Any]:
     text = " ".join([result.text or "Right.", *(f"Also: {note}" for note in result.notes)])
+    if exercise.optional:
+        text = f"Optional. {text}"
     if result.reference_used_for:
         titles = ", ".join(result.reference_used_for)
         text += f" (Marked with the reference's {titles}, because yours is not right yet.)"
@@ -155,7 +157,11 @@ def _test(exercise: Exercise, result: ExerciseResult) -> dict[str, Any]:
         "output_format": "text",
         "visibility": "visible",
         "tags": [result.kind],
-        "extra_data": {"kind": result.kind, "followed": list(result.reference_used_for)},
+        "extra_data": {
+            "kind": result.kind,
+            "followed": list(result.reference_used_for),
+            "optional": exercise.optional,
+        },
     }
 
 
@@ -181,7 +187,7 @@ def format_line(row: Row) -> str:
     name = f"  {sanitize(row.student, 40):<40}"
     if row.results is None:
         return f"{name}  not marked, because {sanitize(row.error or '')}"[:110]
-    tests = [test for test in row.results["tests"] if not is_words(test)]
+    tests = [test for test in row.results["tests"] if not is_words(test) and not is_optional(test)]
     passed = sum(test["status"] == "passed" for test in tests)
     score, points = row.results["score"], row.results["extra_data"]["points"]
     return f"{name}{score:>8.2f} of {points:g}   {passed} of {len(tests)} right"
@@ -232,7 +238,7 @@ def write_class(
     extra = [results["extra_data"] for results in marked]
     levels = Counter((data["sandbox"], data["missing_walls"]) for data in extra)
     mistakes, absent = _group_causes(rows)
-    points = sum(exercise.points for exercise in exercises) + sum(words.values())
+    points = total_points(exercises, words)
     num_unmarked = [len(unmarked(results)) for results in marked]
     page = _render(
         "class.html.j2",
@@ -352,7 +358,8 @@ def _group_causes(rows: Sequence[Row]) -> tuple[list[Cause], list[Cause]]:
     texts: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for row in rows:
         for test in row.results["tests"] if row.results else ():
-            if test["tags"][0] != "right" and not is_words(test):
+            is_left_out = is_optional(test) and test["tags"][0] in ABSENT
+            if test["tags"][0] != "right" and not is_words(test) and not is_left_out:
                 texts.setdefault((test["name"], test["tags"][0]), []).append((row.student, test["output"]))
     names: dict[tuple[str, tuple[tuple[str, str], ...]], list[str]] = {}
     for (name, kind), outputs in texts.items():
@@ -422,6 +429,7 @@ def _render(template: str, **values: Any) -> str:
         lstrip_blocks=True,
     )
     loader.tests["words"] = is_words
+    loader.tests["optional"] = is_optional
     style = jinja2.utils.markupsafe.Markup(STYLE.read_text(encoding="utf-8"))
     return loader.get_template(template).render(style=style, **values)
 
