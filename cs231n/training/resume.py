@@ -14,7 +14,7 @@ from cs231n.training.run_folder import Run, read_checkpoint
 from cs231n.training.run_state import model_of, restore_state
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing import Self
 
 __all__ = ["Resumable"]
 
