@@ -18,7 +18,7 @@ PYTEST = ["python", "-m", "pytest", "-m"]
 OLDEST = ["--resolution", "lowest-direct"]
 NEWEST = ["--upgrade"]
 NOTEBOOKS = [str(path) for path in sorted(Path("notebooks").glob("[1235]_*.ipynb"))]
-EXTRAS = ["tests/kit/test_tools.py", "tests/layers", "tests/search/test_search_cluster.py"]
+EXTRAS = ["tests/kit/test_tools.py", "tests/layers", "tests/search"]
 EXTRAS += ["tests/classroom/test_similar.py"]  # as in .ci/run
 
 # Warnings of our own modules are errors, also in the processes that a test starts. Whole names: this
@@ -57,9 +57,9 @@ def ends(session, versions, hash_seed, locale):
     "python, versions", [nox.param("3.10", OLDEST, id="oldest"), nox.param("3.13", NEWEST, id="newest")]
 )
 def extras(session, versions):
-    """What [fast], [cluster], [similarity] and [dev] add."""
-    names = [word for name in ("fast", "cluster", "similarity", "dev") for word in ("--extra", name)]
-    session.install(*versions, "-r", "pyproject.toml", *names)
+    """What [fast], [search], [cluster], [similarity] and [dev] add."""
+    names = ("fast", "search", "cluster", "similarity", "dev")
+    session.install(*versions, "-r", "pyproject.toml", *(f"--extra={name}" for name in names))
     session.run(*PYTEST, "not slow", *EXTRAS, env=STRICT)
 
 

@@ -1,107 +1,81 @@
-"""Time of a search with one worker and with two, over processes and over dask.
+"""Time of a search with one worker and with two, in processes and over dask.
 
     python benchmarks/search.py [--json FILE]
 
-A trial is one epoch of a net of two layers of 100 on CIFAR-10. Workers start, and load the images, before the
-clock does. The cost of a trial besides its training is that of trials that do nothing, 200 of them. Dask runs
-on this machine, a scheduler and workers of their own processes, which talk over TCP and keep the memory that
-they free, as docs/search.md has it.
+A trial is one epoch of a net of two layers of 100 on CIFAR-10; the overhead is the time of a trial that does
+nothing. The clock starts as the first trial of each worker ends, which loaded the images. Dask runs on this
+machine: a scheduler, and workers in processes of their own that talk over TCP and keep the memory that they
+free, as docs/search.md has it.
 """
 
 import contextlib
 import os
 import tempfile
-import time
-from concurrent.futures import wait
-from pathlib import Path
+from argparse import Namespace
 
 from harness import main, one_thread
 
 one_thread()
 
-from cs231n.common.executors import executor_for  # noqa: E402
+import optuna  # noqa: E402
+
 from cs231n.data.sources import locate  # noqa: E402
-from cs231n.search import search  # noqa: E402
-from cs231n.search.cifar10 import TrainOnCIFAR10, images  # noqa: E402
-from cs231n.search.space import choice, log_uniform  # noqa: E402
+from cs231n.search import cifar10  # noqa: E402
+from cs231n.search.study import open_study, search  # noqa: E402
 
-TRIALS, EMPTY = 12, 200
-SPACE = {
-    "learning_rate": log_uniform(1e-4, 1e-2),
-    "weight_decay": log_uniform(1e-4, 1),
-    "depth": choice(2),
-    "width": choice(100),
-    "batch_size": choice(100),
-}
+SETTINGS = {"learning_rate": 1e-3, "weight_decay": 1e-2, "depth": 2, "width": 100, "batch_size": 100}
+optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
-def nothing(config, epochs, seed):
+def suggest(trial):
+    return {name: trial.suggest_categorical(name, [value]) for name, value in SETTINGS.items()}
+
+
+def nothing(settings, epochs, seed, digest, trial):
     return 0.0
 
 
-def load(digest):
-    """Load the images, and stay long enough for the other worker to take the other call."""
-    start = time.perf_counter()
-    images(digest)
-    seconds = time.perf_counter() - start
-    time.sleep(5)
-    return seconds
-
-
 @contextlib.contextmanager
-def executors(kind, workers):
+def scheduler_for(kind, workers):
     if kind == "processes":
-        with executor_for(f"processes:{workers}") as executor:
-            yield executor
+        yield None
         return
     from distributed import LocalCluster
 
     os.environ.update(MALLOC_TRIM_THRESHOLD_="1000000000", MALLOC_MMAP_THRESHOLD_="33554432")
-    with LocalCluster(
-        n_workers=workers, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
-    ) as cluster:
-        with executor_for(f"dask:{cluster.scheduler_address}") as executor:
-            yield executor
+    options = {"threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": None}
+    with LocalCluster(n_workers=workers, **options) as cluster:
+        yield cluster.scheduler_address
 
 
-def seconds(executor, objective, trials):
+def seconds_per_trial(train, trials, workers, scheduler):
+    cifar10.train = train
     with tempfile.TemporaryDirectory() as folder:
-        start = time.perf_counter()
-        rows = search(
-            objective,
-            SPACE,
-            trials=trials,
-            seed=0,
-            epochs=1,
-            results=Path(folder, "results.jsonl"),
-            executor=executor,
-        )
-        taken = time.perf_counter() - start
-    failed = [row["error"] for row in rows if row["score"] is None]
-    if failed:
-        raise RuntimeError(f"a trial failed, so the time means nothing: {failed[0]}")
-    return taken
+        a = {"storage": f"{folder}/s.journal", "trials": trials, "epochs": 1, "seed": 0, "jobs": workers}
+        a = Namespace(**a, sampler="random", pruner="none", scheduler=scheduler)
+        study = open_study(a, digest := locate().digest)
+        search(study, a, digest)
+        if failed := [trial.user_attrs["reason"] for trial in study.trials if trial.value is None]:
+            raise RuntimeError(f"a trial failed, so the time means nothing: {failed[0]}")
+        ends = sorted(trial.datetime_complete for trial in study.trials)
+    return (ends[-1] - ends[workers - 1]).total_seconds() / (trials - workers)
 
 
 def measure():
-    digest, rows = locate().digest, []
+    rows, train = [], cifar10.train
     for kind in ("processes", "dask"):
-        alone = None
         for workers in (1, 2):
-            with executors(kind, workers) as executor:
-                loading = [executor.submit(load, digest) for _ in range(workers)]
-                wait(loading)
-                taken = seconds(executor, TrainOnCIFAR10(digest), TRIALS)
-                empty = seconds(executor, nothing, EMPTY)
-            alone = alone or taken
+            with scheduler_for(kind, workers) as scheduler:
+                taken = seconds_per_trial(train, 12 + workers, workers, scheduler)
+                empty = seconds_per_trial(nothing, 100 + workers, workers, scheduler)
+            alone = taken if workers == 1 else alone  # noqa: F821
             rows.append(
                 {
-                    "executor": kind,
+                    "where": kind,
                     "workers": workers,
-                    "s per trial": f"{taken / TRIALS:.2f}",
+                    "s per trial": f"{taken:.2f}",
                     "efficiency": f"{alone / taken / workers:.2f}",
-                    "overhead per trial, ms": f"{1e3 * empty / EMPTY:.1f}",
-                    "s to load": f"{max(f.result() for f in loading):.1f}",
+                    "overhead per trial, ms": f"{1e3 * empty:.1f}",
                 }
             )
     return rows

@@ -1,80 +1,80 @@
-"""python -m cs231n search: hyper-parameters of a net on CIFAR-10, on one machine or on a cluster."""
+"""python -m cs231n search: hyper-parameters of a net on CIFAR-10, on one machine or on several."""
 
 import argparse
+import warnings
+from concurrent.futures import CancelledError
 from pathlib import Path
 
-from cs231n.common.executors import executor_for
 from cs231n.common.terminal import log
+from cs231n.contracts import require_count
+from cs231n.data.errors import DataError
 from cs231n.data.sources import locate
 from cs231n.data_utils import data_source
-from cs231n.search import search
-from cs231n.search.cifar10 import SPACE, TrainOnCIFAR10
-from cs231n.search.results import draw, table
 
 __all__ = ["add_arguments", "main"]
 
-ETA = 3
+STORAGE = "runs/search.journal"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--executor",
-        default="serial",
-        metavar="WHERE",
-        help="where to run: serial, processes:N or dask:ADDRESS (default: serial)",
-    )
-    parser.add_argument("--trials", type=int, default=20, metavar="N", help="number of trials (default: 20)")
-    parser.add_argument(
-        "--epochs",
-        type=int,
-        default=3,
-        metavar="E",
-        help="epochs of a trial (default: 3); with --halving, of the longest",
-    )
-    parser.add_argument(
-        "--halving",
-        action="store_true",
-        help=f"successive halving: the best 1/{ETA} train again, {ETA} times longer",
-    )
-    parser.add_argument(
-        "--seed", type=int, default=0, metavar="S", help="random seed of the trials (default: 0)"
-    )
-    parser.add_argument(
-        "--results",
-        type=Path,
-        default=Path("runs/search.jsonl"),
-        metavar="FILE",
-        help="file of results, from which the same search continues (default: runs/search.jsonl)",
-    )
+    add, pruners = parser.add_argument, ["none", "halving", "hyperband"]
+    add("--trials", type=int, default=20, metavar="N", help="number of trials (default: 20)")
+    add("--epochs", type=int, default=3, metavar="E", help="epochs of a trial (default: 3)")
+    add("--jobs", type=int, default=1, metavar="N", help="trials at a time on this machine (default: 1)")
+    add("--scheduler", metavar="ADDRESS", help="train on the workers of a dask scheduler: tcp://HOST:8786")
+    add("--sampler", choices=["tpe", "random"], default="tpe", help="what draws the settings (default: tpe)")
+    add("--pruner", choices=pruners, default="none", help="what ends poor trials early (default: none)")
+    add("--seed", type=int, default=0, metavar="S", help="random seed (default: 0)")
+    add("--storage", default=STORAGE, help=f"file or database URL of the results (default: {STORAGE})")
 
 
-def main(arguments: argparse.Namespace) -> int:
-    """Search, print a table, draw a figure.
+def main(a: argparse.Namespace) -> int:
+    """Search, print a table, draw a figure. Returns: the exit status, 0 or 1."""
+    import optuna
 
-    Returns:
-        The exit status: 0, 1 if it cannot be done, 130 after Ctrl-C.
-    """
+    from cs231n.search.study import open_study, search
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
-        data, objective = data_source(), TrainOnCIFAR10(locate().digest)
-        with executor_for(arguments.executor) as executor:
-            rows = search(
-                objective,
-                SPACE,
-                trials=arguments.trials,
-                seed=arguments.seed,
-                epochs=arguments.epochs,
-                results=arguments.results,
-                eta=ETA if arguments.halving else None,
-                executor=executor,
-            )
-    except KeyboardInterrupt:
-        log(f"\nsearch: interrupted; {arguments.results} has all ended trials; the same command continues")
-        return 130
-    except (ValueError, OSError, RuntimeError, ModuleNotFoundError) as error:
-        log(f"search: {str(error).removeprefix('search: ')}")
+        for name, low in {"trials": 1, "epochs": 1, "jobs": 1, "seed": 0}.items():
+            require_count("search", name, getattr(a, name), low)
+        digest = locate().digest
+        study = open_study(a, digest)
+        search(study, a, digest)
+        trials = sorted(study.trials, key=lambda t: (t.state, -(t.last_step or 0), -(t.value or 0)))
+    except (ValueError, OSError, DataError, CancelledError, optuna.exceptions.OptunaError) as error:
+        text = str(error) or "the scheduler is gone; the same command continues"
+        log(f"search: {text.removeprefix('search: ')}")
         return 1
-    print("\n".join(table(rows, SPACE)))
-    picture = arguments.results.with_suffix(".png")
-    draw(rows, SPACE, picture)
-    print(f"\nscore    best validation accuracy, {data}\nresults  {arguments.results}\nfigure   {picture}")
+    names = list(trials[0].params)
+    print("trial  epochs   score", *names, sep="  ")
+    for t in trials[:20]:
+        epochs = a.epochs if t.state.name == "COMPLETE" else t.last_step or 0
+        score = "failed" if t.value is None else f"{t.value:.4f}"
+        cells = [f"{t.params[name]:{len(name)}.4g}" for name in names]
+        print(f"{t.number:5}  {epochs:6}  {score:>6}", *cells, sep="  ")
+    for t in [t for t in trials if t.value is None][:5]:
+        print(f"trial {t.number} failed: {t.user_attrs.get('reason')}")
+    print(f"\nscore    best validation accuracy, {data_source()}")
+    if trials[0].value is not None:
+        draw(study, names, Path(STORAGE if "://" in a.storage else a.storage).with_suffix(".png"))
     return 0
+
+
+def draw(study, names: list[str], path: Path) -> None:
+    """Draw parallel coordinates into a file: a line for each trial that ran all epochs."""
+    from matplotlib import pyplot
+    from optuna.visualization.matplotlib import plot_parallel_coordinate
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that it is experimental, and that an axis has one value
+            axes = plot_parallel_coordinate(study, names, target_name="score")
+        axes.set_title("")
+        axes.collections[0].set(cmap="viridis_r", linewidth=2)
+        pyplot.gcf().set_size_inches(11, 5)
+        pyplot.savefig(path, bbox_inches="tight")
+        print(f"figure   {path}")
+    except Exception as error:
+        log(f"search: no figure ({error})")

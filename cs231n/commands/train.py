@@ -4,7 +4,6 @@ import argparse
 import json
 import os
 import shlex
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -94,7 +93,9 @@ def _train(name: str, seed: int, folder: Path, resume: bool) -> None:
 def _command(name: str, seed: int, folder: Path) -> str:
     """The command line of a run, to be pasted into a shell."""
     words = ["python", "-m", "cs231n", "train", name, "--seed", str(seed), "--run", str(folder)]
-    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
+    if os.name == "nt":
+        return " ".join(f'"{word}"' if " " in word else word for word in words)
+    return shlex.join(words)
 
 
 def _recipe_in(folder: Path) -> str | None:

@@ -59,6 +59,8 @@ def report_missing_package(command: str, error: ModuleNotFoundError) -> int:
     activate = "source .venv/bin/activate (after ./setup.sh lab)"
     if os.name == "nt":
         activate = r".venv\Scripts\activate (after .\setup.ps1 lab)"
+    if extra := {"optuna": "search", "distributed": "cluster"}.get(error.name):
+        activate = f"pip install -e '.[{extra}]'"
     log(f"{command}: no {error.name} in this Python; try: {activate}")
     return 1
 

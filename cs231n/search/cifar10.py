@@ -1,86 +1,81 @@
-"""The space that `python -m cs231n search` searches, and the training of one point of it on CIFAR-10."""
+"""What `python -m cs231n search` tries: a space of settings, and a training on CIFAR-10 with them."""
 
 import warnings
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
+import optuna
 
 from cs231n import fast_layers
 from cs231n.data.errors import DataError
 from cs231n.data.sources import locate
-from cs231n.data_utils import data_source, get_CIFAR10_data
-from cs231n.search.space import Space, choice, integer, log_uniform
+from cs231n.data_utils import get_CIFAR10_data
 from cs231n.solver import Solver
+from cs231n.training.callbacks import Callback
 from cs231n.training.checkpoint import make_net
 from cs231n.training.schedules import one_cycle
 
-__all__ = ["SPACE", "TrainOnCIFAR10"]
 
-SPACE: Space = {
-    "learning_rate": log_uniform(1e-4, 1e-2),
-    "weight_decay": log_uniform(1e-4, 1),
-    "depth": integer(1, 5),  # hidden layers
-    "width": choice(64, 128, 256, 512),  # units in each
-    "batch_size": choice(50, 100, 200, 400),
-}
+def suggest(trial: optuna.Trial) -> dict[str, Any]:
+    """The search space: draw the settings of a trial. A net has `depth` hidden layers of `width` units."""
+    return {
+        "learning_rate": trial.suggest_float("learning_rate", 1e-4, 1e-2, log=True),
+        "weight_decay": trial.suggest_float("weight_decay", 1e-4, 1, log=True),
+        "depth": trial.suggest_int("depth", 1, 5),
+        "width": trial.suggest_categorical("width", [64, 128, 256, 512]),
+        "batch_size": trial.suggest_categorical("batch_size", [50, 100, 200, 400]),
+    }
 
 
 @dataclass(frozen=True)
-class TrainOnCIFAR10:
-    """The best validation accuracy of a net with batchnorm, trained by adamw and a one-cycle rate.
+class ReportToPruner(Callback):
+    """Reports each epoch but the last to a trial, whose pruner may end the training."""
 
-    45,000 images to train on, 5,000 to choose by (the standard error of an accuracy of 0.5 is 0.007), no test
-    images. Pickled it is a digest: each worker process loads the images once, from the cache of its own
-    machine, and keeps them, 610 MB, for its next trial.
+    trial: optuna.Trial
+
+    def end_epoch(self, solver: Solver) -> None:
+        if solver.epoch < solver.num_epochs:
+            self.trial.report(solver.val_acc_history[-1], solver.epoch)
+            if self.trial.should_prune():
+                raise optuna.TrialPruned
+
+
+def train(settings: dict[str, Any], epochs: int, seed: int, digest: str, trial: optuna.Trial | None) -> float:
+    """Train a net with batchnorm by adamw and a one-cycle rate.
 
     Args:
-        digest: that of the images.
+        settings: as suggest returns them.
+        epochs: passes over 45,000 images.
+        seed: sets the weights and the batches.
+        digest: that of the images, which each process loads once from the cache of its machine.
+        trial: for the pruner (None: there is no pruner).
+
+    Returns:
+        The best accuracy on 5,000 images for validation; one of 0.5 has a standard error of 0.007.
+
+    Raises:
+        DataError: this machine has other images.
+        RuntimeWarning: the loss diverged.
+        optuna.TrialPruned: the pruner ended it.
     """
-
-    digest: str
-
-    def __call__(self, config: dict[str, Any], epochs: int, seed: int) -> float:
-        """Train once.
-
-        Raises:
-            DataError: this machine has other images.
-            FloatingPointError: the loss diverged.
-        """
-        rng = np.random.RandomState(seed)
-        net = make_net(
-            "FullyConnectedNet",
-            hidden_dims=[config["width"]] * config["depth"],
-            normalization="batchnorm",
-            rng=rng,
-            layers=fast_layers,
-        )
-        solver = Solver(
-            net,
-            images(self.digest),
-            update_rule="adamw",
-            schedule=one_cycle(),
-            optim_config={name: config[name] for name in ("learning_rate", "weight_decay")},
-            batch_size=config["batch_size"],
-            num_epochs=epochs,
-            verbose=False,
-            rng=rng,
-        )
-        with warnings.catch_warnings(record=True) as messages:
-            warnings.simplefilter("always")
-            solver.train()
-        if solver.epoch < epochs:
-            raise FloatingPointError(str(messages[-1].message))
-        return float(solver.best_val_acc)
+    rng, dims = np.random.RandomState(seed), [settings["width"]] * settings["depth"]
+    net = {"hidden_dims": dims, "normalization": "batchnorm", "layers": fast_layers}
+    config = {name: settings[name] for name in ("learning_rate", "weight_decay")}
+    options = {"update_rule": "adamw", "optim_config": config, "schedule": one_cycle(), "verbose": False}
+    options |= {"batch_size": settings["batch_size"], "num_epochs": epochs, "rng": rng}
+    options["callbacks"] = [ReportToPruner(trial)] if trial else []
+    solver = Solver(make_net("FullyConnectedNet", rng=rng, **net), load_images(digest), **options)
+    with warnings.catch_warnings(record=True):  # those of numpy, when a loss diverges
+        warnings.simplefilter("always")
+        warnings.filterwarnings("error", module=__name__)  # that of the Solver, which says so
+        solver.train()
+    return float(solver.best_val_acc)
 
 
-@lru_cache(maxsize=1)
-def images(digest: str) -> dict[str, np.ndarray]:
-    """The images, loaded once a process. Raises: DataError if this machine has images of another digest."""
+@cache
+def load_images(digest: str) -> dict[str, np.ndarray]:
     if locate().digest != digest:
-        raise DataError(
-            f"this worker has {data_source()}, the search uses the images with digest "
-            f"{digest[:8]}; try python -m cs231n data on its machine"
-        )
+        raise DataError(f"a worker lacks the images {digest[:8]}; try python -m cs231n data on its machine")
     return get_CIFAR10_data(num_training=45_000, num_validation=5_000, num_test=0)

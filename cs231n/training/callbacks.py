@@ -21,7 +21,7 @@ __all__ = ["Callback", "ClipGradients", "EarlyStopping", "EpochCheckpoints", "cl
 class Callback:
     """Does nothing. A Solver calls its callbacks in their order, those of the kit after those it is given.
 
-    Any method may set solver.stop_training = True: then no further step is taken.
+    Any method may set solver.stop_training = True: then no further epoch begins.
     """
 
     def start(self, solver: Any) -> None:
@@ -38,7 +38,7 @@ class Callback:
         """When the steps have ended without an error."""
 
     def close(self, solver: Any) -> None:
-        """At the end of train in any case, also after an error or Ctrl-C (sys.exc_info() tells which)."""
+        """At the end of train in any case; sys.exc_info() tells of an error or Ctrl-C."""
 
 
 @dataclass(frozen=True)

@@ -84,11 +84,13 @@ def bn_params_of(model: Model) -> list[dict[str, Any]]:
 
 
 def plain(value: Any) -> Any:
-    """The same with the numbers, texts and truth values of Python in place of numpy's, also in containers."""
+    """The same with the numbers, texts and truth values of Python for those of numpy, also in containers."""
     if isinstance(value, dict):
         return {name: plain(entry) for name, entry in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(entry) for entry in value]
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value[()]
     if isinstance(value, np.floating):
         return float(value)  # item() of a longdouble is another one
     return value.item() if isinstance(value, np.generic) else value
@@ -101,7 +103,7 @@ def save_checkpoint(path: str | os.PathLike, model: Model, saved: Snapshot | Non
     for i, stored in enumerate(statistics):
         arrays |= {f"bn_params/{i}/{name}": a for name, a in stored.items()}
     arrays["normalization"] = str(getattr(model, "normalization", None))
-    arrays["model"] = json.dumps(describe(model) or {"bn_params": norm_settings(model)})
+    arrays["model"] = json.dumps(describe(model) or {"bn_params": norm_settings(model)}, default=float)
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as file:

@@ -71,6 +71,11 @@ def _require_callbacks(where: str, name: str, value: Any) -> None:
         )
 
 
+def _require_run(where: str, name: str, value: Any) -> None:
+    if not isinstance(value, str | os.PathLike | Callback):
+        raise TypeError(f"{where}: {name} must be a folder or a Run, got {value!r}; try {name}='runs/first'")
+
+
 def _require_rng(where: str, name: str, value: Any) -> None:
     if isinstance(value, (str, bool, int, float, np.number)):
         require_seed(where, name, value)
@@ -101,7 +106,7 @@ class SolverOptions:
     verbose: bool = _option(True)
     schedule: Schedule | None = _option(None, _require_schedule)
     callbacks: Iterable[Callback] = _option((), _require_callbacks)
-    run: Any = _option(None, stored=False)
+    run: Any = _option(None, _require_run, stored=False)
     augment: Augment | None = _option(None, _require_augment)
     keep: str = _option("best", require_choice, ("best", "last"))
     rng: Any = _option(None, _require_rng, stored=False)

@@ -135,8 +135,7 @@ def build(text: str | None) -> Any:
 def same(stored: str | None, text: str | None) -> bool:
     """Whether two descriptions are of the same part.
 
-    The digests of code are compared if one Python made both. A script is __main__ in one process and has a
-    name in another. Files of version 1 have names without settings.
+    The digests of code are compared if one Python made both. Files of version 1 have names without settings.
     """
     if stored is None or text is None or stored == text:
         return stored == text
@@ -148,8 +147,4 @@ def same(stored: str | None, text: str | None) -> bool:
         text = text.partition("(")[0]
     if code.split(" ")[0] == other_code.split(" ")[0] and code != other_code:
         return False
-    if "__main__" in (stored.split(".")[0], text.split(".")[0]):
-        names = [re.match(r"[^(]*", part)[0] for part in (stored, text)]  # type: ignore[index]
-        functions = [name.rpartition(".")[2] + part[len(name) :] for name, part in zip(names, (stored, text))]
-        return functions[0] == functions[1]
     return stored == text

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -13,10 +13,9 @@ from cs231n.training.options import Augment, Schedule, options_from_json
 from cs231n.training.run_folder import Run, read_checkpoint
 from cs231n.training.run_state import model_of, restore_state
 
-if TYPE_CHECKING:
-    from typing import Self
-
 __all__ = ["Resumable"]
+
+Self = TypeVar("Self", bound="Resumable")  # typing has it from Python 3.11 on
 
 
 class Resumable:
@@ -24,7 +23,7 @@ class Resumable:
 
     @classmethod
     def resume(
-        cls,
+        cls: type[Self],
         path: str | os.PathLike,
         data: Mapping[str, np.ndarray],
         *,
@@ -32,7 +31,7 @@ class Resumable:
         augment: Augment | None = None,
         schedule: Schedule | None = None,
         callbacks: Iterable[Callback] | None = None,
-    ) -> "Self":
+    ) -> Self:
         """A Solver as it was when it wrote a checkpoint: its train() ends as an uninterrupted run does.
 
         The parameters, histories and files are the same bit for bit, on the same machine with as many

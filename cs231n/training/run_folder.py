@@ -61,9 +61,8 @@ class Run(Callback):
         self.folder = Path(folder)
         self.rows: list[list] = [] if state is None else [list(row) for row in state["rows"]]
         self.digest = "" if state is None else state["data"]
-        self._files = (
-            None if state is None else self._files_of(state)
-        )  # checkpoints of this run: their stamps
+        # The stamps of the checkpoints of this run, and of all that were there when it was last at work.
+        self._files = None if state is None else self._files_of(state)
         self._seen = {path.name: _stamp(path) for path in checkpoints(folder)} if state else {}
         self._saved_best: Snapshot | None = None
         self._lock: Any = None
@@ -99,8 +98,9 @@ class Run(Callback):
         if self._files is None:
             require_new(self.folder)
             self._files = {}
+        ahead = bool(self.rows) and self.rows[-1][COLUMNS.index("step")] > len(solver.loss_history)
         for path in reversed(checkpoints(self.folder)):
-            if self._seen.get(path.name) != _stamp(path):
+            if ahead or self._seen.get(path.name) != _stamp(path):
                 raise FileExistsError(
                     f"Solver.train: another Solver wrote {path} in the meantime; to continue its run, try "
                     f"Solver.resume({str(self.folder)!r}, data); to start a new one, another run="
@@ -113,17 +113,16 @@ class Run(Callback):
     def _take_lock(self) -> None:
         from filelock import FileLock, Timeout
 
-        lock = FileLock(self.folder / LOCK, timeout=0, fallback_to_soft=False)
+        self._lock = FileLock(self.folder / LOCK, timeout=0, fallback_to_soft=False)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            lock.acquire()
+            self._lock.acquire()
         except Timeout:
             raise BlockingIOError(
                 f"Solver.train: another Solver trains in {self.folder} now; try another run=, or wait for it"
             ) from None
         except (OSError, NotImplementedError):
-            return  # no locks here, or nothing can be written, which the first file will show
-        self._lock = lock
+            pass  # no locks here, or nothing can be written, which the first file will show
 
     def _remove_drafts(self) -> None:
         """Remove what a killed process of this run was writing."""
@@ -153,7 +152,6 @@ class Run(Callback):
         """Release the lock. After Ctrl-C, say how to continue."""
         if self._lock is not None:
             self._lock.release()
-            self._lock = None
         if solver.verbose and sys.exc_info()[0] is KeyboardInterrupt and checkpoints(self.folder):
             print(f"interrupted; {resume_call(self.folder, solver)}.train() continues")
 
@@ -195,8 +193,7 @@ class Run(Callback):
         """
         assert self._files is not None  # start has been called
         step = len(solver.loss_history)
-        if self._lock is not None and not (self.folder / LOCK).exists():  # the folder was deleted
-            self._lock.release()
+        if not (self.folder / LOCK).exists():  # the folder was deleted
             self._take_lock()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -261,8 +258,7 @@ def require_unlocked(folder: str | os.PathLike) -> None:
     """Raises: BlockingIOError if another Solver trains in `folder` now."""
     run = Run(folder)
     run._take_lock()
-    if run._lock is not None:
-        run._lock.release()
+    run._lock.release()
 
 
 def resume_call(folder: Path, solver: Trainer) -> str:

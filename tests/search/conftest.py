@@ -3,12 +3,12 @@ import pytest
 
 @pytest.fixture
 def path(tmp_path):
-    """Of a results file."""
-    return tmp_path / "r.jsonl"
+    """Of a storage."""
+    return tmp_path / "s.journal"
 
 
 @pytest.fixture
 def log(tmp_path):
-    """A folder for what Logged writes."""
+    """A folder for what trials write."""
     (tmp_path / "log").mkdir()
     return tmp_path / "log"

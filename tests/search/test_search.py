@@ -1,146 +1,182 @@
-"""The search: what is proposed, and who is promoted."""
+"""The search: what is recorded, and what goes on after kills, faults and changes."""
 
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
 import pytest
 
-from cs231n.common.executors import executor_for
-from cs231n.search import rungs
-from cs231n.search.space import choice, integer, log_uniform, propose, uniform
-from tests.support import refused
-from tests.support import search_objectives as objectives
-from tests.support.search_objectives import SPACE, closed_form
-from tests.support.search_outcomes import lines, outcomes, run_search
+optuna = pytest.importorskip("optuna", reason="needs optuna: pip install '.[search]'")
+
+from optuna.trial import TrialState  # noqa: E402
+
+from cs231n.data.errors import DataError  # noqa: E402
+from cs231n.search import cifar10  # noqa: E402
+from tests.support import refused  # noqa: E402
+from tests.support import search_objectives as objectives  # noqa: E402
+from tests.support.search_objectives import outcomes, quality, run_search, started  # noqa: E402
+
+COMPLETE, PRUNED, FAIL = TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL
 
 
-def test_draws_lie_where_the_space_says():
-    configs = [propose(SPACE, 0, trial) for trial in range(2000)]
-    rates, shares = (np.array([c[name] for c in configs]) for name in ("rate", "share"))
-    assert rates.min() >= 1e-5 and rates.max() <= 1e-1 and shares.min() >= 0 and shares.max() <= 1
-    # A share of 2000 draws has a deviation of at most 0.011; four of them.
-    assert abs(np.mean(rates < 1e-3) - 0.5) < 0.045 and abs(np.mean(rates < 1e-4) - 0.25) < 0.045
-    assert abs(np.mean(shares < 0.25) - 0.25) < 0.045
-    depths, rules = (Counter(c[name] for c in configs) for name in ("depth", "rule"))
-    assert sorted(depths) == [1, 2, 3, 4, 5] and min(depths.values()) > 2000 * (0.2 - 0.045)
-    assert sorted(rules) == ["adam", "sgd"] and min(rules.values()) > 2000 * (0.5 - 0.045)
-    assert all(value == float(f"{value:.4g}") for value in [*rates, *shares])
-    assert {type(value) for config in configs for value in config.values()} == {float, int, str}
+def test_random_settings_and_seeds_follow_from_the_number_of_the_trial(tmp_path, path):
+    alone = run_search(path, objectives.seeds, trials=8)
+    assert outcomes(
+        run_search(tmp_path / "3.journal", objectives.seeds, tmp_path, trials=8, jobs=3)
+    ) == outcomes(alone)
+    scores = {trial.value - trial.params["share"] for trial in alone.trials}
+    assert len(scores) == 8 and 0 <= min(scores) and max(scores) <= 1
+    assert len({trial.params["rate"] for trial in alone.trials}) == 8
+    other = run_search(tmp_path / "other.journal", objectives.seeds, trials=8, seed=1)
+    assert not {t.params["rate"] for t in other.trials} & {t.params["rate"] for t in alone.trials}
 
 
-def test_proposals_are_the_same_next_year():
-    pinned = {"rate": 0.011, "share": 0.05371, "depth": 1, "rule": "adam"}
-    assert propose(SPACE, 231, 7) == pinned and list(propose(SPACE, 231, 7)) == list(SPACE)
-    assert propose(dict(reversed(SPACE.items())), 231, 7) == pinned  # in whatever order it is written
-    assert propose(SPACE, 231, 8) != pinned != propose(SPACE, 232, 7)
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+def test_the_same_search_goes_on_to_more_trials_as_if_it_had_not_stopped(tmp_path, path, sampler):
+    whole = run_search(tmp_path / "whole.journal", trials=14, sampler=sampler)
+    run_search(path, trials=5, sampler=sampler)
+    assert outcomes(run_search(path, trials=14, sampler=sampler)) == outcomes(whole)
+    assert Counter(Counter(seed for seed, *_ in started(tmp_path)).values()) == {2: 14}  # each once a search
+
+
+def test_a_pruner_ends_trials_early_and_never_the_best(path, log):
+    study = run_search(path, folder=log, trials=20, epochs=9, pruner="halving")
+    epochs = Counter(seed for seed, *_ in started(log))
+    pruned = [trial for trial in study.trials if trial.state == PRUNED]
+    whole = [trial for trial in study.trials if trial.state == COMPLETE]
+    assert len(pruned) + len(whole) == 20 and len(pruned) > 10
+    assert sorted(epochs.values()) == sorted([t.last_step for t in pruned] + [9] * len(whole))
+    assert {trial.last_step for trial in pruned} <= {1, 3}
+    assert study.best_trial.number == max(study.trials, key=lambda t: quality(t.params)).number
+
+
+def test_hyperband_prunes_as_well(path):
+    states = Counter(t.state for t in run_search(path, trials=20, epochs=9, pruner="hyperband").trials)
+    assert states[PRUNED] and states[COMPLETE] and states.total() == 20
+
+
+def test_failed_trials_are_kept_with_their_reason_and_are_never_the_best(path):
+    study = run_search(path, objectives.odd_depths_fail, trials=20)
+    for trial in study.trials:
+        depth = trial.params["depth"]
+        assert trial.state == (FAIL if depth % 2 else COMPLETE)
+        reason = {
+            1: "ValueError: a depth of 1 is not deep",
+            3: "the score is nan",
+            5: "the score is inf",
+        }.get(depth, "")
+        assert reason in trial.user_attrs.get("reason", "")
+    assert {trial.params["depth"] for trial in study.trials} == {1, 2, 3, 4, 5}
+    assert study.best_value == max(quality(t.params) for t in study.trials if t.params["depth"] in (2, 4))
+
+
+def test_what_the_training_does_to_its_arguments_is_not_recorded(tmp_path, path):
+    changed = run_search(path, objectives.changes_its_arguments, trials=5)
+    assert outcomes(changed) == outcomes(run_search(tmp_path / "other.journal", trials=5))
 
 
 # fmt: off
-@pytest.mark.parametrize("dimension, low, middle, high", [
-    (uniform(2, 4), 2, 3, 4),
-    (integer(1, 5), 1, 3, 5),
-    (log_uniform(1e-4, 1e-2), 1e-4, 1e-3, 1e-2),
-    (choice("a", "b", "c"), "a", "b", "c"),
+@pytest.mark.parametrize("changes, fragment", [
+    ({"epochs": 2}, "its epochs is 1, not 2"),
+    ({"seed": 1}, "its seed is 0, not 1"),
+    ({"sampler": "tpe"}, "its sampler is random, not tpe"),
+    ({"pruner": "halving"}, "its pruner is none, not halving"),
+    ({"train": objectives.seeds}, "its objective is closed_form, not seeds"),
+    ({"folder": "0123"}, "its images is "),
+    ({"suggest": objectives.suggest_deeper}, "its depth is IntDistribution(high=5"),
 ], ids=str)
 # fmt: on
-def test_places_span_the_axis(dimension, low, middle, high):
-    np.testing.assert_allclose([dimension.place(v) for v in (low, middle, high)], [0, 0.5, 1], atol=1e-12)
-
-
-# fmt: off
-@pytest.mark.parametrize("dimension, arguments, error, fragments", [
-    (uniform, (1, 1), ValueError, ["uniform: high", "above 1"]),
-    (log_uniform, (0, 1), ValueError, ["log_uniform: low", "above 0"]),
-    (integer, (1, 2.5), TypeError, ["integer: high"]),
-    (choice, (), ValueError, ["nothing to choose from"]),
-    (choice, ([1, 2],), TypeError, ["[1, 2]", "try its name"]),
-], ids=str)
-# fmt: on
-def test_a_dimension_that_cannot_be_is_refused(dimension, arguments, error, fragments):
-    with refused(error, *fragments):
-        dimension(*arguments)
-
-
-# fmt: off
-@pytest.mark.parametrize("changes, error, fragments", [
-    ({"space": {}}, ValueError, ["space is empty"]),
-    ({"space": [0.1]}, TypeError, ["space must be a dict, got list"]),
-    ({"space": {"rate": 0.1}}, TypeError, ["space['rate']", "try choice(0.1)"]),
-    ({"trials": 0}, ValueError, ["trials must be at least 1"]),
-    ({"epochs": 1.5}, TypeError, ["epochs must be an integer"]),
-    ({"seed": 2**32}, ValueError, ["seed must be below 2**32"]),
-    ({"eta": 1}, ValueError, ["eta must be at least 2"]),
-], ids=str)
-# fmt: on
-def test_arguments_are_refused_before_a_file_is_made(tmp_path, path, changes, error, fragments):
-    with refused(error, "search: ", *fragments):
+def test_another_search_in_the_same_storage_is_refused(path, changes, fragment):
+    run_search(path, trials=0)
+    with refused(ValueError, "the storage has another search", fragment, "try another --storage"):
         run_search(path, **{"trials": 2, **changes})
-    assert not list(tmp_path.iterdir())
+    assert not run_search(path, trials=0).trials
 
 
-# fmt: off
-@pytest.mark.parametrize("trials, epochs, eta, expected", [
-    (30, 9, None, [(30, 9)]),
-    (30, 9, 3, [(30, 1), (10, 3), (3, 9)]),
-    (8, 100, 2, [(8, 12), (4, 25), (2, 50), (1, 100)]),
-    (2, 9, 3, [(2, 9)]),
-    (30, 2, 3, [(30, 2)]),
-    (9, 10, 3, [(9, 1), (3, 3), (1, 10)]),
-])
-# fmt: on
-def test_rungs(trials, epochs, eta, expected):
-    assert rungs(trials, epochs, eta) == expected
+def test_a_file_that_is_no_journal_is_refused_and_stays(path):
+    path.write_text("chapter one\nchapter t")
+    with refused(ValueError, "does not hold a search"):
+        run_search(path, trials=1)
+    assert path.read_text() == "chapter one\nchapter t"
 
 
-def test_random_search_finds_the_best_of_its_points(path):
-    rows = run_search(path, trials=25, seed=1, epochs=4)
-    truth = {trial: closed_form(propose(SPACE, 1, trial), 4, 0) for trial in range(25)}
-    assert [row["trial"] for row in rows] == sorted(truth, key=truth.get, reverse=True)
-    assert {row["trial"]: row["score"] for row in rows} == truth
-    header, *stored = lines(path)
-    assert header["seed"] == 1 and [row["trial"] for row in stored] == list(range(25))
+def test_half_a_line_that_a_full_disk_left_is_no_end(tmp_path, path):
+    """Cut at four places: what had ended stays, the rest runs again."""
+    whole = outcomes(run_search(path, trials=3))
+    content = path.read_bytes()
+    for size in range(0, len(content), len(content) // 4 + 1):
+        path.write_bytes(content[:size])
+        ended = content[:size].count(b'"state":1')
+        again = outcomes(run_search(path, trials=3))
+        assert again[:ended] == whole[:ended]
+        assert [state for _, _, state, *_ in again] == [COMPLETE] * 3
 
 
-@pytest.mark.parametrize("objective", [closed_form, objectives.crossing])
-def test_halving_promotes_by_the_scores_of_the_rung(path, objective):
-    rows = run_search(path, objective, trials=30, seed=2, epochs=9, eta=3)
-    configs = {trial: propose(SPACE, 2, trial) for trial in range(30)}
-    after_1 = sorted(configs, key=lambda trial: -objective(configs[trial], 1, 0))
-    after_3 = sorted(after_1[:10], key=lambda trial: -objective(configs[trial], 3, 0))
-    stored = lines(path)[1:]
-    for epochs, trials in [(1, configs), (3, after_1[:10]), (9, after_3[:3])]:
-        assert {row["trial"] for row in stored if row["epochs"] == epochs} == set(trials)
-    assert len(stored) == 43 and [row["epochs"] for row in rows] == [9] * 3 + [3] * 7 + [1] * 20
+def test_a_database_does_as_well(tmp_path, path):
+    url = f"sqlite:///{tmp_path / 's.db'}"
+    run_search(url, folder=tmp_path, trials=2)
+    assert outcomes(run_search(url, folder=tmp_path, trials=4)) == outcomes(run_search(path, trials=4))
 
 
-def test_a_trial_has_one_seed_and_each_another(path):
-    rows = run_search(path, objectives.seeds, trials=9, epochs=4, eta=2)
-    scores = {(row["trial"], row["score"]) for row in lines(path)[1:]}
-    assert len(scores) == 9 < len(lines(path)) - 1  # in each rung the same
-    assert len({row["score"] - row["config"]["share"] for row in rows}) == 9
+def test_a_killed_worker_costs_its_trial_a_second_run_and_no_other_anything(tmp_path, path, log):
+    study = run_search(path, objectives.dies_once, log, trials=10, jobs=2)
+    assert outcomes(study) == outcomes(run_search(tmp_path / "other.journal", trials=10))
+    assert len({pid for *_, pid in started(log)}) == 3
+    assert sorted(Counter(seed for seed, *_ in started(log)).values()) == [1] * 9 + [2]
 
 
-def test_failed_trials_are_kept_with_their_reason_and_ranked_last(path):
-    rows = run_search(path, objectives.odd_depths_fail, trials=20, epochs=4, eta=2)
-    failed = [row for row in rows if row["score"] is None]
-    assert failed and rows[-len(failed) :] == failed and rows[0]["epochs"] == 4
-    assert {row["epochs"] for row in failed} == {1}  # and never promoted
-    assert {(row["config"]["depth"], row["error"]) for row in failed} == {
-        (1, "ValueError: a depth of 1 is not deep"),
-        (3, "the score is nan"),
-    }
+def test_a_trial_that_kills_every_worker_fails_alone(path, log):
+    study = run_search(path, objectives.shallow_kills, log, trials=8, jobs=2)
+    failed = [trial for trial in study.trials if trial.state == FAIL]
+    assert 0 < len(failed) < 8 and failed == [t for t in study.trials if t.params["depth"] == 1]
+    assert all("terminated abruptly" in trial.user_attrs["reason"] for trial in failed)
+    assert sorted(Counter(seed for seed, *_ in started(log)).values()) == [1] * (8 - len(failed))
 
 
-def test_when_all_fail_the_halving_ends(path):
-    space = SPACE | {"depth": choice(1)}
-    rows = run_search(path, objectives.odd_depths_fail, space, trials=4, epochs=2, eta=2)
-    assert [row["score"] for row in rows] == [None] * 4 and len(lines(path)) == 5
+def test_a_worker_without_the_images_stops_the_search(path):
+    for _ in range(2):  # and its trial is not over
+        with pytest.raises(DataError, match="lacks the images"):
+            run_search(path, objectives.lacks_images, trials=1)
 
 
-@pytest.mark.parametrize("where", ["threads", "processes"])
-def test_every_executor_gives_the_same(tmp_path, where):
-    arguments = {"objective": objectives.seeds, "trials": 12, "seed": 3, "epochs": 4, "eta": 2}
-    with ThreadPoolExecutor(3) if where == "threads" else executor_for("processes:2") as executor:
-        rows = run_search(tmp_path / "a", executor=executor, **arguments)
-    assert outcomes(rows) == outcomes(run_search(tmp_path / "b", **arguments))
+def test_a_worker_has_one_blas_thread(path, monkeypatch):
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "2")
+    assert run_search(path, objectives.threads, trials=1).best_value == 2.0
+
+
+def test_images_reach_each_worker_once(path, log):
+    images = objectives.trains_on_tiny_images, log, cifar10.suggest
+    study = run_search(path, *images, trials=6, epochs=2, jobs=2)
+    loads = Counter(p.name.split("-")[1] for p in log.glob("load-*"))
+    assert list(loads.values()) == [1, 1]
+    assert all(t.value > 0.05 for t in study.trials) and study.best_value > 0.3
+
+
+def test_training_repeats_and_says_when_it_diverged():
+    settings = {"learning_rate": 1e-3, "weight_decay": 1e-4, "depth": 2, "width": 16, "batch_size": 20}
+    with objectives.tiny_images():
+        scores = {cifar10.train(settings, 3, 5, "tiny", None) for _ in range(2)}
+        assert len(scores) == 1 and min(scores) > 0.2
+        with pytest.raises(RuntimeWarning, match="the loss is|overflows"):
+            cifar10.train(settings | {"learning_rate": 1e30}, 3, 5, "tiny", None)
+        with refused(DataError, "lacks the images another", "python -m cs231n data"):
+            cifar10.train(settings, 3, 5, "another", None)
+
+
+def test_the_training_asks_its_pruner_after_each_epoch_but_the_last():
+    class Trial:
+        def __init__(self):
+            self.reports = {}
+
+        def report(self, value, step):
+            self.reports[step] = value
+
+        def should_prune(self):
+            return len(self.reports) == 3
+
+    settings = {"learning_rate": 1e-3, "weight_decay": 1e-4, "depth": 1, "width": 16, "batch_size": 20}
+    with objectives.tiny_images():
+        whole, ended = Trial(), Trial()
+        best = cifar10.train(settings, 3, 5, "tiny", whole)
+        assert [*whole.reports] == [1, 2] and best >= max(whole.reports.values()) > 0.1
+        with pytest.raises(optuna.TrialPruned):
+            cifar10.train(settings, 9, 5, "tiny", ended)
+        assert [*ended.reports] == [1, 2, 3]

@@ -1,24 +1,25 @@
 """The search on a cluster: a scheduler and two workers, real processes that talk over TCP on this machine."""
 
-import contextlib
-import importlib.util
 import signal
+import threading
 import time
 from collections import Counter
 
 import pytest
 
-from cs231n.common.executors import executor_for
-from cs231n.search.cifar10 import SPACE as CIFAR10_SPACE
-from cs231n.search.space import integer
-from tests.support import search_objectives as objectives
-from tests.support.cluster import cluster_in
-from tests.support.search_objectives import SPACE, Logged, started
-from tests.support.search_outcomes import lines, outcomes, run_search
+reason = "needs optuna and dask: pip install '.[search,cluster]'"
+pytest.importorskip("optuna", reason=reason)
+pytest.importorskip("distributed", reason=reason)
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("distributed") is None, reason="needs dask: pip install '.[cluster]'"
-)
+from concurrent.futures import CancelledError  # noqa: E402
+
+from optuna.trial import TrialState  # noqa: E402
+
+from cs231n.search import cifar10  # noqa: E402
+from tests.support import search_objectives as objectives  # noqa: E402
+from tests.support.cluster import cluster_in  # noqa: E402
+from tests.support.python import wait_for  # noqa: E402
+from tests.support.search_objectives import outcomes, run_search, started  # noqa: E402
 
 
 @pytest.fixture
@@ -27,82 +28,68 @@ def cluster(tmp_path):
         yield cluster
 
 
-@contextlib.contextmanager
-def watched_executor(cluster, watch):
-    """The cluster as an executor; watch(number of tasks, future) is called after each submit."""
-    with executor_for(f"dask:{cluster.address}") as executor:
-        submit, count = executor.submit, 0
-
-        def submit_and_watch(*task):
-            nonlocal count
-            count, future = count + 1, submit(*task)
-            watch(count, future)
-            return future
-
-        executor.submit = submit_and_watch
-        yield executor
-
-
-def test_the_cluster_does_what_one_process_does_and_loads_the_images_once(tmp_path, cluster):
-    arguments = {"objective": objectives.seeds, "trials": 12, "seed": 3, "epochs": 4, "eta": 2}
-    images = {"objective": objectives.TrainOnTinyImages(str(tmp_path)), "space": CIFAR10_SPACE}
-    with executor_for(f"dask:{cluster.address}") as executor:
-        on_cluster = run_search(tmp_path / "dask", executor=executor, **arguments)
-        rows = run_search(tmp_path / "r.jsonl", trials=10, epochs=2, executor=executor, **images)
-    assert outcomes(on_cluster) == outcomes(run_search(tmp_path / "serial", **arguments))
-    loads = Counter(int(p.name.split("-")[1]) for p in tmp_path.glob("load-*"))
+def test_the_cluster_does_what_one_process_does_and_loads_the_images_once(tmp_path, path, log, cluster):
+    on_cluster = run_search(path, objectives.seeds, trials=12, scheduler=cluster.address)
+    assert outcomes(on_cluster) == outcomes(
+        run_search(tmp_path / "local.journal", objectives.seeds, trials=12)
+    )
+    images = objectives.trains_on_tiny_images, log, cifar10.suggest
+    trained = run_search(tmp_path / "t.journal", *images, trials=10, epochs=2, scheduler=cluster.address)
+    assert all(trial.state == TrialState.COMPLETE for trial in trained.trials)
+    loads = Counter(int(p.name.split("-")[1]) for p in log.glob("load-*"))
     assert loads == {worker.pid: 1 for worker in cluster.workers}
-    assert all(row["score"] is not None for row in rows)
 
 
-def test_a_worker_killed_in_the_middle_loses_no_trial(path, cluster, log):
+@pytest.mark.parametrize("pruner", ["none", "halving"])
+def test_a_worker_killed_in_the_middle_loses_no_trial(path, log, cluster, pruner):
     victim = cluster.workers[0]
 
-    def kill_once(*_):
-        if len(lines(path)) > 5 and victim.poll() is None:
-            victim.send_signal(signal.SIGKILL)
-            victim.wait()
+    def kill_once():
+        wait_for(lambda: len(started(log)) > 9 and victim.pid in {pid for *_, pid in started(log)})
+        victim.send_signal(signal.SIGKILL)
+        victim.wait()
 
-    with watched_executor(cluster, lambda _, future: future.add_done_callback(kill_once)) as executor:
-        rows = run_search(path, Logged(str(log), 0.2), trials=20, executor=executor)
+    killer = threading.Thread(target=kill_once)
+    killer.start()
+    more = {"trials": 20, "epochs": 3, "scheduler": cluster.address, "pruner": pruner}
+    study = run_search(path, objectives.slow, log, **more)
+    killer.join()
     assert victim.returncode == -signal.SIGKILL
-    assert sorted(row["trial"] for row in lines(path)[1:]) == list(range(20)) and len(rows) == 20
-    by_worker = Counter(pid for _, pid in started(log))
-    assert by_worker.keys() == {worker.pid for worker in cluster.workers} and by_worker[victim.pid] < 18
-    assert by_worker.total() <= 21  # what had ended did not run again, though dask likes to
-    assert all(row["score"] is not None for row in rows)
+    states = Counter(trial.state for trial in study.trials)
+    assert len(study.trials) == 20 == states[TrialState.COMPLETE] + states[TrialState.PRUNED]
+    assert bool(states[TrialState.PRUNED]) == (pruner != "none")
+    begun = Counter((seed, epoch) for seed, epoch, _ in started(log))
+    assert sum(runs > 1 for (_, epoch), runs in begun.items() if epoch == 1) <= 1  # only what it was running
+    assert {pid for *_, pid in started(log)} == {worker.pid for worker in cluster.workers}
 
 
 @pytest.mark.slow
-def test_a_trial_that_kills_every_worker_fails_alone(tmp_path, path):
-    space = {**SPACE, "depth": integer(1, 4)}
+def test_a_trial_that_kills_every_worker_fails_alone(tmp_path, path, log):
     with cluster_in(tmp_path / "cluster", 1, "--nanny") as cluster:  # a nanny starts another worker
-        with executor_for(f"dask:{cluster.address}") as executor:
-            rows = run_search(path, objectives.shallow_kills, space, trials=8, seed=4, executor=executor)
-    (failed,) = [row for row in rows if row["score"] is None]
-    assert failed["config"]["depth"] == 1 and "its worker was lost" in failed["error"]
+        study = run_search(path, objectives.shallow_kills, log, trials=6, scheduler=cluster.address)
+    failed = [trial for trial in study.trials if trial.state == TrialState.FAIL]
+    assert failed and failed == [trial for trial in study.trials if trial.params["depth"] == 1]
+    assert all("KilledWorker" in trial.user_attrs["reason"] for trial in failed)
 
 
 @pytest.mark.slow
-def test_a_search_that_lost_its_scheduler_stops_and_goes_on_elsewhere(path, cluster, log):
-    objective, futures = Logged(str(log), 0.1), []
+def test_a_search_that_lost_its_scheduler_stops_and_goes_on_elsewhere(path, log, cluster):
+    def close():
+        wait_for(lambda: len(started(log)) > 4)
+        cluster.close()
 
-    def close_after_the_fourth(count, future):
-        futures.append(future)
-        if count == 20:
-            futures[3].add_done_callback(lambda _: cluster.close())
-
+    closer = threading.Thread(target=close)
+    closer.start()
     start = time.monotonic()
-    with watched_executor(cluster, close_after_the_fourth) as executor:
-        with pytest.raises(RuntimeError, match="continues where it stopped"):
-            run_search(path, objective, trials=20, executor=executor)
-        assert time.monotonic() - start < 60
-    assert 0 < len(lines(path)) - 1 < 20
-    rows = run_search(path, objective, trials=20)
-    assert len(rows) == len(lines(path)) - 1 == 20
+    with pytest.raises((CancelledError, OSError)):
+        run_search(path, objectives.slow, log, trials=12, scheduler=cluster.address)
+    assert time.monotonic() - start < 60
+    closer.join()
+    study = run_search(path, objectives.slow, log, trials=12)
+    assert len(study.trials) == 12 and all(t.state == TrialState.COMPLETE for t in study.trials)
 
 
 @pytest.mark.slow
-def test_no_scheduler_is_said():
-    with pytest.raises(OSError, match="no scheduler answers at tcp://127.0.0.1:9"):
-        executor_for("dask:tcp://127.0.0.1:9").__enter__()
+def test_no_scheduler_is_said(path):
+    with pytest.raises(OSError, match="tcp://127.0.0.1:9"):
+        run_search(path, trials=1, scheduler="tcp://127.0.0.1:9")

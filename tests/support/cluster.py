@@ -4,8 +4,7 @@ import contextlib
 import json
 import subprocess
 
-from tests.support.python import start_python
-from tests.support.search_outcomes import wait_for
+from tests.support.python import start_python, wait_for
 
 
 class Cluster:

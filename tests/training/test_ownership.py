@@ -142,6 +142,17 @@ def test_of_two_solvers_with_one_folder_the_second_is_refused(folder, whole):
     assert len(first.loss_history) == 96
 
 
+def test_one_run_is_that_of_one_solver(folder, whole):
+    shared = run_folder.Run(folder)
+    first, second = start(shared, num_epochs=2), start(shared)
+    first.train()
+    with pytest.raises(FileExistsError, match="another Solver wrote .*_12.npz "):
+        second.train()
+    assert len(Solver.resume(folder, image_data()).loss_history) == 12
+    first.train()
+    assert len(shared.rows) == 4
+
+
 def test_who_did_not_write_the_last_checkpoint_is_refused(folder):
     first = start(folder, num_epochs=1)
     first.train()

@@ -333,6 +333,29 @@ def test_an_augmentation_may_draw_from_streams_that_a_run_saves(tmp_path, augmen
     start(tmp_path / "run", augment=augment, num_epochs=1).train()
 
 
+class DrawsItsWeights(FullyConnectedNet):
+    """From a generator of its module, which is of no use after the first step."""
+
+    def __init__(self):
+        super().__init__([5], 48, 3, rng=GENERATOR.spawn(1)[0])
+
+
+class DrawsItsNoise(DrawsItsWeights):
+    def loss(self, X, y=None):
+        return super().loss(X + GENERATOR.normal(), y)
+
+
+def test_a_model_may_draw_from_a_name_of_its_module_only_when_it_is_made(tmp_path):
+    options = {"verbose": False, "num_epochs": 1, "batch_size": 50}
+    Solver(DrawsItsWeights(), image_data(), run=tmp_path / "run", **options).train()
+    solver = Solver(DrawsItsNoise(), image_data(), run=tmp_path / "other", **options)
+    with refused(
+        TypeError, "the random generator model/loss/GENERATOR, so it would resume", "; try np.random"
+    ):
+        solver.train()
+    assert solver.loss_history == []
+
+
 class Watcher(Callback):
     """Holds what a run saves anyway."""
 

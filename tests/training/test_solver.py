@@ -232,6 +232,7 @@ def test_check_accuracy_wants_one_label_an_image(num_images, labels, num_samples
     ({"augment": "flip"}, TypeError, ["augment must be a function (batch, rng)", "'flip'"]),
     ({"num_train_samples": 0}, ValueError, ["num_train_samples"]),
     ({"num_val_samples": 1.5}, TypeError, ["num_val_samples", "1.5"]),
+    ({"run": 5}, TypeError, ["run must be a folder or a Run", "5", "try run='runs/first'"]),
     ({"rng": "one"}, TypeError, ["rng must be an integer", "one"]),
     ({"rng": -1}, ValueError, ["rng", "at least 0", "-1"]),
     ({"schedule": "linear"}, TypeError, ["schedule", "'linear'", "try schedule=cosine()"]),

@@ -1,6 +1,7 @@
 """Checkpoints: what comes back is what was saved, and a foreign file changes nothing."""
 
 import tempfile
+from fractions import Fraction
 from types import SimpleNamespace
 from unittest.mock import Mock
 
@@ -142,6 +143,15 @@ def test_statistics_in_a_dict_of_any_order(tmp_path):
     load_checkpoint(tmp_path / "x.npz", ordered)
     for i in range(1, 12):
         assert (ordered.bn_params[f"bn_param{i}"]["running_mean"] == i).all()
+
+
+def test_settings_that_are_arrays_of_no_dimension_or_other_numbers_are_saved_as_numbers(tmp_path):
+    for reg in (np.array(0.25), np.longdouble(0.25), Fraction(1, 4)):
+        model = float32_net()
+        model.reg = reg
+        model.loss(np.ones((4, 6)), np.arange(4) % 3)
+        save_checkpoint(tmp_path / "x.npz", model)
+        assert load_model(tmp_path / "x.npz").reg == 0.25
 
 
 def test_what_layers_leave_in_a_bn_param_spoils_no_file(tmp_path):

@@ -1,0 +1,156 @@
+"""A study of Optuna: this process draws settings and records scores, its workers only train."""
+
+import logging
+import math
+import os
+import signal
+import threading
+from argparse import Namespace
+from collections import Counter
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager, suppress
+from multiprocessing import active_children, get_context, parent_process
+from pathlib import Path
+
+import numpy as np
+import optuna
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.trial import Trial, TrialState
+from tqdm import tqdm
+
+from cs231n.common.executors import ONE_THREAD
+from cs231n.common.terminal import is_watched
+from cs231n.data.errors import DataError
+from cs231n.search import cifar10
+
+SAMPLERS = {"tpe": optuna.samplers.TPESampler, "random": optuna.samplers.RandomSampler}
+PRUNERS = {
+    "none": lambda epochs: optuna.pruners.NopPruner(),
+    "halving": lambda epochs: optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=3),
+    "hyperband": lambda epochs: optuna.pruners.HyperbandPruner(min_resource=1, max_resource=epochs),
+}
+MAX_ATTEMPTS = 3  # processes that one trial may cost
+
+
+def open_study(a: Namespace, digest: str) -> optuna.Study:
+    """The study in the storage, new or as it was left. Raises: ValueError if another search is in it."""
+    storage = open_database(a.storage) if "://" in a.storage else open_journal(Path(a.storage).resolve())
+    pruner = PRUNERS[a.pruner](a.epochs)
+    study = optuna.create_study(
+        study_name="cs231n", storage=storage, pruner=pruner, direction="maximize", load_if_exists=True
+    )
+    example = optuna.create_study().ask()
+    cifar10.suggest(example)
+    settings = {name: str(value) for name, value in example.distributions.items()}
+    settings |= {name: str(getattr(a, name)) for name in ("epochs", "seed", "sampler", "pruner")}
+    settings |= {"objective": cifar10.train.__qualname__, "images": digest}
+    if not study.user_attrs and not study.trials:
+        study.set_user_attr("settings", settings)
+    stored = study.user_attrs.get("settings", {})
+    for name in settings | stored:
+        if stored.get(name) != settings.get(name):
+            change = f"its {name} is {stored.get(name)}, not {settings.get(name)}"
+            raise ValueError(f"the storage has another search: {change}; try another --storage")
+    return study
+
+
+def open_database(url: str) -> optuna.storages.BaseStorage:
+    try:
+        return optuna.storages.get_storage(url)
+    except Exception as error:  # of SQLAlchemy, of its drivers, or that there is none
+        raise ValueError(f"the database cannot be opened: {str(error).splitlines()[0]}") from error
+
+
+def open_journal(path: Path) -> optuna.storages.JournalStorage:
+    """The journal in a file, without the half of a line that a full disk left, which Optuna cannot read."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = JournalFileOpenLock(str(path))  # Windows has no links for the lock that is the default
+    journal = JournalFileBackend(str(path), lock)
+    lock.acquire()
+    try:
+        with open(path, "r+b") as file:
+            content = file.read()
+            if content and not content.startswith(b'{"op_code"'):
+                raise ValueError(f"{path} does not hold a search; try another --storage")
+            file.truncate(content.rfind(b"\n") + 1)
+    finally:
+        lock.release()
+    return optuna.storages.JournalStorage(journal)
+
+
+def search(study: optuna.Study, a: Namespace, digest: str) -> None:
+    """Run the trials that the study lacks, and then those that another search left running."""
+    running: dict[Future, tuple[Trial, Executor]] = {}
+    free: list[Executor] = []
+    attempts: Counter[int] = Counter()
+    bar = tqdm(total=a.trials, unit="trial", dynamic_ncols=True, disable=not is_watched())
+    with bar, start_workers(a) as (count_workers, new_executor):
+        while True:
+            known = study.get_trials(deepcopy=False)
+            bar.update(sum(t.state.is_finished() for t in known) - bar.n)
+            free += [new_executor() for _ in range(count_workers() - len(free) - len(running))]
+            numbers = {trial.number for trial, _ in running.values()}
+            left = [t for t in known if t.state == TrialState.RUNNING and t.number not in numbers]
+            if free and (left or len(known) < a.trials):
+                trial = study.ask() if len(known) < a.trials else Trial(study, left[0]._trial_id)
+                executor, rng = free.pop(), np.random.RandomState([a.seed, trial.number])
+                study.sampler = SAMPLERS[a.sampler](seed=rng.randint(2**31))
+                args = cifar10.suggest(trial), a.epochs, rng.randint(2**31), digest
+                future = executor.submit(cifar10.train, *args, None if a.pruner == "none" else trial)
+                running[future] = trial, executor
+            elif running:
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    trial, executor = running.pop(future)
+                    attempts[trial.number] += 1
+                    if not isinstance(future.exception(), BrokenExecutor):
+                        free.append(executor)
+                    elif attempts[trial.number] < MAX_ATTEMPTS:
+                        continue  # for the study it is still running, so it runs again
+                    record(study, trial, future)
+            else:
+                return
+
+
+def record(study: optuna.Study, trial: Trial, future: Future) -> None:
+    """Record how a trial ended. Raises: DataError, OSError, which are not the fault of its settings."""
+    error, score, state = future.exception(), None, TrialState.COMPLETE
+    if isinstance(error, (DataError, OSError)):
+        raise error
+    if error is None and not math.isfinite(score := future.result()):
+        error, score = FloatingPointError(f"the score is {score}"), None
+    with suppress(optuna.exceptions.UpdateFinishedTrialError):  # a search at the same time was faster
+        if error is not None:
+            state = TrialState.PRUNED if isinstance(error, optuna.TrialPruned) else TrialState.FAIL
+            trial.set_user_attr("reason", " ".join(f"{type(error).__name__}: {error}".split()))
+        study.tell(trial, score, state, skip_if_finished=True)
+
+
+@contextmanager
+def start_workers(a: Namespace):
+    """Yields two functions: how many workers there are now, and an executor for one of them."""
+    if a.scheduler:
+        from distributed import Client
+
+        logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # the command says it
+
+        with Client(a.scheduler, timeout="10s", set_as_default=False) as client:
+            executor = client.get_executor(pure=False)  # a trial is run, not looked up
+            yield lambda: max(1, sum(client.nthreads().values())), lambda: executor
+        return
+    os.environ.update(ONE_THREAD)
+    try:  # each executor has one process, so that one which is killed breaks no other
+        yield lambda: a.jobs, lambda: ProcessPoolExecutor(1, get_context("spawn"), start_process)
+    finally:
+        for process in active_children():
+            process.kill()
+
+
+def start_process() -> None:
+    """Leave Ctrl-C to the parent process, and end with it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def follow() -> None:
+        parent_process().join()  # type: ignore[union-attr]
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
