@@ -18,7 +18,7 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import Trial, TrialState
 from tqdm import tqdm
 
-from cs231n.common.executors import ONE_THREAD
+from cs231n.common.environment import ONE_THREAD
 from cs231n.common.terminal import is_watched
 from cs231n.data.errors import DataError
 from cs231n.search import cifar10
