@@ -83,7 +83,8 @@ def search(study: optuna.Study, a: Namespace, digest: str) -> None:
     running: dict[Future, tuple[Trial, Executor]] = {}
     free: list[Executor] = []
     attempts: Counter[int] = Counter()
-    bar = tqdm(total=a.trials, unit="trial", dynamic_ncols=True, disable=not is_watched())
+    total = max(a.trials, len(study.trials))
+    bar = tqdm(total=total, unit="trial", dynamic_ncols=True, disable=not is_watched())
     with bar, start_workers(a) as (count_workers, new_executor):
         while True:
             known = study.get_trials(deepcopy=False)
