@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import optuna
-from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from filelock import FileLock
+from optuna.storages.journal import JournalFileBackend
 from optuna.trial import Trial, TrialState
 from tqdm import tqdm
 
@@ -61,21 +62,24 @@ def open_database(url: str) -> optuna.storages.BaseStorage:
         raise ValueError(f"the database cannot be opened: {str(error).splitlines()[0]}") from error
 
 
+class JournalLock(FileLock):
+    """A lock that ends with its process, where those of Optuna last 30 seconds more; it can be pickled."""
+
+    def __reduce__(self) -> tuple:
+        return JournalLock, (self.lock_file,)
+
+
 def open_journal(path: Path) -> optuna.storages.JournalStorage:
     """The journal in a file, without the half of a line that a full disk left, which Optuna cannot read."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = JournalFileOpenLock(str(path))  # Windows has no links for the lock that is the default
-    journal = JournalFileBackend(str(path), lock)
-    lock.acquire()
-    try:
-        with open(path, "r+b") as file:
-            content = file.read()
-            if content and not content.startswith(b'{"op_code"'):
-                raise ValueError(f"{path} does not hold a search; try another --storage")
-            file.truncate(content.rfind(b"\n") + 1)
-    finally:
-        lock.release()
-    return optuna.storages.JournalStorage(journal)
+    lock = JournalLock(f"{path}.lock")
+    with lock, open(path, "a+b") as file:
+        file.seek(0)
+        content = file.read()
+        if content and not content.startswith(b'{"op_code"'):
+            raise ValueError(f"{path} does not hold a search; try another --storage")
+        file.truncate(content.rfind(b"\n") + 1)
+    return optuna.storages.JournalStorage(JournalFileBackend(str(path), lock))  # type: ignore[arg-type]
 
 
 def search(study: optuna.Study, a: Namespace, digest: str) -> None:

@@ -1,5 +1,6 @@
 """The search: what is recorded, and what goes on after kills, faults and changes."""
 
+import time
 from collections import Counter
 
 import pytest
@@ -108,6 +109,15 @@ def test_half_a_line_that_a_full_disk_left_is_no_end(tmp_path, path):
         again = outcomes(run_search(path, trials=3))
         assert again[:ended] == whole[:ended]
         assert [state for _, _, state, *_ in again] == [COMPLETE] * 3
+
+
+def test_a_process_that_was_killed_while_it_wrote_holds_nothing_up(path):
+    """It left its lock, for whose end Optuna's own locks wait 30 seconds."""
+    run_search(path, trials=0)
+    path.with_name(f"{path.name}.lock").touch()
+    start = time.monotonic()
+    run_search(path, trials=0)
+    assert time.monotonic() - start < 15
 
 
 def test_a_database_does_as_well(tmp_path, path):
