@@ -101,8 +101,9 @@ def search(study: optuna.Study, a: Namespace, digest: str) -> None:
                 executor, rng = free.pop(), np.random.RandomState([a.seed, trial.number])
                 study.sampler = SAMPLERS[a.sampler](seed=rng.randint(2**31))
                 args = cifar10.suggest(trial), a.epochs, rng.randint(2**31), digest
-                future = executor.submit(cifar10.train, *args, None if a.pruner == "none" else trial)
-                running[future] = trial, executor
+                judged = None if a.pruner == "none" else trial
+                with suppress(BrokenExecutor):  # its process was killed since its last trial
+                    running[executor.submit(cifar10.train, *args, judged)] = trial, executor
             elif running:
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     trial, executor = running.pop(future)
@@ -137,7 +138,6 @@ def start_workers(a: Namespace):
         from distributed import Client
 
         logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # the command says it
-
         with Client(a.scheduler, timeout="10s", set_as_default=False) as client:
             executor = client.get_executor(pure=False)  # a trial is run, not looked up
             yield lambda: max(1, sum(client.nthreads().values())), lambda: executor

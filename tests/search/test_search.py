@@ -122,8 +122,9 @@ def test_a_process_that_was_killed_while_it_wrote_holds_nothing_up(path):
 
 def test_a_database_does_as_well(tmp_path, path):
     url = f"sqlite:///{tmp_path / 's.db'}"
-    run_search(url, folder=tmp_path, trials=2)
-    assert outcomes(run_search(url, folder=tmp_path, trials=4)) == outcomes(run_search(path, trials=4))
+    more = {"folder": tmp_path, "epochs": 9, "pruner": "halving"}
+    run_search(url, trials=2, **more)
+    assert outcomes(run_search(url, trials=6, **more)) == outcomes(run_search(path, trials=6, **more))
 
 
 def test_a_killed_worker_costs_its_trial_a_second_run_and_no_other_anything(tmp_path, path, log):
@@ -131,6 +132,11 @@ def test_a_killed_worker_costs_its_trial_a_second_run_and_no_other_anything(tmp_
     assert outcomes(study) == outcomes(run_search(tmp_path / "other.journal", trials=10))
     assert len({pid for *_, pid in started(log)}) == 3
     assert sorted(Counter(seed for seed, *_ in started(log)).values()) == [1] * 9 + [2]
+
+
+def test_a_process_may_end_between_two_trials(path, log):
+    study = run_search(path, objectives.dies_soon, log, trials=6)
+    assert [trial.state for trial in study.trials] == [COMPLETE] * 6
 
 
 def test_a_trial_that_kills_every_worker_fails_alone(path, log):

@@ -9,6 +9,7 @@ import math
 import os
 import signal
 import sys
+import threading
 import time
 from argparse import Namespace
 from pathlib import Path
@@ -89,6 +90,12 @@ def dies_once(settings, epochs, seed, folder, trial):
             Path(folder, "died").touch(exist_ok=False)
             kill_me()
     return score
+
+
+def dies_soon(settings, epochs, seed, folder, trial):
+    """Ends its process after the trial has ended, and before the next one or in it."""
+    threading.Timer(0.03, kill_me).start()
+    return closed_form(settings, epochs, seed, folder, trial)
 
 
 def shallow_kills(settings, epochs, seed, folder, trial):
