@@ -1,6 +1,7 @@
 """python -m cs231n search: hyper-parameters of a net on CIFAR-10, on one machine or on several."""
 
 import argparse
+import warnings
 from concurrent.futures import CancelledError
 from pathlib import Path
 
@@ -71,6 +72,7 @@ def draw(study, names: list[str], path: Path) -> None:
     from optuna.visualization.matplotlib import plot_parallel_coordinate
 
     path.parent.mkdir(parents=True, exist_ok=True)
+    warnings.simplefilter("ignore")  # that it is experimental, and that an axis has one value
     axes = plot_parallel_coordinate(study, names, target_name="score")
     axes.set_title("")
     axes.collections[0].set(cmap="viridis_r", linewidth=2)

@@ -1,20 +1,23 @@
-"""A study of Optuna: this process draws settings and records scores, dask workers train."""
+"""A study of Optuna: this process draws settings and records scores, its workers only train."""
 
+import logging
 import math
 import os
 from argparse import Namespace
-from contextlib import suppress
+from collections import Counter
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager, suppress
+from multiprocessing import active_children, get_context
 from pathlib import Path
 
-import dask
 import numpy as np
 import optuna
-from distributed import Client, Future, as_completed
-from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from filelock import FileLock
+from optuna.storages.journal import JournalFileBackend
 from optuna.trial import Trial, TrialState
 from tqdm import tqdm
 
-from cs231n.common.environment import ONE_THREAD
+from cs231n.common.environment import ONE_THREAD, prepare_worker
 from cs231n.common.terminal import is_watched
 from cs231n.data.errors import DataError
 from cs231n.search import cifar10
@@ -25,14 +28,16 @@ PRUNERS = {
     "halving": lambda epochs: optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=3),
     "hyperband": lambda epochs: optuna.pruners.HyperbandPruner(min_resource=1, max_resource=epochs),
 }
+MAX_ATTEMPTS = 3  # processes that one trial may cost
 
 
 def open_study(a: Namespace, digest: str) -> optuna.Study:
     """The study in the storage, new or as it was left. Raises: ValueError if another search is in it."""
-    storage = a.storage if "://" in a.storage else open_journal(Path(a.storage).resolve())
+    storage = open_database(a.storage) if "://" in a.storage else open_journal(Path(a.storage).resolve())
+    pruner = PRUNERS[a.pruner](a.epochs)
     study = optuna.create_study(
-        storage=storage, study_name="cs231n", pruner=PRUNERS[a.pruner](a.epochs), direction="maximize",
-        load_if_exists=True)  # fmt: skip
+        study_name="cs231n", storage=storage, pruner=pruner, direction="maximize", load_if_exists=True
+    )
     example = optuna.create_study().ask()
     cifar10.suggest(example)
     settings = {name: str(value) for name, value in example.distributions.items()}
@@ -48,55 +53,64 @@ def open_study(a: Namespace, digest: str) -> optuna.Study:
     return study
 
 
+def open_database(url: str) -> optuna.storages.BaseStorage:
+    try:
+        return optuna.storages.get_storage(url)
+    except Exception as error:  # of SQLAlchemy, of its drivers, or that there is none
+        raise ValueError(f"the database cannot be opened: {str(error).splitlines()[0]}") from error
+
+
+class JournalLock(FileLock):
+    """A lock that ends with its process, where those of Optuna last 30 seconds more; it can be pickled."""
+
+    def __reduce__(self) -> tuple:
+        return JournalLock, (self.lock_file,)
+
+
 def open_journal(path: Path) -> optuna.storages.JournalStorage:
     """The journal in a file, without the half of a line that a full disk left, which Optuna cannot read."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = JournalFileOpenLock(str(path))  # Windows has no links for the lock that is the default
-    journal = JournalFileBackend(str(path), lock)
-    lock.acquire()
-    try:
-        content = path.read_bytes()
+    lock = JournalLock(f"{path}.lock")
+    with lock, open(path, "a+b") as file:
+        file.seek(0)
+        content = file.read()
         if content and not content.startswith(b'{"op_code"'):
             raise ValueError(f"{path} does not hold a search; try another --storage")
-        os.truncate(path, content.rfind(b"\n") + 1)
-    finally:
-        lock.release()
-    return optuna.storages.JournalStorage(journal)
-
-
-def connect(a: Namespace) -> Client:
-    """A client of the scheduler, or of new worker processes: one BLAS thread each, replaced if killed."""
-    if a.scheduler:
-        return Client(a.scheduler, timeout="10s", set_as_default=False)
-    os.environ.update(ONE_THREAD)
-    dask.config.set({"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 1_000_000_000})
-    local = {"n_workers": a.jobs, "threads_per_worker": 1, "dashboard_address": None}
-    return Client(**local, security=True, set_as_default=False)  # other users could run code without it
+        file.truncate(content.rfind(b"\n") + 1)
+    return optuna.storages.JournalStorage(JournalFileBackend(str(path), lock))  # type: ignore[arg-type]
 
 
 def search(study: optuna.Study, a: Namespace, digest: str) -> None:
     """Run the trials that the study lacks, and then those that another search left running."""
-    running: dict[Future, Trial] = {}
-    with connect(a) as client, tqdm(total=a.trials, unit="trial", disable=not is_watched()) as bar:
-        ended = as_completed(loop=client.loop)
+    running: dict[Future, tuple[Trial, Executor]] = {}
+    free: list[Executor] = []
+    attempts: Counter[int] = Counter()
+    total = max(a.trials, len(study.trials))
+    bar = tqdm(total=total, unit="trial", dynamic_ncols=True, disable=not is_watched())
+    with bar, start_workers(a) as (count_workers, new_executor):
         while True:
-            known, numbers = study.get_trials(deepcopy=False), {trial.number for trial in running.values()}
+            known = study.get_trials(deepcopy=False)
             bar.update(sum(t.state.is_finished() for t in known) - bar.n)
+            free += [new_executor() for _ in range(count_workers() - len(free) - len(running))]
+            numbers = {trial.number for trial, _ in running.values()}
             left = [t for t in known if t.state == TrialState.RUNNING and t.number not in numbers]
-            is_free = len(running) < max(1, sum(client.nthreads().values()))
-            if is_free and (left or len(known) < a.trials):
-                number = len(known) if len(known) < a.trials else left[0].number
-                rng = np.random.RandomState([a.seed, number])
+            if free and (left or len(known) < a.trials):
+                trial = study.ask() if len(known) < a.trials else Trial(study, left[0]._trial_id)
+                executor, rng = free.pop(), np.random.RandomState([a.seed, trial.number])
                 study.sampler = SAMPLERS[a.sampler](seed=rng.randint(2**31))
-                trial = study.ask() if number == len(known) else Trial(study, left[0]._trial_id)
                 args = cifar10.suggest(trial), a.epochs, rng.randint(2**31), digest
-                pruned = None if a.pruner == "none" else trial
-                future = client.submit(cifar10.train, *args, pruned, pure=False)
-                running[future] = trial
-                ended.add(future)
+                judged = None if a.pruner == "none" else trial
+                with suppress(BrokenExecutor):  # its process was killed; there will be a new one
+                    running[executor.submit(cifar10.train, *args, judged)] = trial, executor
             elif running:
-                future = next(ended)
-                record(study, running.pop(future), future)
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    trial, executor = running.pop(future)
+                    free.append(executor)
+                    attempts[trial.number] += 1
+                    lost = isinstance(future.exception(), BrokenExecutor)
+                    if lost and attempts[trial.number] < MAX_ATTEMPTS:
+                        continue  # for the study it is still running, so it runs again
+                    record(study, trial, future)
             else:
                 return
 
@@ -108,8 +122,27 @@ def record(study: optuna.Study, trial: Trial, future: Future) -> None:
         raise error
     if error is None and not math.isfinite(score := future.result()):
         error, score = FloatingPointError(f"the score is {score}"), None
-    if error is not None:
-        state = TrialState.PRUNED if isinstance(error, optuna.TrialPruned) else TrialState.FAIL
     with suppress(optuna.exceptions.UpdateFinishedTrialError):  # a search at the same time was faster
-        trial.set_user_attr("reason", " ".join(f"{type(error).__name__}: {error}".split()) if error else "")
+        if error is not None:
+            state = TrialState.PRUNED if isinstance(error, optuna.TrialPruned) else TrialState.FAIL
+            trial.set_user_attr("reason", " ".join(f"{type(error).__name__}: {error}".split()))
         study.tell(trial, score, state, skip_if_finished=True)
+
+
+@contextmanager
+def start_workers(a: Namespace):
+    """Yields two functions: how many workers there are now, and an executor for one of them."""
+    if a.scheduler:
+        from distributed import Client
+
+        logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # the command says it
+        with Client(a.scheduler, timeout="10s", set_as_default=False) as client:
+            executor = client.get_executor(pure=False)  # a trial is run, not looked up
+            yield lambda: max(1, sum(client.nthreads().values())), lambda: executor
+        return
+    os.environ.update(ONE_THREAD)
+    try:  # each executor has one process, so that one which is killed breaks no other
+        yield lambda: a.jobs, lambda: ProcessPoolExecutor(1, get_context("spawn"), prepare_worker)
+    finally:
+        for process in active_children():
+            process.kill()
