@@ -1,15 +1,13 @@
 """Where submissions are marked: in this process, in worker processes, or on a dask cluster."""
 
 import os
-import signal
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import active_children, get_context, parent_process
+from multiprocessing import active_children, get_context
 from typing import Any
 
-from cs231n.common.environment import ONE_THREAD, environment
+from cs231n.common.environment import ONE_THREAD, environment, prepare_worker
 
 __all__ = ["Serial", "executor_for", "run_on_each_worker"]
 
@@ -38,7 +36,7 @@ class _Processes(Executor):
 
     def _start(self) -> ProcessPoolExecutor:
         # Spawned: a forked worker would keep the BLAS threads of this process.
-        return ProcessPoolExecutor(self.num_workers, get_context("spawn"), _prepare_worker)
+        return ProcessPoolExecutor(self.num_workers, get_context("spawn"), prepare_worker)
 
     def submit(self, fn: Callable, /, *args: Any, **kwargs: Any) -> Future:
         try:
@@ -49,18 +47,6 @@ class _Processes(Executor):
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         self._pool.shutdown(wait, cancel_futures=cancel_futures)
-
-
-def _prepare_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too, which decides
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-    os._exit(1)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import warnings
 from concurrent.futures import CancelledError
 from pathlib import Path
 
+from cs231n.common.pictures import draw_or_warn
 from cs231n.common.terminal import log
 from cs231n.contracts import require_count
 from cs231n.data.errors import DataError
@@ -31,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(a: argparse.Namespace) -> int:
     """Search, print a table, draw a figure. Returns: the exit status, 0 or 1."""
     import optuna
+    from sqlalchemy.exc import SQLAlchemyError
 
     from cs231n.search.study import open_study, search
 
@@ -41,11 +43,13 @@ def main(a: argparse.Namespace) -> int:
         digest = locate().digest
         study = open_study(a, digest)
         search(study, a, digest)
-        trials = sorted(study.trials, key=lambda t: (t.state, -(t.last_step or 0), -(t.value or 0)))
-    except (ValueError, OSError, DataError, CancelledError, optuna.exceptions.OptunaError) as error:
-        text = str(error) or "the scheduler is gone; the same command continues"
-        log(f"search: {text.removeprefix('search: ')}")
+    except CancelledError:
+        log("search: the scheduler is gone; the same command continues")
         return 1
+    except (ValueError, OSError, DataError, optuna.exceptions.OptunaError, SQLAlchemyError) as error:
+        log(f"search: {str(error).removeprefix('search: ').partition(chr(10))[0]}")
+        return 1
+    trials = sorted(study.trials, key=lambda t: (t.state, -(t.last_step or 0), -(t.value or 0)))
     names = list(trials[0].params)
     print("trial  epochs   score", *names, sep="  ")
     for t in trials[:20]:
@@ -57,7 +61,8 @@ def main(a: argparse.Namespace) -> int:
         print(f"trial {t.number} failed: {t.user_attrs.get('reason')}")
     print(f"\nscore    best validation accuracy, {data_source()}")
     if trials[0].value is not None:
-        draw(study, names, Path(STORAGE if "://" in a.storage else a.storage).with_suffix(".png"))
+        picture = Path(STORAGE if "://" in a.storage else a.storage).with_suffix(".png")
+        draw_or_warn(lambda: draw(study, names, picture), "search", picture, a.storage)
     return 0
 
 
@@ -66,15 +71,11 @@ def draw(study, names: list[str], path: Path) -> None:
     from matplotlib import pyplot
     from optuna.visualization.matplotlib import plot_parallel_coordinate
 
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that it is experimental, and that an axis has one value
-            axes = plot_parallel_coordinate(study, names, target_name="score")
-        axes.set_title("")
-        axes.collections[0].set(cmap="viridis_r", linewidth=2)
-        pyplot.gcf().set_size_inches(11, 5)
-        pyplot.savefig(path, bbox_inches="tight")
-        print(f"figure   {path}")
-    except Exception as error:
-        log(f"search: no figure ({error})")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    warnings.simplefilter("ignore")  # that it is experimental, and that an axis has one value
+    axes = plot_parallel_coordinate(study, names, target_name="score")
+    axes.set_title("")
+    axes.collections[0].set(cmap="viridis_r", linewidth=2)
+    pyplot.gcf().set_size_inches(11, 5)
+    pyplot.savefig(path, bbox_inches="tight")
+    print(f"figure   {path}")

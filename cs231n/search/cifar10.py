@@ -57,7 +57,7 @@ def train(settings: dict[str, Any], epochs: int, seed: int, digest: str, trial: 
 
     Raises:
         DataError: this machine has other images.
-        RuntimeWarning: the loss diverged.
+        FloatingPointError: the loss diverged.
         optuna.TrialPruned: the pruner ended it.
     """
     rng, dims = np.random.RandomState(seed), [settings["width"]] * settings["depth"]
@@ -67,10 +67,11 @@ def train(settings: dict[str, Any], epochs: int, seed: int, digest: str, trial: 
     options |= {"batch_size": settings["batch_size"], "num_epochs": epochs, "rng": rng}
     options["callbacks"] = [ReportToPruner(trial)] if trial else []
     solver = Solver(make_net("FullyConnectedNet", rng=rng, **net), load_images(digest), **options)
-    with warnings.catch_warnings(record=True):  # those of numpy, when a loss diverges
+    with warnings.catch_warnings(record=True) as messages:
         warnings.simplefilter("always")
-        warnings.filterwarnings("error", module=__name__)  # that of the Solver, which says so
         solver.train()
+    if solver.epoch < epochs:
+        raise FloatingPointError(str(messages[-1].message))
     return float(solver.best_val_acc)
 
 

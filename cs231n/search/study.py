@@ -3,22 +3,21 @@
 import logging
 import math
 import os
-import signal
-import threading
 from argparse import Namespace
 from collections import Counter
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager, suppress
-from multiprocessing import active_children, get_context, parent_process
+from multiprocessing import active_children, get_context
 from pathlib import Path
 
 import numpy as np
 import optuna
-from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from filelock import FileLock
+from optuna.storages.journal import JournalFileBackend
 from optuna.trial import Trial, TrialState
 from tqdm import tqdm
 
-from cs231n.common.executors import ONE_THREAD
+from cs231n.common.environment import ONE_THREAD, prepare_worker
 from cs231n.common.terminal import is_watched
 from cs231n.data.errors import DataError
 from cs231n.search import cifar10
@@ -61,21 +60,24 @@ def open_database(url: str) -> optuna.storages.BaseStorage:
         raise ValueError(f"the database cannot be opened: {str(error).splitlines()[0]}") from error
 
 
+class JournalLock(FileLock):
+    """A lock that ends with its process, where those of Optuna last 30 seconds more; it can be pickled."""
+
+    def __reduce__(self) -> tuple:
+        return JournalLock, (self.lock_file,)
+
+
 def open_journal(path: Path) -> optuna.storages.JournalStorage:
     """The journal in a file, without the half of a line that a full disk left, which Optuna cannot read."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = JournalFileOpenLock(str(path))  # Windows has no links for the lock that is the default
-    journal = JournalFileBackend(str(path), lock)
-    lock.acquire()
-    try:
-        with open(path, "r+b") as file:
-            content = file.read()
-            if content and not content.startswith(b'{"op_code"'):
-                raise ValueError(f"{path} does not hold a search; try another --storage")
-            file.truncate(content.rfind(b"\n") + 1)
-    finally:
-        lock.release()
-    return optuna.storages.JournalStorage(journal)
+    lock = JournalLock(f"{path}.lock")
+    with lock, open(path, "a+b") as file:
+        file.seek(0)
+        content = file.read()
+        if content and not content.startswith(b'{"op_code"'):
+            raise ValueError(f"{path} does not hold a search; try another --storage")
+        file.truncate(content.rfind(b"\n") + 1)
+    return optuna.storages.JournalStorage(JournalFileBackend(str(path), lock))  # type: ignore[arg-type]
 
 
 def search(study: optuna.Study, a: Namespace, digest: str) -> None:
@@ -83,7 +85,8 @@ def search(study: optuna.Study, a: Namespace, digest: str) -> None:
     running: dict[Future, tuple[Trial, Executor]] = {}
     free: list[Executor] = []
     attempts: Counter[int] = Counter()
-    bar = tqdm(total=a.trials, unit="trial", dynamic_ncols=True, disable=not is_watched())
+    total = max(a.trials, len(study.trials))
+    bar = tqdm(total=total, unit="trial", dynamic_ncols=True, disable=not is_watched())
     with bar, start_workers(a) as (count_workers, new_executor):
         while True:
             known = study.get_trials(deepcopy=False)
@@ -96,15 +99,16 @@ def search(study: optuna.Study, a: Namespace, digest: str) -> None:
                 executor, rng = free.pop(), np.random.RandomState([a.seed, trial.number])
                 study.sampler = SAMPLERS[a.sampler](seed=rng.randint(2**31))
                 args = cifar10.suggest(trial), a.epochs, rng.randint(2**31), digest
-                future = executor.submit(cifar10.train, *args, None if a.pruner == "none" else trial)
-                running[future] = trial, executor
+                judged = None if a.pruner == "none" else trial
+                with suppress(BrokenExecutor):  # its process was killed; there will be a new one
+                    running[executor.submit(cifar10.train, *args, judged)] = trial, executor
             elif running:
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     trial, executor = running.pop(future)
+                    free.append(executor)
                     attempts[trial.number] += 1
-                    if not isinstance(future.exception(), BrokenExecutor):
-                        free.append(executor)
-                    elif attempts[trial.number] < MAX_ATTEMPTS:
+                    lost = isinstance(future.exception(), BrokenExecutor)
+                    if lost and attempts[trial.number] < MAX_ATTEMPTS:
                         continue  # for the study it is still running, so it runs again
                     record(study, trial, future)
             else:
@@ -132,25 +136,13 @@ def start_workers(a: Namespace):
         from distributed import Client
 
         logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # the command says it
-
         with Client(a.scheduler, timeout="10s", set_as_default=False) as client:
             executor = client.get_executor(pure=False)  # a trial is run, not looked up
             yield lambda: max(1, sum(client.nthreads().values())), lambda: executor
         return
     os.environ.update(ONE_THREAD)
     try:  # each executor has one process, so that one which is killed breaks no other
-        yield lambda: a.jobs, lambda: ProcessPoolExecutor(1, get_context("spawn"), start_process)
+        yield lambda: a.jobs, lambda: ProcessPoolExecutor(1, get_context("spawn"), prepare_worker)
     finally:
         for process in active_children():
             process.kill()
-
-
-def start_process() -> None:
-    """Leave Ctrl-C to the parent process, and end with it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def follow() -> None:
-        parent_process().join()  # type: ignore[union-attr]
-        os._exit(1)
-
-    threading.Thread(target=follow, daemon=True).start()

@@ -9,6 +9,7 @@ import math
 import os
 import signal
 import sys
+import threading
 import time
 from argparse import Namespace
 from pathlib import Path
@@ -57,6 +58,11 @@ def slow(settings, epochs, seed, folder, trial):
     return score
 
 
+def endless(settings, epochs, seed, folder, trial):
+    closed_form(settings, epochs, seed, folder, trial)
+    time.sleep(600)
+
+
 def changes_its_arguments(settings, epochs, seed, folder, trial):
     score = closed_form(settings, epochs, seed, folder, trial)
     settings.update(rate=-1, depth="deep", more=object())
@@ -89,6 +95,12 @@ def dies_once(settings, epochs, seed, folder, trial):
             Path(folder, "died").touch(exist_ok=False)
             kill_me()
     return score
+
+
+def dies_soon(settings, epochs, seed, folder, trial):
+    """Ends its process after the trial has ended, and before the next one or in it."""
+    threading.Timer(0.03, kill_me).start()
+    return closed_form(settings, epochs, seed, folder, trial)
 
 
 def shallow_kills(settings, epochs, seed, folder, trial):
