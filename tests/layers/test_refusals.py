@@ -32,7 +32,7 @@ from cs231n.contracts.takes import Options, Shape
 from cs231n.layer_utils import *
 from cs231n.layers import *
 from cs231n.spatial_layers import Groups
-from cs231n.training.clipping import clip_by_norm
+from cs231n.training.callbacks import clip_by_norm
 from tests.support import refused, unchanged
 from tests.support.strategies import SEEDS, cases
 
@@ -58,9 +58,10 @@ def arguments_of(name):
         arguments |= {"norm_param": {"mode": "train"}, "normalization": "batchnorm"}
         return arguments | {"dropout_param": {}} if "dropout" in name else arguments
     if "backward" in name:
-        forward = name.removesuffix("_alt").replace("backward", "forward")
+        forward = name.removesuffix("_alt").replace("double_", "").replace("backward", "forward")
         out, cache = globals()[forward](**arguments_of(forward))
-        return {"dout": np.ones_like(out), "cache": cache}
+        more = {"ddx": np.ones_like(out)} if "double" in name else {}
+        return more | {"dout": np.ones_like(out), "cache": cache}
     contract = getattr(layers, name).contract
     arguments = {rule: good(contract.rules[rule]) for rule in contract.rules}
     for item in contract.items:
