@@ -86,6 +86,15 @@ def test_float32_stays_and_agrees_with_float64(norm, data, seed):
 
 
 @every_norm
+def test_integers_for_gamma_and_beta_mean_the_same_and_keep_float32(norm):
+    inputs, _ = images(norm, dtype=np.float32)
+    whole = {name: np.arange(2, 2 + a.size).reshape(a.shape) for name, a in inputs.items() if name != "x"}
+    floats = {name: a.astype(np.float32) for name, a in whole.items()}
+    out = forward(norm, inputs | whole)[0]
+    assert out.dtype == np.float32 and np.array_equal(out, forward(norm, inputs | floats)[0])
+
+
+@every_norm
 @pytest.mark.parametrize("sizes", [(3, 6, 2, 5), (4, 3, 7, 1), (5, 12, 3, 2)], ids=str)
 def test_pytorch_agrees(norm, sizes):
     torch = pytest.importorskip("torch", reason="PyTorch is an optional oracle: pip install torch")
