@@ -16,7 +16,13 @@ from tests.support.web_site import Site
 
 pytestmark = pytest.mark.slow
 
-FILES = ["cs231n/layers.py", "cs231n/layer_utils.py", "cs231n/optim.py", "cs231n/classifiers/fc_net.py"]
+FILES = [
+    "cs231n/layers.py",
+    "cs231n/layer_utils.py",
+    "cs231n/optim.py",
+    "cs231n/classifiers/fc_net.py",
+    "cs231n/second_derivative.py",
+]
 
 
 @pytest.fixture
@@ -79,7 +85,7 @@ def test_all_exercises_are_handed_in_and_opened_elsewhere(site, browser, learner
     assert check_all_after_opening(site).endswith("0 of 17 exercises passed, 0 of 100 points")
     for name in FILES:
         write(site, name, solved(name))
-    assert check_all(site).endswith("17 of 17 exercises passed, 100 of 100 points")
+    assert check_all(site).endswith("17 of 17 exercises passed, 100 of 100 points, and 8 bonus points")
     with site.page.expect_download() as download:
         site.press("Download submission.zip")
     path = tmp_path / "student.zip"
@@ -91,7 +97,7 @@ def test_all_exercises_are_handed_in_and_opened_elsewhere(site, browser, learner
     elsewhere.press("Files")
     elsewhere.page.locator("input[type=file]").set_input_files(path)
     elsewhere.wait_until(lambda: "are here now" in elsewhere.page.locator(".files").text_content())
-    assert check_all(elsewhere).endswith("17 of 17 exercises passed, 100 of 100 points")
+    assert check_all(elsewhere).endswith("17 of 17 exercises passed, 100 of 100 points, and 8 bonus points")
     assert elsewhere.outside() == elsewhere.messages == []
     elsewhere.context.close()
 
