@@ -5,7 +5,7 @@ the lowest exercise that is not written, and nowhere else; once that function al
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -46,6 +46,11 @@ CLOSED = dict.fromkeys(
     ["affine_backward", "relu_forward", "relu_backward", "layernorm_forward", "layernorm_backward"], "closed"
 )
 STYLES = {"tuples-and-loops": LOOPS, "other-caches": GRAPH | DROPOUT | CLOSED}
+
+
+def required(exercises: Sequence[Exercise]) -> list[Exercise]:
+    """Those at whose card a notebook stops while they are blank."""
+    return [exercise for exercise in exercises if not exercise.optional]
 
 
 def is_diagnosed(stop: Stop | None, exercise: Exercise) -> bool:
@@ -95,11 +100,6 @@ def walk_from_the_top(folder: Path, name: str, left: list[Exercise], sources_of:
         write_functions(folder, sources_of(left.pop(0)))
 
 
-def required(exercises: list[Exercise]) -> list[Exercise]:
-    """Those at which a notebook stops; an optional one that is not written stops none."""
-    return [exercise for exercise in exercises if not exercise.optional]
-
-
 def write_optional(folder: Path, exercises: list[Exercise], sources_of: Callable = kit_sources) -> None:
     for exercise in exercises:
         if exercise.optional:
@@ -113,7 +113,7 @@ def test_a_learner_walks_from_the_first_card_to_the_last(tmp_path):
         walk_notebook(folder, name, left, wrong=ONE_WRONG)
     walk_notebook(folder, NOTEBOOKS[2], left, wrong=ONE_WRONG, up_to_last_card=True)
     assert not left
-    walk_notebook(folder, NOTEBOOKS[4], left)  # its exercise is optional
+    walk_notebook(folder, NOTEBOOKS[4], left)  # its exercise is optional: blank, it stops nothing
     write_optional(folder, FULL)
     walk_notebook(folder, NOTEBOOKS[4], left)
     checked = run_python(["-m", "cs231n", "check"], cwd=folder, env={"PYTHONPATH": None})
@@ -157,7 +157,7 @@ def test_every_known_wrong_function_stops_at_its_own_card(tmp_path):
 
 def test_the_walker_sees_a_notebook_that_stops_elsewhere(tmp_path):
     """A function that is called above its card is a fault of the notebook, and is found."""
-    folder, left = make_edition(tmp_path / "edition", FULL), list(FULL)
+    folder, left = make_edition(tmp_path / "edition", FULL), required(FULL)
     path = folder / NOTEBOOKS[0]
     text = path.read_text()
     planted = (
@@ -167,4 +167,4 @@ def test_the_walker_sees_a_notebook_that_stops_elsewhere(tmp_path):
     path.write_text(text[:i] + text[i:].replace('"source": [\n', planted, 1))
     with pytest.raises(Stop, match="affine_forward"):
         walk_notebook(folder, NOTEBOOKS[0], left)
-    assert len(left) == len(FULL)
+    assert left == required(FULL)
