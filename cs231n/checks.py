@@ -82,8 +82,10 @@ def check_exercises(names: list[str] | None = None) -> int:
         for some in ({*passed} - optional, {*names} - optional, {*passed} & optional)
     )
     num_passed = sum(name in passed for name in counted)
-    line = f"{num_passed} of {len(counted)} exercises passed, {earned:g} of {format_points(possible)}"
-    print(line + (f", and {format_points(bonus, bonus=True)}" if bonus else ""))
+    parts = [f"{num_passed} of {len(counted)} exercises passed"]
+    parts += [f"{earned:g} of {format_points(possible)}"] if {*names} - optional else []
+    parts += [f"{'and ' * len(parts[1:])}{format_points(bonus, bonus=True)}"] if bonus else []
+    print(", ".join(parts))
     return int(wrong or num_passed < len(counted))
 
 

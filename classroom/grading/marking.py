@@ -71,6 +71,17 @@ def mark(
                 results[exercise.number] = runner.try_exercise(exercise, {}, hidden)
             if results[exercise.number].kind == "missing" or runner.cannot_import(exercise.file):
                 unusable.add(exercise.file)
+    optional = _optional_files(options.exercises) & submission.files.keys()
+    if optional and not earlier and unusable - optional:  # one that fails must not cost what imports it
+        fewer = {file: source for file, source in submission.files.items() if file not in optional}
+        probe = next(exercise for exercise in options.exercises if exercise.file in unusable - optional)
+        with Runner({**child_files(options.exercises, ()), **fewer}, level, options, clock) as runner:
+            runner.try_exercise(probe, {}, hidden=False)
+            is_cause = not runner.cannot_import(probe.file)
+        if is_cause:
+            without, _ = mark(submission._replace(files=fewer), options, level)
+            own = {e.number: results[e.number] for e in options.exercises if e.file in optional}
+            return without | own, level
     by_number = {exercise.number: exercise for exercise in options.exercises}
     for exercise in options.exercises:
         first = results[exercise.number]
@@ -95,6 +106,11 @@ def mark(
             text = f"{results[number].text} {TRIED_TWICE}"
             results[number] = results[number]._replace(text=text)
     return results, level
+
+
+def _optional_files(exercises: Collection[Exercise]) -> set[str]:
+    """The files that hold optional exercises alone."""
+    return {e.file for e in exercises if e.optional} - {e.file for e in exercises if not e.optional}
 
 
 def _two_rounds(exercises: Collection[Exercise]) -> Iterator[tuple[Exercise, bool]]:

@@ -45,7 +45,7 @@ def summarize(marked: Sequence[dict[str, Any]], points: float) -> ClassStatistic
         counts[min(NUM_BINS - 1, int(NUM_BINS * score / points + 1e-9)) if points else 0] += 1
     edges = [points * i / NUM_BINS for i in range(NUM_BINS + 1)]
     labels = [f"{low:g} to below {high:g}" for low, high in zip(edges, edges[1:])]
-    labels[-1] = f"{edges[-2]:g} to {points:g}"
+    labels[-1] = f"{edges[-2]:g} or more" if max(scores) > points else f"{edges[-2]:g} to {points:g}"
     lower, _, upper = statistics.quantiles(
         scores * 2 if len(scores) == 1 else scores, n=4, method="inclusive"
     )

@@ -349,6 +349,29 @@ _loss:
 7. Regularization last: all W from 1 to L, in the loss and in the gradients.
 """,
     ),
+    "batchnorm_double_backward": (
+        """
+batchnorm_backward is a function too: of dout, x and gamma. Here dx is its output, and ddx comes in from
+above. For dout and gamma this is quickly done, because dx is linear in both. x is in three places: in 1/s,
+and in two x_hat. When x moves, each of the three moves, and each gives one term.
+""",
+        """
+The dx of equation (20) in notebook 2, with P as in notebook 5, section 1. What moves when x moves:
+equations (29) to (33) in notebook 5, section 2; all of it together is equation (34). Section 3 says why (34)
+is also the gradient by x, and has the other two gradients, equations (37) and (39). Picture: the three places
+of x in (20), with an arrow from each to its term in (34).
+""",
+        """
+1. Take x_hat (N, D), 1/s (D,) and gamma (D,) out of your cache, or compute them from what is in it.
+2. P is needed twice, of ddx and of dout: (N, D) each. A small function inside yours saves a copy.
+3. ddout (N, D): it contains ddx, and dout is not in it.
+4. dgamma (D,): a sum over the rows. gamma is not in it.
+5. dx (N, D): two means with x_hat, (D,) each; then one more mean, of a product that contains P. Three terms
+   in one bracket, one factor (D,) in front of it.
+6. If you want to call batchnorm_backward, import it inside your function. At the top of the file it would
+   be a circle, since layers.py imports this file.
+""",
+    ),
 }
 
 

@@ -33,7 +33,7 @@ def test_number_name_and_unique_beginning_mean_the_same(number, name):
 
 
 def test_what_the_edition_does_not_ask_for_has_a_name_and_no_number():
-    assert find_exercise("svm") == "svm_loss" and len(NAMES) == 17
+    assert find_exercise("svm") == "svm_loss" and len(NAMES) == 18
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_what_the_edition_does_not_ask_for_has_a_name_and_no_number():
         ("relu", "relu is the beginning of several names: do you mean relu_forward or relu_backward?"),
         ("batchnom_backward", "no exercise is called 'batchnom_backward'; do you mean batchnorm_backward?"),
         ("Twolayernet_loss", "no exercise is called 'Twolayernet_loss'; do you mean TwoLayerNet.loss?"),
-        (18, "no exercise has the number 18; there are 1, 2, 3, 4, "),
+        (19, "no exercise has the number 19; there are 1, 2, 3, 4, "),
         ("-1", "no exercise has the number -1; there are 1, "),
         ("conv", "no exercise is called 'conv'; there are 1 affine_forward, 2 affine_backward, "),
         ("", "no exercise is called ''; there are 1 affine_forward, "),
@@ -79,9 +79,51 @@ def test_a_short_edition_numbers_what_it_asks_for(monkeypatch, capsys):
 def test_all_have_a_line_with_number_and_points_and_the_end_counts(capsys):
     assert run_command() == 0
     *lines, last = capsys.readouterr().out.splitlines()
-    assert last == "17 of 17 exercises passed, 100 of 100 points"
+    assert last == "17 of 17 exercises passed, 100 of 100 points, and 8 bonus points"
     assert [line.split()[:2] for line in lines] == [[str(i), name] for i, name in enumerate(NAMES, start=1)]
-    assert lines[0] == " 1  affine_forward           3 points  passed"
+    assert lines[0] == " 1  affine_forward              3 points  passed"
+    assert lines[-1] == "18  batchnorm_double_backward    8 bonus  passed"
+
+
+BLANK = "raise NotImplementedError('Exercise 18: batchnorm_double_backward')"
+
+
+def blank(kit, body=BLANK):
+    kit.append("second_derivative.py", f"def batchnorm_double_backward(ddx, dout, cache):\n    {body}")
+
+
+def test_an_optional_exercise_may_stay_blank(kit):
+    blank(kit)
+    done = kit.python(["-m", "cs231n", "check"])
+    *_, line, last = done.stdout.splitlines()
+    assert line == "18  batchnorm_double_backward    8 bonus  optional, not written yet", done.stderr
+    assert last == "17 of 17 exercises passed, 100 of 100 points" and done.returncode == 0
+    done = kit.python(["-m", "cs231n", "check", "18"], COLUMNS="40")
+    assert done.stdout.startswith("18  batchnorm_double_backward  +8  optional, not written yet")
+    assert done.stdout.endswith("\n0 of 1 exercises passed\n") and done.returncode == 1
+    done = kit.python("from cs231n.notebook import check; check(18); print('on')")
+    assert done.stdout == (
+        "Exercise 18, optional, batchnorm_double_backward, 8 bonus points: not written yet\non\n"
+    )
+
+
+def test_an_optional_exercise_that_is_wrong_is_wrong(kit):
+    blank(kit, "return ddx, dout, cache.gamma")
+    done = kit.python(["-m", "cs231n", "check"])
+    assert done.returncode == 1 and done.stdout.endswith("17 of 17 exercises passed, 100 of 100 points\n")
+    assert "18  batchnorm_double_backward    8 bonus  wrong" in done.stdout
+    done = kit.python("from cs231n.notebook import check; check(18); print('on')")
+    assert "Exercise 18: batchnorm_double_backward is not right yet" in done.stderr and done.returncode == 1
+
+
+def test_layers_of_another_kit_lack_the_optional_exercise_and_nothing_is_wrong(kit):
+    kit.edit("layers.py", "from cs231n.second_derivative import batchnorm_double_backward\n", "")
+    kit.edit("layers.py", '"batchnorm_double_backward",', "")
+    done = kit.python(["-m", "cs231n", "check"])
+    assert done.returncode == 0 and "8 bonus  optional, not written yet" in done.stdout, done.stdout
+    assert "try: from cs231n.second_derivative import batchnorm_double_backward" in " ".join(
+        done.stdout.split()
+    )
 
 
 @pytest.mark.parametrize("columns, at_most", [("30", 40), ("50", 50), ("80", 80), ("120", 100), ("250", 100)])
@@ -104,7 +146,7 @@ def test_the_text_takes_the_width_of_the_terminal(capsys, monkeypatch, columns, 
 def test_what_is_wrong_with_a_file_is_said_once(kit):
     kit.append("layers.py", "def broken(:")
     done = kit.python(["-m", "cs231n", "check"])
-    assert done.stdout.count("SyntaxError") == 1 and done.stdout.count("For the reason above.") == 13
+    assert done.stdout.count("SyntaxError") == 1 and done.stdout.count("For the reason above.") == 14
     assert "3 of 17 exercises passed, 11 of 100 points" in done.stdout
     assert "in layers.py, line" in done.stdout, done.stderr
 

@@ -57,8 +57,8 @@ def test_a_misconception_is_recognized_by_its_arrays(exercise, number, row):
 
 def test_there_are_many_and_their_words_are_fit_to_print():
     assert len({row.kind for *_, row in ROWS}) >= 100
-    notebook = json.loads((ROOT / "notebooks" / "2_batchnorm_gradient.ipynb").read_text(encoding="utf-8"))
-    tags = set(re.findall(r"\\tag\{(\d+)\}", "".join("".join(cell["source"]) for cell in notebook["cells"])))
+    notebooks = [path.read_text(encoding="utf-8") for path in (ROOT / "notebooks").glob("[25]_*.ipynb")]
+    tags = set(re.findall(r"\\tag\{(\d+)\}", "".join(notebooks).replace(r"\\", "\\")))
     for exercise, _, row in ROWS:
         assert re.fullmatch(r"[a-z0-9-]+", row.kind)
         assert row.sentence.endswith(".") and "`" not in row.sentence and "np." not in row.sentence, row

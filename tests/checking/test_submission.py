@@ -21,7 +21,13 @@ from cs231n.checking.submission import (
 from cs231n.common.words import PLACE_FOR_WORDS, answers_in_words, question_of
 from tests.support.python import ROOT, start_python
 
-MODULES = ["cs231n/classifiers/fc_net.py", "cs231n/layer_utils.py", "cs231n/layers.py", "cs231n/optim.py"]
+MODULES = [
+    "cs231n/classifiers/fc_net.py",
+    "cs231n/layer_utils.py",
+    "cs231n/layers.py",
+    "cs231n/optim.py",
+    "cs231n/second_derivative.py",
+]
 RELU = "return np.maximum(x, 0), x"
 
 

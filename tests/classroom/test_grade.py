@@ -25,7 +25,17 @@ from classroom.grading.result import ExerciseResult
 from classroom.grading.workers import Serial
 from classroom.sandbox.process import Child, ChildTimeoutError, Limits, best_level
 from cs231n.common.files import REPOSITORY
-from tests.support.grading import EXERCISES, LAYERS, OPTIM, WRONG_ALT, blank, hostile, solved, zipped
+from tests.support.grading import (
+    EXERCISES,
+    LAYERS,
+    OPTIM,
+    WRONG_ALT,
+    blank,
+    hostile,
+    solved,
+    with_result,
+    zipped,
+)
 from tests.support.releases import write_manifest
 
 ENVIRONMENT = Environment("bubblewrap", 0, 0o022, "3.11.1", "2.0.0", "x86_64", "")
@@ -63,7 +73,7 @@ def quick(monkeypatch):
         marked.append(submission)
         right = not submission.faults
         result = ExerciseResult(float(right), "right" if right else "missing")
-        return {exercise.number: result for exercise in EXERCISES}, level
+        return with_result(result), level
 
     monkeypatch.setattr(class_marking, "mark", mark)
     monkeypatch.setattr(canary, "check_worker", functools.cache(lambda *_: ENVIRONMENT))
@@ -73,27 +83,28 @@ def quick(monkeypatch):
 def test_a_class_is_marked_and_written(out, submissions, capsys):
     assert command(submissions, out, "--seed", "5") == 0
     printed = capsys.readouterr().out
-    assert f"Sandbox: {best_level('limits')}" in printed and "90.40 of 100   16 of 17 right" in printed
+    assert f"Sandbox: {best_level('limits')}" in printed and "98.40 of 100   16 of 17 right" in printed
     with open(out / "grades.csv", newline="", encoding="utf-8") as file:
         rows = {row["student"]: row for row in csv.DictReader(file)}
     scores = {name: float(row["score"]) for name, row in rows.items()}
-    assert scores == {"'=1+1": 0, "ada": 100, "bob": 90.4, "cyd": 0}
+    assert scores == {"'=1+1": 0, "ada": 108, "bob": 98.4, "cyd": 0}
     assert rows["bob"]["8 batchnorm_backward_alt"] == "2.4" and rows["bob"]["sandbox"] == best_level("limits")
     assert "cyd.zip cannot be read as a zip" in rows["cyd"]["note"]
     assert "UTF-16" in rows["'=1+1"]["note"]
 
     results = json.loads((out / "students" / "bob" / "results.json").read_text())
-    assert results["score"] == 90.4 and len(results["tests"]) == 17 and "Sandbox: " in results["output"]
+    assert results["score"] == 98.4 and len(results["tests"]) == 18 and "Sandbox: " in results["output"]
     assert results["output"].endswith("solutions got all points there, and a blank submission none.")
     assert "the mean is held fixed" in results["tests"][7].pop("output")
     # fmt: off
     assert results["tests"][7] == {
         "name": "8 batchnorm_backward_alt", "number": "8", "score": 2.4, "max_score": 12, "status": "failed",
         "output_format": "text", "visibility": "visible", "tags": ["mean-held-fixed"],
-        "extra_data": {"kind": "mean-held-fixed", "followed": []},
+        "extra_data": {"kind": "mean-held-fixed", "followed": [], "optional": False},
     }  # fmt: on
     page = (out / "students" / "bob" / "index.html").read_text()
-    assert "90.4 of 100 points" in page and "the mean is held fixed" in page
+    assert "98.4 of 100 points" in page and "the mean is held fixed" in page
+    assert "8&nbsp;of&nbsp;8 (bonus)" in page
     page = (out / "index.html").read_text()
     assert "mean held fixed" in page and 'href="students/%3D1%2B1/index.html"' in page
     assert (out / "class.png").read_bytes().startswith(b"\x89PNG")
@@ -138,7 +149,7 @@ def test_the_class_page_says_which_mistakes_came_and_went(out, submissions, monk
         if not submission.faults:
             name = "bob" if WRONG_ALT in submission.files[LAYERS] else "ada"
             kind = kinds[name].pop(0)
-        results = {exercise.number: ExerciseResult(1.0) for exercise in EXERCISES}
+        results = with_result(ExerciseResult(1.0))
         return results | {7: ExerciseResult(float(kind == "right"), kind)}, level
 
     monkeypatch.setattr(class_marking, "mark", mark)
@@ -183,7 +194,7 @@ def test_who_runs_out_of_time_is_tried_again_alone(out, submissions, monkeypatch
     def mark(submission, options, level, earlier):
         tries.append(bool(earlier))
         kind = "right" if submission.faults or earlier else "timed-out"
-        return {exercise.number: ExerciseResult(kind == "right", kind) for exercise in EXERCISES}, level
+        return with_result(ExerciseResult(kind == "right", kind)), level
 
     monkeypatch.setattr(class_marking, "mark", mark)
     rows = run(submissions, out)
@@ -326,7 +337,7 @@ def test_a_grader_that_is_terminated_keeps_what_is_marked_and_leaves_no_code_of_
             errors = process.stderr.read().decode()
             assert process.wait(20) == 130 and errors == "\ngrade: interrupted; try the same command again\n"
         assert not os.listdir(temporary)
-    assert (out / "grades.csv").read_text().count("\nada,100") == 1
+    assert (out / "grades.csv").read_text().count("\nada,108,100") == 1
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):  # a process that has just ended
             assert temporary.encode() not in path.read_bytes()

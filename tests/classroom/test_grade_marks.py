@@ -19,6 +19,7 @@ from tests.support.grading import (
     LAYERS,
     NET,
     OPTIM,
+    SECOND_DERIVATIVE,
     blank,
     burn,
     function,
@@ -63,8 +64,8 @@ def test_a_function_whose_helper_is_not_there_raises():
 
 
 def test_whole_files_of_a_public_solution_have_full_marks():
-    files = {file: USUAL[Path(file).stem] for file in grading.FILES}
-    assert not wrong(marked(files, **PATIENT))
+    files = {file: USUAL[Path(file).stem] for file in grading.FILES if Path(file).stem in USUAL}
+    assert wrong(marked(files, **PATIENT)) == {"batchnorm_double_backward": "missing"}
 
 
 def test_a_net_over_blank_layers_is_marked_with_the_references():
@@ -74,10 +75,23 @@ def test_a_net_over_blank_layers_is_marked_with_the_references():
 
 def test_layers_that_cannot_be_imported_do_not_cost_the_net():
     results = marked({**solved(), LAYERS: "def affine_forward(x, w, b)\n    return x @ w"})
-    right = ["TwoLayerNet.loss", "sgd_momentum", "rmsprop", "adam", "FullyConnectedNet"]
+    right = "TwoLayerNet.loss sgd_momentum rmsprop adam FullyConnectedNet batchnorm_double_backward".split()
     assert shares(results) == dict.fromkeys(right, 1.0)
     relu = results["relu_forward"]
     assert relu.kind == "no-import" and "SyntaxError" in relu.text and "(layers.py, line 1)" in relu.text
+
+
+@pytest.mark.parametrize(
+    "source, words",
+    [
+        ("def batchnorm_double_backward(ddx, dout, cache)\n", "SyntaxError"),
+        ("from cs231n.layers import batchnorm_backward\n", "ImportError"),  # a circle
+    ],
+)
+def test_an_optional_file_that_cannot_be_imported_costs_nothing_else(source, words):
+    results = marked({**solved(), SECOND_DERIVATIVE: source})
+    assert wrong(results) == {"batchnorm_double_backward": "no-import"}
+    assert words in results["batchnorm_double_backward"].text
 
 
 OWN_AFFINE = """
@@ -100,7 +114,8 @@ LOOPS = """    dx = np.empty_like(dout)
 
 def test_another_style_and_another_cache_are_right_and_loops_over_columns_are_in_time():
     files = with_functions(solved(OWN_AFFINE), grading.BATCHNORM.replace(CLOSED_FORM, LOOPS))
-    assert wrong(marked({**files, LAYER_UTILS: blank()[LAYER_UTILS]})) == {}
+    results = marked({**files, LAYER_UTILS: blank()[LAYER_UTILS]})
+    assert wrong(results) == {"batchnorm_double_backward": "raised"}  # the kit's own needs the kit's cache
 
 
 DROPOUT = """

@@ -15,7 +15,7 @@ from classroom.grading import class_marking
 from classroom.grading.gradebook import plain_cell
 from classroom.grading.result import ExerciseResult
 from classroom.grading.roster import match_submissions, read_roster
-from tests.support.grading import EXERCISES, LAYERS, zipped
+from tests.support.grading import LAYERS, with_result, zipped
 
 CANVAS = """Student,ID,SIS User ID,SIS Login ID,Section,Week 2 (77),Week 3 (78),Current Score,Final Score
 ,,,,,,Manual Posting,,
@@ -60,7 +60,7 @@ def submissions(tmp_path, monkeypatch):
 
     def mark(submission, options, level, earlier):
         wrong = int(submission.files[LAYERS].split()[1]) if submission.files else 1
-        results = {exercise.number: ExerciseResult(1.0) for exercise in EXERCISES}
+        results = with_result(ExerciseResult(1.0))
         return results | {wrong: ExerciseResult(0.0, "raised", "<b> & =1")}, "bubblewrap"
 
     monkeypatch.setattr(class_marking, "mark", mark)

@@ -38,8 +38,12 @@ def test_they_are_those_of_numpy(shares):
     assert summary.median == pytest.approx(np.median(scores))
     assert summary.quartiles == pytest.approx(tuple(np.quantile(scores, [0.25, 0.75])))
     # Half points are exact, so no score is a rounding error away from the edge of a bin.
-    assert [count for _, count in summary.bins] == np.histogram(scores, 10, (0, 100))[0].tolist()
-    assert summary.bins[0][0] == "0 to below 10" and summary.bins[-1][0] == "90 to 100"
+    # A bonus lifts two of them above the points; they are in the last bin.
+    counts = np.histogram(np.minimum(scores, 100), 10, (0, 100))[0].tolist()
+    assert [count for _, count in summary.bins] == counts and scores.max() > 100
+    assert summary.bins[0][0] == "0 to below 10" and summary.bins[-1][0] == "90 or more"
+    without = summarize([results_of([*row[:-1], 0]) for row in shares], 100)
+    assert without.bins[-1][0] == "90 to 100"
     for i, item in enumerate(summary.items):
         assert item.difficulty == pytest.approx(points[:, i].mean() / max_scores[i])
         assert item.num_right == (shares[:, i] == 1).sum()

@@ -14,7 +14,7 @@ from classroom.grading.words import load_questions
 from classroom.grading.workers import executor_for
 from cs231n.checking.submission import NOTEBOOKS
 from cs231n.common.words import PLACE_FOR_WORDS
-from tests.support.grading import EXERCISES, read, solved, zipped
+from tests.support.grading import EXERCISES, read, solved, with_result, zipped
 
 MODEL = "It is the mean of the gradients."
 
@@ -77,7 +77,7 @@ def test_answers_are_read_wherever_the_cells_were_moved(tmp_path, questions):
     cells = [answer("2.3", "Because."), answer("2.1", PLACE_FOR_WORDS), answer("2.9", "to no question")]
     words = words_of(tmp_path, questions, notebook(*cells))
     assert words.answers == {"2.3": "Because."}
-    assert len(words.faults) == 3 and all(fault.endswith(" is missing") for fault in words.faults)
+    assert len(words.faults) == 4 and all(fault.endswith(" is missing") for fault in words.faults)
     assert words_of(tmp_path, questions, notebook(*cells), f"hw2/{NOTEBOOKS[1]}").answers == words.answers
     folder = tmp_path / "bob"
     with zipfile.ZipFile(tmp_path / "ada.zip") as archive:
@@ -160,7 +160,7 @@ def test_the_page_shows_scripts_of_a_student_as_text(tmp_path, questions):
 @pytest.fixture
 def unmarked(monkeypatch):
     """Every exercise counts as right, without trying it."""
-    results = {exercise.number: ExerciseResult(1.0) for exercise in EXERCISES}
+    results = with_result(ExerciseResult(1.0))
 
     def mark_submission(submission, *_):
         written = report.make_results(submission, results, EXERCISES, "limits", 0.0)

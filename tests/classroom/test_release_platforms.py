@@ -115,7 +115,8 @@ def test_gradescope_gets_an_autograder_that_runs_and_the_learner_does_not(tmp_pa
     assert done.returncode == 0, done.stderr
     results = json.loads((base / "results" / "results.json").read_text())
     assert results.keys() == set(FIELDS.split())
-    assert results["score"] == sum(test["score"] for test in results["tests"]) == 100
+    assert results["score"] == sum(test["score"] for test in results["tests"]) == 108
+    assert results["extra_data"]["points"] == 100
     for test in results["tests"]:
         assert test.keys() == set(TEST_FIELDS.split()) and test["status"] == "passed"
     # A child that only limits confine runs as another user than root: it must not read the solutions.
@@ -130,7 +131,7 @@ def test_nbgrader_gets_a_course_in_which_students_files_stay(tmp_path):
     exec((course / "nbgrader_config.py").read_text(), {"get_config": lambda: config})
     source = course / "source" / "ps"
     own_files = config.Autograde.exclude_overwriting["ps"]
-    names = ("layers", "layer_utils", "optim", "classifiers/fc_net")  # what a learner edits
+    names = ("layers", "layer_utils", "optim", "classifiers/fc_net", "second_derivative")  # which one edits
     assert set(own_files) == {f"cs231n/{name}.py" for name in names}
     assert all((source / name).is_file() for name in own_files)
     assert (source / LAYERS).read_bytes() == (tmp_path / "ps" / LAYERS).read_bytes()
@@ -138,3 +139,4 @@ def test_nbgrader_gets_a_course_in_which_students_files_stay(tmp_path):
         assert len(archive.namelist()) == 5
     cells = json.loads((source / "checks.ipynb").read_text())["cells"]
     assert sum(cell["metadata"]["nbgrader"].get("points", 0) for cell in cells) == 100
+    assert not any("assert" in line and "double" in line for cell in cells for line in cell["source"])

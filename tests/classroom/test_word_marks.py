@@ -15,7 +15,7 @@ from classroom.grading.words import QuestionInWords, StudentWords
 from cs231n.checking.submission import NOTEBOOKS
 from tests.classroom.test_grade_words import answer, notebook
 from tests.support.browser import start_chromium
-from tests.support.grading import EXERCISES, solved, zipped
+from tests.support.grading import EXERCISES, solved, with_result, zipped
 
 POINTS = {"2.1": 5, "2.3": 2.5}
 QUESTIONS = [QuestionInWords(number, f"Question {number}?", "A model answer.") for number in POINTS]
@@ -76,7 +76,7 @@ def course(tmp_path, monkeypatch):
 
     def mark_submission(submission, options, *_):
         marked.append(submission)
-        results = {exercise.number: ExerciseResult(1.0) for exercise in options.exercises}
+        results = with_result(ExerciseResult(1.0), options.exercises)
         written = report.make_results(submission, results, options.exercises, "limits", 0.0)
         written["extra_data"]["environment"] = {}
         return class_marking.Marked(written, results)

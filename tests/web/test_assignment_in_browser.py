@@ -16,7 +16,13 @@ from tests.support.web_site import Site
 
 pytestmark = pytest.mark.slow
 
-FILES = ["cs231n/layers.py", "cs231n/layer_utils.py", "cs231n/optim.py", "cs231n/classifiers/fc_net.py"]
+FILES = [
+    "cs231n/layers.py",
+    "cs231n/layer_utils.py",
+    "cs231n/optim.py",
+    "cs231n/classifiers/fc_net.py",
+    "cs231n/second_derivative.py",
+]
 
 
 @pytest.fixture
@@ -79,26 +85,26 @@ def test_all_exercises_are_handed_in_and_opened_elsewhere(site, browser, learner
     assert check_all_after_opening(site).endswith("0 of 17 exercises passed, 0 of 100 points")
     for name in FILES:
         write(site, name, solved(name))
-    assert check_all(site).endswith("17 of 17 exercises passed, 100 of 100 points")
+    assert check_all(site).endswith("17 of 17 exercises passed, 100 of 100 points, and 8 bonus points")
     with site.page.expect_download() as download:
         site.press("Download submission.zip")
     path = tmp_path / "student.zip"
     download.value.save_as(path)
     share = shares(marked(read(path).files))
-    assert sum(exercise.points * share[exercise.title] for exercise in EXERCISES) == 100
+    assert sum(exercise.points * share[exercise.title] for exercise in EXERCISES) == 108
 
     elsewhere = Site(browser.new_context(), learner_address)
     elsewhere.press("Files")
     elsewhere.page.locator("input[type=file]").set_input_files(path)
     elsewhere.wait_until(lambda: "are here now" in elsewhere.page.locator(".files").text_content())
-    assert check_all(elsewhere).endswith("17 of 17 exercises passed, 100 of 100 points")
+    assert check_all(elsewhere).endswith("17 of 17 exercises passed, 100 of 100 points, and 8 bonus points")
     assert elsewhere.outside() == elsewhere.messages == []
     elsewhere.context.close()
 
 
 def test_the_links_of_the_learners_pages_lead_somewhere(learner_folder):
     pages, links = follow_links(learner_folder)
-    assert pages == 6 and links > 250
+    assert pages == 7 and links > 250
 
 
 def test_verdicts_and_hints_are_those_of_the_terminal(site, learner_folder, tmp_path):

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cs231n.checking.answers.norm_definition import eq, layer, norm
+from cs231n.checking.answers.norm_definition import layer, norm
 from cs231n.checking.answers.norm_explanation import describe_factor
 from cs231n.checking.answers.primitives import (
     Answers,
@@ -21,8 +21,12 @@ from cs231n.checking.learner_code import Arrays, Inputs
 
 __all__ = ["DOUBLE_BACKWARD"]
 
-ONE_LINE = eq(20)  # dx = (gamma / s) P dout
-THREE_TERMS = eq(20)
+
+def eq(*numbers: int) -> str:
+    return "notebook 5, equation " + ", ".join(f"({n})" for n in numbers)
+
+
+PROJECTION = "notebook 5, section 1"
 
 
 def kernel_of(x_hat: np.ndarray, mean: float = 1, variance: float = 1) -> np.ndarray:
@@ -114,31 +118,47 @@ TERMS = (
 # fmt: off
 MISCONCEPTIONS = [
     *table(
-        THREE_TERMS,
+        eq(30),
         ("scale-held-fixed",
          "the change of 1/s is missing. If x moves along ddx, s moves by the mean of ddx x_hat.",
          with_dx(lambda t, i: t.before + t.inside)),
-        ("x-hat-before-held-fixed",
-         "the x_hat before the mean in P is held fixed. It depends on x as well.",
-         with_dx(lambda t, i: t.by_scale + t.inside)),
-        ("x-hat-inside-held-fixed",
-         "the x_hat in the mean of P is held fixed. It depends on x as well.",
-         with_dx(lambda t, i: t.by_scale + t.before)),
+        ("sign-of-a-term", "the term through 1/s has the wrong sign: if s grows, dx shrinks.",
+         with_dx(lambda t, i: t.sum() - 2 * t.by_scale)),
+    ),
+    *table(
+        eq(31),
         ("x-hat-held-fixed",
          "x_hat is held fixed and only 1/s moves. Both depend on x.",
          with_dx(lambda t, i: t.by_scale)),
         ("projection-left-out",
-         "in the term through the x_hat in the mean, P is missing: x_hat does not move along ddx itself, "
-         "but along P ddx.",
-         with_dx(lambda t, i: t.by_scale + t.before + t.x_hat * column_mean(i["dout"] * i["ddx"]))),
-        ("projection-left-out",
          "in the term through the x_hat before the mean, P is missing: x_hat does not move along ddx itself, "
          "but along P ddx.",
          with_dx(lambda t, i: t.by_scale + column_mean(i["dout"] * t.x_hat) * i["ddx"] + t.inside)),
+    ),
+    *table(
+        eq(32),
+        ("x-hat-inside-held-fixed",
+         "the x_hat in the mean of P is held fixed. It depends on x as well.",
+         with_dx(lambda t, i: t.by_scale + t.before)),
+        ("projection-left-out",
+         "in the term through the x_hat in the mean, P is missing: x_hat does not move along ddx itself, "
+         "but along P ddx.",
+         with_dx(lambda t, i: t.by_scale + t.before + t.x_hat * column_mean(i["dout"] * i["ddx"]))),
+    ),
+    *table(
+        eq(33),
+        ("x-hat-before-held-fixed",
+         "the x_hat before the mean in P is held fixed. It depends on x as well.",
+         with_dx(lambda t, i: t.by_scale + t.inside)),
         ("projection-left-out",
          "P is missing in both terms through x_hat: x_hat does not move along ddx itself, but along P ddx.",
          with_dx(lambda t, i: t.by_scale + t.x_hat * column_mean(i["dout"] * i["ddx"])
                  + column_mean(i["dout"] * t.x_hat) * i["ddx"])),
+        ("sign-of-a-term", "both terms through x_hat have the wrong sign: P subtracts them.",
+         with_dx(lambda t, i: t.by_scale - t.before - t.inside)),
+    ),
+    *table(
+        eq(34),
         ("projection-left-out",
          "in the term through 1/s, P is missing: dx is P dout times gamma / s, and not dout times gamma / s.",
          with_dx(lambda t, i: column_mean(i["ddx"] * t.x_hat) * i["dout"] + t.before + t.inside)),
@@ -147,10 +167,6 @@ MISCONCEPTIONS = [
          "P dout.",
          with_dx(lambda t, i: column_mean(i["ddx"] * t.x_hat) * t.p_ddx
                  + column_mean(i["dout"] * t.x_hat) * t.p_dout + t.inside)),
-        ("sign-of-a-term", "the term through 1/s has the wrong sign: if s grows, dx shrinks.",
-         with_dx(lambda t, i: t.sum() - 2 * t.by_scale)),
-        ("sign-of-a-term", "both terms through x_hat have the wrong sign: P subtracts them.",
-         with_dx(lambda t, i: t.by_scale - t.before - t.inside)),
         ("sum-for-mean", "a sum stands where a mean belongs: in each term a factor 1/N is missing.",
          with_dx(lambda t, i: t.sum() * len(i["x"]))),
         ("mean-for-sum", "it is divided by N twice: each term has one mean.",
@@ -181,15 +197,21 @@ MISCONCEPTIONS = [
         ("first-derivative",
          "this is ddout, the derivative by dout: differentiate dx by x as well.",
          lambda i, e: {"dx": e["ddout"]}),
+        ("dout-ignored", "dout is not used, or replaced by ones: dx is linear in it.",
+         lambda i, e: gradients({**i, "dout": np.ones_like(i["dout"])})),
+    ),
+    *table(
+        eq(37, 38),
         ("ddout-and-dx-swapped", "ddout and dx are swapped.",
          lambda i, e: {"ddout": e["dx"], "dx": e["ddout"]}),
     ),
     *table(
-        ONE_LINE,
+        eq(37, 38, 39),
         ("upstream-ignored", "the upstream gradient ddx is not used, or replaced by ones.",
          lambda i, e: gradients({**i, "ddx": np.ones_like(i["ddx"])})),
-        ("dout-ignored", "dout is not used, or replaced by ones: dx is linear in it.",
-         lambda i, e: gradients({**i, "dout": np.ones_like(i["dout"])})),
+    ),
+    *table(
+        PROJECTION,
         ("x-hat-left-out",
          "P takes away the mean alone; its part along x_hat is missing.",
          with_all(kernel=lambda h: kernel_of(h, variance=0))),
@@ -207,6 +229,9 @@ MISCONCEPTIONS = [
         ("x-for-x-hat", "x is used in place of x_hat.", with_all(x_hat=lambda i: i["x"])),
         ("deviation-left-out", "x - mean is used in place of x_hat: divide it by s.",
          with_all(x_hat=lambda i: i["x"] - column_mean(i["x"]))),
+    ),
+    *table(
+        eq(37),
         ("dout-for-ddx",
          "ddout is made of dout. dx is linear in dout, so its derivative by dout does not contain dout, but "
          "ddx.",
@@ -216,6 +241,9 @@ MISCONCEPTIONS = [
         ("gamma-twice", "gamma is used twice.", times("ddout", lambda i, s: i["gamma"])),
         ("deviation-left-out", "the division by s is missing.", times("ddout", lambda i, s: s)),
         ("deviation-twice", "it is divided by s twice.", times("ddout", lambda i, s: 1 / s)),
+    ),
+    *table(
+        eq(39),
         ("gamma-in-dgamma",
          "dgamma contains gamma: dx is linear in gamma, so its slope does not contain gamma.",
          lambda i, e: {"dgamma": e["dgamma"] * i["gamma"]}),
@@ -255,7 +283,7 @@ def explain(i: Inputs, name: str, actual: np.ndarray, expected: np.ndarray) -> E
     if all(fault == "is right" for fault in faults):
         return None
     words = "; ".join(f"{term} {fault}" for term, fault in zip(TERMS, faults))
-    return "several-terms", f"{words}.", THREE_TERMS
+    return "several-terms", f"{words}.", eq(34)
 
 
 DOUBLE_BACKWARD = Answers(lambda i, outputs: gradients(i), MISCONCEPTIONS, explain, forward_out=layer)

@@ -161,7 +161,6 @@ EXERCISES = (
         call_batchnorm_double_backward,
         forward="batchnorm_forward",
         second_order=True,
-        large=(2000, 48),
         **BACKWARD | {"situations": {"Where an entry of gamma is 0": second_inputs_with_zero}},
     ),
 )

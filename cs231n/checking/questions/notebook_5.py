@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import sympy
 
-from cs231n.checking.questions.kinds import Expression, Prediction, Question
+from cs231n.checking.questions.kinds import Expression, Number, Prediction, Question
 
 __all__ = ["QUESTIONS"]
 
@@ -13,6 +13,11 @@ def _stretched(names: Mapping[str, sympy.Symbol]) -> sympy.Expr:
     """The slope of dx where each deviation is multiplied by 1 + t / s: the gradient is divided by that."""
     t = sympy.Symbol("t")
     return sympy.diff(names["dx"] / (1 + t / names["s"]), t).subs(t, 0)
+
+
+def _moved_at_least() -> int:
+    inputs, outputs = ("ddx", "dout", "x_hat"), ("ddout", "dx")
+    return len(inputs) + len(inputs + outputs)  # a pass for the means, and a pass that writes
 
 
 QUESTIONS: dict[str, Question] = {
@@ -25,4 +30,11 @@ QUESTIONS: dict[str, Question] = {
         "By what is dx divided if each deviation is multiplied by c? Differentiate for c = 1 + t/s at t = 0.",
     ),
     "5.2": Prediction(("it goes to 0", "it stops at a number", "it grows without bound")),
+    "5.3": Number(
+        _moved_at_least,
+        ((lambda: 5, "That is the second pass: read three, write two. The means need a pass before it."),
+         (lambda: 6, "These are the arrays that are read; the two results are written too."),
+         (lambda: 7, "ddout and dx are two arrays to write.")),
+        "Which arrays does the pass for the means read? What does the second pass read and write?",
+    ),
 }  # fmt: skip

@@ -5,4 +5,5 @@ from tests.corpus.answers import Case
 ANSWERS: dict[str, Case] = {
     "5.1": Case(equivalent="dx * (-1 / s)", wrong=("0", "dx / s")),
     "5.2": Case(equivalent="it goes to 0", wrong=("0", "it stops")),
+    "5.3": Case(equivalent=3 + 3 + 2, wrong=(5, 7)),
 }
