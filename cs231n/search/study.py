@@ -102,15 +102,15 @@ def search(study: optuna.Study, a: Namespace, digest: str) -> None:
                 study.sampler = SAMPLERS[a.sampler](seed=rng.randint(2**31))
                 args = cifar10.suggest(trial), a.epochs, rng.randint(2**31), digest
                 judged = None if a.pruner == "none" else trial
-                with suppress(BrokenExecutor):  # its process was killed since its last trial
+                with suppress(BrokenExecutor):  # its process was killed; there will be a new one
                     running[executor.submit(cifar10.train, *args, judged)] = trial, executor
             elif running:
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     trial, executor = running.pop(future)
+                    free.append(executor)
                     attempts[trial.number] += 1
-                    if not isinstance(future.exception(), BrokenExecutor):
-                        free.append(executor)
-                    elif attempts[trial.number] < MAX_ATTEMPTS:
+                    lost = isinstance(future.exception(), BrokenExecutor)
+                    if lost and attempts[trial.number] < MAX_ATTEMPTS:
                         continue  # for the study it is still running, so it runs again
                     record(study, trial, future)
             else:

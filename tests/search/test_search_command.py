@@ -117,6 +117,16 @@ def test_what_was_interrupted_goes_on(path, log, jobs, how):
     assert len(twice) <= jobs  # only what was running
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
+def test_ctrl_c_waits_for_no_trial(path, log):
+    process = command("endless", log, "--storage", path)
+    wait_for(lambda: started(log))
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 130 and err == "\nsearch: interrupted; try the same command again\n"
+    wait_for(lambda: not any(alive(pid) for *_, pid in started(log)))
+
+
 def test_two_searches_at_one_time_share_the_trials(path, log):
     argv = ["slow", log, "--jobs", 1, "--trials", 16, "--storage", path, "--epochs", 1]
     first, second = command(*argv), command(*argv)
