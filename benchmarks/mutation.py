@@ -35,6 +35,7 @@ from mutants import mutants_of
 CORE = [
     "cs231n/layers.py",
     "cs231n/sandwiches.py",
+    "cs231n/spatial_layers.py",
     "cs231n/layer_utils.py",
     "cs231n/fast_layers.py",
     "cs231n/optim.py",

@@ -5,7 +5,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +24,7 @@ __all__ = [
     "load_manifest",
     "locate_function",
     "suggest",
+    "total_points",
 ]
 
 HAND_INS = ("newest", "best")
@@ -49,6 +50,7 @@ class Exercise(NamedTuple):
     needs: tuple[int, ...]  # numbers of the exercises it builds on
     given: tuple[str, ...] = ()  # code of its solution that the notebooks show on purpose: see leaks.py
     notes_weight: float = 0.0  # share of the points that is lost where the kit asks more than the course
+    optional: bool = False  # its points are a bonus, above the total of the others
 
     @property
     def label(self) -> str:
@@ -87,6 +89,7 @@ FIELD_TYPES: dict[str, tuple[type, ...]] = {
     "needs": (list,),
     "given": (list,),
     "notes_weight": (int, float),
+    "optional": (bool,),
 }
 
 
@@ -159,7 +162,7 @@ def _parse_exercises(name: str, entries: list[Any]) -> list[Exercise]:
 
 
 def _require_type(where: str, key: str, value: Any, types: tuple[type, ...]) -> None:
-    if not isinstance(value, types) or isinstance(value, bool):
+    if not isinstance(value, types) or isinstance(value, bool) and bool not in types:
         names = " or ".join(t.__name__ for t in types)
         raise ManifestError(f"{where}: {key} must be of type {names}, got {value!r}")
 
@@ -174,7 +177,7 @@ def _parse(where: str, entry: Any) -> Exercise:
     known = ", ".join(FIELD_TYPES)
     if not isinstance(entry, dict):
         raise ManifestError(f"{where}: expected an object with {known}, got {entry!r}")
-    entry = {"given": [], "notes_weight": 0, **entry}
+    entry = {"given": [], "notes_weight": 0, "optional": False, **entry}
     for key, types in FIELD_TYPES.items():
         _require_type(where, key, entry.get(key), types)
     _require_known(where, entry, FIELD_TYPES, "field")
@@ -241,6 +244,16 @@ def functions_by_file(
     return exercises_of
 
 
+def total_points(exercises: Iterable[Exercise], words: Mapping[str, float] = {}) -> float:
+    """The points of a full mark: those of an optional exercise come on top.
+
+    Args:
+        exercises: of the manifest.
+        words: its points for questions in words.
+    """
+    return sum(exercise.points for exercise in exercises if not exercise.optional) + sum(words.values())
+
+
 def suggest(name: str, known: Iterable[str]) -> str:
     """For the end of a message about an unknown name: what to try."""
     close = difflib.get_close_matches(name, known, n=1, cutoff=0)
@@ -258,6 +271,7 @@ def learner_manifest(exercises: Iterable[Exercise], root: Path = REPOSITORY) -> 
             "functions": exercise.functions,
             "files": files_of(exercise, root),
         }
+        | ({"optional": True} if exercise.optional else {})
         for exercise in exercises
     ]
     return "[\n" + ",\n".join(f"  {json.dumps(entry)}" for entry in entries) + "\n]\n"

@@ -12,7 +12,7 @@ COMMANDS = {  # each is a module of cs231n.commands
     "start": "make the assignment in a folder of your own, set it up, open notebook 1",
     "setup": "what setup.sh and setup.ps1 do: make .venv and install; then run, test or lab",
     "data": "fetch and verify CIFAR-10, and print where it came from",
-    "run": "run the four notebooks and write them as pages under reports/",
+    "run": "run the notebooks and write them as pages under reports/",
     "web": "write the notebooks as a folder of pages whose cells run in the browser",
     "check": "check the exercises, and explain what is wrong",
     "hint": "show a hint for an exercise, in three steps",

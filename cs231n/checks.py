@@ -52,16 +52,19 @@ def check_exercises(names: list[str] | None = None) -> int:
     """Print a line for each exercise (default: all of this edition), its findings, and how many have passed.
 
     Returns:
-        The exit status: 0 if all pass, 1 if not.
+        The exit status: 0 if all pass, 1 if not. Of those not named, an optional one may be left out.
     """
     by_title = {entry.title: entry for entry in entries() if entry.title in EXERCISES}
+    optional = {name for name, entry in by_title.items() if entry.optional}
+    counted = names or [name for name in by_title if name not in optional]
     names = names or list(by_title)
-    passed, reported = list[str](), set()
+    passed, wrong, reported = list[str](), False, set()
     width = text_width()
     longest = max(map(len, names))
     for name in names:
         result, entry = verdict(name), by_title.get(name)
         passed += [name] * (result.status == PASSED)
+        wrong |= result.status == WRONG
         if result.kind in ("no-import", "borrowed"):  # of a whole file: reported once
             if result.findings in reported:
                 result = result._replace(findings=("For the reason above.",))
@@ -69,18 +72,28 @@ def check_exercises(names: list[str] | None = None) -> int:
         number, points = (f"{entry.number}", format_points(entry.points)) if entry else ("", "")
         if width < 60:
             points = points.partition(" ")[0]
+        if entry and entry.optional:
+            points = f"{entry.points:g} bonus" if width >= 60 else f"+{entry.points:g}"
         head = f"{number:>2}  {name:<{longest}}  {points:>{9 if width >= 60 else 2}}  "
+        head += "optional, " if entry and entry.optional and result.status == MISSING else ""
         print(format_verdict(head, result, width), flush=True)
-    earned, possible = (sum(by_title[n].points for n in some if n in by_title) for some in (passed, names))
-    print(f"{len(passed)} of {len(names)} exercises passed, {earned:g} of {format_points(possible)}")
-    return int(len(passed) < len(names))
+    earned, possible, bonus = (
+        sum(by_title[name].points for name in some if name in by_title)
+        for some in ({*passed} - optional, {*names} - optional, {*passed} & optional)
+    )
+    num_passed = sum(name in passed for name in counted)
+    line = f"{num_passed} of {len(counted)} exercises passed, {earned:g} of {format_points(possible)}"
+    print(line + (f", and {format_points(bonus, bonus=True)}" if bonus else ""))
+    return int(wrong or num_passed < len(counted))
 
 
 def _head(name: str) -> str:
     """ "Exercise 7 of 17, batchnorm_backward, 15 points", or the name if this edition does not ask for it."""
-    entry, numbers = entry_of(name), [entry.number for entry in entries()]
+    entry, numbers = entry_of(name), [entry.number for entry in entries() if not entry.optional]
     if entry is None:
         return name
+    if entry.optional:
+        return f"Exercise {entry.number}, optional, {name}, {format_points(entry.points, bonus=True)}"
     count = f" of {len(numbers)}" if numbers == list(range(1, len(numbers) + 1)) else ""
     return f"Exercise {entry.number}{count}, {name}, {format_points(entry.points)}"
 

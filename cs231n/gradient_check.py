@@ -27,6 +27,9 @@ __all__ = [
 ]
 
 
+TWO_RESULTS = "f gives two results for one x; if it has dropout, set its seed."
+
+
 def rel_error(x: np.ndarray | float, y: np.ndarray | float) -> float:
     """The largest relative error of two arrays of the same shape: max |x - y| / max(1e-8, |x| + |y|).
 
@@ -48,7 +51,8 @@ def eval_numerical_gradient(f: Callable, x: np.ndarray, verbose: bool = True, h:
     """Central differences of a scalar f at x.
 
     Each entry of x is moved in place by +h and -h and then put back to the bit, also when f raises; f may
-    therefore ignore its argument and read the array it closes over.
+    therefore ignore its argument and read the array it closes over. What f changes by is divided by the
+    distance of the two points as x could hold them: in float32 not quite 2h.
 
     Args:
         f: from an array like x to a number.
@@ -65,13 +69,13 @@ def eval_numerical_gradient(f: Callable, x: np.ndarray, verbose: bool = True, h:
     """
     grad = np.zeros_like(x)
     for index in _indices("eval_numerical_gradient", x, h):
-        up, down = _central_values(f, x, index, h)
-        if up.ndim:
+        change, step = _central_change(f, x, index, h)
+        if change.ndim:
             raise ValueError(
-                f"eval_numerical_gradient: f must return one number, got an array {up.shape}; "
+                f"eval_numerical_gradient: f must return one number, got an array {change.shape}; "
                 "try eval_numerical_gradient_array"
             )
-        grad[index] = (up - down) / (2 * h)
+        grad[index] = change / step
         if verbose:
             print(index, grad[index])
     return grad
@@ -96,9 +100,9 @@ def eval_numerical_gradient_array(
     """
     grad = np.zeros_like(x)
     for index in _indices("eval_numerical_gradient_array", x, h):
-        up, down = _central_values(f, x, index, h)
-        _require_upstream("eval_numerical_gradient_array", df, up)
-        grad[index] = np.sum((up - down) * df) / (2 * h)
+        change, step = _central_change(f, x, index, h)
+        _require_upstream("eval_numerical_gradient_array", df, change)
+        grad[index] = np.sum(change * df) / step
     return grad
 
 
@@ -143,8 +147,8 @@ def grad_check_sparse(
         )
     for _ in range(num_checks):
         index = indices[np.random.randint(len(indices))]
-        up, down = _central_values(f, x, index, h)
-        numerical, analytic = (up - down) / (2 * h), analytic_grad[index]
+        change, step = _central_change(f, x, index, h)
+        numerical, analytic = change / step, analytic_grad[index]
         print(
             f"numerical: {numerical:f} analytic: {analytic:f}, "
             f"relative error: {rel_error(numerical, analytic):e}"
@@ -217,30 +221,41 @@ def assert_gradient(
         atol: absolute tolerance.
 
     Raises:
-        AssertionError: the gradient is wrong; the message says where, by how much, and what to try.
+        AssertionError: the gradient is wrong; the message says where, by how much, and what to try. Or it
+            cannot be compared, because f has a kink within h of x, as relu has at 0.
         TypeError: x is not float64.
         ValueError: dout does not have the shape of f(x).
     """
-    _require_float64("assert_gradient", "x", x)
-    analytic = _as_gradient(name, analytic, x)
-    _require_movable("assert_gradient", x)
-    _require_dout("assert_gradient", dout, _call_checking_purity(name, f, x))
+    analytic = _as_gradient("assert_gradient", name, analytic, x)
+    center = _call_checking_purity(name, f, x)
+    _require_dout("assert_gradient", dout, center)
     numeric = eval_numerical_gradient_array(f, x, dout, h)
     off = ~(np.abs(analytic - numeric) <= atol + rtol * np.abs(numeric)) | ~np.isfinite(numeric)
     if not off.any():
         return
-    distance = np.where(np.isfinite(analytic), np.abs(analytic - numeric), np.inf)
-    worst = np.unravel_index(np.argmax(distance), x.shape)
-    advice = advice_on(analytic, numeric, off, atol)
-    if not np.array_equal(f(x), f(x), equal_nan=True):
-        advice = "f gives two results for one x; if it has dropout, set its seed."
-    analytic_value, numeric_value = analytic[worst], numeric[worst]
-    ratio = f", ratio {analytic_value / numeric_value:.4g}" if abs(numeric_value) > atol else ""
+    repeats = np.array_equal(f(x), f(x), equal_nan=True)
+    at_kink = np.zeros(x.shape, bool)
+    for index in map(tuple, np.argwhere(off & repeats)):
+        at_kink[index] = _has_kink(f, x, index, h, center, dout, analytic)
+    wrong, near, extra = off & ~at_kink, "within h of a kink of f", ""
+    if wrong.any():
+        verb, what = "disagrees", "wrong"
+        advice = advice_on(np.where(at_kink, 0, analytic), np.where(at_kink, 0, numeric), wrong, atol)
+        extra = f"\n  {at_kink.sum()} other entries are {near}" if at_kink.any() else ""
+    else:
+        verb, what, wrong = "cannot be compared", near, off
+        advice = "move these entries of x more than h away from it (relu has one at 0), or take a smaller h."
+    if not repeats:
+        advice = TWO_RESULTS
+    distance = np.where(np.isfinite(analytic - numeric), np.abs(analytic - numeric), np.inf)
+    distance = np.where(wrong, distance, 0)
+    worst = np.unravel_index(np.argmax(distance >= 0.999 * distance.max()), x.shape)  # the first of equals
+    ratio = f", ratio {analytic[worst] / numeric[worst]:.4g}" if abs(numeric[worst]) > atol else ""
     place = ", ".join(str(int(i)) for i in worst)
     raise AssertionError(
-        f"{name} disagrees with central differences\n"
-        f"  {off.sum()} of {x.size} entries are wrong; "
-        f"the worst is at ({place}): analytic {analytic_value:.4g}, numerical {numeric_value:.4g}{ratio}\n"
+        f"{name} {verb} with central differences\n  {wrong.sum()} of {x.size} entries are {what}; "
+        f"the worst is at ({place}): "
+        f"analytic {analytic[worst]:.4g}, numerical {numeric[worst]:.4g}{ratio}{extra}\n"
         f"  compared in float64, h={h:g}, rtol={rtol:g}, atol={atol:g}; x {x.shape}\n"
         + textwrap.fill(f"Try: {advice}", 78, initial_indent="  ", subsequent_indent="       ")
     )
@@ -271,28 +286,25 @@ def assert_directional(
     Raises:
         AssertionError, TypeError, ValueError: as assert_gradient.
     """
-    _require_float64("assert_directional", "x", x)
-    analytic = _as_gradient(name, analytic, x)
-    _require_movable("assert_directional", x)
+    analytic = _as_gradient("assert_directional", name, analytic, x)
     u = (np.random if rng is None else rng).normal(size=x.shape)
     u /= np.linalg.norm(u)
-    before = x.copy()
-    try:
-        x += h * u
-        up = _values(f, x)
-        x[...] = before - h * u
-        down = _values(f, x)
-    finally:
-        x[...] = before
-    _require_dout("assert_directional", dout, up)
-    numeric = np.sum((up - down) * dout) / (2 * h)
-    slope = np.sum(analytic * u)
+    change, step = _central_change(f, x, ..., h * u)
+    _require_step(np.linalg.norm(step), np.abs(x).max(), x.dtype, 2 * h)
+    _require_dout("assert_directional", dout, change)
+    numeric, slope = np.sum(change * dout) / (2 * h), np.sum(analytic * step) / (2 * h)
     if not np.isfinite(numeric) or not abs(slope - numeric) <= atol + rtol * abs(numeric):
+        verb, advice = "disagrees", "assert_gradient on a smaller x; it names the wrong entries."
+        center = np.copy(f(x))
+        if not np.array_equal(center, f(x), equal_nan=True):
+            advice = TWO_RESULTS
+        elif _has_kink(f, x, ..., h * u, center, dout, analytic):
+            verb, advice = "cannot be compared", "a smaller h, or another x: f has a kink within h of x."
         raise AssertionError(
-            f"{name} disagrees with central differences along a random direction\n"
+            f"{name} {verb} with central differences along a random direction\n"
             f"  slope: analytic {slope:.6g}, numerical {numeric:.6g}\n"
             f"  compared in float64, h={h:g}, rtol={rtol:g}, atol={atol:g}; x {x.shape}\n"
-            "  Try: assert_gradient on a smaller x; it names the wrong entries."
+            f"  Try: {advice}"
         )
 
 
@@ -325,37 +337,64 @@ def _require_movable(where: str, x: Any) -> None:
         raise ValueError(f"{where}: x is read-only, but its entries are moved in place; try x.copy()")
 
 
-def _central_values(
-    f: Callable, x: np.ndarray, index: tuple[int, ...], h: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """f with x[index] moved up and down by h; x is put back whatever f does."""
-    before = x.copy()  # all of it: f may write into its argument
-    value = x[index]
+def _moved(f: Callable, x: np.ndarray, index: Any, h: Any) -> tuple[np.ndarray, Any]:
+    """f with x[index] moved by h, and the move that rounding left of it; x is put back whatever f does."""
+    before, value = x.copy(), x[index] + np.float64(0)  # all of x: f may write into its argument
     try:
         x[index] = value + h
-        _require_step(x[index], value, x.dtype, h)
-        up = _values(f, x)
-        x[...] = before
-        x[index] = value - h
-        down = _values(f, x)
+        move = x[index] - value
+        if index is not ...:
+            _require_step(move, value, x.dtype, h)
+        return _values(f, x), move
     finally:
         x[...] = before
-    return up, down
+
+
+def _central_change(f: Callable, x: np.ndarray, index: Any, h: Any) -> tuple[np.ndarray, Any]:
+    """f with x[index] moved up by h less f with it moved down, and the distance of these two points."""
+    up, high = _moved(f, x, index, h)
+    down, low = _moved(f, x, index, -h)
+    return up - down, high - low
+
+
+@np.errstate(invalid="ignore")  # the analytic gradient may be infinite
+def _has_kink(
+    f: Callable, x: np.ndarray, index: Any, h: Any, center: np.ndarray, dout: Any, analytic: np.ndarray
+) -> bool:
+    """Whether a kink of f within h of x[index] is why the slope of f there is not the analytic one.
+
+    If not, f less its analytic tangent is smooth: its slopes to the right and to the left have the same mean
+    at h as at h/4, and differ by 4 times as much. At a kink one of these is off by half of what the central
+    difference is, or more.
+    """
+    slopes, length = [], np.linalg.norm(h)
+    try:
+        for step in (h, -h, h / 4, -h / 4):
+            moved, move = _moved(f, x, index, step)
+            change = np.sum((moved - center) * dout) - np.sum(analytic[index] * move)
+            slopes.append(change / np.sum(move * h / length))
+    except ValueError:  # h/4 is lost in rounding
+        return False
+    mean, mean_near = (slopes[0] + slopes[1]) / 2, (slopes[2] + slopes[3]) / 2
+    jump, jump_near = slopes[0] - slopes[1], slopes[2] - slopes[3]
+    eps = np.finfo(center.dtype if center.dtype.kind == "f" else np.float64).eps
+    noise = 64 * eps * np.sum(np.abs(center * dout)) / length
+    return bool(max(abs(mean - mean_near), abs(jump / 4 - jump_near)) > max(abs(mean) / 4, noise))
 
 
 def _values(f: Callable, x: np.ndarray) -> np.ndarray:
     """f(x) as an array that can be subtracted: a copy, because f may return x itself."""
-    out = np.array(f(x))
+    out = np.asarray(f(x))
     if out.dtype.kind not in "fiub":
         raise TypeError(f"f must return real numbers, got {out.dtype}; does it end with return?")
-    return out if out.dtype.kind == "f" else out.astype(np.float64)
+    return out.astype(np.result_type(out, np.float64))
 
 
-def _require_step(moved: Any, value: Any, dtype: np.dtype, h: float) -> None:
-    if moved == value or abs(moved - value - h) > 0.1 * h:
+def _require_step(move: Any, value: Any, dtype: np.dtype, h: Any) -> None:
+    if not move or abs(move - h) > 0.1 * abs(h):
         raise ValueError(
-            f"h={h:g} is lost in the rounding of x, {value:g} in {dtype}: an entry moves by "
-            f"{moved - value:g}; try a larger h, or x in float64 and of size about 1"
+            f"h={abs(h):g} is lost in the rounding of x, {value:g} in {dtype}: an entry moves by "
+            f"{move:g}; try a larger h, or x in float64 and of size about 1"
         )
 
 
@@ -363,14 +402,6 @@ def _require_numbers(where: str, name: str, values: Any) -> None:
     kind = np.asarray(values).dtype
     if kind.kind not in "fiubc":
         raise TypeError(f"{where}: {name} must hold numbers, got {describe_with_fix(name, values)}")
-
-
-def _require_float64(where: str, name: str, x: Any) -> None:
-    if not isinstance(x, np.ndarray) or x.dtype != np.float64:
-        raise TypeError(
-            f"{where}: {name} must be float64, because at h=1e-5 a float32 difference is wrong by "
-            f"percents; got {describe_with_fix(name, x)}"
-        )
 
 
 def _require_upstream(where: str, df: Any, out: np.ndarray) -> None:
@@ -390,7 +421,14 @@ def _require_dout(where: str, dout: Any, out: np.ndarray) -> None:
     _require_upstream(where, dout, out)
 
 
-def _as_gradient(name: str, analytic: Any, x: np.ndarray) -> np.ndarray:
+def _as_gradient(where: str, name: str, analytic: Any, x: Any) -> np.ndarray:
+    """analytic as an array of the shape of x, which is float64 and may be written to."""
+    if not isinstance(x, np.ndarray) or x.dtype != np.float64:
+        raise TypeError(
+            f"{where}: x must be float64, because at h=1e-5 a float32 difference is wrong by "
+            f"percents; got {describe_with_fix('x', x)}"
+        )
+    _require_movable(where, x)
     if analytic is None:
         raise AssertionError(f"{name} is None\n  Try: return it from the backward function.")
     if np.shape(analytic) != x.shape:

@@ -15,18 +15,28 @@ UNWRITTEN = re.compile(r" +#.*\n +raise NotImplementedError.*\n")
 S = r"s = \sqrt{\sigma^2 + \varepsilon}"
 FORWARD = rf"$\hat{{x}} = \dfrac{{x - \mu}}{{s}}, \quad {S}, \quad y = \gamma\,\hat{{x}} + \beta$"
 BACKWARD = r"$dx = \dfrac{\gamma}{s}\left(g - \dfrac{d\beta}{N} - \hat{x}\,\dfrac{d\gamma}{N}\right)$"
+MEAN = r"\mathrm{mean}"
+SECOND = (
+    rf"$D(dx)[v] = -\dfrac{{\gamma}}{{s^2}}\left({MEAN}(v\,\hat{{x}})\,P g"
+    rf" + {MEAN}(g\,\hat{{x}})\,P v + \hat{{x}}\,{MEAN}(g\,P v)\right)$"
+)
+PROJECTION = rf"$P t = t - {MEAN}(t) - \hat{{x}}\,{MEAN}(t\,\hat{{x}})$"
 
 
 def draw_equations(path: Path) -> None:
-    """Draw the forward pass and its gradient, one line each."""
+    """Draw the forward pass, its gradient and the derivative of that, one line each."""
     import matplotlib.pyplot as plt
 
     plt.rcParams["mathtext.fontset"] = "cm"
-    figure = plt.figure(figsize=(6.6, 1.75))
-    for row, (name, equation) in enumerate([("forward", FORWARD), ("backward", BACKWARD)]):
-        height = 0.70 - 0.46 * row
-        figure.text(0.02, height, name, size=11, color="#5f6670", va="baseline")
-        figure.text(0.16, height, equation, size=19, va="baseline")
+    figure = plt.figure(figsize=(6.6, 2.9))
+    rows = [
+        ("forward", FORWARD, 19, 0.82),
+        ("backward", BACKWARD, 19, 0.54),
+        ("derivative\nalong v", SECOND, 14.5, 0.27),
+    ]
+    for name, equation, size, height in [*rows, ("with", PROJECTION, 14.5, 0.06)]:
+        figure.text(0.02, height + 0.02, name, size=11, color="#5f6670", va="center")
+        figure.text(0.16, height, equation, size=size, va="baseline")
     figure.savefig(path, dpi=200, facecolor="white")
 
 

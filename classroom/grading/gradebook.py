@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from classroom.grading.result import sanitize
+from classroom.grading.result import is_optional, sanitize
 from classroom.grading.roster import Person, Roster
 
 __all__ = ["find_grade_column", "format_gradebook", "plain_cell"]
@@ -102,7 +102,7 @@ def _feedback(results: Mapping[str, Any]) -> str:
     lines = [
         f"{test['name']}: {test['score']:g} of {test['max_score']:g}. {test['output']}"
         for test in results["tests"]
-        if test["score"] < test["max_score"]
+        if test["score"] < test["max_score"] and not (is_optional(test) and not test["score"])
     ]
     lateness = results["extra_data"].get("lateness", {})
     lines = [*lateness.get("lines", []), *lines] if lateness.get("lost") else lines

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from classroom.manifest import Exercise, files_of, functions_by_file
-from classroom.releasing.blanks import blank_functions
+from classroom.releasing.blanks import blank_functions, withhold_bodies
 from cs231n.checking import answers
 from cs231n.checking.exercises import EXERCISES
 from cs231n.checking.problems import list_public_problems, make_problem, run
@@ -48,6 +48,7 @@ def child_files(exercises: tuple[Exercise, ...], solved: tuple[Exercise, ...]) -
     sources = {}
     for file in dict.fromkeys((*CHILD_MODULES, *import_closure(submitted_files(exercises)))):
         source = (REPOSITORY / file).read_bytes()
+        source = withhold_bodies(file, source, exercises)
         sources[file] = blank_functions(file, source, blanks.get(file, {}))
     return sources
 

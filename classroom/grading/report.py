@@ -8,21 +8,22 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 import jinja2
 
 from classroom.grading.gradebook import format_gradebook, plain_cell
-from classroom.grading.result import ExerciseResult, sanitize
+from classroom.grading.result import ExerciseResult, is_optional, sanitize
 from classroom.grading.roster import Person, Roster
 from classroom.grading.statistics import MIN_STUDENTS, summarize
 from classroom.grading.submission import Submission
 from classroom.grading.word_marks import MARKS_FILE, WordMark, answer_digest, is_words, unmarked
 from classroom.grading.words import QuestionInWords, StudentWords
-from classroom.manifest import Exercise
+from classroom.manifest import Exercise, total_points
 from classroom.sandbox.process import missing_walls
 from cs231n.common.files import REPOSITORY, atomic_write
+from cs231n.common.pictures import draw_or_warn, literal_text
 
 if TYPE_CHECKING:
     from classroom.grading.similar import Comparison
@@ -127,7 +128,7 @@ def make_results(
         "extra_data": {  # for read_student, write_class and write_answers
             "words": submission.words._asdict(),
             "declaration": sanitize(submission.declaration),
-            "points": sum(exercise.points for exercise in exercises),
+            "points": total_points(exercises),
             "sandbox": level,
             "missing_walls": missing_walls(level),
         },
@@ -141,6 +142,8 @@ def describe_sandbox(level: str, missing: str) -> str:
 
 def _test(exercise: Exercise, result: ExerciseResult) -> dict[str, Any]:
     text = " ".join([result.text or "Right.", *(f"Also: {note}" for note in result.notes)])
+    if exercise.optional:
+        text = f"Optional. {text}"
     if result.reference_used_for:
         titles = ", ".join(result.reference_used_for)
         text += f" (Marked with the reference's {titles}, because yours is not right yet.)"
@@ -154,7 +157,11 @@ def _test(exercise: Exercise, result: ExerciseResult) -> dict[str, Any]:
         "output_format": "text",
         "visibility": "visible",
         "tags": [result.kind],
-        "extra_data": {"kind": result.kind, "followed": list(result.reference_used_for)},
+        "extra_data": {
+            "kind": result.kind,
+            "followed": list(result.reference_used_for),
+            "optional": exercise.optional,
+        },
     }
 
 
@@ -180,7 +187,7 @@ def format_line(row: Row) -> str:
     name = f"  {sanitize(row.student, 40):<40}"
     if row.results is None:
         return f"{name}  not marked, because {sanitize(row.error or '')}"[:110]
-    tests = [test for test in row.results["tests"] if not is_words(test)]
+    tests = [test for test in row.results["tests"] if not is_words(test) and not is_optional(test)]
     passed = sum(test["status"] == "passed" for test in tests)
     score, points = row.results["score"], row.results["extra_data"]["points"]
     return f"{name}{score:>8.2f} of {points:g}   {passed} of {len(tests)} right"
@@ -221,18 +228,23 @@ def write_class(
     marked = [row.results for row in rows if row.results is not None]
     _write(out / "grades.csv", _format_grades(rows, exercises, words))
     kinds = [Counter(results["tests"][i]["tags"][0] for results in marked) for i in range(len(exercises))]
-    if marked:
-        with atomic_write(out / "class.png") as file:
-            _draw(file, [f"{e.number} {e.title}" for e in exercises], kinds)
+    picture = out / "class.png"
+    has_picture = bool(marked) and draw_or_warn(
+        lambda: _draw(picture, [f"{e.number} {e.title}" for e in exercises], kinds),
+        "grade",
+        picture,
+        "grades.csv",
+    )
     extra = [results["extra_data"] for results in marked]
     levels = Counter((data["sandbox"], data["missing_walls"]) for data in extra)
     mistakes, absent = _group_causes(rows)
-    points = sum(exercise.points for exercise in exercises) + sum(words.values())
+    points = total_points(exercises, words)
     num_unmarked = [len(unmarked(results)) for results in marked]
     page = _render(
         "class.html.j2",
         rows=rows,
         marked=len(marked),
+        has_picture=has_picture,
         points=points,
         summary=summarize(marked, points) if marked else None,
         min_students=MIN_STUDENTS,
@@ -346,7 +358,8 @@ def _group_causes(rows: Sequence[Row]) -> tuple[list[Cause], list[Cause]]:
     texts: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for row in rows:
         for test in row.results["tests"] if row.results else ():
-            if test["tags"][0] != "right" and not is_words(test):
+            is_left_out = is_optional(test) and test["tags"][0] in ABSENT
+            if test["tags"][0] != "right" and not is_words(test) and not is_left_out:
                 texts.setdefault((test["name"], test["tags"][0]), []).append((row.student, test["output"]))
     names: dict[tuple[str, tuple[tuple[str, str], ...]], list[str]] = {}
     for (name, kind), outputs in texts.items():
@@ -377,7 +390,7 @@ def describe_kind(kind: str) -> str:
     return KINDS.get(kind, kind.replace("-", " "))
 
 
-def _draw(file: IO[bytes], names: Sequence[str], kinds: Sequence[Counter[str]]) -> None:
+def _draw(path: Path, names: Sequence[str], kinds: Sequence[Counter[str]]) -> None:
     """A bar for each exercise: right at the left, then mistakes, frequent ones first, then what is absent."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
@@ -390,7 +403,7 @@ def _draw(file: IO[bytes], names: Sequence[str], kinds: Sequence[Counter[str]]) 
     colors = dict(zip([kind for kind in wrong if kind not in COLORS], PALETTE)) | COLORS
     figure = Figure(figsize=(6.4, 1.8 + 0.28 * len(names)), layout="constrained")
     axes = figure.subplots()
-    left = [0] * len(names)
+    names, left = [literal_text(name, 40) for name in names], [0] * len(names)
     for kind in order:
         members = wrong[MAX_COLORED:] if kind == "other" else [kind]
         widths = [sum(counts[member] for member in members) for counts in kinds]
@@ -403,7 +416,8 @@ def _draw(file: IO[bytes], names: Sequence[str], kinds: Sequence[Counter[str]]) 
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.spines[["top", "right"]].set_visible(False)
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
-    figure.savefig(file, format="png", dpi=200)
+    with atomic_write(path) as file:
+        figure.savefig(file, format="png", dpi=200)
 
 
 def _render(template: str, **values: Any) -> str:
@@ -415,6 +429,7 @@ def _render(template: str, **values: Any) -> str:
         lstrip_blocks=True,
     )
     loader.tests["words"] = is_words
+    loader.tests["optional"] = is_optional
     style = jinja2.utils.markupsafe.Markup(STYLE.read_text(encoding="utf-8"))
     return loader.get_template(template).render(style=style, **values)
 

@@ -2,13 +2,13 @@
 
 import builtins
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from classroom.manifest import Exercise
 from cs231n.checking.imports import import_error_message
 
-__all__ = ["ExerciseResult", "NotMarkedError", "result_of_error", "sanitize"]
+__all__ = ["ExerciseResult", "NotMarkedError", "is_optional", "result_of_error", "sanitize"]
 
 # The kinds that cs231n.checks uses, and what is reported where the student's own words must not be.
 MISUSES = {
@@ -76,6 +76,11 @@ def result_of_error(
     if reason:
         return ExerciseResult(0.0, "raised", sanitize(reason.removesuffix(".")) + sanitize(where) + ".")
     return ExerciseResult(0.0, "raised", sanitize(f"It raised {kind}: {message}") + sanitize(where))
+
+
+def is_optional(test: Mapping[str, Any]) -> bool:
+    """Whether the points of an entry of results.json come on top of a full mark."""
+    return test.get("extra_data", {}).get("optional", False)
 
 
 def sanitize(text: str, max_chars: int = 500) -> str:

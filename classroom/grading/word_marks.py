@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from classroom.grading.gradebook import plain_cell
-from classroom.grading.result import sanitize
+from classroom.grading.result import is_optional, sanitize
 from classroom.grading.roster import read_table
 from classroom.grading.words import QuestionInWords, StudentWords
 from classroom.manifest import ManifestError, suggest
@@ -147,7 +147,8 @@ def add_word_points(
     return results | {
         "tests": tests,
         "score": round(sum(test["score"] for test in tests), 2),
-        "extra_data": results["extra_data"] | {"points": sum(test["max_score"] for test in tests)},
+        "extra_data": results["extra_data"]
+        | {"points": sum(test["max_score"] for test in tests if not is_optional(test))},
     }
 
 

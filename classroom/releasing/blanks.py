@@ -9,6 +9,7 @@ from classroom.manifest import Exercise, ManifestError, suggest
 
 __all__ = [
     "REPLACED_BODIES",
+    "WITHHELD_BODIES",
     "Function",
     "blank_functions",
     "body_of",
@@ -16,6 +17,7 @@ __all__ = [
     "find_functions",
     "functions_in",
     "replace_bodies",
+    "withhold_bodies",
 ]
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -27,6 +29,9 @@ REPLACED_BODIES = {
         "return dx if needs_dx else None, dw, db",
     )
 }
+# Functions that would show another exercise: {(file, function): the exercise}. Where an edition does not ask
+# for them, they are not there.
+WITHHELD_BODIES = {("cs231n/second_derivative.py", "batchnorm_double_backward"): "batchnorm_backward_alt"}
 
 
 def functions_in(tree: ast.AST) -> dict[str, list[Function]]:
@@ -89,6 +94,27 @@ def blank_functions(file: str, source: bytes, exercises: Mapping[str, Exercise])
     functions = find_functions(file, source, bodies)
     return replace_bodies(
         source, [(node, bodies[name]) for name, nodes in functions.items() for node in nodes]
+    )
+
+
+def withhold_bodies(file: str, source: bytes, exercises: Iterable[Exercise]) -> bytes:
+    """`source` without the bodies of WITHHELD_BODIES, unless their function is an exercise of the edition.
+
+    Args:
+        file: its path from the kit's folder.
+        source: of a Python file.
+        exercises: all of the edition.
+    """
+    titles = {exercise.title for exercise in exercises}
+    names = [
+        name
+        for (place, name), shown in WITHHELD_BODIES.items()
+        if place == file and shown in titles and name not in titles
+    ]
+    functions = find_functions(file, source, names) if names else {}
+    lines = {name: [_blank_line(f"{name} is not in this edition")] for name in names}
+    return replace_bodies(
+        source, [(node, lines[name]) for name, nodes in functions.items() for node in nodes]
     )
 
 

@@ -20,10 +20,12 @@ def card(exercise: Exercise) -> str:
     """The Markdown of a card; below it stands a cell that calls `check`."""
     module = exercise.file.removesuffix(".py").replace("/", ".") + "."
     functions = " and ".join(f"`{name.removeprefix(module)}`" for name in exercise.functions)
-    points = "1 point" if exercise.points == 1 else f"{exercise.points:g} points"
+    noun = "bonus point" if exercise.optional else "point"
+    points = f"{exercise.points:g} {noun}{'s' * (exercise.points != 1)}"
+    more = " It is optional: its points come on top of the others." if exercise.optional else ""
     return (
         f"### {exercise.label} ({points})\n\n"
-        f"**Open** `{exercise.file}` and write {functions}. {exercise.task}\n\n"
+        f"**Open** `{exercise.file}` and write {functions}. {exercise.task}{more}\n\n"
         f"**Read** {exercise.section} first. **Then** save the file and run the cell below. "
         f'For a hint, run `hint("{exercise.title}")`.'
     )

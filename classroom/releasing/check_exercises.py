@@ -21,7 +21,7 @@ SECONDS = 40  # for an exercise: Classroom 50 ends a job after 15 minutes
 
 
 def main() -> int:
-    """Check every exercise; returns 0 in Classroom 50, and else only if all pass."""
+    """Check every exercise; returns 0 in Classroom 50, and else only if all pass that are not optional."""
     learner, kit = Path.cwd(), Path(__file__).resolve().with_name("kit")
     in_classroom50 = kit.is_dir()
     kit = kit if in_classroom50 else learner
@@ -38,11 +38,13 @@ def main() -> int:
                 if (learner / file).is_file():
                     shutil.copy(learner / file, folder / file)
         tests = [check(exercise, folder) for exercise in exercises]
+    points = sum(exercise["points"] for exercise in exercises if not exercise.get("optional"))
     if in_classroom50:
-        write_result(tests)
+        write_result(tests, points)
         return 0
-    write_summary(tests)
-    return 0 if all(test["passed"] for test in tests) else 1
+    write_summary(tests, points)
+    required = [test for test, exercise in zip(tests, exercises) if not exercise.get("optional")]
+    return 0 if all(test["passed"] for test in required) else 1
 
 
 def check(exercise: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -55,7 +57,7 @@ def check(exercise: dict[str, Any], folder: Path) -> dict[str, Any]:
         passed, output = done.returncode == 0, done.stdout.decode(errors="replace").strip()
     except subprocess.TimeoutExpired:
         passed, output = False, f"No answer in {SECONDS} seconds."
-    name = f"{exercise['number']} {exercise['title']}"
+    name = f"{exercise['number']} {exercise['title']}" + ", optional" * exercise.get("optional", False)
     print(f"::group::{name}: {'passed' if passed else 'not passed'}\n{output}\n::endgroup::", flush=True)
     points = exercise["points"]
     return {
@@ -67,8 +69,8 @@ def check(exercise: dict[str, Any], folder: Path) -> dict[str, Any]:
     }
 
 
-def write_result(tests: list[dict[str, Any]]) -> None:
-    """Write result.json, schema classroom50/result/v1, to the current folder."""
+def write_result(tests: list[dict[str, Any]], points: float) -> None:
+    """Write result.json, schema classroom50/result/v1, to the current folder; points: of a full mark."""
     environ = os.environ
     result = {
         "schema": "classroom50/result/v1",
@@ -82,19 +84,19 @@ def write_result(tests: list[dict[str, Any]]) -> None:
         "review": environ.get("REVIEW_URL") or environ["COMMIT_URL"],
         "datetime": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "score": sum(test["score"] for test in tests),
-        "max-score": sum(test["max-score"] for test in tests),
+        "max-score": points,
         "tests": tests,
     }
     Path("result.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
-def write_summary(tests: list[dict[str, Any]]) -> None:
+def write_summary(tests: list[dict[str, Any]], points: float) -> None:
     """Add a table to the summary of the workflow's run, or print it."""
     lines = ["| exercise | points | |", "|---|---|---|"]
     for test in tests:
         verdict = "passed" if test["passed"] else "not passed"
         lines.append(f"| {test['test-name']} | {test['score']:g} of {test['max-score']:g} | {verdict} |")
-    score, points = (sum(test[key] for test in tests) for key in ("score", "max-score"))
+    score = sum(test["score"] for test in tests)
     text = "\n".join([*lines, "", f"{score:g} of {points:g} points", ""])
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if summary:

@@ -146,8 +146,11 @@ def _checks_notebook(exercises: Sequence[Exercise]) -> bytes:
     )
     cells = [_cell("markdown", "about", about)]
     for exercise in exercises:
-        source = f'from cs231n.checks import check\n\nassert check("{exercise.title}")'
-        cells.append(_cell("code", f"exercise-{exercise.number}", source, exercise.points))
+        call = f'check("{exercise.title}")'
+        call = f"{call}  # optional: no points here" if exercise.optional else f"assert {call}"
+        points = None if exercise.optional else exercise.points
+        source = f"from cs231n.checks import check\n\n{call}"
+        cells.append(_cell("code", f"exercise-{exercise.number}", source, points))
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     notebook = {"cells": cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
     return json.dumps(notebook, indent=1).encode() + b"\n"

@@ -19,8 +19,9 @@ from classroom.manifest import (
     functions_by_file,
     learner_manifest,
     load_manifest,
+    total_points,
 )
-from classroom.releasing.blanks import blank_functions
+from classroom.releasing.blanks import blank_functions, withhold_bodies
 from classroom.releasing.cards import refuse_missing_cards
 from classroom.releasing.leaks import Fragments, answer_fragments, find_leaks, solution_fragments
 from classroom.releasing.notebooks import ModelAnswer, blank_notebook, cards_in, model_answers, open_in_colab
@@ -41,6 +42,7 @@ SHIPPED = (
     "notebooks/*.ipynb",
     "datasets/README.md",
     "docs/assistants.md",
+    "docs/symptoms.md",
     "setup.sh",
     "setup.ps1",
     "requirements.txt",
@@ -105,6 +107,7 @@ def learner_edition(
     for name, content in solved.items():
         if name.endswith(".py"):
             content = blank_functions(name, content, blanks.get(name, {}))
+            content = withhold_bodies(name, content, exercises)
             _require_compilable(name, content)
         elif name.endswith(".ipynb"):
             text = content.decode()
@@ -124,13 +127,25 @@ def learner_edition(
 
 def _number_exercises(readme: str, exercises: Sequence[Exercise]) -> str:
     """Write how many exercises there are, and which ones each notebook has."""
-    count = f"{len(exercises)} exercise" + "s" * (len(exercises) > 1)
-    readme = readme.replace("17 exercises", count)
-    for notebook in "123":
-        numbers = [str(e.number) for e in exercises if e.section.startswith(f"notebook {notebook},")]
+    readme = re.sub("17 exercises( and an optional one)?", count_exercises(exercises), readme)
+    for notebook in "1235":
+        numbers = [
+            f"{e.number}{', optional' * e.optional}"
+            for e in exercises
+            if e.section.startswith(f"notebook {notebook},")
+        ]
         row, cell = rf"^(\| {notebook} \|.*\| ).*( \|)$", ", ".join(numbers) or "none"
         readme = re.sub(row, rf"\g<1>{cell}\2", readme, flags=re.M)
     return readme
+
+
+def count_exercises(exercises: Sequence[Exercise], more: str = "") -> str:
+    """ "17 exercises and an optional one"; `more` follows the first noun."""
+    num_optional = sum(exercise.optional for exercise in exercises)
+    count = len(exercises) - num_optional
+    words = f"{count} exercise{'s' * (count != 1)}{more}"
+    last = "an optional one" if num_optional == 1 else f"{num_optional} optional ones"
+    return f"{words} and {last}" if num_optional else words
 
 
 def encode(name: str, content: bytes) -> bytes:
@@ -306,8 +321,8 @@ def main(arguments: argparse.Namespace) -> int:
     except (ManifestError, LeakError, PlatformError, OSError) as error:
         print(f"release: {error}", file=sys.stderr)
         return 1
-    points = sum(exercise.points for exercise in exercises)
-    print(f"{len(exercises)} exercises for {points:g} points; no solution was found in what learners get")
+    count = count_exercises(exercises, f" for {total_points(exercises):g} points")
+    print(f"{count}; no solution was found in what learners get")
     for path, content in targets.items():
         count = f", {len(content)} files" if isinstance(content, dict) else ""
         print(f"  {Path(arguments.out).parent / path.name}{count}")

@@ -114,7 +114,7 @@ def find_forward_fault(
     if allclose(out, definition(inputs)):
         return None
     sentence = f"Check {exercise.forward} first: its out is wrong."
-    if not outputs:
+    if not outputs or exercise.second_order:
         return ForwardFault(sentence)
     if _is_gradient_of_own_forward(exercise, code, inputs):
         about = "Your backward is the gradient of this wrong forward, so it must change too."

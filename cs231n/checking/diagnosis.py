@@ -25,7 +25,15 @@ from cs231n.gradient_check import advice_on
 __all__ = ["Diagnosis", "diagnose", "find_notes"]
 
 SHOWN_REASONS = 3
-RETURNED = ("loss", "dx", "dw", "db", "dgamma", "dbeta")  # what one call gives, in the order of its exercise
+RETURNED = (
+    "loss",
+    "ddout",
+    "dx",
+    "dw",
+    "db",
+    "dgamma",
+    "dbeta",
+)  # what one call gives, in the order of its exercise
 
 
 def diagnose(name: str, inputs: Inputs, outputs: Arrays, expected: Arrays) -> Diagnosis | None:

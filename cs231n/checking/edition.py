@@ -36,6 +36,7 @@ class Entry(NamedTuple):
     section: str  # of a notebook, with its card: "notebook 2, section 4"
     functions: list[str]
     files: list[str]  # from the root of the kit
+    optional: bool = False  # its points are a bonus
 
 
 def entries(root: Path = REPOSITORY) -> list[Entry]:
@@ -54,9 +55,9 @@ def label_of(name: str) -> str:
     return f"Exercise {entry.number}: {name}" if entry else name
 
 
-def format_points(points: float) -> str:
-    """ "1 point", "2.5 points"."""
-    return f"{points:g} point{'' if points == 1 else 's'}"
+def format_points(points: float, bonus: bool = False) -> str:
+    """ "1 point", "2.5 points", "8 bonus points"."""
+    return f"{points:g} {'bonus ' if bonus else ''}point{'' if points == 1 else 's'}"
 
 
 def files_of(name: str) -> list[str]:

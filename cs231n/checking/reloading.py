@@ -29,6 +29,7 @@ __all__ = [
 
 # What learners edit, and what passes on their names, in the order in which one imports another.
 _MODULES = (
+    "cs231n.second_derivative",
     "cs231n.layers",
     "cs231n.sandwiches",
     "cs231n.layer_utils",
@@ -37,7 +38,10 @@ _MODULES = (
     "cs231n.fast_layers",
 )
 _FILES = {name: REPOSITORY / f"{name.replace('.', '/')}.py" for name in _MODULES}
-EDITED_FILES = [_FILES[f"cs231n.{name}"] for name in ("layers", "layer_utils", "optim", "classifiers.fc_net")]
+EDITED_FILES = [
+    _FILES[f"cs231n.{name}"]
+    for name in ("second_derivative", "layers", "layer_utils", "optim", "classifiers.fc_net")
+]
 
 _loaded: dict[str, bytes] = {}  # {module: the content of its file when it was run}
 _deleted: set[tuple[str, str]] = set()  # (module, name) of functions that a notebook lost with their file's

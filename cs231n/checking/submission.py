@@ -24,6 +24,7 @@ NOTEBOOKS = (
     "notebooks/2_batchnorm_gradient.ipynb",
     "notebooks/3_fully_connected_net.ipynb",
     "notebooks/4_train_on_cifar10.ipynb",
+    "notebooks/5_second_derivative.ipynb",
 )
 USES = ("none", "for explanations", "for code")  # of an assistant
 

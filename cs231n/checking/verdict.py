@@ -55,6 +55,7 @@ from cs231n.checking.reloading import (
     remember_loaded,
 )
 from cs231n.checking.sections import add_section
+from cs231n.checking.symptoms import section_of
 from cs231n.common.files import REPOSITORY
 from cs231n.common.terminal import log, use_color
 
@@ -106,6 +107,8 @@ def verdict(name: str, module: Namespace | None = None) -> Verdict:
         result = _describe_error(name, error)
     finally:
         slow.cancel()
+    if section := section_of(name, result.kind):
+        result = result._replace(findings=(*result.findings, f"More: {section}"))
     return result._replace(printed=printed.beginning())
 
 
@@ -234,7 +237,14 @@ def _load(exercise: Exercise) -> ModuleType | Verdict:
     if messages:
         return Verdict(name, WRONG, (messages[0],), "borrowed")
     try:
-        return _read_module(exercise.module)
+        module = _read_module(exercise.module)
+        entry = entry_of(name)
+        if entry and entry.optional and not hasattr(module, name):  # in a file of another kit
+            home, _, function = entry.functions[0].rpartition(".")
+            file = f"{exercise.module.rpartition('.')[2]}.py"
+            sentence = f"{file} has no {name}; try: from {home} import {function} at its top."
+            return Verdict(name, MISSING, (sentence,))
+        return module
     except RAISED as error:
         if missing := describe_missing_name(error):
             return Verdict(name, WRONG, (missing,), "no-import")

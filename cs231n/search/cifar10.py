@@ -1,6 +1,7 @@
 """What `python -m cs231n search` tries: a space of settings, and a training on CIFAR-10 with them."""
 
 import warnings
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -12,7 +13,9 @@ from cs231n.data.errors import DataError
 from cs231n.data.sources import locate
 from cs231n.data_utils import get_CIFAR10_data
 from cs231n.solver import Solver
+from cs231n.training.callbacks import Callback
 from cs231n.training.checkpoint import make_net
+from cs231n.training.schedules import one_cycle
 
 
 def suggest(trial: optuna.Trial) -> dict[str, Any]:
@@ -26,15 +29,15 @@ def suggest(trial: optuna.Trial) -> dict[str, Any]:
     }
 
 
-class PrunedSolver(Solver):
-    """Reports each epoch but the last to `trial`, whose pruner may end the training."""
+@dataclass(frozen=True)
+class ReportToPruner(Callback):
+    """Reports each epoch but the last to a trial, whose pruner may end the training."""
 
-    trial: optuna.Trial | None
+    trial: optuna.Trial
 
-    def _measure(self) -> None:
-        super()._measure()
-        if self.trial and 0 < self.epoch < self.num_epochs:
-            self.trial.report(self.val_acc_history[-1], self.epoch)
+    def end_epoch(self, solver: Solver) -> None:
+        if solver.epoch < solver.num_epochs:
+            self.trial.report(solver.val_acc_history[-1], solver.epoch)
             if self.trial.should_prune():
                 raise optuna.TrialPruned
 
@@ -60,10 +63,10 @@ def train(settings: dict[str, Any], epochs: int, seed: int, digest: str, trial: 
     rng, dims = np.random.RandomState(seed), [settings["width"]] * settings["depth"]
     net = {"hidden_dims": dims, "normalization": "batchnorm", "layers": fast_layers}
     config = {name: settings[name] for name in ("learning_rate", "weight_decay")}
-    options = {"update_rule": "adamw", "optim_config": config, "schedule": "one_cycle", "verbose": False}
+    options = {"update_rule": "adamw", "optim_config": config, "schedule": one_cycle(), "verbose": False}
     options |= {"batch_size": settings["batch_size"], "num_epochs": epochs, "rng": rng}
-    solver = PrunedSolver(make_net("FullyConnectedNet", rng=rng, **net), load_images(digest), **options)
-    solver.trial = trial
+    options["callbacks"] = [ReportToPruner(trial)] if trial else []
+    solver = Solver(make_net("FullyConnectedNet", rng=rng, **net), load_images(digest), **options)
     with warnings.catch_warnings(record=True) as messages:
         warnings.simplefilter("always")
         solver.train()

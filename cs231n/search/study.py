@@ -19,7 +19,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import Trial, TrialState
 from tqdm import tqdm
 
-from cs231n.common.executors import ONE_THREAD
+from cs231n.common.environment import ONE_THREAD, environment
 from cs231n.common.terminal import is_watched
 from cs231n.data.errors import DataError
 from cs231n.search import cifar10
@@ -142,9 +142,9 @@ def start_workers(a: Namespace):
             executor = client.get_executor(pure=False)  # a trial is run, not looked up
             yield lambda: max(1, sum(client.nthreads().values())), lambda: executor
         return
-    os.environ.update(ONE_THREAD)
     try:  # each executor has one process, so that one which is killed breaks no other
-        yield lambda: a.jobs, lambda: ProcessPoolExecutor(1, get_context("spawn"), start_process)
+        with environment(ONE_THREAD):
+            yield lambda: a.jobs, lambda: ProcessPoolExecutor(1, get_context("spawn"), start_process)
     finally:
         for process in active_children():
             process.kill()

@@ -20,7 +20,7 @@ from tests.support import ROOT
 
 KINDS = {"a number": Number, "an expression": Expression, "your prediction": Prediction, "in words": None}
 QUESTION = re.compile(r"\*\*Question (\d+\.\d+) \(([\w ]+)\)\.\*\*")
-NOTEBOOKS = "1234"
+NOTEBOOKS = "12345"
 CASES = {
     number: case
     for n in NOTEBOOKS

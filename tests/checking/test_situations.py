@@ -84,9 +84,10 @@ def default_of(function, **settings):
 def divided_by_gamma(function):
     """A backward that takes gamma out and divides by it again, which is no number where gamma is 0."""
 
-    def wrong(dout, cache):
-        dx, *rest = function(dout, cache)
-        return dx * (cache.gamma / cache.gamma), *rest
+    def wrong(*arguments):
+        dx, *rest = function(*arguments)
+        gamma = arguments[-1].gamma  # of the cache
+        return dx * (gamma / gamma), *rest
 
     return wrong
 
@@ -124,7 +125,12 @@ PLANTED = [
     ("layernorm_forward", "With no eps given", default_of(layers.layernorm_forward, eps=1e-8)),
     *(
         (name, "Where an entry of gamma is 0", divided_by_gamma(getattr(layers, name)))
-        for name in ("batchnorm_backward", "batchnorm_backward_alt", "layernorm_backward")
+        for name in (
+            "batchnorm_backward",
+            "batchnorm_backward_alt",
+            "batchnorm_double_backward",
+            "layernorm_backward",
+        )
     ),
     ("sgd_momentum", "Called without config", rule_with("sgd_momentum", momentum=0.5)),
     ("rmsprop", "Called without config", rule_with("rmsprop", decay_rate=0.9)),

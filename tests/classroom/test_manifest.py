@@ -13,6 +13,7 @@ from classroom.manifest import (
     load_exercises,
     load_manifest,
     locate_function,
+    total_points,
 )
 from tests.support.releases import ROOT, SHORT, write_manifest
 
@@ -53,6 +54,13 @@ def test_an_object_adds_settings_and_may_leave_the_exercises_out(tmp_path):
     assert load_manifest(path) == Manifest(load_exercises(SHORT))
 
 
+def test_the_points_of_an_optional_exercise_are_no_part_of_the_total(tmp_path):
+    first, *rest = load_exercises(SHORT)
+    assert total_points([first._replace(optional=True), *rest], {"2.9": 5}) == 50 - first.points + 5
+    (entry,) = json.loads(learner_manifest([first._replace(optional=True)]))
+    assert entry.pop("optional") is True and [entry] == json.loads(learner_manifest([first]))
+
+
 # fmt: off
 ENTRY = {"number": 1, "title": "f", "points": 2, "file": "m", "functions": ["m.f"],
          "section": "notebook 2, section 4", "task": "It gets x and returns y.", "needs": []}
@@ -72,6 +80,7 @@ ENTRY = {"number": 1, "title": "f", "points": 2, "file": "m", "functions": ["m.f
         ({"words": {"2.9": 0}}, "'2.9' must have points above 0, got 0"),
         ([ENTRY | {"points": "2"}], "entry 1: points"),
         ([ENTRY | {"number": True}], "entry 1: number"),
+        ([ENTRY | {"optional": 1}], "entry 1: optional must be of type bool, got 1"),
         ([{k: v for k, v in ENTRY.items() if k != "section"}], "entry 1: section"),
         ([{k: v for k, v in ENTRY.items() if k != "task"}], "entry 1: task"),
         ([ENTRY | {"hint": "a"}], "no field is called 'hint'"),

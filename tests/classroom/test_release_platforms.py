@@ -135,6 +135,6 @@ def test_nbgrader_gets_a_course_in_which_students_files_stay(tmp_path):
     assert all((source / name).is_file() for name in own_files)
     assert (source / LAYERS).read_bytes() == (tmp_path / "ps" / LAYERS).read_bytes()
     with zipfile.ZipFile(source / "notebooks.zip") as archive:
-        assert len(archive.namelist()) == 4
+        assert len(archive.namelist()) == 5
     cells = json.loads((source / "checks.ipynb").read_text())["cells"]
     assert sum(cell["metadata"]["nbgrader"].get("points", 0) for cell in cells) == 100

@@ -162,6 +162,12 @@ def test_a_function_that_cannot_be_checked_is_explained(f, advice):
     assert np.array_equal(p.x, before)
 
 
+def test_one_direction_too_says_that_a_function_has_two_results():
+    p = problem((3, 5))
+    with pytest.raises(AssertionError, match="(?s)dx disagrees.*Try: f gives two results for one x"):
+        assert_directional("dx", p.dout, lambda v: v * (p.rng.random(v.shape) < 0.5), p.x, p.dout)
+
+
 @both_checks
 @pytest.mark.parametrize(
     "f, at",
@@ -260,6 +266,138 @@ def test_each_difference_starts_from_x_itself(name):
     assert np.array_equal(x, np.arange(3.0)) and seen
     for moved in seen:
         assert np.count_nonzero(moved != x) == 1 and np.abs(moved - x).max() < 1.1e-5
+
+
+STEPS = [  # (dtype, x, h, how far x + h is off): h is rounded, unless x is of size 1
+    ("f4", 10, 1e-5, 0.046),
+    ("f4", -1000, 1e-3, 0.023),
+    ("f2", 10, 0.1, 0.023),
+    ("f8", 1e6, 1e-5, 1e-6),
+    ("f8", -5e9, 1e-5, 0.046),
+]
+
+
+@pytest.mark.parametrize("dtype, value, h, off", STEPS)
+@three_numerics
+def test_the_step_is_the_one_that_was_made(name, dtype, value, h, off, capsys):
+    """The difference of a line is exact over the distance of the two points, in any dtype of x."""
+    x = np.full((2, 2), value, dtype)
+    assert abs(float(x[0, 0] + x.dtype.type(h)) - float(x[0, 0]) - h) > off * h / 2
+    grad = NUMERIC[name](lambda v: 3 * (v.astype(float) - value), x, h=h)
+    if grad is None:
+        (grad,) = {float(line.split()[1]) for line in capsys.readouterr().out.splitlines()}
+    np.testing.assert_allclose(grad, 3, rtol=1e-9)
+
+
+@both_checks
+@pytest.mark.parametrize("value", [1e3, 1e6, 1e8])
+def test_large_numbers_move_by_steps_that_are_rounded(check, value):
+    p = problem((3, 5))
+    x = value + p.x
+    check("dx", 3 * p.dout, lambda v: 3 * (v - value), x, p.dout)
+    with pytest.raises(AssertionError, match="dx disagrees"):
+        check("dx", 3.0001 * p.dout, lambda v: 3 * (v - value), x, p.dout)
+    with pytest.raises(ValueError, match="h=.* is lost in the rounding of x"):
+        check("dx", 3 * p.dout, lambda v: 3 * v, 1e12 * p.x, p.dout)
+
+
+def hinge(v):
+    return np.maximum(v[:, 1] - v[:, 0], 0)
+
+
+def hinge_slope(v, dout):
+    slope = dout * (v[:, 1] > v[:, 0])
+    return np.stack([-slope, slope, 0 * slope], axis=1)
+
+
+KINKS = {  # name: (f, its gradient from x and dout); each has its kink where the second entry is the first
+    "relu": (hinge, hinge_slope),
+    "abs": (
+        lambda v: np.abs(v[:, 1] - v[:, 0]),
+        lambda v, dout: 2 * hinge_slope(v, dout) - dout[:, None] * [-1, 1, 0],
+    ),
+    "max": (
+        lambda v: v.max(axis=1),
+        lambda v, dout: dout[:, None] * (np.arange(3) == v.argmax(axis=1)[:, None]),
+    ),
+    "curved": (
+        lambda v: np.exp(v[:, 2]) * hinge(np.sinh(v)),
+        lambda v, dout: (
+            hinge_slope(v, dout * np.exp(v[:, 2])) * np.cosh(v)
+            + [0, 0, 1] * (dout * np.exp(v[:, 2]) * hinge(np.sinh(v)))[:, None]
+        ),
+    ),
+}
+every_kink = pytest.mark.parametrize("f, slope", KINKS.values(), ids=KINKS)
+
+
+def near_a_kink(distance, seed=0):
+    """x (5, 3), whose row 2 is so many steps h from a kink and whose other rows are far; dout (5,)."""
+    rng = np.random.RandomState(seed)
+    x = np.stack([rng.uniform(-1, 0, 5), rng.uniform(0.1, 1, 5), rng.uniform(-3, -2, 5)], axis=1)
+    x[2, 1] = x[2, 0] + distance * 1e-5
+    return x, rng.uniform(0.5, 2, 5)
+
+
+@every_kink
+@pytest.mark.parametrize("distance", [0, 0.01, -0.1, 0.2, 0.25, -0.5, 0.9])
+def test_a_kink_is_not_blamed_on_the_gradient(f, slope, distance):
+    x, dout = near_a_kink(distance)
+    right = slope(x, dout)
+    with pytest.raises(AssertionError, match="^dx cannot be compared with central differences\n") as caught:
+        assert_gradient("dx", right, f, x, dout)
+    message = str(caught.value)
+    assert "  2 of 15 entries are within h of a kink of f; the worst is at (2, " in message
+    assert "Try: move these entries of x more than h away from it (relu has one at 0)" in message
+    with pytest.raises(AssertionError, match="cannot be compared .*\n(.*\n)*  Try: a smaller h"):
+        assert_directional("dx", right, f, x, dout, rng=np.random.RandomState(0), h=1e-4)
+    if distance:
+        assert_gradient("dx", right, f, x, dout, h=np.abs(distance) * 0.9e-5)
+
+
+@every_kink
+@pytest.mark.parametrize("distance", [0, 0.01, -0.1, 0.25, 0.9, 1.1, -3, 8])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_wrong_gradient_at_or_near_a_kink_never_passes(f, slope, distance, seed):
+    x, dout = near_a_kink(distance, seed)
+    right = slope(x, dout)
+    beside = abs(distance) > 1
+    if beside:
+        assert_gradient("dx", right, f, x, dout)
+    for place in [(2, 0), (2, 1), (4, 1), (0, 0)]:
+        for error in (2e-5, -3.0):
+            wrong = right.copy()
+            wrong[place] += error
+            with pytest.raises(AssertionError, match="dx") as caught:
+                assert_gradient("dx", wrong, f, x, dout)
+            message = str(caught.value)
+            if beside or place[0] != 2:
+                assert f"  1 of 15 entries are wrong; the worst is at {place}" in message
+                assert ("2 other entries are within h of a kink of f" in message) is not beside
+
+
+def test_the_pattern_of_the_error_is_that_of_the_entries_that_can_be_compared():
+    x, dout = near_a_kink(0.1)
+    with pytest.raises(AssertionError, match="constant factor, 1.5"):
+        assert_gradient("dx", 1.5 * hinge_slope(x, dout), hinge, x, dout)
+
+
+@both_checks
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+def test_a_function_that_computes_in_fewer_digits_has_no_kink(check, dtype):
+    p = problem((3, 5))
+    with pytest.raises(AssertionError, match="dx disagrees with central differences"):
+        check("dx", 2 * p.x, lambda v: (v**2).sum(dtype=dtype), p.x)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_smooth_function_has_no_kink(seed):
+    """However curved it is, an error of 2e-6 in its gradient is the gradient's."""
+    rng = np.random.RandomState(seed)
+    x, dout, scale = rng.uniform(-1, 1, (4, 3)), rng.randn(4, 3), 10.0 ** rng.randint(-2, 3)
+    wrong = scale * np.cos(scale * x) * dout * (1 + 2e-6 + 1e-3 * scale * 1e-4)
+    with pytest.raises(AssertionError, match="dx disagrees with central differences\n  12 of 12 entries"):
+        assert_gradient("dx", wrong, lambda v: np.sin(scale * v), x, dout, atol=0)
 
 
 @every_numeric
@@ -407,7 +545,7 @@ def test_a_function_may_ignore_its_argument_and_return_integers():
     grad = eval_numerical_gradient(lambda _: np.sum(x**2), x, False)
     np.testing.assert_allclose(grad, 2 * x, rtol=1e-6)
     for f, slope in [(lambda v: np.uint8(v.sum() < 0), -5e4), (lambda v: v.sum() > 0, 5e4)]:
-        np.testing.assert_allclose(eval_numerical_gradient(f, x, False), [slope, slope], rtol=1e-12)
+        np.testing.assert_allclose(eval_numerical_gradient(f, 0 * x, False), [slope, slope], rtol=1e-12)
 
 
 def test_verbose_prints_each_entry(capsys):

@@ -2,6 +2,7 @@
 
 import base64
 import re
+import runpy
 
 import nbformat
 import pytest
@@ -39,18 +40,20 @@ def test_its_files_exist():
         assert (ROOT / "".join(name)).exists(), name
 
 
-def test_its_equation_is_the_one_of_notebook_2_and_no_code_shows_it():
-    """Who starts from the README is to write that line: exercise 8."""
-    first = nbformat.read(ROOT / "notebooks" / "2_batchnorm_gradient.ipynb", 4).cells[0].source
-    drawn = (ROOT / "docs" / "pictures.py").read_text(encoding="utf-8")
-    (equation,), (derived,) = re.findall(r"\$(dx .+)\$\"", drawn), re.findall(r"\$\$(dx .+)\$\$", first)
-    assert _plain(equation) == _plain(derived)
+def test_its_equations_are_those_of_notebooks_2_and_5_and_no_code_shows_them():
+    """Who starts from the README is to write these lines."""
+    drawn = runpy.run_path(str(ROOT / "docs" / "pictures.py"))
+    for name, line in ("2_batchnorm_gradient", "BACKWARD"), ("5_second_derivative", "SECOND"):
+        first = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", 4).cells[0].source
+        (derived,) = re.findall(r"\$\$(.+)\$\$", first)
+        assert _plain(drawn[line].strip("$")) == _plain(derived)
     _, fragments = learner_edition(load_exercises())
     assert not find_leaks({"README.md": README.encode()}, fragments)
 
 
 def _plain(latex):
-    return re.sub(r"\\[;,]|[\s{}]", "", latex).replace("dfrac", "frac")
+    latex = re.sub(r"\\[;,]|[\s{}]", "", latex).replace("dfrac", "frac").replace(r"\mathrm", r"\text")
+    return re.sub(r"\\(left|right|Bigl|Bigr)", "", latex)
 
 
 def test_its_picture_is_the_one_in_notebook_2():

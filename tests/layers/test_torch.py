@@ -14,6 +14,7 @@ from cs231n.classifiers.fc_net import (  # noqa: E402
     affine_relu_forward,
     batchnorm_backward,
     batchnorm_backward_alt,
+    batchnorm_double_backward,
     batchnorm_forward,
     dropout_forward,
     layernorm_backward,
@@ -91,6 +92,21 @@ def test_batchnorm(shape, seed, backward):
     param["mode"] = "test"
     by_torch = F.batch_norm(leaves[0], mean, var * (N - 1) / N, *leaves[1:], training=False, eps=1e-3)
     agree([batchnorm_forward(p.x, p.gamma, p.beta, param)[0]], [by_torch])
+
+
+@pytest.mark.parametrize("eps", [0.2, 1e-5])
+@every_seed
+@every_shape
+def test_double_backward_of_batchnorm(shape, seed, eps):
+    """PyTorch's, of its fused batch_norm, which has a formula of its own for it."""
+    p = problem(shape, seed)
+    ddx = p.rng.normal(size=shape)
+    _, cache = batchnorm_forward(p.x, p.gamma, p.beta, {"mode": "train", "eps": eps})
+    x, gamma, dout = leaf(p.x), leaf(p.gamma), leaf(p.dout)
+    out = F.batch_norm(x, None, None, gamma, torch.tensor(p.beta), training=True, eps=eps)
+    (dx,) = torch.autograd.grad(out, x, dout, create_graph=True)
+    by_torch = torch.autograd.grad(dx, (dout, x, gamma), torch.tensor(ddx))
+    agree(batchnorm_double_backward(ddx, p.dout, cache), by_torch)
 
 
 @every_seed

@@ -1,4 +1,4 @@
-"""Notebook 2 compares each equation with another way of computing it. Here is tested that this can fail."""
+"""Notebooks 2 and 5 compare each equation with another way of computing it; tested is that this can fail."""
 
 import ast
 import copy
@@ -16,7 +16,9 @@ from cs231n import layers
 from cs231n.notebook import NotPassed
 from tests.support import ROOT
 
-NOTEBOOK = ROOT / "notebooks" / "2_batchnorm_gradient.ipynb"
+EQUATIONS = {2: range(1, 27), 5: range(27, 45)}  # {notebook: the numbers of its equations}
+WORKSHEETS = {2: 12, 5: 4}  # cells
+LINES = ("one_line", "second_line")  # the functions that are equations: (20) and (34)
 TAG = re.compile(r"\\tag\{(\d+)\}")
 
 FLIPS = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.USub: ast.UAdd}
@@ -24,15 +26,22 @@ FLIPS = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.USub: ast.UAdd}
 # A sign that may be flipped without making the equation false: (tag, the flipped code), and why.
 HARMLESS = {
     (22, "dx = gamma * inv_std * (dout - dbeta / N + x_hat * (dgamma / N))"): "x_hat adds up to zero",
+    (40, "moved = gradient(x - 5 * one) - gradient(x)"): "this is a shift too",
 }
 
 
-def cells():
-    return nbformat.read(NOTEBOOK, as_version=4).cells
+def path_of(number):
+    (path,) = (ROOT / "notebooks").glob(f"{number}_*.ipynb")
+    return path
 
 
-def learner_cells():
-    text = blank_notebook(NOTEBOOK.name, NOTEBOOK.read_text(encoding="utf-8"), load_exercises())
+def cells(number=2):
+    return nbformat.read(path_of(number), as_version=4).cells
+
+
+def learner_cells(number=2):
+    path = path_of(number)
+    text = blank_notebook(path.name, path.read_text(encoding="utf-8"), load_exercises())
     return nbformat.reads(text, as_version=4).cells
 
 
@@ -60,8 +69,8 @@ def signs(tree):
     for statement in tree.body:
         if is_check(statement):
             return
-        # A function is the oracle's, but one_line; and what is drawn at random is no part of the equation.
-        is_oracle = isinstance(statement, ast.FunctionDef) and statement.name != "one_line"
+        # A function is the oracle's, but for LINES; and what is drawn at random is no part of the equation.
+        is_oracle = isinstance(statement, ast.FunctionDef) and statement.name not in LINES
         if not is_oracle and "rng." not in ast.unparse(statement):
             yield from (n for n in ast.walk(statement) if isinstance(getattr(n, "op", None), tuple(FLIPS)))
 
@@ -82,7 +91,9 @@ def negated(source):
     """The cell with the whole right-hand side of its equation negated."""
     tree = ast.parse(source)
     (*_, equation) = (
-        n for n in ast.walk(tree) if ast.unparse(n).startswith(("equation = ", "return gamma / s"))
+        n
+        for n in ast.walk(tree)
+        if ast.unparse(n).startswith(("equation = ", "return gamma / s", "return -gamma / s"))
     )
     equation.value = ast.UnaryOp(ast.USub(), equation.value)
     return ast.unparse(ast.fix_missing_locations(tree))
@@ -110,16 +121,20 @@ def walk(every):
                 exec(cell.source, names)
 
 
-def test_every_equation_has_a_check_of_its_own_that_asserts_it():
-    pairs = tagged(cells())
-    assert [tag for tag, _ in pairs] == list(range(1, 27))
+@pytest.mark.parametrize("number", EQUATIONS)
+def test_every_equation_has_a_check_of_its_own_that_asserts_it(number):
+    pairs = tagged(cells(number))
+    assert [tag for tag, _ in pairs] == list(EQUATIONS[number])
     for tag, cell in pairs:
         assert cell, f"no check cell after ({tag})"
-        assert re.search(rf"^holds\({tag}, (equation|one_line\(.*\)), ", cell.source, re.M), cell.source
+        assert re.search(rf"^holds\({tag}, (equation|(one|second)_line\(.*\)), ", cell.source, re.M), (
+            cell.source
+        )
 
 
-def test_each_check_passes_as_it_stands_and_fails_when_a_sign_is_wrong():
-    every, survived, planted = cells(), [], {}
+@pytest.mark.parametrize("number", EQUATIONS)
+def test_each_check_passes_as_it_stands_and_fails_when_a_sign_is_wrong(number):
+    every, survived, planted = cells(number), [], {}
     equations = {id(cell): tag for tag, cell in tagged(every)}
     for cell, names in walk(every):
         tag = equations.get(id(cell))
@@ -127,7 +142,7 @@ def test_each_check_passes_as_it_stands_and_fails_when_a_sign_is_wrong():
             continue
         exec(cell.source, dict(names))
         wrong = [(changed, source, {}) for changed, source in sign_errors(cell.source)]
-        if tag not in (22, 24):  # these say that something is zero, and so is its negative
+        if tag not in (22, 24, 40):  # these say that something is zero, and so is its negative
             wrong.append(("the whole equation negated", negated(cell.source), {}))
         if "batchnorm_backward_alt" in cell.source:
             wrong += [
@@ -144,8 +159,35 @@ def test_each_check_passes_as_it_stands_and_fails_when_a_sign_is_wrong():
             if (tag, changed) not in HARMLESS:
                 survived.append((tag, changed))
     assert survived == []
-    assert set(planted) == set(range(1, 27))
-    assert all(changed in planted[tag] for tag, changed in HARMLESS)
+    assert set(planted) == set(EQUATIONS[number])
+    assert all(changed in planted[tag] for tag, changed in HARMLESS if tag in planted)
+
+
+def test_the_proof_fails_when_a_sign_of_the_one_line_or_of_the_proof_is_wrong(capsys):
+    (proof,) = (cell.source for cell in cells() if "sympy.symbols" in cell.source)
+    (one_line,) = (cell.source for cell in cells() if "def one_line" in cell.source)
+    names = names_after("def one_line")
+    wrong_lines = [*(source for _, source in sign_errors(one_line)), negated(one_line)]
+    assert len(wrong_lines) == 3
+    for wrong in wrong_lines:
+        (function,) = (node for node in ast.parse(wrong).body if isinstance(node, ast.FunctionDef))
+        exec(ast.unparse(function), names_of_it := dict(names))
+        with pytest.raises(AssertionError, match="the derivative .* leaves .*gamma"):
+            exec(proof, names_of_it)
+    planted, seen = dict(sign_errors(proof)), set()
+    for changed, wrong in planted.items():
+        try:
+            exec(wrong, dict(names))
+        except AssertionError:
+            seen.add(changed)
+    harmless = {
+        "s_ = sympy.sqrt(var_ - eps_)",  # the theorem holds for this s too
+        "dmu_ = slope(loss, mu_) - slope(loss, var_) * slope(variance_, mu_)",  # zero, see (13)
+    }
+    assert len(planted) > 10 and set(planted) - seen == harmless
+    capsys.readouterr()
+    exec(proof, dict(names))
+    assert "identically zero" in capsys.readouterr().out
 
 
 def doubled(source):
@@ -157,10 +199,11 @@ def doubled(source):
             yield ast.unparse(ast.fix_missing_locations(wrong))
 
 
-def test_a_worksheet_line_that_is_wrong_is_seen_and_one_that_is_open_is_not_wrong(capsys):
-    open_cells = {cell.id: cell.source for cell in learner_cells()}
+@pytest.mark.parametrize("number", WORKSHEETS)
+def test_a_worksheet_line_that_is_wrong_is_seen_and_one_that_is_open_is_not_wrong(number, capsys):
+    open_cells = {cell.id: cell.source for cell in learner_cells(number)}
     worksheets = 0
-    for cell, names in walk(cells()):
+    for cell, names in walk(cells(number)):
         if "worksheet" not in tags(cell):
             continue
         worksheets += 1
@@ -172,7 +215,7 @@ def test_a_worksheet_line_that_is_wrong_is_seen_and_one_that_is_open_is_not_wron
         checks = [statement for statement in ast.parse(cell.source).body if is_check(statement)]
         said = capsys.readouterr().out.splitlines()
         assert len(said) == len(checks) and all("in place of the dots" in line for line in said), said
-    assert worksheets == 12
+    assert worksheets == WORKSHEETS[number]
 
 
 def names_after(line):
@@ -287,6 +330,9 @@ def test_nothing_below_an_open_cell_needs_it(capsys):
             exec(cell.source, dict(names))
     printed = capsys.readouterr().out
     assert "proof waits" in printed and "check waits" in printed
+    *_, _ = walk(learner_cells(5))
+    opened = re.findall(r"^\((\d+)\): type equation \((\d+)\)", capsys.readouterr().out, re.M)
+    assert opened == [("33", "33"), ("34", "34"), ("37", "37"), ("38", "34"), ("39", "39")]
 
 
 @pytest.fixture(scope="module")

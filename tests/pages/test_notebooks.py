@@ -11,6 +11,7 @@ from tests.support import ROOT
 
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 NAMES = ["1_gradient_checking", "2_batchnorm_gradient", "3_fully_connected_net", "4_train_on_cifar10"]
+NAMES += ["5_second_derivative"]
 
 # Absolute paths as they leak into tracebacks and warnings; /content/drive is Colab's, the same for everybody.
 FOLDERS = "home|root|tmp|Users|work|workspace|var|private|opt|usr|mnt"
@@ -38,7 +39,7 @@ def is_compared(notebook, cell):
     return "nbval-check-output" in tags(cell) if lax else "nbval-ignore-output" not in tags(cell)
 
 
-def test_the_four_are_there():
+def test_all_are_there():
     assert [path.stem for path in PATHS] == NAMES
 
 
@@ -92,7 +93,7 @@ def test_metadata_is_clean(notebook):
     assert notebook.nbformat == 4 and notebook.metadata.kernelspec.name == "python3"
     assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)
     assert set(notebook.metadata) <= {"kernelspec", "language_info"}
-    known = r"nbval-(ignore|check)-output|card|answer|worksheet|figure|explorable|question-[1-4]\.[1-9]\d?"
+    known = r"nbval-(ignore|check)-output|card|answer|worksheet|figure|explorable|question-[1-5]\.[1-9]\d?"
     for cell in notebook.cells:
         folded = {"jupyter": {"source_hidden": True}} if "answer" in tags(cell) else {}
         more = {key: value for key, value in cell.metadata.items() if key != "tags"}

@@ -1,4 +1,4 @@
-"""The learner's road, walked by a machine: from card to card, through all four notebooks.
+"""The learner's road, walked by a machine: from card to card, through all notebooks.
 
 Each walk starts from the released edition with every function unwritten. A notebook must stop at the card of
 the lowest exercise that is not written, and nowhere else; once that function alone is written, it goes on.

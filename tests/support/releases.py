@@ -14,7 +14,13 @@ from classroom.releasing.notebooks import blank_notebook
 from cs231n.common.files import REPOSITORY as ROOT
 
 SHORT = MANIFEST.with_name("exercises_short.json")
-SOLVED = ("cs231n/layers.py", "cs231n/sandwiches.py", "cs231n/optim.py", "cs231n/classifiers/fc_net.py")
+SOLVED = (
+    "cs231n/layers.py",
+    "cs231n/second_derivative.py",
+    "cs231n/sandwiches.py",
+    "cs231n/optim.py",
+    "cs231n/classifiers/fc_net.py",
+)
 
 
 def command(*arguments):

@@ -12,7 +12,7 @@ from cs231n.checking.answers.primitives import Explanation
 from cs231n.checking.compare import allclose
 from cs231n.checking.learner_code import Inputs
 
-__all__ = ["explain_by_nodes", "explain_dx"]
+__all__ = ["describe_factor", "explain_by_nodes", "explain_dx"]
 
 PATHS = (  # from x to the output, with the equation of notebook 2
     ("direct", "the direct path", 8),
@@ -40,7 +40,7 @@ def explain_dx(
         deviation = (variance_of(t) + i["eps"]) ** 0.5
         parts, off = [], {}
         for (path, words, equation), factor in zip(PATHS, factors):
-            fault = _describe_factor(factor, len(t), deviation, 1.0 if rows else i["gamma"])
+            fault = describe_factor(factor, len(t), deviation, 1.0 if rows else i["gamma"])
             parts.append(f"{words} {fault}")
             if fault != "is right":
                 off[path] = f"({equation})"
@@ -62,7 +62,7 @@ def explain_by_nodes(i: Inputs, name: str, actual: np.ndarray, expected: np.ndar
     return kind, sentence, by_nodes(source)
 
 
-def _describe_factor(factor: np.ndarray, n: int, deviation: np.ndarray, gamma: Any) -> str:
+def describe_factor(factor: np.ndarray, n: int, deviation: np.ndarray, gamma: Any) -> str:
     """What is wrong with a path of this factor: as few of the usual slips as explain it."""
     if np.abs(factor).max() < 1e-6:
         return "is missing"

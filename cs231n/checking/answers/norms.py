@@ -13,6 +13,7 @@ from cs231n.checking.answers.norm_forward import (
     batchnorm_expected,
     forward_misconceptions,
 )
+from cs231n.checking.answers.norm_second_derivative import DOUBLE_BACKWARD
 from cs231n.checking.answers.primitives import Answers
 
 __all__ = ["ANSWERS"]
@@ -43,4 +44,5 @@ ANSWERS = {
         explain_dx(rows=True),
         forward_out=lambda i: layer(i, rows=True),
     ),
+    "batchnorm_double_backward": DOUBLE_BACKWARD,
 }

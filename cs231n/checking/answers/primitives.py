@@ -115,7 +115,7 @@ def weighted_sum(past: np.ndarray, new: np.ndarray, weight_of_past: float) -> np
     return np.polyval([past, new], weight_of_past)
 
 
-def gradients_of(f: Callable[..., np.ndarray], dout: np.ndarray, **arguments: np.ndarray) -> Arrays:
+def gradients_of(f: Callable[..., np.ndarray], dout: np.ndarray, /, **arguments: np.ndarray) -> Arrays:
     """The gradients of sum(f(**arguments) * dout) by each argument, named d + its name."""
     return {
         f"d{name}": complex_step_gradient(lambda v, name=name: f(**{**arguments, name: v}), value, dout)

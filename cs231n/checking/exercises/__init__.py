@@ -11,11 +11,12 @@ __all__ = ["EXERCISES", "Exercise", "require_exercise"]
 
 _ALL = (
     *layers.EXERCISES,
-    *norms.EXERCISES,
+    *norms.EXERCISES[:-1],
     nets.EXERCISES[0],
     *update_rules.EXERCISES,
     *dropout.EXERCISES,
     nets.EXERCISES[1],
+    norms.EXERCISES[-1],
 )
 EXERCISES: dict[str, Exercise] = {exercise.name: exercise for exercise in _ALL}  # in teaching order
 

@@ -64,9 +64,9 @@ def call_dropout_backward(module: Namespace, i: Inputs) -> Arrays:
     param = {"mode": "train", "p": i["p"], "seed": i["seed"]}
     out_of_ones, _ = dropout(module, np.ones_like(i["x"]), param)  # says what becomes of a zero in x
     out, cache = dropout_in_training(module, i)
-    dx = call_gradients(module, "dropout_backward", ("x",), i["dout"], cache)["dx"]
+    dx = call_gradients(module, "dropout_backward", ("x",), cache, dout=i["dout"])["dx"]
     out_in_test, cache = dropout(module, i["x"], {**param, "mode": "test"})
-    dx_in_test = call_gradients(module, "dropout_backward", ("x",), i["dout"], cache)["dx"]
+    dx_in_test = call_gradients(module, "dropout_backward", ("x",), cache, dout=i["dout"])["dx"]
     return {
         "dx": dx,
         "out": array("dropout_forward", "out", out),

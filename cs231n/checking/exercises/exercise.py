@@ -44,6 +44,7 @@ class Exercise:
         variants: other makers of inputs for the main situation, which a grader takes in turn.
         layer: layer(module, inputs) -> out, cache of a forward pass; None for all but layers.
         forward: name of the exercise whose `layer` makes the cache of this backward pass, or None.
+        second_order: whether it differentiates a backward pass, so that differences of `forward` are not its.
         layers: names of the exercises whose functions a net calls; () for all but nets.
         large: shape (N, D) of the grader's last problem, or None. Its numerical gradient takes longer than
             the grader waits. It is long along the axis that couples entries, so perturbing many entries at
@@ -67,6 +68,7 @@ class Exercise:
     variants: tuple[MakeInputs, ...] = ()
     layer: Callable[[Namespace, Inputs], tuple[Any, Any]] | None = None
     forward: str | None = None
+    second_order: bool = False
     layers: tuple[str, ...] = ()
     large: tuple[int, int] | None = None
     weights: Mapping[str, float] = field(default_factory=dict)
@@ -104,7 +106,7 @@ def call_out(name: str, layer: Callable[[Namespace, Inputs], tuple[Any, Any]]) -
 
 
 def call_gradients(
-    module: Namespace, name: str, arguments: tuple[str, ...], dout: np.ndarray, cache: Any
+    module: Namespace, name: str, arguments: tuple[str, ...], cache: Any, **upstream: np.ndarray
 ) -> Arrays:
     """What a backward pass gives, by the names of the arguments that it differentiates by.
 
@@ -114,7 +116,7 @@ def call_gradients(
     names = tuple(f"d{argument}" for argument in arguments)
 
     def gradients() -> Arrays:
-        values = call(module, name, names, dout=dout, cache=cache)
+        values = call(module, name, names, **upstream, cache=cache)
         return {n: array(name, n, v).copy() for n, v in zip(names, values if len(names) > 1 else [values])}
 
     first = gradients()

@@ -43,7 +43,7 @@ def affine(module: Namespace, i: Inputs) -> tuple[Any, Any]:
 
 def call_affine_backward(module: Namespace, i: Inputs) -> Arrays:
     cache = affine(module, i)[1]
-    return call_gradients(module, "affine_backward", ("x", "w", "b"), i["dout"], cache)
+    return call_gradients(module, "affine_backward", ("x", "w", "b"), cache, dout=i["dout"])
 
 
 def relu_inputs(*axes: int) -> MakeInputs:
@@ -70,7 +70,7 @@ def relu(module: Namespace, i: Inputs) -> tuple[Any, Any]:
 
 
 def call_relu_backward(module: Namespace, i: Inputs) -> Arrays:
-    return call_gradients(module, "relu_backward", ("x",), i["dout"], relu(module, i)[1])
+    return call_gradients(module, "relu_backward", ("x",), relu(module, i)[1], dout=i["dout"])
 
 
 def softmax_inputs(rng: RandomState, N: int, D: int, M: int) -> Inputs:

@@ -69,7 +69,22 @@ def call_batchnorm_forward(module: Namespace, i: Inputs) -> Arrays:
 
 def call_batchnorm_backward(name: str) -> Callable[[Namespace, Inputs], Arrays]:
     arguments = ("x", "gamma", "beta")
-    return lambda module, i: call_gradients(module, name, arguments, i["dout"], batchnorm(module, i)[1])
+    return lambda module, i: call_gradients(module, name, arguments, batchnorm(module, i)[1], dout=i["dout"])
+
+
+def second_inputs(rng: RandomState, N: int, D: int, M: int) -> Inputs:
+    return {**norm_inputs(rng, N, D, M), "ddx": rng.normal(size=(N, D))}
+
+
+def second_inputs_with_zero(rng: RandomState, N: int, D: int, M: int) -> Inputs:
+    i = second_inputs(rng, N, D, M)
+    i["gamma"][1] = 0
+    return i
+
+
+def call_batchnorm_double_backward(module: Namespace, i: Inputs) -> Arrays:
+    name, cache = "batchnorm_double_backward", batchnorm(module, i)[1]
+    return call_gradients(module, name, ("dout", "x", "gamma"), cache, ddx=i["ddx"], dout=i["dout"])
 
 
 def layernorm(module: Namespace, i: Inputs) -> tuple[Any, Any]:
@@ -83,7 +98,7 @@ def layernorm(module: Namespace, i: Inputs) -> tuple[Any, Any]:
 
 def call_layernorm_backward(module: Namespace, i: Inputs) -> Arrays:
     cache = layernorm(module, i)[1]
-    return call_gradients(module, "layernorm_backward", ("x", "gamma", "beta"), i["dout"], cache)
+    return call_gradients(module, "layernorm_backward", ("x", "gamma", "beta"), cache, dout=i["dout"])
 
 
 EPS = (0.05, 0.4)
@@ -138,5 +153,15 @@ EXERCISES = (
         forward="layernorm_forward",
         large=(48, 2000),
         **BACKWARD,
+    ),
+    Exercise(
+        "batchnorm_double_backward",
+        LAYERS,
+        second_inputs,
+        call_batchnorm_double_backward,
+        forward="batchnorm_forward",
+        second_order=True,
+        large=(2000, 48),
+        **BACKWARD | {"situations": {"Where an entry of gamma is 0": second_inputs_with_zero}},
     ),
 )

@@ -5,7 +5,7 @@ Questions that are answered in words are in the notebooks only, and a person rea
 
 from typing import Any
 
-from cs231n.checking.questions import notebook_1, notebook_2, notebook_3, notebook_4
+from cs231n.checking.questions import notebook_1, notebook_2, notebook_3, notebook_4, notebook_5
 from cs231n.checking.questions.kinds import OPEN, Question, Response
 
 __all__ = ["QUESTIONS", "format_response", "respond"]
@@ -15,6 +15,7 @@ QUESTIONS: dict[str, Question] = {
     **notebook_2.QUESTIONS,
     **notebook_3.QUESTIONS,
     **notebook_4.QUESTIONS,
+    **notebook_5.QUESTIONS,
 }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.random import RandomState
 
-from tests.corpus.reference.definitions import normalize, softmax
+from tests.corpus.reference.definitions import gradient, norm_slope, normalize, softmax
 from tests.corpus.reference.dropout import try_dropout_backward, try_dropout_forward
 from tests.corpus.reference.layer_problems import call_forward, copies, eps_of, gradients_of, layer_problem
 from tests.corpus.reference.trials import ForwardIsOff, Trial, Truth, first_fault, patched_functions, same
@@ -100,6 +100,25 @@ def _try_gradients(kit: SimpleNamespace, name: str, layer: str, off: list[str], 
         raise ForwardIsOff(failed[0])
 
 
+def _try_double_backward(kit: SimpleNamespace) -> Trial:
+    for number in range(4):
+        (x, gamma, beta), dout, _ = layer_problem("batchnorm", number)
+        ddx, eps = RandomState(number).randn(*x.shape), eps_of(number)
+        _, cache = call_forward(kit, "batchnorm", number, copies([x, gamma, beta]), eps=eps)
+        values = kit.layers.batchnorm_double_backward(ddx.copy(), dout.copy(), cache)
+        right = _second_gradients([dout, x, gamma], ddx, eps)
+        for name, value, expected in zip(("ddout", "dx", "dgamma"), values, right, strict=True):
+            yield f"{name} for x of shape {x.shape}", value, expected
+
+
+def _second_gradients(at: list[np.ndarray], ddx: np.ndarray, eps: float) -> list[np.ndarray]:
+    """By dout, x and gamma, the three in `at`."""
+    return [
+        gradient(lambda v, k=k: norm_slope(*at[:k], v, *at[k + 1 :], eps=eps), value, ddx)
+        for k, value in enumerate(at)
+    ]
+
+
 TRIALS: dict[str, Callable[[SimpleNamespace], Trial]] = {
     "affine_forward": _try_forward("affine"),
     "relu_forward": _try_forward("relu"),
@@ -107,6 +126,7 @@ TRIALS: dict[str, Callable[[SimpleNamespace], Trial]] = {
     "batchnorm_forward": _try_batchnorm_forward,
     "layernorm_forward": _try_forward("layernorm"),
     "dropout_forward": try_dropout_forward,
+    "batchnorm_double_backward": _try_double_backward,
 }
 
 

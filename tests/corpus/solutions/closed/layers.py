@@ -32,6 +32,17 @@ def batchnorm_backward(dout, cache):
     return dx, dgamma, dbeta
 
 
+def batchnorm_double_backward(ddx, dout, cache):
+    x, mu, var, std, x_hat, gamma, eps = cache
+    N = len(x)
+    v, g, vh, gh = ddx.sum(0), dout.sum(0), (ddx * x_hat).sum(0), (dout * x_hat).sum(0)
+    vg = (ddx * dout).sum(0) - v * g / N - vh * gh / N
+    ddout = gamma / (N * std) * (N * ddx - v - x_hat * vh)
+    by_hand = vh * (N * dout - g) + gh * (N * ddx - v) + x_hat * (N * vg - 2 * vh * gh)
+    dx = -gamma / (N * std) ** 2 * by_hand
+    return ddout, dx, vg / std
+
+
 def layernorm_forward(x, gamma, beta, ln_param):
     mu, var = x.mean(1, keepdims=True), x.var(1, keepdims=True)
     std = np.sqrt(var + ln_param.get("eps", 1e-5))

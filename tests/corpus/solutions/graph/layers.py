@@ -45,6 +45,27 @@ def batchnorm_backward(dout, cache):
     return dx, dgamma, dbeta
 
 
+def batchnorm_double_backward(ddx, dout, cache):
+    xmu, ivar, gamma = (cache[k] for k in ("xmu", "ivar", "gamma"))
+    N, D = dout.shape
+    dxhat = dout * gamma
+    divar = np.sum(dxhat * xmu, axis=0)
+    dvar = -0.5 * ivar**3 * divar
+    # and back through batchnorm_backward
+    ddx1 = ddx - np.mean(ddx, axis=0)
+    ddxhat = ddx1 * ivar
+    ivar_grad = np.sum(ddx1 * dxhat, axis=0)
+    ddvar = np.sum(ddx1 * 2 * xmu, axis=0) / N
+    xmu_grad = ddx1 * 2 * dvar / N
+    ddivar = -0.5 * ivar**3 * ddvar
+    ivar_grad = ivar_grad - 1.5 * ivar**2 * divar * ddvar
+    ddxhat = ddxhat + ddivar * xmu
+    xmu_grad = xmu_grad + ddivar * dxhat
+    xmu_grad = xmu_grad + 2 * xmu / N * (-0.5 * ivar**3 * ivar_grad)
+    dx = xmu_grad - np.mean(xmu_grad, axis=0)
+    return ddxhat * gamma, dx, np.sum(ddxhat * dout, axis=0)
+
+
 def layernorm_forward(x, gamma, beta, ln_param):
     xt = x.T
     c = xt - xt.mean(axis=0)

@@ -72,3 +72,19 @@ def batchnorm_backward(dout, cache):
                 same = 1.0 if i == k else 0.0
                 dx[i, j] += dout[k, j] * gamma[j] / std[j] * (same - 1 / N - x_hat[i, j] * x_hat[k, j] / N)
     return dx, dgamma, dbeta
+
+
+def batchnorm_double_backward(ddx, dout, cache):
+    x, mu, var, std, x_hat, gamma, eps = cache
+    N, D = x.shape
+    ddout, dx, dgamma = np.zeros_like(x), np.zeros_like(x), np.zeros_like(gamma)
+    for j in range(D):
+        h, v, g, s = x_hat[:, j], ddx[:, j], dout[:, j], std[j]
+        P = np.eye(N, dtype=x.dtype) - (1 + np.outer(h, h)) / N
+        h_moves = P @ v / s
+        s_moves = h @ v / N
+        P_moves = -(np.outer(h_moves, h) + np.outer(h, h_moves)) / N
+        ddout[:, j] = gamma[j] / s * (P @ v)
+        dx[:, j] = gamma[j] / s * (P_moves @ g) - gamma[j] / s**2 * s_moves * (P @ g)
+        dgamma[j] = v @ P @ g / s
+    return ddout, dx, dgamma

@@ -88,6 +88,18 @@ def batchnorm_backward(dout, cache):
     return dx, dgamma, dbeta
 
 
+def batchnorm_double_backward(ddx, dout, cache):
+    x, mu, var, std, x_hat, gamma, eps = cache
+    vh = np.mean(ddx * x_hat, axis=0)
+    gh = np.mean(dout * x_hat, axis=0)
+    pv = ddx - np.mean(ddx, axis=0) - x_hat * vh
+    pg = dout - np.mean(dout, axis=0) - x_hat * gh
+    ddout = gamma / std * pv
+    dgamma = np.sum(ddx * pg, axis=0) / std
+    dx = -gamma / std**2 * (vh * pg + gh * pv + x_hat * np.mean(dout * pv, axis=0))
+    return ddout, dx, dgamma
+
+
 def layernorm_forward(x, gamma, beta, ln_param):
     eps = ln_param.get("eps", 1e-5)
     mu = np.mean(x, axis=1, keepdims=True)
