@@ -2,7 +2,6 @@
 
 import logging
 import math
-import os
 from argparse import Namespace
 from collections import Counter
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
@@ -17,7 +16,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import Trial, TrialState
 from tqdm import tqdm
 
-from cs231n.common.environment import ONE_THREAD, prepare_worker
+from cs231n.common.environment import ONE_THREAD, environment, prepare_worker
 from cs231n.common.terminal import is_watched
 from cs231n.data.errors import DataError
 from cs231n.search import cifar10
@@ -140,9 +139,9 @@ def start_workers(a: Namespace):
             executor = client.get_executor(pure=False)  # a trial is run, not looked up
             yield lambda: max(1, sum(client.nthreads().values())), lambda: executor
         return
-    os.environ.update(ONE_THREAD)
     try:  # each executor has one process, so that one which is killed breaks no other
-        yield lambda: a.jobs, lambda: ProcessPoolExecutor(1, get_context("spawn"), prepare_worker)
+        with environment(ONE_THREAD):
+            yield lambda: a.jobs, lambda: ProcessPoolExecutor(1, get_context("spawn"), prepare_worker)
     finally:
         for process in active_children():
             process.kill()
