@@ -17,6 +17,7 @@ __all__ = [
     "find_functions",
     "functions_in",
     "replace_bodies",
+    "withheld_functions",
     "withhold_bodies",
 ]
 
@@ -97,6 +98,12 @@ def blank_functions(file: str, source: bytes, exercises: Mapping[str, Exercise])
     )
 
 
+def withheld_functions(exercises: Iterable[Exercise]) -> set[tuple[str, str]]:
+    """Those of WITHHELD_BODIES, as (file, function), that an edition with these exercises must not show."""
+    titles = {exercise.title for exercise in exercises}
+    return {key for key, shown in WITHHELD_BODIES.items() if shown in titles and key[1] not in titles}
+
+
 def withhold_bodies(file: str, source: bytes, exercises: Iterable[Exercise]) -> bytes:
     """`source` without the bodies of WITHHELD_BODIES, unless their function is an exercise of the edition.
 
@@ -105,12 +112,7 @@ def withhold_bodies(file: str, source: bytes, exercises: Iterable[Exercise]) -> 
         source: of a Python file.
         exercises: all of the edition.
     """
-    titles = {exercise.title for exercise in exercises}
-    names = [
-        name
-        for (place, name), shown in WITHHELD_BODIES.items()
-        if place == file and shown in titles and name not in titles
-    ]
+    names = [name for place, name in withheld_functions(exercises) if place == file]
     functions = find_functions(file, source, names) if names else {}
     lines = {name: [_blank_line(f"{name} is not in this edition")] for name in names}
     return replace_bodies(

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from classroom.manifest import Exercise, ManifestError, load_exercises
-from classroom.releasing.blanks import Function, body_of, replace_bodies
+from classroom.releasing.blanks import Function, body_of, replace_bodies, withheld_functions
 from classroom.releasing.cards import CARD, card, card_of_written, check_line, title_of_card
 from cs231n.common.words import ANSWER, PLACE_FOR_WORDS, question_of
 
@@ -62,6 +62,7 @@ def blank_notebook(name: str, text: str, exercises: Sequence[Exercise]) -> str:
     notebook = json.loads(text)
     notebook["metadata"].pop("widgets", None)  # the state of sliders is an output too
     by_title = {exercise.title: exercise for exercise in exercises}
+    withheld = {title for _, title in withheld_functions(exercises)}
     following = [*notebook["cells"][1:], None]
     for cell, below in zip(notebook["cells"], following):
         source, tags = "".join(cell["source"]), _tags(cell)
@@ -70,6 +71,9 @@ def blank_notebook(name: str, text: str, exercises: Sequence[Exercise]) -> str:
             if CARD in tags:
                 title = _require_card(cell, below, by_title)
                 source = card(by_title[title]) if title in by_title else card_of_written(title)
+                if title in withheld:
+                    source = f"`{title}` is not in this edition. The cells below that need it say so."
+                    below["source"] = [f"# {title} is not in this edition: there is nothing to check"]
             elif is_open(cell):
                 _parse_open(cell)
                 source = _open_code(source) if cell["cell_type"] == "code" else PLACE_FOR_WORDS

@@ -57,6 +57,14 @@ def test_where_an_exercise_is_written_already_its_card_says_so():
     assert "Exercise" not in sources(notebook)[0]
 
 
+def test_where_a_function_is_withheld_its_card_and_its_check_say_that_it_is_not_there():
+    """Its body would show exercise 8; without it, a check that fails would stop the notebook for good."""
+    closed_form = EXERCISE._replace(title="batchnorm_backward_alt")
+    text, check = sources(blanked(*card_cells("batchnorm_double_backward"), exercises=(closed_form,)))
+    assert "is not in this edition" in text and "already written" not in text
+    assert check.startswith("# batchnorm_double_backward is not in this edition")
+
+
 # fmt: off
 OPEN = {  # {case: (source, what a learner gets)}
     "a number": (NUMBER, '# Question 2.7: how many entries\nanswer_2_7 = ...\nanswer("2.7", answer_2_7)'),

@@ -60,6 +60,8 @@ def test_a_learner_gets_the_kit_and_nothing_of_the_instructor(built):
     }
     assert "cs231n/kernels.py" not in files and not any(name.endswith((".pyc", "~")) for name in files)
     assert os.access(built / "setup.sh", os.X_OK)
+    written = {exercise.file for exercise in load_exercises()}
+    assert all(b"\nimport numpy as np\n" in files[name] for name in written)  # what learners write needs it
     package = [path.relative_to(ROOT) for path in (ROOT / "cs231n").rglob("*") if path.is_file()]
     package = {path.as_posix() for path in package if "__pycache__" not in path.parts}
     assert package - files.keys() == set(release.WITHHELD)  # hints and questions too, whatever they are

@@ -42,7 +42,8 @@ def kit_sources(exercise: Exercise) -> Sources:
 
 def style_sources(exercise: Exercise, style: str) -> Sources:
     """The same in a style of tests/corpus/solutions."""
-    sources = style_of(exercise, (HERE / "solutions" / style / Path(exercise.file).name).read_text())
+    file = Path(exercise.file.replace("second_derivative", "layers")).name
+    sources = style_of(exercise, (HERE / "solutions" / style / file).read_text())
     assert sources, f"{exercise.title} is not in the style {style}"
     return sources
 
