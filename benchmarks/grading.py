@@ -23,10 +23,10 @@ from harness import one_thread, print_table, setting
 one_thread()
 
 from classroom.grading.grade import grade  # noqa: E402
+from classroom.grading.workers import executor_for  # noqa: E402
 from classroom.manifest import functions_by_file, load_exercises  # noqa: E402
 from classroom.releasing.blanks import blank_functions, functions_in  # noqa: E402
 from classroom.sandbox.process import best_level  # noqa: E402
-from cs231n.common.executors import executor_for  # noqa: E402
 from cs231n.common.files import REPOSITORY  # noqa: E402
 
 SWAPPED = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult}

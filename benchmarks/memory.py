@@ -25,7 +25,7 @@ hidden, batch, epochs = eval(sys.argv[1])
 data = get_CIFAR10_data()
 loaded = megabytes("VmHWM")
 net = FullyConnectedNet(hidden, normalization="batchnorm", weight_scale=0.02, layers=fast_layers)
-solver = Solver(net, data, update_rule="adam", batch_size=batch, num_epochs=1, verbose=False, seed=0)
+solver = Solver(net, data, update_rule="adam", batch_size=batch, num_epochs=1, verbose=False, rng=0)
 used = []
 for _ in range(epochs):
     solver.train()

@@ -36,6 +36,7 @@ CORE = [
     "cs231n/layers.py",
     "cs231n/second_derivative.py",
     "cs231n/sandwiches.py",
+    "cs231n/spatial_layers.py",
     "cs231n/layer_utils.py",
     "cs231n/fast_layers.py",
     "cs231n/optim.py",

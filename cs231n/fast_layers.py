@@ -34,7 +34,7 @@ from cs231n.sandwiches import then_dropout
 
 try:
     from cs231n import kernels
-except (ImportError, RuntimeError, UnicodeError):  # no numba, or no folder for what it compiles
+except ImportError:  # no numba
     kernels = None  # type: ignore[assignment]
 
 __all__ = [*public_names(layers, sandwiches), "adam", "adamw"]
@@ -46,20 +46,19 @@ Grads = tuple[Array | None, ...]
 
 class FusedCache(NamedTuple):
     relu_out: Array  # (N, D)  what relu let through; x again where no relu follows
-    x: Array  # (N, D)  for a kernel; for NumPy, x less its first row
-    shift: Array  # (D,)    (mean of x, less origin) * inv_std
+    x: Array  # (N, D)  for a kernel; for NumPy, x less its mean
+    mean: Array | None  # (2, D)  for a kernel: the mean, and what it lost by rounding
     inv_std: Array  # (D,)
     gamma: Array  # (D,)
     with_relu: bool
-    is_compiled: bool
+
+    @property
+    def centered(self) -> Array:
+        return self.x if self.mean is None else self.x - self.mean[0] - self.mean[1]
 
     @property
     def x_hat(self) -> Array:
-        return (self.x - self.origin) * self.inv_std - self.shift
-
-    @property
-    def origin(self) -> Array | int:
-        return self.x[0] if self.is_compiled else 0
+        return self.centered * self.inv_std
 
 
 def batchnorm_forward(x: Array, gamma: Array, beta: Array, bn_param: dict) -> tuple[Array, Any]:
@@ -74,20 +73,20 @@ def batchnorm_backward(dout: Array, cache: Any) -> Grads:
     """As layers.batchnorm_backward, by the closed form."""
     if not hasattr(cache, "with_relu"):
         return layers.batchnorm_backward_alt(dout, cache)
-    relu_out, x, shift, inv_std, gamma, with_relu, is_compiled = cache
-    if is_compiled and _is_one_dtype(dout, x):
+    relu_out, x, mean, inv_std, gamma, with_relu = cache
+    if mean is not None and _is_one_dtype(dout, x):
         dout = np.ascontiguousarray(dout)
         dx, sums = np.empty(x.shape, x.dtype), np.empty((2, len(gamma)), x.dtype)
         dgamma, dbeta = sums[0], sums[1]
-        kernels.batchnorm_backward(dout, relu_out, x, shift, inv_std, gamma, with_relu, dx, dgamma, dbeta)
+        kernels.batchnorm_backward(dout, relu_out, x, mean, inv_std, gamma, with_relu, dx, dgamma, dbeta)
         return dx, dgamma, dbeta
-    x, N = x - cache.origin if is_compiled else x, len(x)
+    centered, N = cache.centered, len(x)
     g = dout * (relu_out > 0) if with_relu else dout
     dbeta = np.ones(N, g.dtype) @ g
-    dgamma = inv_std * np.einsum("nd,nd->d", g, x) - shift * dbeta
-    dx = x * (inv_std * dgamma / -N)
+    dgamma = inv_std * np.einsum("nd,nd->d", g, centered)
+    dx = centered * (inv_std * dgamma / -N)
     dx += g
-    dx -= (dbeta - shift * dgamma) / N
+    dx -= dbeta / N
     dx *= gamma * inv_std
     return dx, dgamma, dbeta
 
@@ -193,14 +192,14 @@ def _one_pass(
     if kernels is None:
         require_finite_squares(name, dw)
     t = config["t"] = config["t"] + 1
-    beta1, beta2, rate = config["beta1"], config["beta2"], config["learning_rate"]
+    beta1, beta2, rate = (float(config[name]) for name in ("beta1", "beta2", "learning_rate"))
     numbers = (
         beta1,
         beta2,
         rate / (1 - beta1**t),
         1 / math.sqrt(1 - beta2**t),
-        config["epsilon"],
-        1 - rate * config.get("weight_decay", 0),
+        float(config["epsilon"]),
+        1 - rate * float(config.get("weight_decay", 0)),
     )
     next_w = np.empty(w.shape, w.dtype)
     flat = [a.reshape(-1) for a in (w, dw, m, v, next_w)]
@@ -265,33 +264,31 @@ def _forward(
     )
     if kernels is not None:
         x = np.ascontiguousarray(x)
-        out, stats_out = np.empty(x.shape, x.dtype), np.empty((4, len(gamma)), x.dtype)
+        out, stats_out = np.empty(x.shape, x.dtype), np.empty((5, len(gamma)), x.dtype)
         bias = np.zeros(len(gamma), x.dtype) if bias is None else bias
         if kernels.batchnorm_forward(
             x, gamma, beta, bias, eps, momentum, running_mean, running_var, with_relu, out, stats_out
         ):
             require_scale("batchnorm_forward", x, stats_out[2], eps)
         bn_param["running_mean"], bn_param["running_var"] = stats_out[0], stats_out[1]
-        cache = FusedCache(out if with_relu else x, x, stats_out[3], stats_out[2], gamma, with_relu, True)
+        cache = FusedCache(out if with_relu else x, x, stats_out[3:], stats_out[2], gamma, with_relu)
     else:
-        ones = np.full(len(x), 1 / len(x), x.dtype)  # ones @ x is a mean, by BLAS
-        centered = x - x[0]  # a large mean would cost float32 its digits
-        left = ones @ centered  # the mean, less x[0]
-        mu = x[0] + left
-        squares = np.einsum("nd,nd->d", centered, centered) / len(x)
-        # Never below 0 by rounding; infinite, not NaN, if squares overflow, but NaN if x is infinite.
-        var = np.maximum(squares - np.minimum(left * left, np.finfo(x.dtype).max), 0 * left)
+        N, ones = len(x), np.ones(len(x), x.dtype)  # ones @ x is a sum over the rows, by BLAS
+        mu = ones / N @ x
+        centered = x - mu
+        left = ones @ centered / N  # what mu lost by rounding
+        var = np.einsum("nd,nd->d", centered, centered) / N
+        if (np.abs(left) > 4 * np.finfo(x.dtype).eps * np.sqrt(var)).any():  # mu is many deviations
+            centered -= left
+            var = np.einsum("nd,nd->d", centered, centered) / N
         inv_std = 1 / np.sqrt(var + eps)
         require_scale("batchnorm_forward", x, inv_std, eps)
-        scale = gamma * inv_std
-        out = centered * scale
-        out += beta - left * scale
+        out = centered * (gamma * inv_std)
+        out += beta
         if with_relu:
             np.maximum(out, np.zeros(len(gamma), x.dtype), out=out)  # a row is faster here than a number
-        relu_out = out if with_relu else centered
-        cache = FusedCache(relu_out, centered, left * inv_std, inv_std, gamma, with_relu, False)
-        if bias is not None:
-            mu += bias
+        cache = FusedCache(out if with_relu else centered, centered, None, inv_std, gamma, with_relu)
+        mu += left if bias is None else left + bias
         bn_param["running_mean"] = momentum * running_mean + (1 - momentum) * mu
         bn_param["running_var"] = momentum * running_var + (1 - momentum) * var
     return out, cache

@@ -15,10 +15,18 @@ import numpy as np
 
 from cs231n.contracts import BATCHNORM, DROPOUT, LAYERNORM, takes
 from cs231n.second_derivative import batchnorm_double_backward
+from cs231n.spatial_layers import (
+    spatial_batchnorm_backward,
+    spatial_batchnorm_forward,
+    spatial_groupnorm_backward,
+    spatial_groupnorm_forward,
+)
 
 __all__ = ["affine_forward", "affine_backward", "relu_forward", "relu_backward", "softmax_loss", "svm_loss",
            "batchnorm_forward", "batchnorm_backward", "batchnorm_backward_alt", "batchnorm_double_backward",
-           "layernorm_forward", "layernorm_backward", "dropout_forward", "dropout_backward"]
+           "layernorm_forward", "layernorm_backward", "dropout_forward", "dropout_backward",
+           "spatial_batchnorm_forward", "spatial_batchnorm_backward",
+           "spatial_groupnorm_forward", "spatial_groupnorm_backward"]
 
 BatchNormCache = namedtuple("BatchNormCache", "centered inv_std x_hat gamma")   # (N, D), (D,), (N, D), (D,)
 LayerNormCache = namedtuple("LayerNormCache", "x_hat inv_std gamma")            # (N, D), (N, 1), (D,)

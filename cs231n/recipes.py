@@ -17,12 +17,14 @@ from typing import NamedTuple
 import numpy as np
 
 from cs231n import fast_layers
+from cs231n.common.interrupts import run_interruptibly
 from cs231n.contracts import require_choice, require_count
 from cs231n.data.augment import flip_and_shift, views
 from cs231n.data.whitening import Whitening, fit_whitening, whiten
 from cs231n.data_utils import get_CIFAR10_data
 from cs231n.solver import Solver
 from cs231n.training.checkpoint import Model, make_net
+from cs231n.training.schedules import one_cycle
 
 __all__ = [
     "RECIPES",
@@ -69,7 +71,8 @@ def prepare(whitening: Whitening | None = None) -> tuple[dict[str, np.ndarray], 
     """
     data = get_CIFAR10_data(num_test=0, subtract_mean=False)
     if whitening is None:
-        whitening = fit_whitening(data["X_train"][:WHITENING_SAMPLES], softening=1.0)
+        sample = data["X_train"][:WHITENING_SAMPLES]
+        whitening = run_interruptibly(lambda: fit_whitening(sample, softening=1.0))
     for part in ("X_train", "X_val"):
         whiten(data[part], whitening, out=data[part])
     return data, whitening
@@ -111,8 +114,7 @@ def solver_for(
         data,
         update_rule="adamw",
         optim_config={"learning_rate": 8e-3, "weight_decay": 0.1, "beta2": 0.99},
-        schedule="one_cycle",
-        schedule_config={"warm_up": 0.2},
+        schedule=one_cycle(warm_up=0.2),
         augment=augmentation_for(name),
         batch_size=512,
         num_epochs=recipe.epochs,

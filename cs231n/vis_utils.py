@@ -66,7 +66,7 @@ def draw_graph(
     title: str,
     labels: Mapping[tuple[str, str], str] | None = None,
 ) -> Figure:
-    """Draw boxes and arrows with matplotlib.
+    """Draw boxes and arrows with matplotlib, and texts as they are, also with a dollar sign.
 
     Args:
         places: {name: (column, row)}, with row 0 at the bottom.
@@ -79,9 +79,8 @@ def draw_graph(
 
     columns, rows = zip(*places.values())
     figure, axes = plt.subplots(figsize=(7, 0.95 * (max(rows) - min(rows) + 1)))
-    axes.set(
-        title=title, xlim=(min(columns) - 0.5, max(columns) + 0.5), ylim=(min(rows) - 0.5, max(rows) + 0.5)
-    )
+    axes.set_title(title, parse_math=False)
+    axes.set(xlim=(min(columns) - 0.5, max(columns) + 0.5), ylim=(min(rows) - 0.5, max(rows) + 0.5))
     axes.axis("off")
     boxes = {}
     for name, (x, y) in places.items():
@@ -93,6 +92,7 @@ def draw_graph(
             va="center",
             fontsize=11,
             linespacing=1.4,
+            parse_math=False,
             bbox={"boxstyle": "round,pad=0.35", "facecolor": "#f4f1e8", "edgecolor": "0.35"},
         )
         boxes[name] = text.get_bbox_patch()
@@ -124,6 +124,7 @@ def draw_graph(
             ha=align,
             va="center",
             fontsize=10,
+            parse_math=False,
             bbox={"boxstyle": "round,pad=0.2", "facecolor": "white", "edgecolor": "none"},
         )
     return figure

@@ -10,7 +10,7 @@ import os
 import platform
 import sys
 from collections.abc import Sequence
-from concurrent.futures import Executor
+from concurrent.futures import BrokenExecutor, Executor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,11 +21,11 @@ from classroom.grading.marking import mark
 from classroom.grading.reference import child_files, import_closure, make_trials, submitted_files
 from classroom.grading.runner import MarkingOptions
 from classroom.grading.submission import submission_of
+from classroom.grading.workers import run_on_each_worker
 from classroom.manifest import Exercise
 from classroom.sandbox.child import can_import, list_modules
 from classroom.sandbox.process import Child, best_level, child_folder, missing_walls
 from cs231n.checking import answers
-from cs231n.common.executors import run_on_each_worker
 from cs231n.common.files import REPOSITORY
 
 __all__ = [
@@ -110,7 +110,12 @@ def check_workers(executor: Executor, options: MarkingOptions, grader: str) -> l
     Raises:
         CanaryError: as check_worker; or the workers would mark at two levels of the sandbox.
     """
-    environments = run_on_each_worker(executor, check_worker, options, grader)
+    try:
+        environments = run_on_each_worker(executor, check_worker, options, grader)
+    except BrokenExecutor:
+        raise CanaryError(
+            "a worker process was ended while it tested this machine; out of memory? try: --executor serial"
+        ) from None
     used_levels = sorted({environment.level for environment in environments})
     if len(used_levels) > 1:
         raise CanaryError(

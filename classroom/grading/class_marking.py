@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Collection, Mapping
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -68,7 +68,7 @@ def mark_submission(
 
 
 class ClassMarking:
-    """Marks what is new, keeps what is known, and tries again, alone, what ran out of time.
+    """Marks what is new and keeps what is known; what ran out of time or lost its worker runs again, alone.
 
     Args:
         out: the folder of the results.
@@ -100,7 +100,7 @@ class ClassMarking:
         self._students, self._history, self._bar = out / "students", history, bar
         self._executor, self._options, self._grader = executor, options, grader
         self._pending: dict[Future, _Task] = {}
-        self._timed_out: list[tuple[_Task, Marked]] = []
+        self._again: list[tuple[_Task, Marked | None]] = []
 
     def run(
         self,
@@ -146,8 +146,8 @@ class ClassMarking:
                 self._collect_next()
         while self._pending:
             self._collect_next()
-        for task, marked in self._timed_out:  # one by one: was the machine too busy?
-            self._submit(task._replace(is_second=True), marked.by_exercise)
+        for task, marked in self._again:  # one by one: was the machine too busy?
+            self._submit(task._replace(is_second=True), marked and marked.by_exercise)
             self._collect_next()
 
     def collect_done(self) -> None:
@@ -166,13 +166,20 @@ class ClassMarking:
         task = self._pending.pop(future)
         try:
             marked: Marked = future.result()
+        except BrokenExecutor:  # a worker was killed, of this submission or of one marked at the same time
+            if task.is_second:
+                why = "two workers were killed while they marked it, perhaps for want of memory"
+                self._add(task.key, None, f"{why}; try: --executor serial")
+            else:
+                self._again.append((task, None))
+            return
         except Exception as error:
             kind = "" if isinstance(error, OSError) else f"{type(error).__name__}: "
             self._add(task.key, None, f"{kind}{error}")
             return
         kinds = [result.kind for result in marked.by_exercise.values()]
         if "timed-out" in kinds and not task.is_second:
-            self._timed_out.append((task, marked))
+            self._again.append((task, marked))
             return
         marked.results["extra_data"]["student"] = self.course.attempts[task.key][0]
         results = self.course.finish(task.key, marked.results)

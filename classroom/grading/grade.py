@@ -42,11 +42,12 @@ from classroom.grading.runner import MarkingOptions
 from classroom.grading.submission import find_submissions, list_ignored
 from classroom.grading.word_marks import ask_only_for, read_marks, unmarked
 from classroom.grading.words import StudentWords, load_questions
+from classroom.grading.workers import executor_for
 from classroom.manifest import MANIFEST, Manifest, ManifestError, load_manifest, total_points
 from classroom.sandbox.levels import LEVELS
 from classroom.sandbox.process import Limits, best_level, missing_walls
 from cs231n.checking.exercises import EXERCISES
-from cs231n.common.executors import executor_for
+from cs231n.common.environment import environment
 from cs231n.common.terminal import Progress
 
 __all__ = ["add_arguments", "grade", "main"]
@@ -150,18 +151,15 @@ def main(arguments: argparse.Namespace) -> int:
 @contextmanager
 def _temporary_folder() -> Iterator[None]:
     """One folder for all temporary files, also of workers that are killed: it goes at the end."""
-    previous = tempfile.tempdir, os.environ.get("TMPDIR")
+    previous = tempfile.tempdir
     folder = tempfile.mkdtemp(prefix="cs231n-grade-")
     Path(folder).chmod(0o711)  # the children of a root run as another user
-    tempfile.tempdir = os.environ["TMPDIR"] = folder
     try:
-        yield
+        with environment({"TMPDIR": folder}):
+            tempfile.tempdir = folder
+            yield
     finally:
-        tempfile.tempdir = previous[0]
-        if previous[1] is None:
-            del os.environ["TMPDIR"]
-        else:
-            os.environ["TMPDIR"] = previous[1]
+        tempfile.tempdir = previous
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 import jinja2
@@ -23,6 +23,7 @@ from classroom.grading.words import QuestionInWords, StudentWords
 from classroom.manifest import Exercise, total_points
 from classroom.sandbox.process import missing_walls
 from cs231n.common.files import REPOSITORY, atomic_write
+from cs231n.common.pictures import draw_or_warn, literal_text
 
 if TYPE_CHECKING:
     from classroom.grading.similar import Comparison
@@ -227,9 +228,13 @@ def write_class(
     marked = [row.results for row in rows if row.results is not None]
     _write(out / "grades.csv", _format_grades(rows, exercises, words))
     kinds = [Counter(results["tests"][i]["tags"][0] for results in marked) for i in range(len(exercises))]
-    if marked:
-        with atomic_write(out / "class.png") as file:
-            _draw(file, [f"{e.number} {e.title}" for e in exercises], kinds)
+    picture = out / "class.png"
+    has_picture = bool(marked) and draw_or_warn(
+        lambda: _draw(picture, [f"{e.number} {e.title}" for e in exercises], kinds),
+        "grade",
+        picture,
+        "grades.csv",
+    )
     extra = [results["extra_data"] for results in marked]
     levels = Counter((data["sandbox"], data["missing_walls"]) for data in extra)
     mistakes, absent = _group_causes(rows)
@@ -239,6 +244,7 @@ def write_class(
         "class.html.j2",
         rows=rows,
         marked=len(marked),
+        has_picture=has_picture,
         points=points,
         summary=summarize(marked, points) if marked else None,
         min_students=MIN_STUDENTS,
@@ -384,7 +390,7 @@ def describe_kind(kind: str) -> str:
     return KINDS.get(kind, kind.replace("-", " "))
 
 
-def _draw(file: IO[bytes], names: Sequence[str], kinds: Sequence[Counter[str]]) -> None:
+def _draw(path: Path, names: Sequence[str], kinds: Sequence[Counter[str]]) -> None:
     """A bar for each exercise: right at the left, then mistakes, frequent ones first, then what is absent."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
@@ -397,7 +403,7 @@ def _draw(file: IO[bytes], names: Sequence[str], kinds: Sequence[Counter[str]]) 
     colors = dict(zip([kind for kind in wrong if kind not in COLORS], PALETTE)) | COLORS
     figure = Figure(figsize=(6.4, 1.8 + 0.28 * len(names)), layout="constrained")
     axes = figure.subplots()
-    left = [0] * len(names)
+    names, left = [literal_text(name, 40) for name in names], [0] * len(names)
     for kind in order:
         members = wrong[MAX_COLORED:] if kind == "other" else [kind]
         widths = [sum(counts[member] for member in members) for counts in kinds]
@@ -410,7 +416,8 @@ def _draw(file: IO[bytes], names: Sequence[str], kinds: Sequence[Counter[str]]) 
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.spines[["top", "right"]].set_visible(False)
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
-    figure.savefig(file, format="png", dpi=200)
+    with atomic_write(path) as file:
+        figure.savefig(file, format="png", dpi=200)
 
 
 def _render(template: str, **values: Any) -> str:

@@ -42,6 +42,7 @@ SHIPPED = (
     "notebooks/*.ipynb",
     "datasets/README.md",
     "docs/assistants.md",
+    "docs/symptoms.md",
     "setup.sh",
     "setup.ps1",
     "requirements.txt",

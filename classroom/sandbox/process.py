@@ -29,7 +29,7 @@ from typing import IO, Any, NamedTuple
 
 from classroom.sandbox import landlock, seccomp, wire
 from classroom.sandbox.levels import INFO_FD, LEVELS, SPACE_BYTES, command_for
-from cs231n.common.executors import ONE_THREAD
+from cs231n.common.environment import ONE_THREAD
 
 __all__ = [
     "Child",

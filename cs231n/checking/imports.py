@@ -27,6 +27,7 @@ ALLOWED = (
     "cs231n.optim",
     "cs231n.sandwiches",
     "cs231n.second_derivative",
+    "cs231n.spatial_layers",
     "cs231n.checking",
     *(
         "cs231n.checking.exercises" + name

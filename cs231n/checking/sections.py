@@ -10,6 +10,7 @@ from cs231n.common.files import REPOSITORY
 __all__ = ["Sections", "add_section", "link_sections", "read_sections"]
 
 EQUATIONS = re.compile(r"notebook (\d), equation ((?:\(\d+\)(?:, )?)+)")
+SYMPTOM = re.compile(r"docs/symptoms\.md#[\w-]+")
 SECTION = re.compile(r"(notebook (\d), sections? (\d+))((?:, equations? (?:\(\d+\)(?:, )?)+)?)")
 
 
@@ -57,7 +58,7 @@ def add_section(source: str) -> str:
 
 
 def link_sections(text: str) -> str:
-    """Text as HTML, with a link where it names a section of a notebook, or an equation in that section.
+    """Text as HTML, with a link where it names a section of a notebook, an equation in it, or a symptom.
 
     JupyterLab has no ids for equations. There the link of equation 16, of the class eq-16, leads to its
     section; in the pages it leads to the equation.
@@ -81,4 +82,4 @@ def link_sections(text: str) -> str:
 
         return f'<a href="{address(number)}">{place}</a>' + re.sub(r"\((\d+)\)", link_equation, equations)
 
-    return SECTION.sub(link, html.escape(text))
+    return SYMPTOM.sub(r'<a href="../\g<0>">\g<0></a>', SECTION.sub(link, html.escape(text)))

@@ -55,6 +55,7 @@ from cs231n.checking.reloading import (
     remember_loaded,
 )
 from cs231n.checking.sections import add_section
+from cs231n.checking.symptoms import section_of
 from cs231n.common.files import REPOSITORY
 from cs231n.common.terminal import log, use_color
 
@@ -106,6 +107,8 @@ def verdict(name: str, module: Namespace | None = None) -> Verdict:
         result = _describe_error(name, error)
     finally:
         slow.cancel()
+    if section := section_of(name, result.kind):
+        result = result._replace(findings=(*result.findings, f"More: {section}"))
     return result._replace(printed=printed.beginning())
 
 

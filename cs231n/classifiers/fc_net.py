@@ -12,6 +12,7 @@ from cs231n.contracts import (
     Number,
     OneOf,
     Optional,
+    describe_with_fix,
     public_names,
     require_bool,
     require_count,
@@ -73,10 +74,11 @@ class TwoLayerNet:
         if y is None:
             return scores
         loss, dscores = softmax_loss(scores, y)
-        loss += 0.5 * self.reg * (np.sum(W1 * W1) + np.sum(W2 * W2))
+        reg = float(self.reg)  # a float64 scalar would turn float32 gradients into float64
+        loss += 0.5 * reg * (np.sum(W1 * W1) + np.sum(W2 * W2))
         dhidden, dW2, db2 = affine_backward(dscores, scores_cache)
         _, dW1, db1 = affine_relu_backward(dhidden, hidden_cache)
-        return loss, {"W1": dW1 + self.reg * W1, "b1": db1, "W2": dW2 + self.reg * W2, "b2": db2}
+        return loss, {"W1": dW1 + reg * W1, "b1": db1, "W2": dW2 + reg * W2, "b2": db2}
 
 
 class FullyConnectedNet:
@@ -190,6 +192,8 @@ class FullyConnectedNet:
         Returns: scores (N, C); with y: loss, grads keyed as params.
         Raises: TypeError, ValueError before anything is changed.
         """
+        if isinstance(X, np.ma.MaskedArray):
+            raise TypeError(f"FullyConnectedNet.loss: X is a {describe_with_fix('X', X)}")
         X, L = np.asarray(X), self.num_layers
         mode = "test" if y is None else "train"
         if X.dtype.kind not in "fiub":

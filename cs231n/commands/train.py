@@ -1,7 +1,10 @@
 """python -m cs231n train RECIPE: a recipe from its data to its test accuracy, in a folder of its own."""
 
 import argparse
+import json
 import os
+import shlex
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -9,13 +12,14 @@ from pathlib import Path
 import numpy as np
 
 from cs231n.common.files import atomic_write
+from cs231n.common.terminal import log
 from cs231n.contracts import require_count
 from cs231n.data.whitening import Whitening
 from cs231n.data_utils import data_source, warn_of_stand_in
 from cs231n.recipes import RECIPES, augmentation_for, evaluate_on_test_set, prepare, solver_for
 from cs231n.solver import Solver
 from cs231n.training.checkpoint import read_arrays
-from cs231n.training.run_folder import require_new
+from cs231n.training.run_folder import checkpoints, require_new, require_unlocked
 
 __all__ = ["add_arguments", "main"]
 
@@ -35,48 +39,73 @@ def main(arguments: argparse.Namespace) -> int:
     Returns:
         The exit status: 0, 1 if it cannot be done, 130 after Ctrl-C.
     """
-    started = time.monotonic()
     name, seed = arguments.recipe, arguments.seed
     folder = Path(arguments.run or f"runs/{name}-{seed}")
-    command = f"python -m cs231n train {name} --seed {seed} --run {folder}"
     try:
         require_count("train", "--seed", seed, 0)
-        if arguments.resume:
-            whitening = Whitening(**read_arrays("train", folder / "whitening.npz"))
-            data, _ = prepare(whitening)
-            solver = Solver.resume(folder, data, augment=augmentation_for(name))
-        else:
-            require_new(folder)
-            print("whitening the images ...", flush=True)
-            data, whitening = prepare()
-            solver = solver_for(name, data, seed, run=folder)
-            folder.mkdir(parents=True, exist_ok=True)
-            with atomic_write(folder / "whitening.npz") as file:
-                np.savez(file, **whitening._asdict())
-        net = " - ".join(map(str, [3072, *RECIPES[name].hidden_dims, 10]))
-        print(f"{name}: {net}, {RECIPES[name].epochs} epochs, {data_source()}", flush=True)
-        solver.train()
+        _train(name, seed, folder, arguments.resume)
     except FileExistsError:
-        print(
-            f"train: there is a run in {folder} already; to continue it: {command} --resume; to start "
-            "another: --run FOLDER",
-            file=sys.stderr,
-        )
+        held = _recipe_in(folder)
+        advice = f"to continue it: {_command(held, seed, folder)} --resume; " if held else ""
+        log(f"train: there is a run in {folder} already; {advice}to start another: --run FOLDER")
         return 1
     except (OSError, ValueError) as error:
-        print(f"train: {error}", file=sys.stderr)
+        log(f"train: {error}")
         return 1
     except KeyboardInterrupt:
-        print(f"\ntrain: interrupted; to continue: {command} --resume", file=sys.stderr)
+        started = bool(checkpoints(folder))  # of this run: a folder with another one is refused before
+        to_do = "to continue" if started else "nothing is trained yet; to start again"
+        log(f"\ntrain: interrupted; {to_do}: {_command(name, seed, folder)}{' --resume' * started}")
         return 130
-    print(f"validation accuracy  {100 * solver.best_val_acc:.1f} %")
+    return 0
+
+
+def _train(name: str, seed: int, folder: Path, resume: bool) -> None:
+    started = time.monotonic()
+    if resume:
+        if checkpoints(folder) and (held := _recipe_in(folder)) != name:
+            raise ValueError(
+                f"the run in {folder} is of {held or 'no recipe'}, not of {name}; try {held or '--run'}"
+            )
+        whitening = Whitening(**read_arrays("train", folder / "whitening.npz"))
+        require_unlocked(folder)
+        data, _ = prepare(whitening)
+        solver = Solver.resume(folder, data, augment=augmentation_for(name))
+    else:
+        require_new(folder)
+        print("whitening the images ...", flush=True)
+        data, whitening = prepare()
+        solver = solver_for(name, data, seed, run=folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        with atomic_write(folder / "whitening.npz") as file:
+            np.savez(file, **whitening._asdict())
+    net = " - ".join(map(str, [3072, *RECIPES[name].hidden_dims, 10]))
+    print(f"{name}: {net}, {RECIPES[name].epochs} epochs, {data_source()}", flush=True)
+    solver.train()
+    print(f"validation accuracy  {100 * solver.check_accuracy(solver.X_val, solver.y_val):.1f} %")
     del data, solver.X_train  # room for the test images, which nothing has looked at so far
     print(f"test accuracy        {100 * evaluate_on_test_set(solver.model, whitening):.2f} %")
     seconds = time.monotonic() - started
     print(f"time                 {seconds:.0f} s on {_threads()}, peak memory {_peak_memory()}")
     print(f"written to           {folder}")
     warn_of_stand_in()
-    return 0
+
+
+def _command(name: str, seed: int, folder: Path) -> str:
+    """The command line of a run, to be pasted into a shell."""
+    words = ["python", "-m", "cs231n", "train", name, "--seed", str(seed), "--run", str(folder)]
+    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
+
+
+def _recipe_in(folder: Path) -> str | None:
+    """The recipe of the run in a folder; None if it can be continued by none."""
+    try:
+        config = json.loads((folder / "config.json").read_text("utf-8"))
+        settings = config["model"]["hidden_dims"], config["solver"]["num_epochs"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    recipes = [name for name, recipe in RECIPES.items() if (recipe.hidden_dims, recipe.epochs) == settings]
+    return recipes[0] if recipes and checkpoints(folder) else None
 
 
 def _threads() -> str:

@@ -5,20 +5,16 @@ import pickle
 import queue
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
 from typing import Any
 
+from cs231n.common.environment import ONE_THREAD, environment
+
 __all__ = ["ONE_THREAD", "Processes", "Serial", "WorkerLost", "executor_for", "run_on_each_worker"]
 
-ONE_THREAD = {
-    "OPENBLAS_NUM_THREADS": "1",
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "VECLIB_MAXIMUM_THREADS": "1",
-}
 MAX_ATTEMPTS = 3  # workers that one task may cost
 
 
@@ -108,6 +104,9 @@ class Processes(Executor):
         self._threads.shutdown(wait, cancel_futures=cancel_futures)
 
 
+_starting = threading.Lock()
+
+
 class _Worker:
     """A process, and the end of its pipe in this process."""
 
@@ -117,7 +116,7 @@ class _Worker:
         self._ending = threading.Lock()
         self.pipe, child_pipe = context.Pipe()
         self.process = context.Process(target=_work, args=(child_pipe,), daemon=True)
-        with _environment(ONE_THREAD):
+        with _starting, environment(ONE_THREAD):
             self.process.start()
         child_pipe.close()  # so that the pipe ends with the process
 
@@ -163,24 +162,6 @@ def _end_with_parent() -> None:
     if parent is not None:
         parent.join()
     os._exit(1)
-
-
-_starting = threading.Lock()
-
-
-@contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    with _starting:
-        before = {name: os.environ.get(name) for name in variables}
-        os.environ.update(variables)
-        try:
-            yield
-        finally:
-            for name, value in before.items():
-                if value is None:
-                    del os.environ[name]
-                else:
-                    os.environ[name] = value
 
 
 @contextmanager

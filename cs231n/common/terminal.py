@@ -18,9 +18,10 @@ __all__ = [
 
 
 def in_notebook() -> bool:
-    """Whether this runs in a notebook (or IPython), which shows figures and progress bars by itself."""
-    ipython = sys.modules.get("IPython")
-    return ipython is not None and ipython.get_ipython() is not None
+    """Whether this runs in a notebook, which shows figures itself; IPython in a terminal does not."""
+    ipython, terminal = map(sys.modules.get, ("IPython", "IPython.terminal.interactiveshell"))
+    shell = ipython.get_ipython() if ipython else None
+    return shell is not None and not (terminal and isinstance(shell, terminal.TerminalInteractiveShell))
 
 
 def is_watched(stream: IO | None = None) -> bool:

@@ -34,6 +34,7 @@ from cs231n.contracts.takes import (
     Number,
     OneOf,
     Optional,
+    Shape,
     takes,
 )
 from cs231n.contracts.update_rule import ZEROS, init_config, require_finite_squares, update_rule
@@ -50,6 +51,7 @@ __all__ = [
     "Number",
     "OneOf",
     "Optional",
+    "Shape",
     "describe_with_fix",
     "init_config",
     "is_plain_array",

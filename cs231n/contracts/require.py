@@ -17,6 +17,8 @@ def describe_with_fix(name: str, value: Any, dtype: str = "float64") -> str:
     if is_plain_array(value):
         return f"{value.dtype}; try {name}.astype(np.{dtype})"
     kind = type(value).__name__
+    if isinstance(value, np.ma.MaskedArray):
+        return f"{kind}, whose mask would be ignored; try {name}.filled(value), or leave out what is masked"
     return kind if value is None else f"{kind}; try np.array({name}, dtype=np.{dtype})"
 
 

@@ -87,7 +87,9 @@ def _fits(dims: tuple[str, ...], shape: tuple[int, ...], sizes: dict[str, int]) 
     pairs = list(zip(fixed, shape))
     if rest and rest != "...":
         pairs.append((rest.removesuffix("..."), math.prod(shape[len(fixed) :])))
-    return all(sizes.setdefault(letter, size) == size for letter, size in pairs)
+    return all(
+        sizes.setdefault(letter, int(letter) if letter.isdigit() else size) == size for letter, size in pairs
+    )
 
 
 def letter_sizes(items: Sequence[Item], arrays: Sequence[np.ndarray]) -> dict[str, int]:
@@ -113,6 +115,8 @@ def _misfit(
         message += f"; try {item.name}.T"
     elif len(needed) == 1 and needed[0] in (math.prod(shape), item.dims[0]):
         message += f"; try {item.name}.reshape(-1)"
+    elif "1" in item.dims and math.prod(shape) in needed:
+        message += f"; try {item.name}.reshape{_format_shape(needed)}"
     elif len(shape) > len(needed) == 2:
         message += f"; try {item.name}.reshape(len({item.name}), -1)"
     return message

@@ -31,6 +31,7 @@ def takes(spec: str = "", *, where: str = "", **rules: Any) -> Callable[[Functio
         x (N, D)                floating point, two axes; a letter is one size, the same wherever it returns
         x (N, D...)             D... is all further axes, and D alone is their product
         x (...)                 any number of axes
+        x (1, C)                a number is that size
         y (N,) < C              integer labels, 0 <= y < C
         dout like cache.x_hat   the shape of that array, if the cache has it; any other cache is not looked at
 
@@ -167,8 +168,11 @@ class Shape(NamedTuple):
     """A rule: an array whose letters mean the sizes of the arrays in the spec."""
 
     dims: str
+    integers: bool = False  # whether it may hold integers
 
     def check(self, contract: Contract, name: str, value: Any, arrays: Sequence = ()) -> None:
+        if self.integers and type(value) is np.ndarray and value.dtype.kind in "iu":
+            value = value.astype(float)
         if type(value) is np.ndarray:
             key = contract.spec, self.dims, value.shape, value.dtype.char, arrays[0].shape
             if key in _passed_options:

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from cs231n.common.terminal import format_duration, is_watched
 
-__all__ = ["Outcome", "execute"]
+__all__ = ["Outcome", "execute", "join_streams"]
 
 HEARTBEAT_SECONDS = 30  # between two lines of a log while a notebook runs
 INTERRUPT_GRACE = 5  # seconds in which an interrupted cell may end by itself
@@ -28,6 +28,31 @@ class Outcome(NamedTuple):
     notebook: nbformat.NotebookNode
     seconds: float
     error: str | None
+
+
+def join_streams(outputs: list[nbformat.NotebookNode]) -> list[nbformat.NotebookNode]:
+    """The outputs of a cell, all of a stream in its first, standard output before standard error.
+
+    Of a line that carriage returns write again, as a progress bar does, the last state stays. The time is
+    linear; that of nbclient's coalesce_streams grows with the square of a line's length.
+    """
+    texts: dict[str, list[str]] = {}
+    joined: list[nbformat.NotebookNode] = []
+    for output in outputs:
+        if output.output_type != "stream":
+            joined.append(output)
+            continue
+        if output.name not in texts:
+            joined.append(output)
+        texts.setdefault(output.name, []).append(output.text)
+    for output in joined:
+        if output.output_type == "stream":
+            lines = "".join(texts[output.name]).split("\n")
+            output.text = "\n".join(line[line.rfind("\r", 0, len(line) - 1) + 1 :] for line in lines)
+    for i, (first, second) in enumerate(zip(joined, joined[1:])):
+        if (first.get("name"), second.get("name")) == ("stderr", "stdout"):
+            joined[i : i + 2] = [second, first]
+    return joined
 
 
 def execute(path: Path) -> Outcome:
@@ -54,12 +79,10 @@ def execute(path: Path) -> Outcome:
         nonlocal number
         number += 1
 
-    # Streams are coalesced so that a progress bar inside a cell leaves its last state, not each of them.
     client = NotebookClient(
         notebook,
         timeout=None,
         kernel_name="python3",
-        coalesce_streams=True,
         resources={"metadata": {"path": str(path.parent)}},
         extra_arguments=["--log-level=ERROR"],
         on_cell_execute=count_cell,
@@ -105,6 +128,8 @@ def execute(path: Path) -> Outcome:
         interrupted = True
     finally:
         bar.close()
+        for cell in code_cells:
+            cell.outputs = join_streams(cell.outputs)
     if interrupted:
         raise KeyboardInterrupt
     return Outcome(path, notebook, time.monotonic() - started, error)

@@ -49,8 +49,8 @@ def find_equations(markdown: str) -> list[str]:
 def link_pages(markup: str, pages: Collection[str]) -> str:
     """Turn links to notebooks and Markdown files into links to their pages, with the short ids of headings.
 
-    A link of the class eq-16 leads to that equation. In JupyterLab, which has no ids for equations, the same
-    link leads to the section. A link to a file without a page becomes plain text.
+    A link of the class eq-16, or to #eq-16, leads to that equation. In JupyterLab, which has no ids for
+    equations, the first leads to the section. A link to a file without a page becomes plain text.
 
     Args:
         markup: HTML.
@@ -62,7 +62,7 @@ def link_pages(markup: str, pages: Collection[str]) -> str:
         if re.match(r"[a-z]+:", address):
             return match[0]
         path, _, anchor = address.partition("#")
-        page = re.sub(r"\.(ipynb|md)$", ".html", path)
+        page = re.sub(r"^(?:\.\./(?:docs|notebooks)/)?([^/]*)\.(ipynb|md)$", r"\1.html", path)
         if page and page not in pages:
             return text
         target = f"eq-{equation}" if equation else short_id(unquote(anchor).replace("-", " "))

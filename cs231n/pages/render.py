@@ -34,8 +34,8 @@ __all__ = ["DOCS", "Card", "Site"]
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 STATIC = Path(__file__).resolve().parent / "static"
 DOCS = REPOSITORY / "docs"
-ORDER = """commands assistants classroom platforms grading diagnosis speed training search reliability web
-    pages""".split()
+ORDER = """symptoms paper relatives commands assistants classroom platforms grading diagnosis speed training
+    search reliability web pages""".split()
 
 
 class Card(TypedDict):

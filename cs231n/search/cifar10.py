@@ -14,6 +14,7 @@ from cs231n.data_utils import data_source, get_CIFAR10_data
 from cs231n.search.space import Space, choice, integer, log_uniform
 from cs231n.solver import Solver
 from cs231n.training.checkpoint import make_net
+from cs231n.training.schedules import one_cycle
 
 __all__ = ["SPACE", "TrainOnCIFAR10"]
 
@@ -59,7 +60,7 @@ class TrainOnCIFAR10:
             net,
             images(self.digest),
             update_rule="adamw",
-            schedule="one_cycle",
+            schedule=one_cycle(),
             optim_config={name: config[name] for name in ("learning_rate", "weight_decay")},
             batch_size=config["batch_size"],
             num_epochs=epochs,

@@ -13,6 +13,7 @@ import numpy as np
 from cs231n.common.files import atomic_write
 
 __all__ = [
+    "NORM_SETTINGS",
     "Model",
     "Snapshot",
     "bn_params_of",
@@ -21,6 +22,8 @@ __all__ = [
     "load_checkpoint",
     "load_model",
     "make_net",
+    "norm_settings",
+    "plain",
     "read_arrays",
     "require_folder",
     "restore",
@@ -30,6 +33,7 @@ __all__ = [
 ]
 
 STATISTICS = ("running_mean", "running_var")
+NORM_SETTINGS = {"eps": 1e-5, "momentum": 0.9}  # and what a norm does without them
 
 NETS = "cs231n.classifiers.fc_net"  # by name, since it is a learner's file: it may change, or not import
 KINDS = ("TwoLayerNet", "FullyConnectedNet")
@@ -74,7 +78,20 @@ def restore(model: Model, saved: Snapshot) -> None:
 def bn_params_of(model: Model) -> list[dict[str, Any]]:
     """The dicts of running statistics; some nets of the course have a dict of them in place of the list."""
     bn_params = getattr(model, "bn_params", [])
-    return [*bn_params.values()] if isinstance(bn_params, dict) else bn_params
+    if isinstance(bn_params, dict):  # in the order of the layers: bn_param2 before bn_param10
+        return [bn_params[name] for name in sorted(bn_params, key=lambda name: (len(str(name)), str(name)))]
+    return bn_params
+
+
+def plain(value: Any) -> Any:
+    """The same with the numbers, texts and truth values of Python in place of numpy's, also in containers."""
+    if isinstance(value, dict):
+        return {name: plain(entry) for name, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(entry) for entry in value]
+    if isinstance(value, np.floating):
+        return float(value)  # item() of a longdouble is another one
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def save_checkpoint(path: str | os.PathLike, model: Model, saved: Snapshot | None = None) -> None:
@@ -84,7 +101,7 @@ def save_checkpoint(path: str | os.PathLike, model: Model, saved: Snapshot | Non
     for i, stored in enumerate(statistics):
         arrays |= {f"bn_params/{i}/{name}": a for name, a in stored.items()}
     arrays["normalization"] = str(getattr(model, "normalization", None))
-    arrays["model"] = json.dumps(describe(model), default=float)
+    arrays["model"] = json.dumps(describe(model) or {"bn_params": norm_settings(model)})
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as file:
@@ -141,7 +158,7 @@ def describe(model: Model) -> dict[str, Any] | None:
         return None
     described = {"kind": kind, "input_dim": weights[0][0], "num_classes": weights[-1][1], "reg": net.reg}
     if kind == "TwoLayerNet":
-        return {**described, "hidden_dim": weights[0][1]}
+        return plain({**described, "hidden_dim": weights[0][1]})
     older_batchnorm = getattr(net, "use_batchnorm", False)  # of 2016 and 2017
     described |= {
         "hidden_dims": [size for _, size in weights[:-1]],
@@ -149,16 +166,18 @@ def describe(model: Model) -> dict[str, Any] | None:
         "dtype": np.dtype(net.dtype).name,
         "dropout_keep_ratio": net.dropout_param.get("p", 1),
         "seed": net.dropout_param.get("seed"),
-        "bn_params": [
-            {name: value for name, value in p.items() if name not in ("mode", *STATISTICS)}
-            for p in bn_params_of(net)
-        ],
+        "bn_params": norm_settings(net),
     }
     if hasattr(net, "layers"):  # which a net of the public course has not
         if net.layers.__name__ not in LAYERS:
             return None
         described |= {"layers": net.layers.__name__, "label_smoothing": net.label_smoothing}
-    return described
+    return plain(described)
+
+
+def norm_settings(model: Model) -> list[dict[str, float]]:
+    """The eps and momentum in each of bn_params; what is not there has the value of NORM_SETTINGS."""
+    return plain([{name: p[name] for name in NORM_SETTINGS if name in p} for p in bn_params_of(model)])
 
 
 def build(described: dict[str, Any]) -> Model:
@@ -175,7 +194,7 @@ def build(described: dict[str, Any]) -> Model:
         arguments["layers"] = importlib.import_module(LAYERS[arguments["layers"]])
     if "dtype" in arguments:
         arguments["dtype"] = np.dtype(arguments["dtype"]).type
-    stream = np.random.get_state()
+    stream = np.random.get_state(legacy=False)
     try:
         model = make_net(kind, **arguments)
     except TypeError as error:  # of another year, or of the learner's own
@@ -222,7 +241,7 @@ def make_net(kind: str, *, rng: np.random.RandomState | None = None, **options: 
         return net(**options)
     if "rng" in known:
         return net(**options, rng=rng)
-    stream = np.random.get_state()
+    stream = np.random.get_state(legacy=False)
     np.random.seed(rng.randint(2**31))
     try:
         return net(**options)
@@ -245,6 +264,9 @@ def load_model(path: str | os.PathLike) -> Model:
             f"Solver.load: {path} has no net of this kit; try the folder of a run, or "
             "load_checkpoint(path, model) with a model that you build"
         ) from None
+    for key, w in arrays.items():  # in the order and the dtypes of the file, which load_checkpoint keeps
+        if (name := key.removeprefix("params/")) in model.params:
+            model.params[name] = model.params.pop(name).astype(w.dtype)
     load_checkpoint(path, model)
     return model
 
@@ -258,16 +280,18 @@ def load_checkpoint(path: str | os.PathLike, model: Model) -> None:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is not a checkpoint, or one of another model; nothing is changed.
+        ValueError: it is not a checkpoint, or one of another model, also one with another eps or momentum in
+            its bn_params; nothing is changed.
     """
     arrays = read_arrays("load_checkpoint", path)
-    arrays.pop("model", None)
-    if "normalization" not in arrays:
+    try:
+        normalization = str(arrays.pop("normalization"))
+        settings_in_file = (json.loads(str(arrays.pop("model", "null"))) or {}).get("bn_params", [])
+    except (KeyError, ValueError, AttributeError):
         raise ValueError(
             f"load_checkpoint: {path} is not a checkpoint of a model; "
             "try the model.npz of a run, or NAME_epoch_E.npz"
-        )
-    normalization = str(arrays.pop("normalization"))
+        ) from None
     in_file: dict[str, Any] = {key: a.shape if a.dtype.kind == "f" else a.dtype for key, a in arrays.items()}
     in_file["normalization"] = normalization
     in_model: dict[str, Any] = {f"params/{name}": w.shape for name, w in model.params.items()}
@@ -277,11 +301,19 @@ def load_checkpoint(path: str | os.PathLike, model: Model) -> None:
         gamma = model.params.get(f"gamma{i}") if normalization == "batchnorm" else None
         for key in (norm + name for name in STATISTICS):
             in_model[key] = in_file.get(key) if gamma is None else gamma.shape
+    settings_in_model = norm_settings(model) if settings_in_file else []  # those of older files are not known
+    for described, all_settings in (in_file, settings_in_file), (in_model, settings_in_model):
+        for i, settings in enumerate(all_settings):
+            described |= {f"bn_params/{i}/{name}": v for name, v in (NORM_SETTINGS | settings).items()}
     for key in {**in_model, **in_file}:
         if in_file.get(key) != in_model.get(key):
+            hint = "the model it was written by"
+            setting = key.rpartition("/")[2]
+            if setting in NORM_SETTINGS and key in in_file and key in in_model:
+                hint = f"{setting}={in_file.get(key)} in its bn_params"
             raise ValueError(
                 f"load_checkpoint: {path} has {key} {in_file.get(key, 'missing')}, the model "
-                f"has {in_model.get(key, 'none')}; try the model it was written by"
+                f"has {in_model.get(key, 'none')}; try {hint}"
             )
     params = {key.removeprefix("params/"): a for key, a in arrays.items() if key.startswith("params/")}
     restore(

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from cs231n.contracts import describe_with_fix, require_labels
+from cs231n.contracts import describe_with_fix, is_plain_array, require_labels
 
 __all__ = ["require_data", "require_model"]
 
@@ -32,7 +32,7 @@ def require_data(data: Mapping[str, Any]) -> None:
         for name in (X, y):
             if name not in data:
                 raise ValueError(f"Solver: data has no {name!r}; it needs X_train, y_train, X_val, y_val")
-        if not isinstance(data[X], np.ndarray):
+        if not is_plain_array(data[X]):
             raise TypeError(
                 f"Solver: data[{X!r}] must be a numpy array, "
                 f"got {describe_with_fix(f'data[{X!r}]', data[X], 'float32')}"

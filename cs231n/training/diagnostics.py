@@ -10,35 +10,35 @@ from cs231n.training.checkpoint import Model
 __all__ = ["describe_divergence", "describe_overflow", "warn_of_batches_of_one", "warn_of_scores"]
 
 
-def describe_divergence(
-    iteration: int, loss: float, grads: dict[str, np.ndarray], configs: dict[str, dict[str, Any]], best: float
-) -> str:
+def describe_divergence(iteration: int, loss: float, grads: dict[str, np.ndarray], solver: Any) -> str:
     """Why a run ends whose loss is not finite.
 
     Args:
         iteration: counted from 1.
         loss: NaN or infinity.
         grads: the gradients of that step; the first with NaN or infinity is named, or the largest.
-        configs: the settings of each parameter.
-        best: the best validation accuracy so far.
+        solver: the one that trains.
     """
     largest = {name: float(np.max(np.abs(g))) for name, g in grads.items()}
     name = max(largest, key=lambda name: largest[name] if np.isfinite(largest[name]) else np.inf)
-    rate = configs[name].get("learning_rate", "the default")
+    rate = solver.optim_configs[name].get("learning_rate", "the default")
     return (
         f"Solver.train: the loss is {loss} at iteration {iteration}, so the run ends here; the largest "
-        f"gradient is {largest[name]:g}, in {name}; the best parameters so far are kept (validation accuracy "
-        f"{best:.3f}). Try a smaller learning_rate (it is {rate}) "
+        f"gradient is {largest[name]:g}, in {name}; {_describe_kept(solver)}. "
+        f"Try a smaller learning_rate (it is {rate}) "
         "or a smaller weight_scale"
     )
 
 
-def describe_overflow(iteration: int, error: OverflowError, best: float) -> str:
+def describe_overflow(iteration: int, error: OverflowError, solver: Any) -> str:
     """Why a run ends in which a layer or an update rule overflowed; arguments as in describe_divergence."""
-    return (
-        f"Solver.train: the run ends at iteration {iteration}: {error}; the best parameters so far are kept "
-        f"(validation accuracy {best:.3f})"
-    )
+    return f"Solver.train: the run ends at iteration {iteration}: {error}; {_describe_kept(solver)}"
+
+
+def _describe_kept(solver: Any) -> str:
+    if solver.keep == "last":
+        return "the last parameters that were measured are kept"
+    return f"the best parameters so far are kept (validation accuracy {solver.best_val_acc:.3f})"
 
 
 def warn_of_batches_of_one(model: Model, batch_size: int) -> None:
@@ -53,10 +53,10 @@ def warn_of_batches_of_one(model: Model, batch_size: int) -> None:
 
 
 def warn_of_scores() -> None:
-    """Warn that no validation score is finite, on behalf of Solver.train, two calls up."""
+    """Warn that no validation score is finite, on behalf of Solver.train, three calls up."""
     warnings.warn(
         "Solver.train: no score on X_val is finite, so these parameters cannot be the "
         "best; try a smaller learning_rate",
         RuntimeWarning,
-        stacklevel=4,
+        stacklevel=5,
     )

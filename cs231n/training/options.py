@@ -2,21 +2,28 @@
 
 import inspect
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
 
 from cs231n.contracts import require_choice, require_count, require_number, require_rng, require_seed
-from cs231n.data import augment as augment_functions
-from cs231n.training.schedules import require_schedule
+from cs231n.training import parts
+from cs231n.training.callbacks import Callback
+from cs231n.training.checkpoint import plain
 
-__all__ = ["SolverOptions", "options_from_json", "options_to_json", "qualified_name", "signature_with"]
+__all__ = ["SolverOptions", "options_from_json", "options_to_json", "require_known", "signature_with"]
 
 Augment = Callable[[np.ndarray, Any], np.ndarray]  # (batch of images, rng) -> such a batch
+Schedule = Callable[[float], float]  # progress of the run, from 0 to 1 -> factor on the learning rate
 
-AUGMENT_MODULES = ("cs231n.data.augment", "cs231n.augment")  # the second until the module moved
+FORMER = {  # arguments of earlier versions, and what to write now
+    "seed": "rng=0",
+    "patience": "callbacks=[EarlyStopping(patience=3)] of cs231n.training.callbacks",
+    "clip_norm": "callbacks=[ClipGradients(1.0)] of cs231n.training.callbacks",
+    "schedule_config": "schedule=cosine(final=0.1) of cs231n.training.schedules",
+}
 
 
 def _option(
@@ -46,12 +53,37 @@ def _require_augment(where: str, name: str, value: Any) -> None:
         )
 
 
+def _require_schedule(where: str, name: str, value: Any) -> None:
+    if not callable(value) or inspect.isclass(value):
+        called = f"{value}()" if value in ("cosine", "one_cycle") else "cosine()"
+        raise TypeError(
+            f"{where}: {name} must be None or a function progress -> factor, got {value!r}; try "
+            f"{name}={called}, from cs231n.training.schedules"
+        )
+    require_number(where, f"{name}(0.0)", value(0.0), 0)
+
+
+def _require_callbacks(where: str, name: str, value: Any) -> None:
+    if not isinstance(value, (list, tuple)) or not all(isinstance(c, Callback) for c in value):
+        raise TypeError(
+            f"{where}: {name} must be a list of Callback objects, got {value!r}; try {name}="
+            "[EarlyStopping(patience=3)], from cs231n.training.callbacks"
+        )
+
+
+def _require_rng(where: str, name: str, value: Any) -> None:
+    if isinstance(value, (str, bool, int, float, np.number)):
+        require_seed(where, name, value)
+    else:
+        require_rng(where, value)
+
+
 @dataclass(kw_only=True, eq=False, repr=False)
 class SolverOptions:
     """What the docstring of Solver lists, checked; a Solver inherits the fields as attributes.
 
-    They are not frozen, because notebooks change them between two calls of train. optim_config and
-    schedule_config become copies, and rng the stream that seed or rng stands for.
+    They are not frozen, because notebooks change them between two calls of train. optim_config and callbacks
+    become copies, and rng the stream that it stands for.
 
     Raises:
         TypeError, ValueError: an option does not pass its check; the message names it.
@@ -60,40 +92,40 @@ class SolverOptions:
     update_rule: str = _option("sgd")  # checked by the Solver: which rules there are depends on the model
     optim_config: dict[str, Any] = _option(None, _require_settings)
     lr_decay: float = _option(1.0, require_number, 0, above=True)
-    schedule: str = _option("constant")
-    schedule_config: dict[str, Any] = _option(None)
     batch_size: int = _option(100, require_count, 1)
     num_epochs: int = _option(10, require_count, 0)
-    patience: int | None = _option(None, require_count, 1)
-    keep: str = _option("best", require_choice, ("best", "last"))
-    clip_norm: float | None = _option(None, require_number, 0, above=True)
-    augment: Augment | None = _option(None, _require_augment)
     num_train_samples: int | None = _option(1000, require_count, 1)
     num_val_samples: int | None = _option(None, require_count, 1)
     checkpoint_name: str | os.PathLike | None = _option(None)
-    run: str | os.PathLike | None = _option(None, stored=False)
     print_every: int = _option(10, require_count, 1)
     verbose: bool = _option(True)
-    seed: int | None = _option(None, require_seed, stored=False)
-    rng: Any = _option(None, lambda where, name, value: require_rng(where, value), stored=False)
+    schedule: Schedule | None = _option(None, _require_schedule)
+    callbacks: Iterable[Callback] = _option((), _require_callbacks)
+    run: Any = _option(None, stored=False)
+    augment: Augment | None = _option(None, _require_augment)
+    keep: str = _option("best", require_choice, ("best", "last"))
+    rng: Any = _option(None, _require_rng, stored=False)
 
     def __post_init__(self) -> None:
-        if self.seed is not None and self.rng is not None:
-            raise ValueError("Solver: seed and rng both set the random numbers; give only one of them")
         self.check_options()
-        self.optim_config, self.schedule_config = (
-            dict(self.optim_config or {}),
-            dict(self.schedule_config or {}),
-        )
+        self.optim_config, self.callbacks = plain(self.optim_config or {}), list(self.callbacks)
         self.lr_decay = float(self.lr_decay)
         if self.rng is None:
-            self.rng = np.random if self.seed is None else np.random.RandomState(self.seed)
+            self.rng = np.random
+        elif isinstance(self.rng, (int, np.integer)):
+            self.rng = np.random.RandomState(self.rng)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What copy and pickle use; the module np.random can be neither copied nor pickled."""
+        return {**self.__dict__, "rng": None if self.rng is np.random else self.rng}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, rng=np.random if state["rng"] is None else state["rng"])
 
     def check_options(self) -> None:
         """Check each field as it is now. Raises: TypeError, ValueError that name it."""
         for option in fields(SolverOptions):
             option.metadata["check"](option.name, getattr(self, option.name))
-        require_schedule("Solver", self.schedule, self.schedule_config)
 
 
 def signature_with(*positional: str) -> inspect.Signature:
@@ -102,45 +134,74 @@ def signature_with(*positional: str) -> inspect.Signature:
     return inspect.Signature([*first, *inspect.signature(SolverOptions).parameters.values()])
 
 
+def require_known(options: Mapping[str, Any]) -> None:
+    """Raises: ValueError that names arguments that a Solver does not take, and what to write instead."""
+    known = inspect.signature(SolverOptions).parameters
+    if unknown := [name for name in options if name not in known]:
+        tries = [f"{FORMER[name]} in place of {name}" for name in unknown if name in FORMER]
+        hint = "; ".join(tries) or "help(Solver)"
+        raise ValueError(f"Solver: unknown argument {', '.join(map(repr, unknown))}; try {hint}")
+
+
 def options_to_json(options: object) -> dict[str, Any]:
-    """The options of a Solver as its run folder stores them: augment by its name; not run, seed and rng."""
+    """The options of a Solver as its run folder stores them: parts as texts; not run and rng."""
     stored = {f.name: getattr(options, f.name) for f in fields(SolverOptions) if f.metadata["stored"]}
-    if stored["augment"] is not None:
-        stored["augment"] = qualified_name(stored["augment"])
+    for name in ("augment", "schedule"):
+        stored[name] = None if stored[name] is None else parts.describe(stored[name])
+    stored["callbacks"] = [*map(parts.describe, stored["callbacks"])]
     if stored["checkpoint_name"] is not None:
         stored["checkpoint_name"] = os.fspath(stored["checkpoint_name"])
-    return stored
+    return plain(stored)
 
 
-def options_from_json(stored: Mapping[str, Any], augment: Augment | None = None) -> dict[str, Any]:
-    """The arguments of a Solver from what options_to_json returned.
+def options_from_json(
+    stored: Mapping[str, Any],
+    augment: Augment | None = None,
+    schedule: Schedule | None = None,
+    callbacks: Iterable[Callback] | None = None,
+) -> dict[str, Any]:
+    """The arguments of a Solver from what options_to_json returned, now or in version 1.
 
     Args:
         stored: options by name.
-        augment: the function that `stored` names, if it is not one of cs231n.data.augment.
+        augment, schedule, callbacks: those that `stored` describes, if they are not all of this kit.
 
     Raises:
-        ValueError: `stored` names another function, or one that is not of this kit and was not handed in.
+        ValueError: `stored` describes another one, or one that is not of this kit and was not handed in.
     """
-    name = stored["augment"]
-    module, _, function = (name or "").rpartition(".")
-    if augment is not None:
-        if function != qualified_name(augment).rpartition(".")[2]:
-            raise ValueError(
-                f"Solver.resume: the run augments its batches by {name}, got {qualified_name(augment)}; "
-                f"try augment={function or None}"
-            )
-    elif module in AUGMENT_MODULES and function in augment_functions.__all__:
-        augment = getattr(augment_functions, function)
-    elif name is not None:
+    options = dict(stored)
+    if "callbacks" not in options:  # of version 1
+        name, settings = options["schedule"], options.pop("schedule_config").items()
+        listed = ", ".join(f"{name}={value}" for name, value in settings)
+        options["schedule"] = None if name == "constant" else f"cs231n.training.schedules.{name}({listed})"
+        former = {"ClipGradients": options.pop("clip_norm"), "EarlyStopping": options.pop("patience")}
+        set_ones = {name: value for name, value in former.items() if value is not None}
+        options["callbacks"] = [f"cs231n.training.callbacks.{n}({value})" for n, value in set_ones.items()]
+    options["augment"] = _part("augment", options["augment"], augment)
+    options["schedule"] = _part("schedule", options["schedule"], schedule)
+    texts: list = options["callbacks"]
+    given = [None] * len(texts) if callbacks is None else list(callbacks)
+    if len(given) != len(texts):
         raise ValueError(
-            f"Solver.resume: the run augments its batches by {name}, which is not of this kit; "
-            "try Solver.resume(path, data, augment=...) with that function"
+            f"Solver.resume: the run has callbacks {texts}, got {given}; try callbacks= with as many"
         )
-    return {**stored, "augment": augment}
+    options["callbacks"] = [_part("callbacks", *pair) for pair in zip(texts, given)]
+    return options
 
 
-def qualified_name(thing: object) -> str:
-    """The dotted name of a function or a class; of any other object, that of its class."""
-    named: Any = thing if hasattr(thing, "__qualname__") else type(thing)
-    return f"{named.__module__}.{named.__qualname__}"
+def _part(name: str, stored: str | None, part: Any) -> Any:
+    """The part that is described as `stored`, which is `part` itself if that is given."""
+    if part is not None:
+        if not parts.same(stored, text := parts.describe(part)):
+            was, got = (stored or "None").partition("#")[0], text.partition("#")[0]
+            raise ValueError(
+                f"Solver.resume: the run has {name} {was}, got {got}{' with other code' * (was == got)}; "
+                f"try {name}={was.partition('(')[0].rpartition('.')[2]}"
+            )
+        return part
+    try:
+        return parts.build(stored)
+    except ValueError as error:
+        raise ValueError(
+            f"Solver.resume: the run has {name} {error}; try Solver.resume(path, data, {name}=...) with it"
+        ) from None

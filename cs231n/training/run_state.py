@@ -5,19 +5,40 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from cs231n.training.checkpoint import Model, Snapshot, bn_params_of, build, describe
-from cs231n.training.options import options_to_json, qualified_name
-from cs231n.training.random_state import load_random_state, save_random_state
+from cs231n.training.checkpoint import (
+    NORM_SETTINGS,
+    Model,
+    Snapshot,
+    bn_params_of,
+    build,
+    describe,
+    norm_settings,
+    plain,
+)
+from cs231n.training.options import options_to_json
+from cs231n.training.parts import qualified_name, same
+from cs231n.training.random_state import find_generators, load_random_state, place_of, save_random_state
 
-__all__ = ["Trainer", "capture", "data_digest", "model_of", "pack", "restore_state", "unpack"]
+__all__ = [
+    "Trainer",
+    "capture",
+    "data_digest",
+    "describe_settings",
+    "model_of",
+    "pack",
+    "require_same_model",
+    "restore_state",
+    "unpack",
+]
 
-FORMAT, VERSION = "cs231n run", 1
+FORMAT = "cs231n run"
+VERSION = 2  # 1 is still read; it has patience and clip_norm in place of callbacks
 
 COUNTERS = {  # name in the file: attribute of the Solver
     "epoch": "epoch",
     "best_epoch": "best_epoch",
     "best_val_acc": "best_val_acc",
-    "_done": "_steps_done",
+    "_epochs_done": "_epochs_done",
     "_rate": "_base_lr",
 }
 HISTORIES = ("loss_history", "train_acc_history", "val_acc_history")
@@ -31,7 +52,11 @@ class Trainer(Protocol):
     y_train: np.ndarray
     X_val: np.ndarray
     y_val: np.ndarray
+    batch_size: int
     rng: Any
+    augment: Any
+    schedule: Any
+    callbacks: Any
     optim_configs: dict[str, dict[str, Any]]
     loss_history: list[float]
     train_acc_history: list[float]
@@ -39,7 +64,11 @@ class Trainer(Protocol):
     best_val_acc: float
     best_epoch: int
     epoch: int
+    learning_rate: float
+    keep: str
+    verbose: bool
     _best_snapshot: Snapshot | None
+    _kept_snapshot: Snapshot | None
 
 
 def data_digest(solver: Trainer) -> str:
@@ -60,9 +89,11 @@ def capture(solver: Trainer, rows: list[list], digest: str) -> dict[str, Any]:
         solver: not modified; what is returned shares its arrays.
         rows: the lines of history.csv.
         digest: data_digest(solver).
+
+    Raises:
+        TypeError: a random stream cannot be kept; the message says which, and what to try.
     """
     model = solver.model
-    dropout_rng = getattr(model, "dropout_param", {}).get("rng")
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -71,13 +102,15 @@ def capture(solver: Trainer, rows: list[list], digest: str) -> dict[str, Any]:
         "settings": options_to_json(solver),
         "described": describe(model),
         "kind": qualified_name(model),
+        "model": describe_settings(model),
         "counters": {name: getattr(solver, attribute) for name, attribute in COUNTERS.items()},
         "histories": {name: np.array(getattr(solver, name)) for name in HISTORIES},
         "params": model.params,
         "bn_params": bn_params_of(model),
         "optim_configs": solver.optim_configs,
         "best": solver._best_snapshot,
-        "streams": save_random_state(solver=solver.rng, model=dropout_rng),
+        "kept": None if solver._kept_snapshot is solver._best_snapshot else solver._kept_snapshot,
+        "streams": save_random_state(solver=solver.rng, **_generators_of_model(solver)),
     }
 
 
@@ -101,24 +134,102 @@ def restore_state(solver: Trainer, state: dict[str, Any]) -> None:
             f"Solver.resume: the checkpoint has parameters {saved_shapes}, the model {shapes}; try the "
             "model that the run began with"
         )
-    model.params.update(state["params"])
+    # Files of version 1.0 have "model" for the one generator that they know of.
+    paths = {
+        name: "model/dropout_param/rng" if name == "model" else name for name in state["streams"]["held"]
+    }
+    places = {name: place_of(model, path) for name, path in paths.items() if path != "solver"}
+    for name, w in state["params"].items():
+        model.params.pop(name)  # so that the order is that of the run
+        model.params[name] = w
     for bn_param, stored in zip(bn_params, state["bn_params"]):
         bn_param.clear()
         bn_param.update(stored)
-    for name, value in state["counters"].items():
+    counters = dict(state["counters"])
+    if "_done" in counters:  # of version 1, in steps
+        counters["_epochs_done"] = counters.pop("_done") // max(len(solver.X_train) // solver.batch_size, 1)
+    for name, value in counters.items():
         setattr(solver, COUNTERS[name], value)
     for name, values in state["histories"].items():
         setattr(solver, name, list(values))
-    params, statistics = state["best"]
-    solver.optim_configs, solver._best_snapshot = state["optim_configs"], (params, statistics)
+    best, kept = state["best"], state.get("kept")
+    solver.optim_configs, solver._best_snapshot = state["optim_configs"], (best[0], best[1])
+    solver._kept_snapshot = solver._best_snapshot if kept is None else (kept[0], kept[1])
     generators = load_random_state(state["streams"])
-    solver.rng = generators["solver"]
-    if "model" in generators:
-        model.dropout_param["rng"] = generators["model"]  # type: ignore[attr-defined]
+    solver.rng = generators.get("solver", np.random)
+    for name, (holder, key) in places.items():
+        holder[key] = generators[name]
 
 
-def model_of(state: dict[str, Any]) -> Model:
-    """A net like the one of the run. Raises: ValueError if that is no net of fc_net.py."""
+def _generators_of_model(solver: Trainer) -> dict[str, Any]:
+    """{path: generator}. Raises: TypeError if another is not in the model, or cannot be put back."""
+    for part in ("augment", "schedule", "callbacks"):
+        for path, rng, _ in find_generators(getattr(solver, part), part, solver, solver.model):
+            _require_global(path, rng, "the rng that an augmentation is called with")
+    kept = {}
+    for path, rng, settable in find_generators(solver.model, "model", solver):
+        if settable:
+            kept[path] = rng
+        else:
+            _require_global(path, rng, "np.random, or a generator in dropout_param['rng']")
+    return kept
+
+
+def _require_global(path: str, rng: Any, another: str) -> None:
+    if rng not in (np.random, np.random.mtrand._rand):
+        raise TypeError(
+            f"Solver.train: a run cannot save the random generator {path}, so it would resume with other "
+            f"random numbers; try {another}"
+        )
+
+
+def describe_settings(model: Model) -> dict[str, Any]:
+    """What the next step depends on besides the parameters, of any model, as JSON has it: {name: value}."""
+    net: Any = model
+    names = ("reg", "normalization", "use_dropout", "use_batchnorm", "num_layers", "label_smoothing")
+    settings = {name: getattr(net, name) for name in names if hasattr(net, name)}
+    if hasattr(net, "dtype"):
+        settings["dtype"] = np.dtype(net.dtype).name
+    if hasattr(net, "layers"):
+        settings["layers"] = getattr(net.layers, "__name__", str(net.layers))
+    dropout = getattr(net, "dropout_param", {})
+    settings["dropout_keep_ratio"], settings["dropout_seed"] = dropout.get("p", 1), dropout.get("seed")
+    settings["bn_params"] = [NORM_SETTINGS | own for own in norm_settings(model)]
+    return plain(settings)
+
+
+def require_same_model(model: Model, state: dict[str, Any]) -> None:
+    """Check that `model` is like the one of the run. Raises: ValueError that names what differs."""
+    now: dict[str, Any] = {"kind": qualified_name(model), "settings": describe_settings(model)}
+    then: dict[str, Any] = {"kind": state["kind"], "settings": state.get("model")}
+    if "model" not in state:  # of version 1, which has the settings of a net of fc_net.py alone
+        then["settings"], described = dict(state["described"] or {}), describe(model) or {}
+        now["settings"] = {name: described.get(name) for name in then["settings"]}
+        if then["settings"].get("layers") == "cs231n.layer_utils":  # the name of a module that moved
+            then["settings"]["layers"] = "cs231n.sandwiches"
+    for part, side in ((state["params"], then), (model.params, now)):
+        side["dtype of the parameters"] = sorted({np.asarray(w).dtype.name for w in part.values()})
+    if same(then["kind"], now["kind"]):
+        now["kind"] = then["kind"]
+    for side in (then, now):
+        side |= side.pop("settings")
+    different = [name for name in {**then, **now} if then.get(name) != now.get(name)]
+    if different:
+        listed = "; ".join(f"{name} {then.get(name)!r}, not {now.get(name)!r}" for name in different)
+        raise ValueError(
+            f"Solver.resume: the model of the run has {listed}; try the model that the run began with"
+        )
+
+
+def model_of(state: dict[str, Any], model: Model | None = None) -> Model:
+    """`model`, or else a net like the one of the run.
+
+    Raises:
+        ValueError: `model` is not like that of the run, or there is none and no net of fc_net.py.
+    """
+    if model is not None:
+        require_same_model(model, state)
+        return model
     if state["described"] is None:
         raise ValueError(
             f"Solver.resume: the run trains a {state['kind']}, which is not of this kit; try "
@@ -139,7 +250,8 @@ def pack(tree: Any, arrays: dict[str, np.ndarray], path: str = "state") -> Any:
         What JSON can hold; tuples become lists.
 
     Raises:
-        TypeError: a key is no text, and JSON would turn it into one.
+        TypeError: a key is no text, which JSON would turn into one, or a value is nothing that JSON and .npz
+            files hold without pickles.
     """
     if isinstance(tree, dict):
         for name in tree:
@@ -150,8 +262,13 @@ def pack(tree: Any, arrays: dict[str, np.ndarray], path: str = "state") -> Any:
         return [pack(value, arrays, f"{path}/{i}") for i, value in enumerate(tree)]
     if isinstance(tree, (np.ndarray, np.generic)):
         arrays[path] = np.asarray(tree)
-        return {"npz": path}
-    return tree
+        if not arrays[path].dtype.hasobject:
+            return {"npz": path}
+    elif tree is None or isinstance(tree, (bool, int, float, str)):
+        return tree
+    raise TypeError(
+        f"a run can save numbers, text, arrays, dicts and lists, got {tree!r} in {path}; try one of these"
+    )
 
 
 def unpack(tree: Any, arrays: dict[str, np.ndarray]) -> Any:

@@ -22,8 +22,8 @@ from classroom.grading import grade as grading
 from classroom.grading.canary import CanaryError, Environment, check_worker
 from classroom.grading.reference import child_files, make_trials
 from classroom.grading.result import ExerciseResult
+from classroom.grading.workers import Serial
 from classroom.sandbox.process import Child, ChildTimeoutError, Limits, best_level
-from cs231n.common.executors import Serial
 from cs231n.common.files import REPOSITORY
 from tests.support.grading import (
     EXERCISES,

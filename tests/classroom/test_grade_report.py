@@ -1,6 +1,8 @@
 """The page of the class: causes, grouped and sorted, and the colors of its picture."""
 
 import itertools
+import warnings
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -113,3 +115,26 @@ def test_a_note_stands_behind_right_and_passes_with_fewer_points():
     test = written["tests"][0]
     assert (test["status"], test["output"], test["tags"]) == ("passed", "Right. Also: it is slow.", ["right"])
     assert test["score"] == round(0.9 * test["max_score"], 2)
+
+
+TITLES = ["5 $ and $x_{", "梯度 🙂", "n" * 300, r"\frac", "_hidden", "$a^b$"]
+
+
+def titled(title):
+    return [EXERCISES[0]._replace(title=title), *EXERCISES[1:]]
+
+
+@pytest.mark.parametrize("title", TITLES)
+def test_any_title_of_an_exercise_is_drawn(title, tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        report.write_class(tmp_path, [row("ada", WRONG)], titled(title))
+    assert (tmp_path / "class.png").read_bytes()[1:4] == b"PNG"
+
+
+def test_a_picture_that_cannot_be_drawn_costs_no_page(tmp_path, monkeypatch):
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", Mock(side_effect=RuntimeError("no freetype")))
+    with pytest.warns(RuntimeWarning, match="class.png is not drawn .*no freetype.*; .*grades.csv has its"):
+        report.write_class(tmp_path, [row("ada", WRONG)], EXERCISES)
+    assert "n minus 1" in (tmp_path / "index.html").read_text() and (tmp_path / "grades.csv").exists()
+    assert "<img" not in (tmp_path / "index.html").read_text()

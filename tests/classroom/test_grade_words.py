@@ -11,8 +11,8 @@ from classroom.grading import grade as grading
 from classroom.grading.reader import MAX_ANSWER_CHARS, MAX_NOTEBOOK_BYTES
 from classroom.grading.result import ExerciseResult
 from classroom.grading.words import load_questions
+from classroom.grading.workers import executor_for
 from cs231n.checking.submission import NOTEBOOKS
-from cs231n.common.executors import executor_for
 from cs231n.common.words import PLACE_FOR_WORDS
 from tests.support.grading import EXERCISES, read, solved, with_result, zipped
 

@@ -23,7 +23,7 @@ from classroom.grading.submission import Submission
 from classroom.sandbox import landlock, process, seccomp
 from classroom.sandbox.levels import LEVELS, Command
 from classroom.sandbox.process import Child, ChildExitedError, SandboxError, child_folder
-from cs231n.common.executors import ONE_THREAD
+from cs231n.common.environment import ONE_THREAD
 from cs231n.common.files import REPOSITORY
 from tests.support.grading import BRIEF, LAYERS, blank, hostile, marked, shares, solved, wrong
 from tests.support.sandbox import (

@@ -79,7 +79,7 @@ def train(augment, seed=0):
     data = {"X_train": X, "y_train": y, "X_val": X[:10], "y_val": y[:10]}
     model = Recorder()
     with unchanged(X):
-        Solver(model, data, batch_size=10, num_epochs=2, verbose=False, augment=augment, seed=seed).train()
+        Solver(model, data, batch_size=10, num_epochs=2, verbose=False, augment=augment, rng=seed).train()
     return model.batches
 
 

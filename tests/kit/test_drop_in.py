@@ -121,7 +121,7 @@ learned = {}
 for rule, rate in [("sgd", 0.3), ("sgd_momentum", 3e-2), ("rmsprop", 1e-3), ("adam", 1e-3), ("adamw", 1e-3)]:
     np.random.seed(0)
     net = FullyConnectedNet([20], normalization="batchnorm", dropout_keep_ratio=0.9)
-    solver = Solver(net, data, update_rule=rule, optim_config={"learning_rate": rate}, num_epochs=3, seed=0,
+    solver = Solver(net, data, update_rule=rule, optim_config={"learning_rate": rate}, num_epochs=3, rng=0,
                     verbose=False, run=f"run {rule}")
     solver.train()
     same = Solver.load(f"run {rule}")

@@ -15,7 +15,8 @@ from tests.support.python import run_python
 
 LAYERS = """affine_forward affine_backward relu_forward relu_backward softmax_loss svm_loss batchnorm_forward
     batchnorm_backward batchnorm_backward_alt batchnorm_double_backward layernorm_forward layernorm_backward
-    dropout_forward dropout_backward"""
+    dropout_forward dropout_backward spatial_batchnorm_forward spatial_batchnorm_backward
+    spatial_groupnorm_forward spatial_groupnorm_backward"""
 SANDWICHES = "affine_relu_forward affine_relu_backward"
 NAMES = {  # what a star import brings, at least
     "classifiers.fc_net": f"TwoLayerNet FullyConnectedNet {LAYERS} {SANDWICHES}",
@@ -32,18 +33,28 @@ NAMES = {  # what a star import brings, at least
 MODULES = ["contracts", *NAMES]
 LEARNERS = {
     f"cs231n.{name}"
-    for name in ("layers", "sandwiches", "layer_utils", "optim", "classifiers.fc_net", "second_derivative")
+    for name in (
+        "layers",
+        "sandwiches",
+        "second_derivative",
+        "spatial_layers",
+        "layer_utils",
+        "optim",
+        "classifiers.fc_net",
+    )
 }
 
 SIGNATURES = {  # the arguments that callers give by place, with the defaults they rely on: whose they are
     "x, w, b": "layers.affine_forward layer_utils.affine_relu_forward",
     "dout, cache": """layers.affine_backward layers.relu_backward layers.batchnorm_backward
         layers.batchnorm_backward_alt layers.layernorm_backward layers.dropout_backward
-        layer_utils.affine_relu_backward""",
+        layer_utils.affine_relu_backward layers.spatial_batchnorm_backward
+        layers.spatial_groupnorm_backward""",
     "ddx, dout, cache": "layers.batchnorm_double_backward",
     "x": "layers.relu_forward",
     "x, y": "layers.softmax_loss layers.svm_loss gradient_check.rel_error",
-    "x, gamma, beta, bn_param": "layers.batchnorm_forward",
+    "x, gamma, beta, bn_param": "layers.batchnorm_forward layers.spatial_batchnorm_forward",
+    "x, gamma, beta, G, gn_param": "layers.spatial_groupnorm_forward",
     "x, gamma, beta, ln_param": "layers.layernorm_forward",
     "x, dropout_param": "layers.dropout_forward",
     "input_dim=3072, hidden_dim=100, num_classes=10, weight_scale=0.001, reg=0.0": """

@@ -19,7 +19,7 @@ def test_fault_3_a_dropout_seed_repeats_the_minibatches(blobs, solver_seed):
     model, seen = FullyConnectedNet([8], input_dim=D, num_classes=C, dropout_keep_ratio=0.5, seed=123), []
     loss = model.loss
     model.loss = lambda X, y=None: (seen.append(X.tobytes()) if y is not None else None) or loss(X, y)
-    Solver(model, data, num_epochs=20, batch_size=15, verbose=False, seed=solver_seed).train()
+    Solver(model, data, num_epochs=20, batch_size=15, verbose=False, rng=solver_seed).train()
     assert len(seen) == len(set(seen)) == 80
 
 

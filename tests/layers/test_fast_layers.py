@@ -9,6 +9,7 @@ from cs231n.classifiers.fc_net import FullyConnectedNet
 from cs231n.solver import Solver
 from tests.support import problem, relative
 from tests.support.python import run_python
+from tests.support.strategies import WIDE, wide
 
 RULES = {"adam": optim.adam, "adamw": adamw}
 
@@ -59,6 +60,73 @@ def test_statistics_of_many_rows_whose_mean_drifts(dtype, tolerance):
     np.testing.assert_allclose(param["running_var"], exact.var(axis=0), rtol=tolerance)
 
 
+def replaced(x, i, value):
+    """x (N, D) with row i equal to value."""
+    x = x.copy()
+    x[i] = value
+    return x
+
+
+OUTLIERS = [(i, value) for i in (0, 1, -1) for value in (30, -1e4, 1e8)]
+COLUMNS = {  # what is done to columns of mean 0 and deviation 1
+    "normal": lambda x: x,
+    **{f"row {i} is {v:g}": lambda x, i=i, v=v: replaced(x, i, v) for i, v in OUTLIERS},
+    **{f"mean {m:g}": lambda x, m=m: x + m for m in (30, -1e4, 1e6)},
+    "mean 1e4, row 0 is -1e4": lambda x: replaced(x + 1e4, 0, -1e4),
+    "drift": lambda x: x + np.linspace(0, 1e4, len(x))[:, None],
+    "constant": lambda x: 0 * x + 1234.567,
+    "constant but for row 0": lambda x: replaced(0 * x, 0, 1e4),
+    "tiny": lambda x: 1e-6 * x,
+}
+
+
+def passes(module, normalization, eps, x, gamma, beta, dout):
+    """{result: array} of a forward and a backward pass."""
+    param = {"mode": "train", "momentum": 0, "eps": eps}
+    out, cache = getattr(module, f"{normalization}_forward")(x, gamma, beta, param)
+    dx, dgamma, dbeta = getattr(module, f"{normalization}_backward")(dout, cache)
+    return {"out": out, "dx": dx, "dgamma": dgamma, "dbeta": dbeta, "var": param.get("running_var")}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("N, eps", [(3, 1e-5), (500, 1e-5), (500, 1e-12), (49_000, 1e-12)])
+@pytest.mark.parametrize("columns", COLUMNS)
+def test_batchnorm_is_as_exact_as_in_layers(columns, N, eps, dtype):
+    """Against layers in a wider dtype: at most 4 times the error of layers in the same dtype.
+
+    In layers the roundings may happen to cancel, so 2 sqrt(N) of them are added: a sum of N rows has one
+    rounding for each, of a random sign.
+    """
+    if dtype == np.float64 and not WIDE:
+        pytest.skip("long double is float64 on this processor")
+    rng = np.random.RandomState(0)
+    drawn = COLUMNS[columns](rng.randn(N, 3)), rng.uniform(0.5, 2, 3), rng.randn(3), rng.randn(N, 3)
+    inputs = [a.astype(dtype) for a in drawn]
+    with np.errstate(all="ignore"):
+        fast, readable = (passes(module, "batchnorm", eps, *inputs) for module in (fast_layers, layers))
+    exact = passes(layers, "batchnorm", eps, *wide(*inputs))
+    for name, truth in exact.items():
+        error, usual = (np.abs(wide(results[name]) - truth).max() for results in (fast, readable))
+        size = max(np.abs(truth).max(), 1)  # a sum of N may happen to be 0
+        bound = 4 * usual + 2 * np.sqrt(N) * np.finfo(dtype).eps * size
+        assert error <= bound, f"{name}: error {error:.2g}, of layers {usual:.2g}, bound {bound:.2g}"
+
+
+@pytest.mark.parametrize("N, eps", [(3, 1e-5), (500, 1e-5), (500, 1e-12), (49_000, 1e-12)])
+@pytest.mark.parametrize("columns", COLUMNS)
+def test_layernorm_is_as_exact_as_its_argument(columns, N, eps):
+    """x has an error of eps |x| from its own rounding, so x_hat of eps max|x| / std: at most 8 times that."""
+    rng = np.random.RandomState(0)
+    x = np.float32(COLUMNS[columns](rng.randn(N, 3))).T.copy()
+    gamma = np.float32(rng.uniform(0.5, 2, N))
+    inputs = x, gamma, gamma - 1, np.float32(rng.randn(3, N))
+    exact = passes(layers, "layernorm", eps, *map(np.float64, inputs))
+    std = np.sqrt(x.astype(float).var(axis=1) + eps)
+    for name, result in list(passes(fast_layers, "layernorm", eps, *inputs).items())[:4]:
+        bound = 8 * np.finfo(x.dtype).eps * (1 + np.max(np.abs(x).max(axis=1) / std))
+        assert np.abs(result - exact[name]).max() <= bound * np.abs(exact[name]).max(), name
+
+
 @pytest.mark.parametrize(
     "settings", [{}, {"beta1": 0.5}, {"beta2": 1 - 1e-8}, {"beta1": 1 - 1e-8}, {"beta2": 0.999999}], ids=str
 )
@@ -84,6 +152,16 @@ def test_adam_of_more_entries_than_a_block_and_in_any_order_of_memory(rule, layo
     fast_w, fast_config = getattr(fast_layers, rule)(w, dw)
     for value, fast_value in zip((next_w, *config.values()), (fast_w, *fast_config.values()), strict=True):
         np.testing.assert_allclose(fast_value, value, rtol=1e-13)
+
+
+@pytest.mark.parametrize("number", [np.float64, np.float32, np.longdouble], ids=lambda t: t.__name__)
+@pytest.mark.parametrize("rule", ["adam", "adamw"])
+def test_a_setting_that_a_schedule_makes_a_numpy_number_keeps_float32(rule, number):
+    w, config = np.ones((3, 5), np.float32), {}
+    for _ in range(2):
+        w, config = getattr(fast_layers, rule)(w, w, config)
+        config |= {name: number(value) for name, value in config.items() if isinstance(value, float)}
+    assert {a.dtype for a in (w, config["m"], config["v"])} == {np.dtype(np.float32)}
 
 
 def test_the_solver_takes_the_adam_of_the_nets_layers():

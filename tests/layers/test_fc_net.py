@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from functools import partial
 from itertools import product
 from types import SimpleNamespace
 
@@ -239,6 +240,14 @@ def test_float32_all_the_way(normalization, number):
     assert net.loss(X.astype(np.float64)).dtype == net.loss((9 * X).astype(np.int8)).dtype == np.float32
 
 
+@pytest.mark.parametrize("number", [float, np.float64])
+def test_a_float32_two_layer_net_has_float32_gradients(number):
+    net, (X, y) = TwoLayerNet(7, 6, 4, 0.5, reg=number(0.1)), batch()
+    net.params = {name: w.astype(np.float32) for name, w in net.params.items()}
+    loss, grads = net.loss(X.astype(np.float32), y)
+    assert loss.dtype == np.float32 and all(grad.dtype == np.float32 for grad in grads.values())
+
+
 @every_normalization
 def test_loss_reads_images_as_rows_and_writes_neither_to_the_batch_nor_to_the_parameters(normalization):
     net, (X, y) = net_of(normalization, 0.5, reg=0.1), batch(shape=(7, 1, 1))
@@ -272,6 +281,22 @@ def test_loss_refuses_before_anything_is_changed(X, complaint):
     with unchanged(net.params, net.dropout_param, *net.bn_params):
         with refused((TypeError, ValueError), f"FullyConnectedNet.loss: {complaint}"):
             net.loss(X, np.full(len(X), 4))
+
+
+@pytest.mark.parametrize("make", [net_of, partial(TwoLayerNet, 7, 6, 4)], ids=["deep", "two-layer"])
+def test_no_mask_is_lost(make):
+    net, (X, y) = make(), batch()
+    for labels in (y, None):
+        with refused(
+            TypeError, "MaskedArray, whose mask would be ignored; try ", ".filled(value), or leave out"
+        ):
+            net.loss(np.ma.masked_array(X, X > 0), labels)
+    with refused(
+        TypeError,
+        "y must be an array of integer labels, got MaskedArray, whose mask",
+        "; try y.filled(value)",
+    ):
+        net.loss(X, np.ma.masked_array(y, y == 3))
 
 
 def transpose_w3(net):

@@ -4,6 +4,7 @@
 Each message begins with the function's name and names the argument; no array, no dict and no stream moves.
 """
 
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -30,13 +31,15 @@ from cs231n.contracts import (
 from cs231n.contracts.takes import Options, Shape
 from cs231n.layer_utils import *
 from cs231n.layers import *
-from cs231n.training.clipping import clip_by_norm
+from cs231n.spatial_layers import Groups
+from cs231n.training.callbacks import clip_by_norm
 from tests.support import refused, unchanged
 from tests.support.strategies import SEEDS, cases
 
 EDITIONS = pytest.mark.usefixtures("edition")
-SIZES = {"N": 4, "D": 3, "D...": 3, "M": 5, "C": 3, "...": 3}
+SIZES = {"1": 1, "N": 4, "D": 3, "D...": 3, "M": 5, "C": 3, "...": 3, "H": 2, "W": 5}
 X, Y = np.random.RandomState(0).normal(size=(4, 3)), np.arange(4) % 3
+IMAGES = np.random.RandomState(0).normal(size=(4, 3, 2, 5))
 # (function, whose message it is, array): a sandwich hands its arrays to the layers inside.
 ARRAYS = [(name, name, item) for name in layers.__all__ for item in getattr(layers, name).contract.items]
 ARRAYS += [
@@ -63,11 +66,16 @@ def arguments_of(name):
     arguments = {rule: good(contract.rules[rule]) for rule in contract.rules}
     for item in contract.items:
         shape = [SIZES[letter] for letter in item.dims] if item.dims != ("...",) else (4, 3)
-        arguments[item.name] = Y.copy() if item.limit else X.copy() if item.name == "x" else np.ones(shape)
+        x = IMAGES if "H" in item.dims else X
+        arguments[item.name] = Y.copy() if item.limit else x.copy() if item.name == "x" else np.ones(shape)
     return arguments
 
 
 def good(rule):
+    if isinstance(rule, Shape):
+        return np.ones([SIZES[letter] for letter in re.findall(r"\w+", rule.dims)])
+    if isinstance(rule, Groups):
+        return 3
     if isinstance(rule, Options):
         return {key: good(rule.rules[key]) for key in rule.required}
     return rule.choices[0] if isinstance(rule, OneOf) else 0.5
@@ -80,7 +88,7 @@ NO_FLOATS = {dtype: lambda a, dtype=dtype: a.astype(dtype) for dtype in DTYPES} 
     "number": lambda a: 1.0,
     "like-an-array": lambda a: SimpleNamespace(shape=[4, 3], dtype="f4"),
     "masked": lambda a: np.ma.masked_array(a.copy()),
-    "matrix": lambda a: np.atleast_2d(a).view(np.matrix),
+    "matrix": lambda a: np.atleast_2d(a).reshape(-1, a.shape[-1]).view(np.matrix),
 }
 MISFITS = {
     "empty": lambda a: a[:0].copy(),
@@ -189,8 +197,11 @@ def wrong_values(rule):
         one_missing = [{k: v for k, v in required.items() if k != key} for key in required]
         return [None, 0.5, "train", [], X, required | {"typo": 1}, *one_missing]
     if isinstance(rule, Shape):
-        kinds = [kind for kind in NO_FLOATS if kind != "matrix"] + ["empty", "an-axis-more", "longer"]
-        return [WRONG[kind](np.ones(3)) for kind in kinds]
+        right = ["matrix", *(["int64", "uint8"] if rule.integers else [])]
+        kinds = [kind for kind in NO_FLOATS if kind not in right] + ["empty", "an-axis-more", "longer"]
+        return [WRONG[kind](good(rule)) for kind in kinds]
+    if isinstance(rule, Groups):
+        return [*NO_COUNTS, 0, 2, 4, 6]
     assert isinstance(rule, Check)
     return CHECKED[rule.require]
 

@@ -1,9 +1,11 @@
 """Every link of README, docs and pages leads somewhere; of those to other sites only the form is tried."""
 
+import json
 import re
 
 import pytest
 
+from cs231n.checking.sections import read_sections
 from tests.support import ROOT
 from tests.support.links import follow_links, is_outside
 
@@ -29,11 +31,38 @@ def test_the_links_of_a_text_lead_somewhere_on_github(path):
         assert target.exists(), address
         if anchor and target.suffix == ".md":
             assert anchor in github_ids(target.read_text(encoding="utf-8")), address
+        if anchor and target.suffix == ".ipynb":  # its pages have ids for both, JupyterLab for headings alone
+            known = read_sections(target.name[0])
+            headings = [heading.replace(" ", "-") for heading in known.headings.values()]
+            assert anchor in [*headings, *(f"eq-{number}" for number in known.of_equations)], address
 
 
 def test_the_links_of_all_pages_and_of_the_search_lead_somewhere(reports):
     pages, links = follow_links(reports)
     assert pages > 12 and links > 400
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "W1 error 1e0 at N = 2",
+        "db of the affine before batchnorm is 1e-11 and the relative error 1",
+        "fails in float32",
+        "all ones upstream",
+        "running mean has shape (1, D)",
+        "loss at test time is nonsense",
+        "dx is right up to a factor of N",
+        "dx right only on the diagonal",
+    ],
+)
+def test_the_search_finds_a_symptom_by_the_words_of_a_learner(words, reports):
+    """As reader.js does: every word is part of what an entry shows."""
+    index = json.loads((reports / "search-index.js").read_text("utf-8").partition(" = ")[2].rstrip(";\n"))
+    symptoms = [entry for entry in index if entry[0].startswith("symptoms.html#")]
+    (found,) = [
+        entry for entry in symptoms if all(w in " ".join(entry).lower() for w in words.lower().split())
+    ]
+    assert found[2].startswith("Symptoms")
 
 
 def test_every_mention_of_an_equation_is_a_link(reports):

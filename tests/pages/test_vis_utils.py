@@ -9,6 +9,7 @@ import IPython.display
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.text import Text
 
 from cs231n import vis_utils
 from cs231n.vis_utils import vis_grid, vis_nn, visualize_grid
@@ -57,6 +58,14 @@ def test_nothing_but_numpy_is_imported_until_a_figure_is_drawn():
     assert run_python(code).stdout == "set()\n"
 
 
+def test_a_graph_shows_its_texts_as_they_are():
+    graph = [{"$x_{$": (0, 1), "y": (0, 0)}, [("$x_{$", "y")], {"$x_{$": ["$x_{$", "$a_1$"], "y": [r"\y"]}]
+    figure = vis_utils.draw_graph(*graph, title=r"$\frac$", labels={("$x_{$", "y"): "$"})
+    figure.canvas.draw()
+    assert not any(text.get_parse_math() for text in figure.findobj(Text) if "$" in text.get_text())
+    plt.close(figure)
+
+
 def test_show_stores_the_text_with_the_picture(monkeypatch):
     published = []
     monkeypatch.setattr("IPython.get_ipython", lambda: MagicMock())
@@ -71,3 +80,23 @@ def test_show_stores_the_text_with_the_picture(monkeypatch):
     width = int.from_bytes(data["image/png"][16:20], "big")  # of the header of a PNG
     assert metadata["image/png"]["width"] == -(-width // 2) and width > 900
     assert not plt.get_fignums(), "the figure would be shown a second time"
+
+
+IN_A_TERMINAL = """
+import matplotlib
+matplotlib.use("agg")
+import matplotlib.pyplot as plt
+shown = []
+plt.show = lambda: shown.append(plt.get_fignums())
+from cs231n.vis_utils import show
+figure, axes = plt.subplots()
+show(figure, "A line that rises.")
+print("shown:", shown)
+"""
+
+
+def test_show_in_a_terminal_of_ipython_opens_the_window_of_the_figure(tmp_path):
+    """It drew into a message that no terminal shows, and closed the figure."""
+    arguments = ["-m", "IPython", "--colors=NoColor", "-c", IN_A_TERMINAL]
+    process = run_python(arguments, tmp_path, {"IPYTHONDIR": str(tmp_path / "ipython")})
+    assert (process.stdout, process.returncode) == ("shown: [[1]]\n", 0), process.stderr

@@ -68,8 +68,12 @@ def read_only(disk, step):
 
 
 def mount(how, disk):
-    # With the device, or it repeats the options there are, with users that mean nothing in a name space.
-    subprocess.run(["mount", "-o", f"remount,{how}", "tmpfs", disk], check=True)
+    """A second mount on top: the disk itself cannot become read-only while the lock of a run is open."""
+    if how == "rw":
+        subprocess.run(["umount", disk], check=True)
+        return
+    subprocess.run(["mount", "--bind", disk, disk], check=True)
+    subprocess.run(["mount", "-o", "remount,bind,ro", disk], check=True)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,8 @@ from cs231n.classifiers.fc_net import FullyConnectedNet
 from cs231n.data.augment import flip_and_shift
 from cs231n.solver import Solver
 from cs231n.training import run_folder
+from cs231n.training.callbacks import ClipGradients
+from cs231n.training.schedules import one_cycle
 
 STEPS_AN_EPOCH = 6
 
@@ -44,9 +46,9 @@ def start(folder: Path, rng: str = "Generator", **more: Any) -> Solver:
         [12, 11], input_dim=48, num_classes=3, normalization="batchnorm", dropout_keep_ratio=0.8,
         weight_scale=0.2, rng=generators[rng], layers=fast_layers, label_smoothing=0.1)
     options = {
-        "update_rule": "adamw", "optim_config": {"learning_rate": 2e-2}, "schedule": "one_cycle",
-        "lr_decay": 0.99, "clip_norm": 1.0, "augment": flip_and_shift, "batch_size": 16, "num_epochs": 8,
-        "num_train_samples": 50, "rng": generators["RandomState" if rng == "two" else rng],
+        "update_rule": "adamw", "optim_config": {"learning_rate": 2e-2}, "schedule": one_cycle(),
+        "lr_decay": 0.99, "callbacks": [ClipGradients(1.0)], "augment": flip_and_shift, "batch_size": 16,
+        "num_epochs": 8, "num_train_samples": 50, "rng": generators["RandomState" if rng == "two" else rng],
         "run": folder, "verbose": False}
     # fmt: on
     return Solver(net, image_data(), **{**options, **more})

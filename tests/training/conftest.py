@@ -17,7 +17,7 @@ def whole(tmp_path_factory):
     known = {}
 
     def of(rng="Generator", **more):
-        key = (rng, *more.items())
+        key = repr((rng, more))
         if key not in known:
             folder = tmp_path_factory.mktemp("whole") / "run"
             with pytest.MonkeyPatch.context() as patched:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from cs231n.training.clipping import clip_by_norm
+from cs231n.training.callbacks import clip_by_norm
 from tests.support import unchanged
 from tests.support.strategies import DTYPES, SCALES, arrays, assert_right, cases, limits, magnitude, wide
 

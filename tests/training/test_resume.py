@@ -10,6 +10,7 @@ import pytest
 
 from cs231n.solver import Solver
 from cs231n.training import run_folder
+from cs231n.training.callbacks import EarlyStopping
 from cs231n.training.checkpoint import snapshot
 from tests.support import refused, resume_child
 from tests.support.python import start_python
@@ -168,7 +169,7 @@ def test_a_finished_run_has_no_epochs_left(folder, whole):
 
 
 def test_early_stopping_goes_on_being_patient(folder, whole):
-    more = {"patience": 5, "num_epochs": 40, "schedule": "constant"}
+    more = {"callbacks": [EarlyStopping(5)], "num_epochs": 40, "schedule": None}
     expected = whole(**more)
     epochs = len(expected["history"]) - 1
     assert 5 < epochs < 40

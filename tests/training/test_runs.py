@@ -4,7 +4,9 @@ import csv
 import json
 import shutil
 import sys
+import warnings
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,7 +19,6 @@ from cs231n.data.augment import shift
 from cs231n.solver import Solver
 from cs231n.training import run_folder, run_state
 from cs231n.training.checkpoint import describe, load_checkpoint
-from cs231n.training.random_state import load_random_state, save_random_state
 from tests.support import make_blobs, refused
 from tests.support.resume_child import frozen, image_data, start
 from tests.support.scripted import run
@@ -40,7 +41,12 @@ def copy(finished, tmp_path):
 
 def test_the_files_of_a_run(finished):
     trained, folder = finished
-    assert sorted(p.name for p in folder.iterdir()) == ["checkpoint_42.npz", "checkpoint_48.npz", *FILES]
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "checkpoint_42.npz",
+        "checkpoint_48.npz",
+        *FILES,
+        "run.lock",
+    ]
     rows = list(csv.DictReader((folder / "history.csv").read_text().splitlines()))
     assert [int(row["epoch"]) for row in rows] == list(range(1, 9))
     assert [int(row["step"]) for row in rows] == list(range(6, 49, 6))
@@ -72,6 +78,26 @@ def net_with_settings():
     return model
 
 
+def float32_two_layer_net():
+    model = TwoLayerNet(48, 8, 3, 0.1)
+    model.params = {name: w.astype(np.float32) for name, w in model.params.items()}
+    return model
+
+
+def net_of_numpy_scalars():
+    return net(
+        np.array([9, 7]).tolist() + [np.int64(5)], dropout_keep_ratio=np.float32(0.7), reg=np.float32(1e-3),
+        seed=np.int64(5), label_smoothing=np.float64(0.1), normalization=np.str_("batchnorm"),
+        dtype=np.dtype("float32"),
+    )  # fmt: skip
+
+
+def deep_net_in_another_order():
+    model = net(range(5, 16), normalization="batchnorm", weight_scale=0.5)
+    model.params = {name: model.params[name] for name in sorted(model.params)}  # W1, W10, W11, W12, W2, ...
+    return model
+
+
 # fmt: off
 NETS = {
     "plain": lambda: net([7]),
@@ -79,7 +105,10 @@ NETS = {
     "batchnorm-settings": net_with_settings,
     "layernorm-dropout-seeded": lambda: net(normalization="layernorm", dropout_keep_ratio=0.7, seed=4),
     "no-hidden-layer": lambda: net([], weight_scale=0.1),
-    "two-layer": lambda: TwoLayerNet(48, 8, 3, 0.1, reg=1e-3),
+    "two-layer": lambda: TwoLayerNet(48, 8, 3, 0.1, reg=np.float32(1e-3)),
+    "two-layer-float32": float32_two_layer_net,
+    "numpy-scalars": net_of_numpy_scalars,
+    "another-order": deep_net_in_another_order,
 }
 # fmt: on
 
@@ -96,6 +125,29 @@ def test_load_predicts_bit_for_bit(tmp_path, make):
     assert type(Solver.load(tmp_path / "named_epoch_2.npz")) is type(loaded) is type(model)
     for name, default in {"layers": None, "bn_params": []}.items():
         assert frozen(getattr(loaded, name, default)) == frozen(getattr(model, name, default))
+    resumed = Solver.resume(tmp_path / "run", data)
+    kinds = [[(name, w.dtype) for name, w in net.params.items()] for net in (model, loaded, resumed.model)]
+    assert kinds[0] == kinds[1] == kinds[2]
+    assert describe(loaded) == describe(resumed.model) == describe(model)
+    assert json.loads(json.dumps(describe(model))) == describe(model)
+
+
+def test_numpy_scalars_in_the_settings_are_numbers_in_the_files(tmp_path):
+    settings = {
+        "optim_config": {"learning_rate": np.float32(0.25), "weight_decay": np.float64(0.5)},
+        "lr_decay": np.float64(0.5), "batch_size": np.int64(20), "num_epochs": np.int32(1),
+        "num_val_samples": np.uint8(30), "verbose": np.bool_(False),
+        "keep": np.str_("last"), "update_rule": np.str_("adamw"), "print_every": np.int64(5),
+        "checkpoint_name": tmp_path / "named",
+    }  # fmt: skip
+    run(net([5]), image_data(), run=tmp_path / "run", **settings)
+    stored = json.loads((tmp_path / "run" / "config.json").read_text())["solver"]
+    settings["checkpoint_name"] = str(tmp_path / "named")
+    assert {name: stored[name] for name in settings} == settings
+    resumed = Solver.resume(tmp_path / "run", image_data())
+    for name, value in settings.items():
+        assert getattr(resumed, name) == value
+        assert type(getattr(resumed, name)) in (dict, float, int, bool, str), name
 
 
 class PublicNet:
@@ -147,8 +199,8 @@ def rewrite(path, change):
 
 
 def test_another_version(copy):
-    rewrite(copy / "checkpoint_48.npz", lambda state: state.update(version=2))
-    check_refused(copy, "checkpoint_48.npz is of version 2", "reads version 1", "checkpoint_42.npz")
+    rewrite(copy / "checkpoint_48.npz", lambda state: state.update(version=3))
+    check_refused(copy, "checkpoint_48.npz is of version 3", "reads versions 1 to 2", "checkpoint_42.npz")
 
 
 FOREIGN = [{"layers": "antigravity"}, {"kind": "affine_forward"}, {"kind": "__import__"}]
@@ -219,7 +271,7 @@ def noisy(X, rng):
 
 def own_run(folder, epochs=4):
     options = {"num_epochs": epochs, "batch_size": 20, "update_rule": "adam", "optim_config": None}
-    return run(Linear(), make_blobs()[0], seed=3, augment=noisy, run=folder, **options)
+    return run(Linear(), make_blobs()[0], rng=3, augment=noisy, run=folder, **options)
 
 
 def test_a_model_and_an_augmentation_of_ones_own_are_handed_in(tmp_path):
@@ -239,12 +291,12 @@ def test_a_model_and_an_augmentation_of_ones_own_are_handed_in(tmp_path):
 
 
 def test_a_setting_of_a_function_of_the_kit_is_not_forgotten(tmp_path):
-    """shift by another number of pixels is handed in again, rather than replaced by shift."""
     data, few = image_data(), partial(shift, pixels=1)
     run(net([5]), data, num_epochs=1, augment=few, run=tmp_path / "run")
-    check_refused(tmp_path / "run", "functools.partial", "augment=...")
-    check_refused(tmp_path / "run", "functools.partial, got", "shift", data=data, augment=shift)
+    check_refused(tmp_path / "run", "augment.shift(pixels=1), got ", "augment.shift;", augment=shift)
     Solver.resume(tmp_path / "run", data, augment=few)
+    resumed = Solver.resume(tmp_path / "run", data).augment
+    assert (resumed.func, resumed.args, resumed.keywords) == (shift, (), {"pixels": 1})
 
 
 def test_a_run_is_not_written_over(finished, tmp_path):
@@ -275,25 +327,10 @@ def test_pack_keeps_every_bit():
         run_state.pack({"a": {1: 2}}, {})
 
 
-def draws(rng, shared, own):
-    return rng.normal(size=5), shared.permutation(9), own.random(4), np.random.normal(size=3)
-
-
-@pytest.mark.parametrize("bits", ["MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64"])
-@pytest.mark.parametrize("kind", [np.random.Generator, np.random.RandomState])
-def test_streams_go_on(bits, kind):
-    rng, own, arrays = kind(getattr(np.random, bits)(5)), np.random.default_rng(1), {}
-    rng.normal(size=3)
-    text = json.dumps(run_state.pack(save_random_state(a=rng, b=own, c=rng, d=None), arrays))
-    expected = draws(rng, rng, own)
-    again = load_random_state(run_state.unpack(json.loads(text), arrays))
-    assert again.keys() == {"a", "b", "c"} and again["a"] is again["c"] and type(again["a"]) is kind
-    assert frozen(draws(again["c"], again["a"], again["b"])) == frozen(expected)
-
-
-def test_the_global_stream_under_its_other_name():
-    again = load_random_state(save_random_state(a=np.random, b=np.random.mtrand._rand))
-    assert again == {"a": np.random, "b": np.random}
+@pytest.mark.parametrize("value", [Path("x"), b"x", {1}, 1j, np.array([{}]), np.random.default_rng(3)])
+def test_what_a_run_cannot_save_without_a_pickle_is_named(value):
+    with refused(TypeError, "a run can save numbers, text,", "in state/a/0; try one of these"):
+        run_state.pack({"a": [value]}, {})
 
 
 def test_training_twice_is_one_history(tmp_path):
@@ -308,7 +345,8 @@ def test_training_twice_is_one_history(tmp_path):
 
 def test_zero_epochs_are_a_run_without_a_model(tmp_path):
     start(tmp_path / "run", num_epochs=0).train()
-    assert sorted(p.name for p in (tmp_path / "run").iterdir()) == ["checkpoint_0.npz", *FILES[:3]]
+    names = sorted(p.name for p in (tmp_path / "run").iterdir())
+    assert names == ["checkpoint_0.npz", *FILES[:3], "run.lock"]
     with pytest.raises(FileNotFoundError, match="model.npz"):
         Solver.load(tmp_path / "run")
 
@@ -328,3 +366,24 @@ def test_without_matplotlib_everything_but_the_picture(tmp_path, monkeypatch):
         start(tmp_path / "run", num_epochs=1).train()
     assert caught[-1].filename == __file__
     assert (tmp_path / "run" / "model.npz").exists() and not (tmp_path / "run" / "curves.png").exists()
+
+
+@pytest.mark.parametrize("name", ["lr$3 and $x_{", "梯度 🙂", "a\nb" * 40, "x" * 200, r"$\frac$", "_"])
+def test_a_picture_shows_any_name_of_a_run(name, tmp_path):
+    solver = start(tmp_path / name, num_epochs=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        solver.train()
+    assert (tmp_path / name / "curves.png").read_bytes()[1:4] == b"PNG"
+
+
+@pytest.mark.parametrize("error", [ValueError("broken"), RuntimeError("no freetype"), MemoryError()])
+def test_no_error_of_a_picture_ends_a_run(error, tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", fail)
+    with pytest.warns(RuntimeWarning, match="curves.png is not drawn .*history.csv has") as caught:
+        start(tmp_path / "run", num_epochs=1).train()
+    assert len(caught) == 1 and caught[0].filename == __file__
+    assert (tmp_path / "run" / "model.npz").exists()

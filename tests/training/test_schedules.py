@@ -3,30 +3,30 @@
 import numpy as np
 import pytest
 
-from cs231n.training.schedules import constant, cosine, one_cycle
+from cs231n.training.schedules import cosine, one_cycle
 from tests.support.scripted import Scripted, run, solver_of
 
 
 def test_known_points():
-    assert [constant(p) for p in (0, 0.3, 1)] == [1, 1, 1]
-    factors = [cosine(p) for p in (0, 1 / 4, 1 / 3, 1)]
+    factors = [cosine()(p) for p in (0, 1 / 4, 1 / 3, 1)]
     np.testing.assert_allclose(factors, [1, (1 + 0.5**0.5) / 2, 0.75, 0], rtol=1e-15)
-    factors = [one_cycle(p) for p in (0, 0.15, 0.3, 0.65, 1)]
+    factors = [one_cycle()(p) for p in (0, 0.15, 0.3, 0.65, 1)]
     np.testing.assert_allclose(factors, [0.04, 0.52, 1, 0.5, 0], atol=1e-15)
-    factors = [one_cycle(p, warm_up=0.5, start=0.5, final=0.1) for p in (0, 0.25, 0.5, 1)]
+    factors = [one_cycle(warm_up=0.5, start=0.5, final=0.1)(p) for p in (0, 0.25, 0.5, 1)]
     np.testing.assert_allclose(factors, [0.5, 0.75, 1, 0.1], rtol=1e-15)
 
 
 def test_one_cycle_without_warm_up_is_cosine():
     progress = np.linspace(0, 1, 1001)
-    assert [one_cycle(p, warm_up=0, final=0.1) for p in progress] == [cosine(p, 0.1) for p in progress]
+    both = [[schedule(p) for p in progress] for schedule in (one_cycle(warm_up=0, final=0.1), cosine(0.1))]
+    assert both[0] == both[1]
 
 
 # fmt: off
 @pytest.mark.parametrize("options, factor", [
-    ({"schedule": "cosine", "lr_decay": 0.5}, lambda t: cosine(t / 8) * 0.5 ** (t // 2)),
-    ({"schedule": "one_cycle", "schedule_config": {"start": 0.1, "warm_up": 0.25}},
-     lambda t: one_cycle(t / 8, 0.25, 0.1)),
+    ({"schedule": cosine(), "lr_decay": 0.5}, lambda t: cosine()(t / 8) * 0.5 ** (t // 2)),
+    ({"schedule": one_cycle(start=0.1, warm_up=0.25)},
+     lambda t: one_cycle(0.25, 0.1)(t / 8)),
 ], ids=["cosine", "one-cycle"])
 # fmt: on
 def test_the_rates_of_a_run(options, factor):
@@ -43,7 +43,7 @@ def test_the_rates_of_a_run(options, factor):
     np.testing.assert_allclose(np.diff(np.unique(weights)), [factor(t) for t in range(8)], rtol=1e-12)
 
 
-def test_constant_leaves_the_rate_to_whoever_changes_it():
+def test_no_schedule_leaves_the_rate_to_whoever_changes_it():
     solver = solver_of(Scripted([0.5]), num_epochs=2, lr_decay=0.5)
     solver.optim_configs["W"]["learning_rate"] = 8.0
     solver.train()
@@ -51,7 +51,7 @@ def test_constant_leaves_the_rate_to_whoever_changes_it():
 
 
 def test_a_second_call_runs_the_schedule_again():
-    solver = run(Scripted([0.5]), batch_size=5, schedule="cosine")
+    solver = run(Scripted([0.5]), batch_size=5, schedule=cosine())
     before = solver.model.params["W"][0]
     solver.num_epochs = 1  # two steps, at progress 0 and 1/2
     solver.train()
@@ -59,5 +59,5 @@ def test_a_second_call_runs_the_schedule_again():
 
 
 def test_the_default_rate_of_a_rule_is_scheduled_too():
-    solver = run(Scripted([0.5]), num_epochs=2, update_rule="adam", schedule="cosine", optim_config=None)
+    solver = run(Scripted([0.5]), num_epochs=2, update_rule="adam", schedule=cosine(), optim_config=None)
     assert solver.optim_configs["W"]["learning_rate"] == 0.5e-3

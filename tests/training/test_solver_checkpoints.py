@@ -7,8 +7,9 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 
+from cs231n.classifiers.fc_net import FullyConnectedNet
 from cs231n.solver import load_checkpoint
-from cs231n.training.checkpoint import save_checkpoint
+from cs231n.training.checkpoint import load_model, save_checkpoint
 from tests.support import arrays_in, make_blobs
 from tests.support.scripted import net, run, solver_of
 
@@ -100,6 +101,58 @@ def test_a_file_with_other_arrays_is_refused(tmp_path, stored, change, words):
     check_refused(tmp_path / "x.npz", model, words)
 
 
+# fmt: off
+@pytest.mark.parametrize("normalization", ["batchnorm", "layernorm"])
+@pytest.mark.parametrize("name, default, other", [("eps", 1e-5, 1e-3), ("momentum", 0.9, 0.5)])
+# fmt: on
+def test_another_setting_of_a_norm_is_refused_by_name(tmp_path, normalization, name, default, other):
+    class Own(FullyConnectedNet):
+        """No net of this kit."""
+
+    for kind in (FullyConnectedNet, Own):
+        model, again = (kind([8, 7], 6, 3, normalization=normalization) for _ in range(2))
+        model.loss(np.ones((4, 6)), np.arange(4) % 3)
+        model.bn_params[1][name] = np.float64(other)
+        save_checkpoint(tmp_path / "other.npz", model)
+        words = f"bn_params/1/{name} {other}, the model has {default}; try {name}={other} in its bn_params"
+        check_refused(tmp_path / "other.npz", again, words)
+        again.bn_params[1][name] = other
+        load_checkpoint(tmp_path / "other.npz", again)
+        again.bn_params[0][name] = default  # which is what it has without
+        load_checkpoint(tmp_path / "other.npz", again)
+        again.bn_params[0][name] = np.float32(0.1)  # which is another number than 0.1
+        check_refused(tmp_path / "other.npz", again, f"bn_params/0/{name} {default}, the model has 0.1000")
+
+
+def test_statistics_in_a_dict_of_any_order(tmp_path):
+    def make(names):
+        return SimpleNamespace(
+            params={f"gamma{i}": np.ones(i) for i in range(1, 12)},
+            normalization="batchnorm",
+            bn_params={
+                f"bn_param{i}": {"running_mean": np.full(i, 1.0 * i), "running_var": np.ones(i)}
+                for i in names
+            },
+        )
+
+    ordered = make(range(1, 12))
+    save_checkpoint(tmp_path / "x.npz", make(sorted(range(1, 12), key=str)))
+    for p in ordered.bn_params.values():
+        p["running_mean"] *= 0
+    load_checkpoint(tmp_path / "x.npz", ordered)
+    for i in range(1, 12):
+        assert (ordered.bn_params[f"bn_param{i}"]["running_mean"] == i).all()
+
+
+def test_what_layers_leave_in_a_bn_param_spoils_no_file(tmp_path):
+    model = float32_net()
+    model.loss(np.ones((4, 6)), np.arange(4) % 3)
+    model.bn_params[0] |= {"cache": (np.ones(3), {}), "eps": np.float64(1e-5)}
+    save_checkpoint(tmp_path / "x.npz", model)
+    load_checkpoint(tmp_path / "x.npz", float32_net())
+    load_model(tmp_path / "x.npz")
+
+
 def test_a_model_with_names_of_its_own_comes_back(tmp_path):
     def make(scale):
         bn_params = [{"running_mean": scale * np.ones(4)}, {}]
@@ -139,7 +192,9 @@ def test_the_model_keeps_its_dtype(tmp_path):
     lambda path: np.savez(path, **{"params/W1": np.array([{}], dtype=object)}),
     lambda path: path.write_bytes(b"no archive"),
     lambda path: path.write_bytes(b""),
-], ids=["other-npz", "npy", "pickled", "text", "empty"])
+    lambda path: np.savez(path, normalization="None", model="{"),
+    lambda path: np.savez(path, normalization="None", model="[1]"),
+], ids=["other-npz", "npy", "pickled", "text", "empty", "no-json", "list"])
 # fmt: on
 def test_what_is_no_checkpoint_is_refused(tmp_path, write):
     write(tmp_path / "x.npz")

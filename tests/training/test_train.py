@@ -1,6 +1,10 @@
 """python -m cs231n train, on a few images and a tiny net: what it prints, keeps, refuses and goes on with."""
 
+import os
 import re
+import shlex
+import signal
+import subprocess
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,6 +17,7 @@ from cs231n.data.augment import views
 from cs231n.data.whitening import Whitening
 from cs231n.recipes import RECIPES, Recipe, predict
 from cs231n.solver import Solver
+from tests.support.python import start_python
 
 
 @pytest.fixture
@@ -31,9 +36,9 @@ def small_images(monkeypatch, tmp_path):
             for k in "Xy"
         }
 
-    def step(solver, batch, original=Solver._step):
+    def step(solver, *batch, original=Solver._step):
         steps.append(1)
-        return original(solver, batch)
+        return original(solver, *batch)
 
     monkeypatch.setattr(recipes, "get_CIFAR10_data", data)
     whitening = Whitening(np.zeros(3072, "f"), np.eye(3072, dtype="f"))
@@ -72,10 +77,10 @@ def test_a_seed_is_a_result_and_another_seed_another():
 def test_a_run_is_not_written_over_and_goes_on_if_small_images(small_images, capsys, tmp_path, monkeypatch):
     assert main(["train", "minute", "--run", "whole"]) == 0
 
-    def interrupted(solver, batch, original=Solver._step):
+    def interrupted(solver, *batch, original=Solver._step):
         if len(solver.loss_history) == 7:
             raise KeyboardInterrupt
-        return original(solver, batch)
+        return original(solver, *batch)
 
     with monkeypatch.context() as patch:
         patch.setattr(Solver, "_step", interrupted)
@@ -86,6 +91,116 @@ def test_a_run_is_not_written_over_and_goes_on_if_small_images(small_images, cap
     assert main(["train", "minute", "--resume"]) == 0
     whole, resumed = [Solver.load(tmp_path / folder) for folder in ("whole", "runs/minute-0")]
     assert all(np.array_equal(w, resumed.params[name]) for name, w in whole.params.items())
+
+
+SLOW_WHITENING = """
+import sys
+import numpy as np
+from cs231n import recipes
+from cs231n.__main__ import main
+X = np.random.RandomState(0).rand(60, 3, 32, 32).astype(np.float32)
+y = np.arange(60) % 10
+data = {"X_train": X, "y_train": y, "X_val": X, "y_val": y}
+recipes.get_CIFAR10_data = lambda **_: data
+matrix = np.random.RandomState(0).normal(size=(2500, 2500))
+
+def fit(X, softening):
+    print("in LAPACK", flush=True)
+    np.linalg.eigh(matrix @ matrix.T)  # as fit_whitening does; it takes seconds, and sees no signal
+    print("end of LAPACK", flush=True)
+
+recipes.fit_whitening = fit
+sys.exit(main(["train", "minute", "--run", sys.argv[1]]))
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends SIGINT")
+def test_ctrl_c_while_whitening_acts_at_once_and_advises_what_works(tmp_path):
+    folder = tmp_path / "two words; $HOME"
+    with start_python(["-c", SLOW_WHITENING, folder], stderr=subprocess.PIPE) as process:
+        while "in LAPACK" not in (line := process.stdout.readline()):
+            assert line, process.stderr.read()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate()
+    assert process.returncode == 130 and "end of LAPACK" not in out
+    line = err.strip()
+    assert "\n" not in line and "--resume" not in line and "nothing is trained yet; to start again: " in line
+    words = shlex.split(line.partition("to start again: ")[2])
+    assert words[:3] == ["python", "-m", "cs231n"] and words[-1] == str(folder)
+    assert not folder.exists()
+
+
+def test_ctrl_c_is_advised_by_what_there_is(small_images, capsys, monkeypatch):
+    """Before the first checkpoint, after it, in the evaluation, and on a resumed run."""
+    command = ["train", "minute", "--run", "my runs/a"]
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    def advice():
+        line = capsys.readouterr().err.strip().splitlines()[-1]
+        return shlex.split(line.partition("to continue: ")[2]), line
+
+    for target in ((recipes, "fit_whitening"), (train, "solver_for")):
+        with monkeypatch.context() as patch:
+            patch.setattr(*target, interrupted)
+            assert main(command) == 130
+        assert "nothing is trained yet; to start again: python" in advice()[1]
+    for again in (command, [*command, "--resume"]):
+        for target in ((Solver, "_step"), (train, "evaluate_on_test_set")):
+            if target[0] is train and again is command:
+                continue
+            with monkeypatch.context() as patch:
+                patch.setattr(*target, interrupted)
+                assert main(again) == 130
+            assert advice()[0] == [
+                "python",
+                "-m",
+                "cs231n",
+                *command[:2],
+                "--seed",
+                "0",
+                *command[2:],
+                "--resume",
+            ]
+    assert main([*command, "--resume"]) == 0
+
+
+def test_advice_about_a_folder_that_holds_a_run(small_images, capsys, monkeypatch):
+    """Another recipe is not continued, and is advised by its own name."""
+    monkeypatch.setitem(RECIPES, "good", Recipe([8, 6], epochs=2, pixels=1))
+    assert main(["train", "good", "--run", "a run"]) == 0
+    capsys.readouterr()
+    assert main(["train", "minute", "--run", "a run"]) == 1
+    err = capsys.readouterr().err
+    assert "to continue it: python -m cs231n train good --seed 0 --run 'a run' --resume; " in err
+    assert main(["train", "minute", "--run", "a run", "--resume"]) == 1
+    assert "train: the run in a run is of good, not of minute; try good" in capsys.readouterr().err
+
+
+def test_a_second_process_that_resumes_gets_one_line(small_images, capsys, monkeypatch):
+    codes = []
+
+    def second(solver, *batch, original=Solver._step):
+        if len(solver.loss_history) == 3:
+            codes.append(main(["train", "minute", "--resume"]))
+        return original(solver, *batch)
+
+    monkeypatch.setattr(Solver, "_step", second)
+    assert main(["train", "minute"]) == 0
+    err = capsys.readouterr().err
+    assert codes == [1] and len(err.splitlines()) == 1 and "another Solver trains in runs" in err
+
+
+def test_the_accuracy_that_is_printed_is_that_of_the_model(small_images, capsys, monkeypatch):
+    """The recipes keep the last parameters, which need not be the best."""
+    monkeypatch.setattr(
+        train, "solver_for", lambda *args, **more: trained.append(make(*args, **more)) or trained[-1]
+    )
+    make, trained = recipes.solver_for, []
+    assert main(["train", "minute"]) == 0
+    printed = re.search(r"validation accuracy +(.*) %", capsys.readouterr().out)[1]
+    assert printed == f"{100 * trained[0].val_acc_history[-1]:.1f}"
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def blobs(**changed):
 def solver_for(data, layers, norm, num_classes=3, **more):
     model = net(np.float32, norm, num_classes=num_classes, layers=layers, rng=np.random.RandomState(1))
     rule = {"update_rule": "adam", "optim_config": {"learning_rate": 1e-2}}
-    return solver_of(model, data, **{"batch_size": 20, "num_epochs": 20, "seed": 0, **rule, **more})
+    return solver_of(model, data, **{"batch_size": 20, "num_epochs": 20, "rng": 0, **rule, **more})
 
 
 def setting(value, *where):

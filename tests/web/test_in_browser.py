@@ -130,6 +130,10 @@ def test_a_wrong_function_gets_its_diagnosis(site):
     assert output.endswith("Exercise 4: relu_backward is not right yet; the box above says why.")
     links = site.cell(3).locator(".output a")
     assert links.first.get_attribute("href") == "1_gradient_checking.html#section-9"
+    ignored = "file.write_text(file.read_text().replace('return 2 * dout', 'return 1.0'))"
+    assert "ratio" in site.run(4, f"{ignored}\ncheck('relu_backward')")
+    link = site.cell(4).locator(".output a").last.get_attribute("href")
+    assert link == "symptoms.html#the-check-passes-with-all-ones-upstream"
 
 
 def test_code_in_a_cell_reaches_nothing_outside(browser, address):

@@ -54,9 +54,9 @@ function show(cell, data, metadata) {
   } else if ("text/html" in data) {  // scripts do not run: the page's policy; a refresh would leave the page
     const { body } = new DOMParser().parseFromString(data["text/html"], "text/html");
     body.querySelectorAll("meta, link, base, iframe, object, embed, form").forEach((node) => node.remove());
-    for (const link of body.querySelectorAll("a[href*='.ipynb#']")) {  // as link_pages in cs231n/pages/markup.py
-      const [file, section] = link.getAttribute("href").split(".ipynb#");
-      link.setAttribute("href", `${file}.html#${link.className || `section-${parseInt(section)}`}`);
+    for (const link of body.querySelectorAll("a[href]")) {  // as link_pages in cs231n/pages/markup.py
+      const [, file, kind, anchor] = /([^/]*)\.(ipynb|md)#(.*)/.exec(link.getAttribute("href")) || [];
+      if (kind) link.href = `${file}.html#${kind === "md" ? anchor : link.className || `section-${parseInt(anchor)}`}`;
     }
     area.append(element("div", { className: "output_subarea rendered_html" }, ...body.childNodes));
   } else {

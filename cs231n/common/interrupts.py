@@ -1,0 +1,38 @@
+"""Ctrl-C during a long call into LAPACK."""
+
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+__all__ = ["run_interruptibly"]
+
+Result = TypeVar("Result")
+
+
+def run_interruptibly(function: Callable[[], Result]) -> Result:
+    """function() in a thread, so that Ctrl-C acts at once where one call of it takes seconds.
+
+    After Ctrl-C the thread computes on for nothing, and does not keep the process from ending.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C was pressed.
+        Exception: what function raises.
+    """
+    results: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            results.put((function(), None))
+        except BaseException as error:
+            results.put((None, error))
+
+    threading.Thread(target=run, daemon=True).start()
+    while True:
+        try:
+            result, error = results.get(timeout=0.1)  # without a timeout, Windows would not see Ctrl-C
+        except queue.Empty:
+            continue
+        if error is not None:
+            raise error
+        return result

@@ -1,0 +1,126 @@
+"""Callbacks: what happens around the steps of a training loop, in objects that a Solver is given.
+
+    Solver(model, data, callbacks=[EarlyStopping(patience=3), ClipGradients(1.0)])
+
+One of your own is a subclass of Callback with one or more of its methods.
+"""
+
+import math
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cs231n.contracts import Number, require_count, require_number, takes
+from cs231n.training.checkpoint import require_folder, save_epoch
+
+__all__ = ["Callback", "ClipGradients", "EarlyStopping", "EpochCheckpoints", "clip_by_norm"]
+
+
+class Callback:
+    """Does nothing. A Solver calls its callbacks in their order, those of the kit after those it is given.
+
+    Any method may set solver.stop_training = True: then no further step is taken.
+    """
+
+    def start(self, solver: Any) -> None:
+        """Before the first step of each call of train."""
+
+    def after_backward(self, solver: Any, grads: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """After each backward pass. Returns the gradients for the update."""
+        return grads
+
+    def end_epoch(self, solver: Any) -> None:
+        """After each epoch, when both accuracies are measured."""
+
+    def finish(self, solver: Any) -> None:
+        """When the steps have ended without an error."""
+
+    def close(self, solver: Any) -> None:
+        """At the end of train in any case, also after an error or Ctrl-C (sys.exc_info() tells which)."""
+
+
+@dataclass(frozen=True)
+class EarlyStopping(Callback):
+    """Stop after `patience` epochs without a better validation accuracy, in this call of train.
+
+    Args:
+        patience: epochs, at least 1.
+    """
+
+    patience: int
+
+    def __post_init__(self) -> None:
+        require_count("EarlyStopping", "patience", self.patience)
+        object.__setattr__(self, "patience", int(self.patience))
+
+    def end_epoch(self, solver: Any) -> None:
+        if solver.epoch - max(solver.best_epoch, solver.first_epoch) >= self.patience:
+            solver.stop_training = True
+
+    start = end_epoch  # a run that was stopped and is resumed has no epochs left
+
+
+@dataclass(frozen=True)
+class ClipGradients(Callback):
+    """Scale down the gradients of a step if their global norm is above `norm`: see clip_by_norm.
+
+    Args:
+        norm: above 0.
+    """
+
+    norm: float
+
+    def __post_init__(self) -> None:
+        require_number("ClipGradients", "norm", self.norm, 0, above=True)
+        object.__setattr__(self, "norm", float(self.norm))
+
+    def after_backward(self, solver: Any, grads: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return clip_by_norm(grads, self.norm)
+
+
+@dataclass(frozen=True)
+class EpochCheckpoints(Callback):
+    """Write STEM_epoch_E.npz after each epoch, for load_checkpoint.
+
+    Args:
+        stem: path and beginning of the files' name.
+    """
+
+    stem: str | os.PathLike
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "stem", os.fspath(self.stem))
+
+    def start(self, solver: Any) -> None:
+        require_folder("Solver.train", self.stem)
+
+    def end_epoch(self, solver: Any) -> None:
+        save_epoch(self.stem, solver.epoch, solver.model)
+
+
+@takes(norm=Number(0, above=True))
+def clip_by_norm(grads: dict[str, np.ndarray], norm: float) -> dict[str, np.ndarray]:
+    """Scale all gradients by one factor, so that their global norm is at most `norm`; the direction stays.
+
+        global norm = sqrt(sum of all squared entries)        factor = min(1, norm / global norm)
+
+    Args:
+        grads: arrays of any shapes, not modified.
+        norm: above 0.
+
+    Returns:
+        A new dict, or `grads` itself if there is nothing to do.
+
+    Source:
+        Pascanu, Mikolov and Bengio 2013, arXiv:1211.5063, algorithm 1.
+    """
+    with np.errstate(over="ignore", under="ignore"):
+        length = math.hypot(*(np.linalg.norm(g) for g in grads.values()))
+    if not 1e-15 < length < 1e15:  # a square that float32 cannot hold, or float64
+        largest = max((float(np.max(np.abs(g))) for g in grads.values()), default=0.0)
+        if 0 < largest < np.inf:
+            scaled = (np.linalg.norm(g / np.float64(largest)) for g in grads.values())
+            length = largest * math.hypot(*scaled)
+    return {name: g * (float(norm) / length) for name, g in grads.items()} if length > norm else grads

@@ -1,0 +1,255 @@
+"""Resume names what differs from the run in model, augment, schedule or callbacks, and refuses it."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import pytest
+
+from cs231n import fast_layers
+from cs231n.classifiers.fc_net import FullyConnectedNet, TwoLayerNet
+from cs231n.data.augment import flip, flip_and_shift, shift
+from cs231n.solver import Solver
+from cs231n.training import parts
+from cs231n.training.callbacks import Callback, ClipGradients, EarlyStopping, EpochCheckpoints
+from cs231n.training.schedules import cosine, one_cycle
+from tests.support import refused
+from tests.support.resume_child import image_data
+from tests.support.scripted import run
+
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
+
+def net(**more):
+    settings = {"normalization": "batchnorm", "dropout_keep_ratio": 0.8, "reg": 1e-3, "label_smoothing": 0.1}
+    return FullyConnectedNet([9, 7], 48, 3, **{**settings, **more})
+
+
+def with_bn(model, **settings):
+    for bn_param in model.bn_params:
+        bn_param.update(settings)
+    return model
+
+
+class Own:
+    """A net of the kit in a class of the user's, which no file can build again."""
+
+    def __init__(self, net):
+        vars(self).update(vars(net))
+        self.loss = net.loss
+
+
+class Other(Own):
+    pass
+
+
+def train(folder, model, **options):
+    run(model, image_data(), num_epochs=1, batch_size=20, run=folder, **options)
+    return folder
+
+
+# fmt: off
+DIFFERENT_MODELS = {
+    "dropout": (lambda: net(dropout_keep_ratio=0.5), "dropout_keep_ratio 0.8, not 0.5"),
+    "no dropout": (lambda: net(dropout_keep_ratio=1), "dropout_keep_ratio 0.8, not 1"),
+    "seed of dropout": (lambda: net(seed=3), "dropout_seed None, not 3"),
+    "reg": (lambda: net(reg=0.0), "reg 0.001, not 0.0"),
+    "label smoothing": (lambda: net(label_smoothing=0.0), "label_smoothing 0.1, not 0.0"),
+    "dtype": (lambda: net(dtype=np.float64), "dtype 'float32', not 'float64'"),
+    "layers": (lambda: net(layers=fast_layers), "layers 'cs231n.sandwiches', not 'cs231n.fast_layers'"),
+    "normalization": (lambda: net(normalization="layernorm"), "normalization 'batchnorm', not 'layernorm'"),
+    "eps": (lambda: with_bn(net(), eps=0.1), "'eps': 0.1"),
+    "momentum": (lambda: with_bn(net(), momentum=0.5), "'momentum': 0.5"),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize("wrap", [lambda net: net, Own], ids=["kit", "own"])
+@pytest.mark.parametrize("make, words", DIFFERENT_MODELS.values(), ids=DIFFERENT_MODELS)
+def test_another_model_of_the_same_shapes_is_refused(tmp_path, make, words, wrap):
+    train(tmp_path, wrap(net()))
+    other = wrap(make())
+    with refused(
+        ValueError, "Solver.resume: the model of the run has ", words, "; try the model that the run"
+    ):
+        Solver.resume(tmp_path, image_data(), model=other)
+    Solver.resume(tmp_path, image_data(), model=wrap(net())).train()
+
+
+@pytest.mark.parametrize("first, second", [(Own, Other), (Own, lambda net: net), (lambda net: net, Own)])
+def test_a_model_of_another_class_is_refused(tmp_path, first, second):
+    train(tmp_path, first(net()))
+    other = second(net())
+    with refused(ValueError, "the model of the run has kind "):
+        Solver.resume(tmp_path, image_data(), model=other)
+
+
+def test_parameters_of_another_dtype_are_refused(tmp_path):
+    model = TwoLayerNet(48, 8, 3, 0.1)
+    train(tmp_path, model)
+    other = TwoLayerNet(48, 8, 3, 0.1)
+    other.params.update({name: w.astype(np.float16) for name, w in other.params.items()})
+    with refused(ValueError, "dtype of the parameters", "float16"):
+        Solver.resume(tmp_path, image_data(), model=other)
+
+
+def test_the_model_that_was_trained_goes_on(tmp_path):
+    """After Ctrl-C in a notebook, say; a public layer may have written its defaults into bn_param."""
+    model = Own(net())
+    train(tmp_path, model)
+    with_bn(model, eps=1e-5, momentum=0.9)
+    Solver.resume(tmp_path, image_data(), model=model).train()
+
+
+def noisy(X, rng):
+    return X + 0.1 * rng.normal(size=X.shape).astype(X.dtype)
+
+
+def noise(sigma):
+    return lambda X, rng: (X + sigma * rng.normal(size=X.shape)).astype(X.dtype)
+
+
+def counted():
+    calls = 0
+
+    def augment(X, rng):
+        nonlocal calls
+        calls += 1
+        return X
+
+    return augment
+
+
+class Noise:
+    def __init__(self, sigma):
+        self.sigma, self.calls = sigma, 0
+
+    def __call__(self, X, rng):
+        self.calls += 1
+        return X + np.float32(self.sigma)
+
+    def method(self, X, rng):
+        return self(X, rng)
+
+
+def doubled(X, rng, factor=2):
+    return X * np.float32(factor)
+
+
+def another(X, rng, factor=3):
+    return X * np.float32(factor)
+
+
+another_doubled = another
+another_doubled.__qualname__ = another_doubled.__name__ = "doubled"
+
+# fmt: off
+DIFFERENT_AUGMENTS = {
+    "function": (flip, shift),
+    "setting": (partial(shift, pixels=1), partial(shift, pixels=2)),
+    "bare function": (partial(shift, pixels=1), shift),
+    "partial": (shift, partial(shift, pixels=1)),
+    "none before": (None, flip),
+    "function of the user": (noisy, flip),
+    "closure": (noise(0.1), noise(0.2)),
+    "array in a closure": (noise(np.ones(1)), noise(np.zeros(1))),
+    "body": (lambda X, rng: X * np.float32(2), lambda X, rng: X * np.float32(3)),
+    "called": (lambda X, rng: flip(X, rng), lambda X, rng: shift(X, rng)),
+    "object": (Noise(0.1), Noise(0.2)),
+    "method": (Noise(0.1).method, Noise(0.2).method),
+    "default": (doubled, another_doubled),
+}
+SAME_AUGMENTS = {
+    "flip": (flip, flip), "partial": (partial(shift, pixels=1), partial(shift, pixels=np.int64(1))),
+    "function": (noisy, noisy), "closure": (noise(0.1), noise(0.1)), "counter": (counted(), counted()),
+    "object": (Noise(0.1), Noise(0.1)), "method": (Noise(0.1).method, Noise(0.1).method),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize("before, after", DIFFERENT_AUGMENTS.values(), ids=DIFFERENT_AUGMENTS)
+def test_another_augment_is_refused(tmp_path, before, after):
+    train(tmp_path, net(), augment=before)
+    with refused(ValueError, "Solver.resume: the run has augment ", ", got ", "; try augment="):
+        Solver.resume(tmp_path, image_data(), augment=after)
+
+
+@pytest.mark.parametrize("before, after", SAME_AUGMENTS.values(), ids=SAME_AUGMENTS)
+def test_the_same_augment_goes_on(tmp_path, before, after):
+    train(tmp_path, net(), augment=before)
+    resumed = Solver.resume(tmp_path, image_data(), augment=after)
+    assert resumed.augment is after
+    resumed.num_epochs = 2
+    resumed.train()
+    assert resumed.epoch == 2
+
+
+def test_the_parts_of_the_kit_come_back_by_themselves(tmp_path):
+    made = {
+        "augment": partial(flip_and_shift, pixels=np.int64(1)),
+        "schedule": one_cycle(warm_up=np.float32(0.25), final=1e-3),
+        "callbacks": [
+            EarlyStopping(np.int32(3)),
+            ClipGradients(np.float64(0.1)),
+            EpochCheckpoints(tmp_path / "e"),
+        ],
+    }
+    train(tmp_path / "run", net(), **made)
+    resumed = Solver.resume(tmp_path / "run", image_data())
+    assert (resumed.schedule, resumed.callbacks) == (made["schedule"], made["callbacks"])
+    assert resumed.augment.func is flip_and_shift and resumed.augment.keywords == {"pixels": 1}
+    for part in [resumed.schedule, *resumed.callbacks]:
+        assert eval(repr(part)) == part  # noqa: S307
+
+
+@dataclass
+class Halve(Callback):
+    """A callback of the user's."""
+
+    factor: float = 0.5
+
+    def after_backward(self, solver, grads):
+        return {name: g * np.asarray(self.factor, g.dtype) for name, g in grads.items()}
+
+
+def halving(progress):
+    return 0.5
+
+
+# fmt: off
+@pytest.mark.parametrize("name, before, after", [
+    ("schedule", cosine(0.1), cosine(0.2)),
+    ("schedule", cosine(), one_cycle()),
+    ("schedule", None, cosine()),
+    ("schedule", halving, lambda progress: 0.5),
+    ("callbacks", [EarlyStopping(3)], [EarlyStopping(4)]),
+    ("callbacks", [EarlyStopping(3)], []),
+    ("callbacks", [Halve(), EarlyStopping(3)], [EarlyStopping(3), Halve()]),
+    ("callbacks", [Halve(0.5)], [Halve(0.25)]),
+    ("callbacks", [], [Halve()]),
+], ids=str)
+# fmt: on
+def test_another_part_is_refused(tmp_path, name, before, after):
+    train(tmp_path, net(), **{name: before})
+    with refused(ValueError, f"Solver.resume: the run has {name} ", ", got ", f"; try {name}="):
+        Solver.resume(tmp_path, image_data(), **{name: after})
+
+
+def test_parts_of_ones_own_are_handed_in(tmp_path):
+    own = {"schedule": halving, "callbacks": [EarlyStopping(3), Halve()]}
+    train(tmp_path, net(), **own)
+    for name in own:
+        with refused(ValueError, f"the run has {name} ", "which is not of this kit", f"{name}=...) with it"):
+            Solver.resume(tmp_path, image_data(), **{**own, name: None})
+    resumed = Solver.resume(tmp_path, image_data(), **own)
+    assert resumed.schedule is halving and resumed.callbacks == own["callbacks"]
+
+
+FOREIGN = ["os.system('true')", "parts.build", "schedules.cosine(final=exit())", "schedules.cosine(last=1)"]
+FOREIGN += [f"cs231n.training.{text}" for text in FOREIGN] + ["cs231n.data.augment.np", "1 +"]
+
+
+@pytest.mark.parametrize("text", FOREIGN)
+def test_a_description_runs_no_code(text):
+    with refused(ValueError, f"{text}, which is not of this kit"):
+        parts.build(text)
