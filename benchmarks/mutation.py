@@ -34,6 +34,7 @@ from mutants import mutants_of
 
 CORE = [
     "cs231n/layers.py",
+    "cs231n/second_derivative.py",
     "cs231n/sandwiches.py",
     "cs231n/spatial_layers.py",
     "cs231n/layer_utils.py",

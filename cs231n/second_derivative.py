@@ -31,11 +31,12 @@ def batchnorm_double_backward(ddx, dout, cache):
         return t - np.mean(t, axis=0) - x_hat * np.mean(t * x_hat, axis=0)
 
     p_ddx, p_dout = project(ddx), project(dout)  # (N, D)
-    ddout = gamma * inv_std * p_ddx  # (N, D)  P is symmetric
+    scale = gamma * inv_std  # (D,)
+    ddout = scale * p_ddx  # (N, D)  P is symmetric
     dgamma = inv_std * (ddx * p_dout).sum(axis=0)  # (D,)
     # dx depends on x by 1/s, by the x_hat in front of the mean, and by the x_hat in it.
     by_inv_std = (ddx * x_hat).mean(axis=0) * p_dout  # (N, D)
     by_x_hat_before = (dout * x_hat).mean(axis=0) * p_ddx  # (N, D)
     by_x_hat_inside = (dout * p_ddx).mean(axis=0) * x_hat  # (N, D)
-    dx = -gamma * inv_std**2 * (by_inv_std + by_x_hat_before + by_x_hat_inside)  # (N, D)
+    dx = -scale * inv_std * (by_inv_std + by_x_hat_before + by_x_hat_inside)  # (N, D)
     return ddout, dx, dgamma

@@ -49,6 +49,18 @@ def notebook(kit, tmp_path):
     return run
 
 
+@pytest.mark.parametrize("module", ["layers", "second_derivative", "classifiers.fc_net", "fast_layers"])
+def test_an_edit_of_a_file_that_layers_imports_is_seen_under_every_name(notebook, module):
+    out, errors = notebook(
+        f"from cs231n.{module} import batchnorm_double_backward as f",
+        ("second_derivative.py", "    return ddout, dx, dgamma", "    return 'edited'"),
+        "from cs231n.layers import batchnorm_forward",
+        "c = batchnorm_forward(x.T, np.ones(1), np.ones(1), {'mode': 'train'})[1]; print(f(x.T, x.T, c))",
+        "import cs231n.layers as again; print(again.batchnorm_double_backward is f)",
+    )
+    assert (out.split(), errors) == (["edited", "True"], "")
+
+
 def test_a_shell_that_nobody_edits_prints_nothing(notebook):
     assert notebook("from cs231n.layers import *", "relu_forward(x)[0].sum();") == ("", "")
 

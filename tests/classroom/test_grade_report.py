@@ -85,6 +85,29 @@ def lab(rgb):
     return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
 
 
+def test_an_optional_exercise_adds_points_and_is_no_cause_while_it_is_not_written():
+    results = {e.number: ExerciseResult(1.0) for e in EXERCISES}
+    rows = []
+    for name, last in {
+        "ada": ExerciseResult(1.0),
+        "bob": ExerciseResult(0.0, *BLANK),
+        "cyd": ExerciseResult(0.25, *WRONG),
+    }.items():
+        results[EXERCISES[-1].number] = last
+        written = report.make_results(Submission({}, {}, []), results, EXERCISES, "limits", 0)
+        rows.append(report.Row(name, written, None))
+    assert [r.results["score"] for r in rows] == [108, 100, 102]
+    assert {r.results["extra_data"]["points"] for r in rows} == {100}
+    assert all(report.format_line(r).endswith(" of 100   17 of 17 right") for r in rows)
+    assert [r.results["tests"][-1]["output"] for r in rows] == [
+        "Optional. Right.",
+        f"Optional. {BLANK[1]}",
+        f"Optional. {WRONG[1]}",
+    ]
+    mistakes, absent = report._group_causes(rows)
+    assert not absent and [cause.exercises for cause in mistakes] == ["18 batchnorm_double_backward"]
+
+
 def test_a_note_stands_behind_right_and_passes_with_fewer_points():
     result = ExerciseResult(0.9, notes=("it is slow.",))
     results = {exercise.number: result for exercise in EXERCISES}

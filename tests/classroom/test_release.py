@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from classroom.grading.reference import child_files
 from classroom.manifest import ManifestError, load_exercises
 from classroom.releasing import release
 from classroom.releasing.release import LeakError, learner_edition, write_targets
@@ -216,6 +217,16 @@ def test_the_readme_has_the_exercises_of_the_manifest():
     assert "In 5 exercises" in readme and "17" not in readme
     numbers = re.findall(r"^\| [123] \|.*\| (.*) \|$", readme, re.M)
     assert numbers == ["none", "6, 7, 8, 9, 10", "none"]
+
+
+def test_a_function_that_would_show_another_exercise_is_withheld():
+    """batchnorm_double_backward(dout, dout, cache)[0] is the dx of exercise 8."""
+    name, error = "cs231n/second_derivative.py", "batchnorm_double_backward is not in this edition"
+    edition = learner_edition(load_exercises(SHORT))[0][name].decode()
+    child = child_files(tuple(load_exercises(SHORT)), ())[name].decode()
+    assert edition == child and edition.endswith(f'    raise NotImplementedError("{error}")\n')
+    others = [exercise for exercise in load_exercises(SHORT) if exercise.number in (9, 10)]
+    assert learner_edition(others)[0][name] == (ROOT / name).read_bytes()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a closed pipe is another error on Windows")

@@ -104,7 +104,7 @@ def test_all_exercises_are_handed_in_and_opened_elsewhere(site, browser, learner
 
 def test_the_links_of_the_learners_pages_lead_somewhere(learner_folder):
     pages, links = follow_links(learner_folder)
-    assert pages == 7 and links > 250
+    assert pages == 8 and links > 250
 
 
 def test_verdicts_and_hints_are_those_of_the_terminal(site, learner_folder, tmp_path):
