@@ -45,8 +45,9 @@ def submitted_files(exercises: Iterable[Exercise]) -> tuple[str, ...]:
 def child_files(exercises: tuple[Exercise, ...], solved: tuple[Exercise, ...]) -> Mapping[str, bytes]:
     """{path: source} of the kit for a child: `exercises` are blank but for those in `solved`."""
     blanks = functions_by_file([exercise for exercise in exercises if exercise not in solved])
+    called = [f"{EXERCISES[exercise.title].module.replace('.', '/')}.py" for exercise in exercises]
     sources = {}
-    for file in dict.fromkeys((*CHILD_MODULES, *import_closure(submitted_files(exercises)))):
+    for file in dict.fromkeys((*CHILD_MODULES, *import_closure([*submitted_files(exercises), *called]))):
         source = (REPOSITORY / file).read_bytes()
         source = withhold_bodies(file, source, exercises)
         sources[file] = blank_functions(file, source, blanks.get(file, {}))
