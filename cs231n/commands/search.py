@@ -32,7 +32,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(a: argparse.Namespace) -> int:
     """Search, print a table, draw a figure. Returns: the exit status, 0 or 1."""
     import optuna
-    from sqlalchemy.exc import SQLAlchemyError
 
     from cs231n.search.study import open_study, search
 
@@ -46,7 +45,7 @@ def main(a: argparse.Namespace) -> int:
     except CancelledError:
         log("search: the scheduler is gone; the same command continues")
         return 1
-    except (ValueError, OSError, DataError, optuna.exceptions.OptunaError, SQLAlchemyError) as error:
+    except (ValueError, OSError, DataError, optuna.exceptions.OptunaError) as error:
         log(f"search: {str(error).removeprefix('search: ').partition(chr(10))[0]}")
         return 1
     trials = sorted(study.trials, key=lambda t: (t.state, -(t.last_step or 0), -(t.value or 0)))

@@ -33,7 +33,12 @@ OF_OTHERS = [
         "        self.reg = reg\n        self.params = {\n",
         "        self.reg = 0.3\n        self.params = {\n",
     ),
-    ("FullyConnectedNet", NET, "reg = float(self.reg)", "reg = 0.3"),
+    (
+        "FullyConnectedNet",
+        NET,
+        "for i in range(1, L + 1) if reg",
+        "reg = 0.3\n        for i in range(1, L + 1) if reg",
+    ),
     ("FullyConnectedNet", NET, NORMAL, NORMAL.replace("weight_scale", "0.05")),
 ]
 # (what only a net has that the public problems have, ...)

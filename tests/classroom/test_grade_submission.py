@@ -337,7 +337,10 @@ def test_a_file_twice_a_password_and_too_many_files(tmp_path):
     path.write_bytes(set_bits(8, 1)(path.read_bytes()))
     assert read(path).faults[LAYERS] == f"{LAYERS} is locked with a password"
     many = {**GOOD, **dict.fromkeys(map(str, range(MAX_ENTRIES)), "")}
-    assert "holds 10004 files, more than 10000" in read(zipped(tmp_path / "c.zip", many)).faults[""]
+    assert (
+        f"holds {len(many)} files, more than {MAX_ENTRIES}"
+        in read(zipped(tmp_path / "c.zip", many)).faults[""]
+    )
 
 
 @pytest.mark.parametrize("top", ["", "ada/"])
