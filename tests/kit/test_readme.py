@@ -54,7 +54,11 @@ def test_its_equations_are_those_of_notebooks_2_and_5_and_no_code_shows_them():
 
 def _plain(latex):
     """LaTeX without spaces, line breaks and sizes of brackets."""
-    latex = re.sub(r"\\(begin|end)\{aligned\}|\\\\|\\[;,]|[\s{}&]", "", latex).replace("dfrac", "frac").replace(r"\mathrm", r"\text")
+    latex = (
+        re.sub(r"\\(begin|end)\{aligned\}|\\\\|\\[;,]|[\s{}&]", "", latex)
+        .replace("dfrac", "frac")
+        .replace(r"\mathrm", r"\text")
+    )
     return re.sub(r"\\(left|right|Bigl|Bigr)", "", latex)
 
 
