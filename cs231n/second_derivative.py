@@ -9,13 +9,14 @@ __all__ = ["batchnorm_double_backward"]
 
 @takes("ddx (N, D), dout (N, D), dout like cache.x_hat")
 def batchnorm_double_backward(ddx, dout, cache):
-    """Differentiate the dx of batchnorm_backward: the gradients of sum(ddx * dx) by dout, x and gamma.
+    """Return the gradients of sum(ddx * dx) with respect to dout, x and gamma; dx is batchnorm_backward's.
 
     Column by column, with s = sqrt(var + eps):
 
         dx = (gamma / s) P dout        P t = t - mean(t) - x_hat mean(t x_hat)
 
-    The gradient by x is a Hessian times ddx: that of sum(dout * out), where out is batchnorm_forward's.
+    The gradient with respect to x is a Hessian times ddx. It is the Hessian of sum(dout * out), where out is
+    batchnorm_forward's.
     Notebook 5 derives it.
 
     Args:

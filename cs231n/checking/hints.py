@@ -358,8 +358,8 @@ and in two x_hat. When x moves, each of the three moves, and each gives one term
         """
 The dx of equation (20) in notebook 2, with P as in notebook 5, section 1. What moves when x moves:
 equations (29) to (33) in notebook 5, section 2; all of it together is equation (34). Section 3 says why (34)
-is also the gradient by x, and has the other two gradients, equations (37) and (39). Picture: the three places
-of x in (20), with an arrow from each to its term in (34).
+is also the gradient with respect to x, and has the other two gradients, equations (37) and (39). Picture: the
+three places of x in (20), with an arrow from each to its term in (34).
 """,
         """
 1. Take x_hat (N, D), 1/s (D,) and gamma (D,) out of your cache, or compute them from what is in it.

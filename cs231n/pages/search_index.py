@@ -11,7 +11,7 @@ from cs231n.pages.markup import PageText, find_equations, link_pages, plain_text
 
 __all__ = ["Entry", "as_script", "find_entries", "find_symptoms"]
 
-LAYOUT = r"frac|left|right|q?quad|mathbf|partial|sqrt|in|ne|cdot|odot|top"
+LAYOUT = r"frac|left|right|q?quad|mathbf|partial|sqrt|in|ne|cdot|odot|top|Big[lr]|pm"
 
 
 class Entry(NamedTuple):

@@ -65,13 +65,21 @@ def test_the_search_finds_a_symptom_by_the_words_of_a_learner(words, reports):
     assert found[2].startswith("Symptoms")
 
 
-def test_every_mention_of_an_equation_is_a_link(reports):
-    """In notebook 2, the only one with numbered equations: in its text, and where a printed line begins."""
-    page = (reports / "2_batchnorm_gradient.html").read_text(encoding="utf-8")
+def test_the_search_shows_an_equation_without_the_names_of_its_brackets(reports):
+    index = (reports / "search-index.js").read_text("utf-8")
+    assert "Equation (34): D dx v" in index and not re.search(r"Equation [^\"]*\bBig[lr]\b", index)
+
+
+@pytest.mark.parametrize(
+    "name, own", [("2_batchnorm_gradient", range(1, 27)), ("5_second_derivative", range(27, 45))]
+)
+def test_every_mention_of_an_equation_is_a_link(name, own, reports):
+    """In the notebooks with numbered equations: in the text, and where a printed line begins."""
+    page = (reports / f"{name}.html").read_text(encoding="utf-8")
     page = re.sub(r"<(style|math|code)\b.*?</\1>|<div class=\" ?highlight.*?</div>", "", page, flags=re.S)
     numbers = set(re.findall(r'id="eq-(\d+)"', page))
-    assert numbers == {str(number) for number in range(1, 27)}
+    assert numbers == {str(number) for number in own}
     linked = re.findall(r'<a class="mention" href="#eq-(\d+)">\((\d+)\)</a>', page)
-    assert len(linked) > 60 and all(target == number for target, number in linked)
+    assert len(linked) > 2 * len(own) and all(target == number for target, number in linked)
     without_links = re.sub(r"<a .*?</a>", "", page, flags=re.S)
     assert re.findall(r"(?<![\w)\]])\((\d{1,2})\)", without_links) == []

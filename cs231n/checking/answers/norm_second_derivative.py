@@ -192,10 +192,11 @@ MISCONCEPTIONS = [
          "it is zero, as in mode test: mean and variance are held fixed. In training they depend on x.",
          lambda i, e: {"dx": 0 * e["dx"]}),
         ("first-derivative",
-         "this is the dx of batchnorm_backward, the first derivative: differentiate it once more by x.",
+         "this is the dx of batchnorm_backward, the first derivative: differentiate it once more with "
+         "respect to x.",
          lambda i, e: {"dx": i["gamma"] / terms_of(i).s * terms_of(i).p_dout}),
         ("first-derivative",
-         "this is ddout, the derivative by dout: differentiate dx by x as well.",
+         "this is ddout, the derivative with respect to dout: differentiate dx with respect to x as well.",
          lambda i, e: {"dx": e["ddout"]}),
         ("dout-ignored", "dout is not used, or replaced by ones: dx is linear in it.",
          lambda i, e: gradients({**i, "dout": np.ones_like(i["dout"])})),
@@ -233,8 +234,8 @@ MISCONCEPTIONS = [
     *table(
         eq(37),
         ("dout-for-ddx",
-         "ddout is made of dout. dx is linear in dout, so its derivative by dout does not contain dout, but "
-         "ddx.",
+         "ddout is made of dout. dx is linear in dout, so its derivative with respect to dout does not "
+         "contain dout, but ddx.",
          lambda i, e: {"ddout": i["gamma"] / terms_of(i).s * terms_of(i).p_dout}),
         ("gamma-left-out", "gamma is left out: dx has it as a factor.",
          lambda i, e: {"ddout": terms_of(i).p_ddx / terms_of(i).s}),
