@@ -149,10 +149,10 @@ def require_known(options: Mapping[str, Any]) -> None:
 
 
 def options_to_json(options: object) -> dict[str, Any]:
-    """The options of a Solver as its run folder stores them: parts as texts; not run and rng."""
+    """The options of a Solver as its run folder stores them, parts as in parts.describe; not run and rng."""
     stored = {f.name: getattr(options, f.name) for f in fields(SolverOptions) if f.metadata["stored"]}
     for name in ("augment", "schedule"):
-        stored[name] = None if stored[name] is None else parts.describe(stored[name])
+        stored[name] = parts.describe(stored[name])
     stored["callbacks"] = [*map(parts.describe, stored["callbacks"])]
     if stored["checkpoint_name"] is not None:
         stored["checkpoint_name"] = os.fspath(stored["checkpoint_name"])
@@ -176,31 +176,36 @@ def options_from_json(
     """
     options = dict(stored)
     if "callbacks" not in options:  # of version 1
-        name, settings = options["schedule"], options.pop("schedule_config").items()
-        listed = ", ".join(f"{name}={value}" for name, value in settings)
-        options["schedule"] = None if name == "constant" else f"cs231n.training.schedules.{name}({listed})"
-        former = {"ClipGradients": options.pop("clip_norm"), "EarlyStopping": options.pop("patience")}
-        set_ones = {name: value for name, value in former.items() if value is not None}
-        options["callbacks"] = [f"cs231n.training.callbacks.{n}({value})" for n, value in set_ones.items()]
+        name, settings = options["schedule"], options.pop("schedule_config")
+        schedule_of_kit = {"name": f"cs231n.training.schedules.{name}", "settings": settings}
+        options["schedule"] = None if name == "constant" else schedule_of_kit
+        former = [("ClipGradients", "norm", options.pop("clip_norm"))]
+        former += [("EarlyStopping", "patience", options.pop("patience"))]
+        options["callbacks"] = [
+            {"name": f"cs231n.training.callbacks.{name}", "settings": {setting: value}}
+            for name, setting, value in former
+            if value is not None
+        ]
     options["augment"] = _part("augment", options["augment"], augment)
     options["schedule"] = _part("schedule", options["schedule"], schedule)
-    texts: list = options["callbacks"]
-    given = [None] * len(texts) if callbacks is None else list(callbacks)
-    if len(given) != len(texts):
+    stored_ones: list = options["callbacks"]
+    given = [None] * len(stored_ones) if callbacks is None else list(callbacks)
+    if len(given) != len(stored_ones):
         raise ValueError(
-            f"Solver.resume: the run has callbacks {texts}, got {given}; try callbacks= with as many"
+            f"Solver.resume: the run has callbacks {[*map(parts.as_text, stored_ones)]}, got {given}; "
+            "try callbacks= with as many"
         )
-    options["callbacks"] = [_part("callbacks", *pair) for pair in zip(texts, given)]
+    options["callbacks"] = [_part("callbacks", *pair) for pair in zip(stored_ones, given)]
     return options
 
 
-def _part(name: str, stored: str | None, part: Any) -> Any:
+def _part(name: str, stored: Any, part: Any) -> Any:
     """The part that is described as `stored`, which is `part` itself if that is given."""
     if part is not None:
-        if not parts.same(stored, text := parts.describe(part)):
-            was, got = (stored or "None").partition("#")[0], text.partition("#")[0]
+        if not parts.same(stored, part):
+            was, got = parts.as_text(stored), parts.as_text(parts.describe(part))
             raise ValueError(
-                f"Solver.resume: the run has {name} {was}, got {got}{' with other code' * (was == got)}; "
+                f"Solver.resume: the run has {name} {was}, got {got}; "
                 f"try {name}={was.partition('(')[0].rpartition('.')[2]}"
             )
         return part

@@ -16,7 +16,7 @@ from cs231n.training.checkpoint import (
     norm_settings,
 )
 from cs231n.training.options import options_to_json
-from cs231n.training.parts import plain_settings, plain_values, qualified_name, same
+from cs231n.training.parts import plain_settings, plain_values, qualified_name
 from cs231n.training.random_state import find_generators, load_random_state, place_of, save_random_state
 
 __all__ = [
@@ -210,8 +210,6 @@ def require_same_model(model: Model, state: dict[str, Any]) -> None:
             then["settings"]["layers"] = "cs231n.sandwiches"
     for part, side in ((state["params"], then), (model.params, now)):
         side["dtype of the parameters"] = sorted({np.asarray(w).dtype.name for w in part.values()})
-    if same(then["kind"], now["kind"]):
-        now["kind"] = then["kind"]
     for side in (then, now):
         side |= side.pop("settings")
     different = [name for name in {**then, **now} if then.get(name) != now.get(name)]
@@ -275,7 +273,7 @@ def pack(tree: Any, arrays: dict[str, np.ndarray], path: str = "state") -> Any:
 def unpack(tree: Any, arrays: dict[str, np.ndarray]) -> Any:
     """Undo `pack`, but for tuples, which come back as lists."""
     if isinstance(tree, dict):
-        if tree.keys() == {"npz"} and isinstance(tree["npz"], str):
+        if tree.keys() == {"npz"} and str(tree["npz"]).startswith("state"):
             return arrays[tree["npz"]][()]
         return {name: unpack(value, arrays) for name, value in tree.items()}
     return [unpack(value, arrays) for value in tree] if isinstance(tree, list) else tree

@@ -58,7 +58,7 @@ def test_the_files_of_a_run(finished):
     assert seconds == sorted(seconds) and seconds[0] >= 0
     config = json.loads((folder / "config.json").read_text())
     assert config["solver"]["update_rule"] == "adamw" and config["model"]["hidden_dims"] == [12, 11]
-    assert config["solver"]["augment"] == "cs231n.data.augment.flip_and_shift"
+    assert config["solver"]["augment"]["name"] == "cs231n.data.augment.flip_and_shift"
     assert (folder / "curves.png").read_bytes()[1:4] == b"PNG"
 
 
