@@ -9,13 +9,15 @@ import numpy as np
 
 from cs231n.common.terminal import Progress
 from cs231n.contracts import require_choice
-from cs231n.training import checkpoint, diagnostics, run_folder
+from cs231n.training import checkpoint, diagnostics
 from cs231n.training.accuracy import accuracy
 from cs231n.training.callbacks import Callback, EpochCheckpoints
 from cs231n.training.checkpoint import Model, Snapshot, load_checkpoint
 from cs231n.training.data_check import require_data, require_model
 from cs231n.training.options import SolverOptions, require_known, signature_with
+from cs231n.training.ownership import require_new
 from cs231n.training.resume import Resumable
+from cs231n.training.run_folder import Run
 from cs231n.training.update_rules import configs_for, rules_for
 
 __all__ = ["Solver", "load_checkpoint"]
@@ -75,8 +77,8 @@ class Solver(SolverOptions, Resumable):
         require_choice("Solver", "update_rule", self.update_rule, tuple(rules))
         self._run = self.run
         if isinstance(self.run, str | os.PathLike):
-            run_folder.require_new(self.run)
-            self._run = run_folder.Run(self.run)
+            require_new(self.run)
+            self._run = Run(self.run)
 
         self.model = model
         self.X_train, self.y_train = data["X_train"], data["y_train"]
