@@ -27,12 +27,17 @@ FORMER = {  # arguments of earlier versions, and what to write now
 
 
 def _option(
-    default: Any, require: Callable | None = None, *bounds: Any, stored: bool = True, **more: bool
+    default: Any,
+    require: Callable | None = None,
+    *bounds: Any,
+    optional: bool = False,
+    stored: bool = True,
+    **more: bool,
 ) -> Any:
-    """A field whose check is require("Solver", name, value, *bounds); None passes where it is the default."""
+    """A field that require("Solver", name, value, *bounds) checks; None passes if optional or the default."""
 
     def check(name: str, value: Any) -> None:
-        if require is not None and not (value is None and default is None):
+        if require is not None and not (value is None and (optional or default is None)):
             require("Solver", name, value, *bounds, **more)
 
     return field(default=default, metadata={"check": check, "stored": stored})
@@ -71,6 +76,11 @@ def _require_callbacks(where: str, name: str, value: Any) -> None:
         )
 
 
+def _require_path(where: str, name: str, value: Any) -> None:
+    if not isinstance(value, str | os.PathLike):
+        raise TypeError(f"{where}: {name} must be a path, got {value!r}; try {name}='nets/first'")
+
+
 def _require_run(where: str, name: str, value: Any) -> None:
     if not isinstance(value, str | os.PathLike) and not is_callback(value):
         raise TypeError(f"{where}: {name} must be a folder or a Run, got {value!r}; try {name}='runs/first'")
@@ -99,9 +109,9 @@ class SolverOptions:
     lr_decay: float = _option(1.0, require_number, 0, above=True)
     batch_size: int = _option(100, require_count, 1)
     num_epochs: int = _option(10, require_count, 0)
-    num_train_samples: int | None = _option(1000, require_count, 1)
+    num_train_samples: int | None = _option(1000, require_count, 1, optional=True)
     num_val_samples: int | None = _option(None, require_count, 1)
-    checkpoint_name: str | os.PathLike | None = _option(None)
+    checkpoint_name: str | os.PathLike | None = _option(None, _require_path)
     print_every: int = _option(10, require_count, 1)
     verbose: bool = _option(True)
     schedule: Schedule | None = _option(None, _require_schedule)
