@@ -10,7 +10,7 @@ def curves_png(title: str, columns: Mapping[str, Sequence[float]]) -> bytes:
     """Three diagrams, one below the other, as a PNG.
 
     Args:
-        title: stands above them.
+        title: of the picture.
         columns: epoch, loss, train_acc, val_acc and learning_rate, one entry per epoch.
     """
     from matplotlib.figure import Figure

@@ -269,6 +269,13 @@ class Augment:
         return self(X, rng)
 
 
+class OfItsClass:
+    own = np.random.default_rng(3)
+
+    def __call__(self, X, rng):
+        return X + self.own.normal()
+
+
 def with_numpy(X, rng):
     return X + np.random.normal(size=X.shape).astype(X.dtype)
 
@@ -287,6 +294,7 @@ AUGMENTS = {
     "random": (lambda: with_python, "augment/random"),
     "closure": (with_a_closure, "augment/rng"),
     "object": (Augment, "augment/rng"),
+    "class": (OfItsClass, "augment/own"),
     "method": (lambda: Augment().of, "augment/__self__/rng"),
     "bound method of python": (lambda: partial(lambda f, X, rng: X * f(), random.random), "augment/args/0/"),
     "partial": (lambda: partial(with_a_default, own=GENERATOR), "augment/keywords/own"),
@@ -354,6 +362,21 @@ def test_a_model_may_draw_from_a_name_of_its_module_only_when_it_is_made(tmp_pat
     ):
         solver.train()
     assert solver.loss_history == []
+
+
+class CallsItsNoiseSo(FullyConnectedNet):
+    """Its attribute has the name of a generator in its module, from which it does not draw."""
+
+    def __init__(self):
+        super().__init__([5], 48, 3)
+        self.GENERATOR = np.random.default_rng(3)
+
+    def loss(self, X, y=None):
+        return super().loss(X + self.GENERATOR.normal(), y)
+
+
+def test_a_model_may_call_a_stream_of_its_own_as_its_module_calls_another(tmp_path):
+    Solver(CallsItsNoiseSo(), image_data(), run=tmp_path / "run", verbose=False, num_epochs=1).train()
 
 
 class Watcher(Callback):
