@@ -175,7 +175,7 @@ def options_from_json(
     schedule: Schedule | None = None,
     callbacks: Iterable[Callback] | None = None,
 ) -> dict[str, Any]:
-    """The arguments of a Solver from what options_to_json returned, now or in version 1.
+    """The arguments of a Solver from what options_to_json returned.
 
     Args:
         stored: options by name.
@@ -185,17 +185,6 @@ def options_from_json(
         ValueError: `stored` describes another one, or one that is not of this kit and was not handed in.
     """
     options = dict(stored)
-    if "callbacks" not in options:  # of version 1
-        name, settings = options["schedule"], options.pop("schedule_config")
-        schedule_of_kit = {"name": f"cs231n.training.schedules.{name}", "settings": settings}
-        options["schedule"] = None if name == "constant" else schedule_of_kit
-        former = [("ClipGradients", "norm", options.pop("clip_norm"))]
-        former += [("EarlyStopping", "patience", options.pop("patience"))]
-        options["callbacks"] = [
-            {"name": f"cs231n.training.callbacks.{name}", "settings": {setting: value}}
-            for name, setting, value in former
-            if value is not None
-        ]
     options["augment"] = _part("augment", options["augment"], augment)
     options["schedule"] = _part("schedule", options["schedule"], schedule)
     stored_ones: list = options["callbacks"]
@@ -214,10 +203,8 @@ def _part(name: str, stored: Any, part: Any) -> Any:
     if part is not None:
         if not parts.same(stored, part):
             was, got = parts.as_text(stored), parts.as_text(parts.describe(part))
-            raise ValueError(
-                f"Solver.resume: the run has {name} {was}, got {got}; "
-                f"try {name}={was.partition('(')[0].rpartition('.')[2]}"
-            )
+            hint = was.partition("(")[0].rpartition(".")[2]
+            raise ValueError(f"Solver.resume: the run has {name} {was}, got {got}; try {name}={hint}")
         return part
     try:
         return parts.build(stored)

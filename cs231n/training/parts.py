@@ -28,9 +28,6 @@ __all__ = [
     "same",
 ]
 
-Described = dict[
-    str, Any
-]  # {"name": ..., "settings": {...}}; in files of version 1, which have no settings, a name
 PLAIN = (bool, int, float, str, type(None))  # what JSON has
 
 
@@ -47,7 +44,7 @@ KIT = {
 }
 
 
-def describe(part: Any, depth: int = 3) -> Described | None:
+def describe(part: Any, depth: int = 3) -> dict[str, Any] | None:
     """Its dotted name and its settings; None for None.
 
     Settings are what a partial, a closure or the defaults of a function hold, or the attributes of an object
@@ -105,27 +102,23 @@ def _describe_value(value: Any, depth: int) -> Any:
     return describe(value, depth) if callable(value) else f"<{qualified_name(value)}>"
 
 
-def as_text(described: Described | str | None) -> str:
+def as_text(described: dict[str, Any] | None) -> str:
     """The call that would make it, for people to read."""
-    if not isinstance(described, dict):
-        return str(described)
+    if described is None:
+        return "None"
     settings = ", ".join(
         f"{name}={as_text(value) if isinstance(value, dict) else repr(value)}"
-        for name, value in described["settings"].items()
+        for name, value in (described["settings"] or {}).items()
     )
     return described["name"] + f"({settings})" * bool(settings)
 
 
-def is_of_kit(described: Described | None) -> bool:
+def is_of_kit(described: dict[str, Any] | None) -> bool:
     """Whether `build` can make that part (None: no part)."""
-    try:
-        build(described)
-    except ValueError:
-        return False
-    return True
+    return described is None or described["name"] in KIT
 
 
-def build(described: Described | str | None) -> Any:
+def build(described: dict[str, Any] | None) -> Any:
     """The part of this kit that has this description; None for None.
 
     Raises:
@@ -133,9 +126,9 @@ def build(described: Described | str | None) -> Any:
     """
     if described is None:
         return None
-    name, settings = _name_and_settings(described)
+    settings = described["settings"] or {}
     try:
-        part = KIT[name]
+        part = KIT[described["name"]]
         if inspect.isclass(part):
             return part(**settings)
         return partial(part, **settings) if settings else part
@@ -143,16 +136,9 @@ def build(described: Described | str | None) -> Any:
         raise ValueError(f"{as_text(described)}, which is not of this kit") from None
 
 
-def same(stored: Described | str | None, part: Any) -> bool:
-    """Whether `part` has that description; where that is of version 1, whether it has that name."""
-    if isinstance(stored, str):
-        described = describe(part) or {"name": None}
-        name = _name_and_settings(stored)[0]
-        return name == described["name"] or name == "functools.partial" and isinstance(part, partial)
-    return json.dumps(stored) == json.dumps(describe(part))  # where NaN is NaN, and 1 is not True
-
-
-def _name_and_settings(described: Described | str) -> tuple[str, dict[str, Any]]:
-    if isinstance(described, dict):
-        return described["name"], described["settings"]
-    return described.replace("cs231n.augment.", "cs231n.data.augment.", 1), {}  # the module has moved
+def same(stored: dict[str, Any] | None, part: Any) -> bool:
+    """Whether `part` has that description; that name, if the settings are None, as in version 1."""
+    described = describe(part)
+    if stored is None or described is None or stored["settings"] is not None:
+        return json.dumps(stored) == json.dumps(described)  # where NaN is NaN, and 1 is not True
+    return stored["name"] in (described["name"], "functools.partial" * isinstance(part, partial))

@@ -65,8 +65,7 @@ def load_random_state(saved: dict[str, Any]) -> dict[str, Any]:
     all_bits: list[Any] = []
     all_seeds: list[np.random.SeedSequence | None] = []
     for i, stored in enumerate(saved["states"]):
-        state, bits, seed = stored["state"], stored.get("bits", i), stored.get("seed", i)
-        seed_sequence = stored.get("seed_sequence")  # which files of version 1.0 do not hold
+        state, bits, seed, seed_sequence = (stored[n] for n in ("state", "bits", "seed", "seed_sequence"))
         all_seeds.append(
             all_seeds[seed] if seed < i else seed_sequence and np.random.SeedSequence(**seed_sequence)
         )

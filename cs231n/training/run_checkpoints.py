@@ -13,6 +13,7 @@ import numpy as np
 from cs231n.common.files import atomic_write
 from cs231n.training.checkpoint import read_arrays
 from cs231n.training.run_state import FORMAT, VERSION, pack, unpack
+from cs231n.training.version_1 import upgrade
 
 __all__ = ["checkpoints", "read_checkpoint", "read_state", "step_of", "write_state"]
 
@@ -77,7 +78,8 @@ def read_state(path: Path) -> dict[str, Any]:
             f"Solver.resume: {path} is of version {version}, and this kit reads versions 1 to {VERSION}"
         )
     try:
-        return unpack(state, arrays)
+        state = unpack(state, arrays)
+        return upgrade(state) if version == 1 else state
     except KeyError as missing:
         raise ValueError(f"Solver.resume: {path} is a checkpoint without {missing}") from None
 

@@ -134,31 +134,24 @@ def restore_state(solver: Trainer, state: dict[str, Any]) -> None:
             f"Solver.resume: the checkpoint has parameters {saved_shapes}, the model {shapes}; try the "
             "model that the run began with"
         )
-    # Files of version 1.0 have "model" for the one generator that they know of.
-    paths = {
-        name: "model/dropout_param/rng" if name == "model" else name for name in state["streams"]["held"]
-    }
-    places = {name: place_of(model, path) for name, path in paths.items() if path != "solver"}
+    places = {path: place_of(model, path) for path in state["streams"]["held"] if path != "solver"}
     for name, w in state["params"].items():
         model.params.pop(name)  # so that the order is that of the run
         model.params[name] = w
     for bn_param, stored in zip(bn_params, state["bn_params"]):
         bn_param.clear()
         bn_param.update(stored)
-    counters = dict(state["counters"])
-    if "_done" in counters:  # of version 1, in steps
-        counters["_epochs_done"] = counters.pop("_done") // max(len(solver.X_train) // solver.batch_size, 1)
-    for name, value in counters.items():
+    for name, value in state["counters"].items():
         setattr(solver, COUNTERS[name], value)
     for name, values in state["histories"].items():
         setattr(solver, name, list(values))
-    best, kept = state["best"], state.get("kept")
+    best, kept = state["best"], state["kept"]
     solver.optim_configs, solver._best_snapshot = state["optim_configs"], (best[0], best[1])
     solver._kept_snapshot = solver._best_snapshot if kept is None else (kept[0], kept[1])
     generators = load_random_state(state["streams"])
     solver.rng = generators.get("solver", np.random)
-    for name, (holder, key) in places.items():
-        holder[key] = generators[name]
+    for path, (holder, key) in places.items():
+        holder[key] = generators[path]
 
 
 def _generators_of_model(solver: Trainer) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from cs231n.solver import Solver
 from cs231n.training import run_state
 from cs231n.training.callbacks import Callback
 from cs231n.training.random_state import load_random_state, save_random_state
+from cs231n.training.version_1 import upgrade_streams
 from tests.support import refused
 from tests.support.resume_child import all_of, at_step, frozen, image_data, start
 
@@ -450,6 +451,9 @@ def test_a_run_of_the_first_version_gets_both_its_streams(tmp_path):
     with np.load(tmp_path / "checkpoint_6.npz") as file:
         arrays = dict(file)
     state = json.loads(str(arrays.pop("state")))
+    state["version"], state["counters"]["_done"] = 1, 0
+    state["settings"] |= {"schedule": "constant", "schedule_config": {}, "clip_norm": None, "patience": None}
+    state["settings"]["augment"] = "cs231n.augment.flip_and_shift"
     streams = state["streams"]
     streams["held"] = {"solver": 1, "model": streams["held"]["model/dropout_param/rng"]}
     streams["states"] = [{name: stored[name] for name in ("kind", "state")} for stored in streams["states"]]
@@ -465,8 +469,10 @@ def test_states_of_the_first_version_are_read():
     old = {"kind": "Generator", "state": rng.bit_generator.state}
     one = np.random.RandomState(3)
     first = {"kind": "RandomState", "state": one.get_state(legacy=False)}
-    again = load_random_state({"held": {"solver": 1, "model": 0}, "states": [first, old]})
-    assert again["model"] is np.random and np.array_equal(np.random.normal(size=3), one.normal(size=3))
+    again = load_random_state(upgrade_streams({"held": {"solver": 1, "model": 0}, "states": [first, old]}))
+    assert again["model/dropout_param/rng"] is np.random
+    assert np.array_equal(np.random.normal(size=3), one.normal(size=3))
     assert np.array_equal(again["solver"].random(3), rng.random(3))
     with refused(ValueError, "there is no bit generator 'os'"):
-        load_random_state({"held": {}, "states": [{"kind": "RandomState", "state": {"bit_generator": "os"}}]})
+        states = [{"kind": "RandomState", "state": {"bit_generator": "os"}}]
+        load_random_state(upgrade_streams({"held": {}, "states": states}))
