@@ -9,13 +9,15 @@ import numpy as np
 
 from cs231n.common.terminal import Progress
 from cs231n.contracts import require_choice
-from cs231n.training import checkpoint, diagnostics, run_folder
+from cs231n.training import checkpoint, diagnostics
 from cs231n.training.accuracy import accuracy
 from cs231n.training.callbacks import Callback, EpochCheckpoints
 from cs231n.training.checkpoint import Model, Snapshot, load_checkpoint
 from cs231n.training.data_check import require_data, require_model
 from cs231n.training.options import SolverOptions, require_known, signature_with
+from cs231n.training.ownership import require_new
 from cs231n.training.resume import Resumable
+from cs231n.training.run_folder import Run
 from cs231n.training.update_rules import configs_for, rules_for
 
 __all__ = ["Solver", "load_checkpoint"]
@@ -75,8 +77,8 @@ class Solver(SolverOptions, Resumable):
         require_choice("Solver", "update_rule", self.update_rule, tuple(rules))
         self._run = self.run
         if isinstance(self.run, str | os.PathLike):
-            run_folder.require_new(self.run)
-            self._run = run_folder.Run(self.run)
+            require_new(self.run)
+            self._run = Run(self.run)
 
         self.model = model
         self.X_train, self.y_train = data["X_train"], data["y_train"]
@@ -123,7 +125,11 @@ class Solver(SolverOptions, Resumable):
         try:
             for callback in callbacks:
                 callback.start(self)
-            self._train_epochs(per_epoch, callbacks)
+            try:
+                self._train_epochs(per_epoch, callbacks)
+            finally:
+                self._epochs_done = 0
+                checkpoint.restore(self.model, self._kept_snapshot)
             for callback in callbacks:
                 callback.finish(self)
         finally:
@@ -131,34 +137,27 @@ class Solver(SolverOptions, Resumable):
                 callback.close(self)
 
     def _train_epochs(self, per_epoch: int, callbacks: list[Callback]) -> None:
-        total = self.num_epochs * per_epoch  # iterations
-        try:
-            with Progress(total, self._epochs_done * per_epoch, self.verbose) as bar:
-                while self._epochs_done < self.num_epochs and not self.stop_training:
-                    order = self.rng.permutation(len(self.X_train))[: per_epoch * self.batch_size]
-                    first = self._epochs_done * per_epoch
-                    for t, batch in enumerate(order.reshape(per_epoch, -1), start=first):
-                        self._set_learning_rate(progress=t / total)
-                        problem = self._step(batch, callbacks)
-                        if problem:
-                            warnings.warn(problem, RuntimeWarning, stacklevel=3)
-                            return
-                        if t % self.print_every == 0:
-                            bar.say(f"(Iteration {t + 1} / {total}) loss: {self.loss_history[-1]:f}")
-                        epoch_ends = (t + 1) % per_epoch == 0
-                        if epoch_ends:
-                            self.epoch, self._epochs_done = self.epoch + 1, self._epochs_done + 1
-                            self._decay_learning_rate()
-                        if epoch_ends or t == 0:
-                            bar.say(self._measure())
-                        if epoch_ends:
-                            for callback in callbacks:
-                                callback.end_epoch(self)
-                        bar.advance(loss=self.loss_history[-1], val_acc=self.val_acc_history[-1])
-        finally:
-            self._epochs_done = 0
-            if self._kept_snapshot is not None:
-                checkpoint.restore(self.model, self._kept_snapshot)
+        t, total = self._epochs_done * per_epoch, self.num_epochs * per_epoch  # iterations
+        with Progress(total, t, self.verbose) as bar:
+            while self._epochs_done < self.num_epochs and not self.stop_training:
+                order = self.rng.permutation(len(self.X_train))[: per_epoch * self.batch_size]
+                for batch in order.reshape(per_epoch, -1):
+                    self._set_learning_rate(progress=t / total)
+                    problem = self._step(batch, callbacks)
+                    if problem:
+                        warnings.warn(problem, RuntimeWarning, stacklevel=3)
+                        return
+                    t += 1
+                    if (t - 1) % self.print_every == 0:
+                        bar.say(f"(Iteration {t} / {total}) loss: {self.loss_history[-1]:f}")
+                    if t == 1 and per_epoch > 1:
+                        bar.say(self._measure())
+                    bar.advance(loss=self.loss_history[-1], val_acc=(self.val_acc_history or [0.0])[-1])
+                self.epoch, self._epochs_done = self.epoch + 1, self._epochs_done + 1
+                self._decay_learning_rate()
+                bar.say(self._measure())
+                for callback in callbacks:
+                    callback.end_epoch(self)
 
     def _step(self, batch: np.ndarray, callbacks: list[Callback]) -> str | None:
         """Update the parameters by one batch of indices. Returns why the run must end, if it must."""

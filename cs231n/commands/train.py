@@ -18,7 +18,8 @@ from cs231n.data_utils import data_source, warn_of_stand_in
 from cs231n.recipes import RECIPES, augmentation_for, evaluate_on_test_set, prepare, solver_for
 from cs231n.solver import Solver
 from cs231n.training.checkpoint import read_arrays
-from cs231n.training.run_folder import checkpoints, require_new, require_unlocked
+from cs231n.training.ownership import require_new, require_unlocked
+from cs231n.training.run_checkpoints import checkpoints
 
 __all__ = ["add_arguments", "main"]
 

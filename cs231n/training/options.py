@@ -27,12 +27,17 @@ FORMER = {  # arguments of earlier versions, and what to write now
 
 
 def _option(
-    default: Any, require: Callable | None = None, *bounds: Any, stored: bool = True, **more: bool
+    default: Any,
+    require: Callable | None = None,
+    *bounds: Any,
+    optional: bool = False,
+    stored: bool = True,
+    **more: bool,
 ) -> Any:
-    """A field whose check is require("Solver", name, value, *bounds); None passes where it is the default."""
+    """A field that require("Solver", name, value, *bounds) checks; None passes if optional or the default."""
 
     def check(name: str, value: Any) -> None:
-        if require is not None and not (value is None and default is None):
+        if require is not None and not (value is None and (optional or default is None)):
             require("Solver", name, value, *bounds, **more)
 
     return field(default=default, metadata={"check": check, "stored": stored})
@@ -71,6 +76,11 @@ def _require_callbacks(where: str, name: str, value: Any) -> None:
         )
 
 
+def _require_path(where: str, name: str, value: Any) -> None:
+    if not isinstance(value, str | os.PathLike):
+        raise TypeError(f"{where}: {name} must be a path, got {value!r}; try {name}='nets/first'")
+
+
 def _require_run(where: str, name: str, value: Any) -> None:
     if not isinstance(value, str | os.PathLike) and not is_callback(value):
         raise TypeError(f"{where}: {name} must be a folder or a Run, got {value!r}; try {name}='runs/first'")
@@ -99,9 +109,9 @@ class SolverOptions:
     lr_decay: float = _option(1.0, require_number, 0, above=True)
     batch_size: int = _option(100, require_count, 1)
     num_epochs: int = _option(10, require_count, 0)
-    num_train_samples: int | None = _option(1000, require_count, 1)
+    num_train_samples: int | None = _option(1000, require_count, 1, optional=True)
     num_val_samples: int | None = _option(None, require_count, 1)
-    checkpoint_name: str | os.PathLike | None = _option(None)
+    checkpoint_name: str | os.PathLike | None = _option(None, _require_path)
     print_every: int = _option(10, require_count, 1)
     verbose: bool = _option(True)
     schedule: Schedule | None = _option(None, _require_schedule)
@@ -149,10 +159,10 @@ def require_known(options: Mapping[str, Any]) -> None:
 
 
 def options_to_json(options: object) -> dict[str, Any]:
-    """The options of a Solver as its run folder stores them: parts as texts; not run and rng."""
+    """The options of a Solver as its run folder stores them, parts as in parts.describe; not run and rng."""
     stored = {f.name: getattr(options, f.name) for f in fields(SolverOptions) if f.metadata["stored"]}
     for name in ("augment", "schedule"):
-        stored[name] = None if stored[name] is None else parts.describe(stored[name])
+        stored[name] = parts.describe(stored[name])
     stored["callbacks"] = [*map(parts.describe, stored["callbacks"])]
     if stored["checkpoint_name"] is not None:
         stored["checkpoint_name"] = os.fspath(stored["checkpoint_name"])
@@ -165,7 +175,7 @@ def options_from_json(
     schedule: Schedule | None = None,
     callbacks: Iterable[Callback] | None = None,
 ) -> dict[str, Any]:
-    """The arguments of a Solver from what options_to_json returned, now or in version 1.
+    """The arguments of a Solver from what options_to_json returned.
 
     Args:
         stored: options by name.
@@ -175,34 +185,26 @@ def options_from_json(
         ValueError: `stored` describes another one, or one that is not of this kit and was not handed in.
     """
     options = dict(stored)
-    if "callbacks" not in options:  # of version 1
-        name, settings = options["schedule"], options.pop("schedule_config").items()
-        listed = ", ".join(f"{name}={value}" for name, value in settings)
-        options["schedule"] = None if name == "constant" else f"cs231n.training.schedules.{name}({listed})"
-        former = {"ClipGradients": options.pop("clip_norm"), "EarlyStopping": options.pop("patience")}
-        set_ones = {name: value for name, value in former.items() if value is not None}
-        options["callbacks"] = [f"cs231n.training.callbacks.{n}({value})" for n, value in set_ones.items()]
     options["augment"] = _part("augment", options["augment"], augment)
     options["schedule"] = _part("schedule", options["schedule"], schedule)
-    texts: list = options["callbacks"]
-    given = [None] * len(texts) if callbacks is None else list(callbacks)
-    if len(given) != len(texts):
+    stored_ones: list = options["callbacks"]
+    given = [None] * len(stored_ones) if callbacks is None else list(callbacks)
+    if len(given) != len(stored_ones):
         raise ValueError(
-            f"Solver.resume: the run has callbacks {texts}, got {given}; try callbacks= with as many"
+            f"Solver.resume: the run has callbacks {[*map(parts.as_text, stored_ones)]}, got {given}; "
+            "try callbacks= with as many"
         )
-    options["callbacks"] = [_part("callbacks", *pair) for pair in zip(texts, given)]
+    options["callbacks"] = [_part("callbacks", *pair) for pair in zip(stored_ones, given)]
     return options
 
 
-def _part(name: str, stored: str | None, part: Any) -> Any:
+def _part(name: str, stored: Any, part: Any) -> Any:
     """The part that is described as `stored`, which is `part` itself if that is given."""
     if part is not None:
-        if not parts.same(stored, text := parts.describe(part)):
-            was, got = (stored or "None").partition("#")[0], text.partition("#")[0]
-            raise ValueError(
-                f"Solver.resume: the run has {name} {was}, got {got}{' with other code' * (was == got)}; "
-                f"try {name}={was.partition('(')[0].rpartition('.')[2]}"
-            )
+        if not parts.same(stored, part):
+            was, got = parts.as_text(stored), parts.as_text(parts.describe(part))
+            hint = was.partition("(")[0].rpartition(".")[2]
+            raise ValueError(f"Solver.resume: the run has {name} {was}, got {got}; try {name}={hint}")
         return part
     try:
         return parts.build(stored)

@@ -1,19 +1,14 @@
-"""Functions and objects that a Solver is given, as text: an augmentation, a schedule, callbacks.
+"""Functions and objects that a Solver is given, as JSON: an augmentation, a schedule, callbacks.
 
-    describe(partial(shift, pixels=1))    "cs231n.data.augment.shift(pixels=1)"
+    describe(partial(shift, pixels=1))    {"name": "cs231n.data.augment.shift", "settings": {"pixels": 1}}
 
-The text of a part of this kit builds it again; that of any other part is compared with the one handed in.
+A part of this kit is built again from that; any other part is handed in again, and compared with it.
 """
 
-import ast
-import contextlib
-import dis
 import hashlib
 import inspect
-import re
-import sys
+import json
 from functools import partial
-from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -22,12 +17,18 @@ from cs231n.data import augment
 from cs231n.training import callbacks, schedules
 from cs231n.training.checkpoint import plain
 
-__all__ = ["build", "describe", "is_of_kit", "plain_settings", "plain_values", "qualified_name", "same"]
+__all__ = [
+    "as_text",
+    "build",
+    "describe",
+    "is_of_kit",
+    "plain_settings",
+    "plain_values",
+    "qualified_name",
+    "same",
+]
 
-MODULES = {module.__name__: module for module in (augment, schedules, callbacks)}
-MODULES["cs231n.augment"] = augment  # its name in older files
-PLAIN = (bool, int, float, complex, str, bytes, type(None))
-PYTHON = "{}.{}".format(*sys.version_info)
+PLAIN = (bool, int, float, str, type(None))  # what JSON has
 
 
 def qualified_name(thing: object) -> str:
@@ -36,43 +37,39 @@ def qualified_name(thing: object) -> str:
     return f"{named.__module__}.{named.__qualname__}"
 
 
-def describe(part: Any, depth: int = 3) -> str:
-    """Its dotted name, its settings, and, for a function outside this kit, a digest of its code.
+KIT = {
+    qualified_name(part): part
+    for module in (augment, schedules, callbacks)
+    for part in (getattr(module, name) for name in module.__all__)
+}
+
+
+def describe(part: Any, depth: int = 3) -> dict[str, Any] | None:
+    """Its dotted name and its settings; None for None.
 
     Settings are what a partial, a closure or the defaults of a function hold, or the attributes of an object
     that are called as the arguments of its class; functions in them are described in turn, up to depth.
     """
-    if depth == 0:
-        return qualified_name(part)
+    if part is None:
+        return None
+    function = part
+    while isinstance(function, partial):
+        function = function.func
+    settings = _settings(part) if depth else {}
+    described = {name: _describe_value(value, depth - 1) for name, value in settings.items()}
+    return {"name": qualified_name(function), "settings": described}
+
+
+def _settings(part: Any) -> dict[str, Any]:
     if isinstance(part, partial):
-        listed = [_describe_value(value, depth) for value in part.args]
-        listed += [f"{name}={_describe_value(value, depth)}" for name, value in part.keywords.items()]
-        name, _, code = describe(part.func, depth - 1).partition("#")
-        return f"{name}({', '.join(listed)})" + (f"#{code}" if code else "")
-    name = qualified_name(part)
-    if inspect.isfunction(part):
-        if name.rpartition(".")[0] in MODULES:
-            return name
-        settings = _settings_of_function(part)
-    else:
-        bound = getattr(part, "__self__", None)
-        owner = part if bound is None or inspect.ismodule(bound) else bound
-        settings = {} if hasattr(owner, "__qualname__") else _settings_of_object(owner)
-    arguments = ", ".join(f"{name}={_describe_value(value, depth)}" for name, value in settings.items())
-    code = f"#{PYTHON} {_digest(part.__code__).hexdigest()[:12]}" if inspect.isfunction(part) else ""
-    return name + (f"({arguments})" if arguments or hasattr(part, "__dataclass_fields__") else "") + code
-
-
-def _settings_of_function(function: Any) -> dict[str, Any]:
-    code = function.__code__
-    rebound = {i.argval for i in dis.get_instructions(code) if i.opname == "STORE_DEREF"}  # a counter, say
-    parameters = inspect.signature(function).parameters.values()
-    settings = {p.name: p.default for p in parameters if p.default is not p.empty}
-    for name, cell in zip(code.co_freevars, function.__closure__ or ()):
-        if name not in rebound:
-            with contextlib.suppress(ValueError):  # a cell that is still empty
-                settings[name] = cell.cell_contents
-    return settings
+        return {**_settings(part.func), **{str(i): a for i, a in enumerate(part.args)}, **part.keywords}
+    if not inspect.isfunction(part):
+        return _settings_of_object(getattr(part, "__self__", part))
+    if qualified_name(part) in KIT:
+        return {}
+    parameters = inspect.signature(part).parameters.values()
+    defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
+    return {**inspect.getclosurevars(part).nonlocals, **defaults}
 
 
 def _settings_of_object(thing: Any) -> dict[str, Any]:
@@ -90,81 +87,58 @@ def plain_settings(thing: Any) -> dict[str, Any]:
 
 def plain_values(settings: dict[str, Any]) -> dict[str, Any]:
     """Those that JSON has, numbers of numpy as numbers of Python."""
-    kinds = (bool, int, float, str, type(None))
-    return {name: value for name, value in plain(settings).items() if isinstance(value, kinds)}
+    return {name: value for name, value in plain(settings).items() if isinstance(value, PLAIN)}
 
 
-def _describe_value(value: Any, depth: int) -> str:
-    if isinstance(value, np.generic):
-        value = plain(value)
+def _describe_value(value: Any, depth: int) -> Any:
+    value = plain(value)
     if isinstance(value, PLAIN):
-        return repr(value)
-    if isinstance(value, (list, tuple)):
-        listed = ", ".join(_describe_value(entry, depth) for entry in value)
-        return f"[{listed}]" if isinstance(value, list) else f"({listed},)"
+        return value
+    if isinstance(value, list):
+        return [_describe_value(entry, depth) for entry in value]
     if isinstance(value, np.ndarray):
         digest = hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
         return f"<{value.dtype} {value.shape} {digest[:12]}>"
-    return describe(value, depth - 1).replace("#", " ") if callable(value) else f"<{qualified_name(value)}>"
+    return describe(value, depth) if callable(value) else f"<{qualified_name(value)}>"
 
 
-def _digest(code: CodeType) -> Any:
-    digest = hashlib.sha256(code.co_code + repr((code.co_names, code.co_varnames, code.co_freevars)).encode())
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            digest.update(_digest(constant).digest())
-        else:  # a set has another order in each process
-            entries = sorted(map(repr, constant)) if isinstance(constant, frozenset) else constant
-            digest.update(repr(entries).encode())
-    return digest
+def as_text(described: dict[str, Any] | None) -> str:
+    """The call that would make it, for people to read."""
+    if described is None:
+        return "None"
+    settings = ", ".join(
+        f"{name}={as_text(value) if isinstance(value, dict) else repr(value)}"
+        for name, value in (described["settings"] or {}).items()
+    )
+    return described["name"] + f"({settings})" * bool(settings)
 
 
-def is_of_kit(text: str | None) -> bool:
-    """Whether `build` can make the part of that description (None: no part)."""
-    try:
-        build(text)
-    except ValueError:
-        return False
-    return True
+def is_of_kit(described: dict[str, Any] | None) -> bool:
+    """Whether `build` can make that part (None: no part)."""
+    return described is None or described["name"] in KIT
 
 
-def build(text: str | None) -> Any:
+def build(described: dict[str, Any] | None) -> Any:
     """The part of this kit that has this description; None for None.
 
     Raises:
         ValueError: it is no part of this kit, or has other arguments.
     """
-    if text is None:
+    if described is None:
         return None
+    settings = described["settings"] or {}
     try:
-        call: Any = ast.parse(text, mode="eval").body
-        is_call = isinstance(call, ast.Call)
-        module, _, name = ast.unparse(call.func if is_call else call).rpartition(".")
-        if name not in MODULES[module].__all__:
-            raise ValueError(name)
-        part = getattr(MODULES[module], name)
-        if not is_call:
-            return part
-        args = [ast.literal_eval(value) for value in call.args]
-        settings = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in call.keywords}
-        return part(*args, **settings) if inspect.isclass(part) else partial(part, *args, **settings)
-    except (KeyError, SyntaxError, TypeError, ValueError):
-        raise ValueError(f"{text.partition('#')[0]}, which is not of this kit") from None
+        part = KIT[described["name"]]
+        if inspect.isclass(part):
+            return part(**settings)
+        return partial(part, **settings) if settings else part
+    except (KeyError, TypeError, ValueError):
+        raise ValueError(f"{as_text(described)}, which is not of this kit") from None
 
 
-def same(stored: str | None, text: str | None) -> bool:
-    """Whether two descriptions are of the same part.
-
-    The digests of code are compared if one Python made both. Files of version 1 have names without settings.
-    """
-    if stored is None or text is None or stored == text:
-        return stored == text
-    (stored, _, code), (text, _, other_code) = stored.partition("#"), text.partition("#")
-    stored = re.sub(r"^cs231n\.augment\.", "cs231n.data.augment.", stored)
-    if stored == "functools.partial":  # of version 1, as the next
-        return text.endswith(")")
-    if other_code and not code:
-        text = text.partition("(")[0]
-    if code.split(" ")[0] == other_code.split(" ")[0] and code != other_code:
-        return False
-    return stored == text
+def same(stored: dict[str, Any] | None, part: Any) -> bool:
+    """Whether `part` has that description; that name, if the settings are None, as in version 1."""
+    described = describe(part)
+    if stored is None or described is None or stored["settings"] is not None:
+        return json.dumps(stored) == json.dumps(described)  # where NaN is NaN, and 1 is not True
+    return stored["name"] in (described["name"], "functools.partial" * isinstance(part, partial))

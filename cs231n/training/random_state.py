@@ -5,6 +5,7 @@ import random
 import types
 from collections.abc import Iterator
 from functools import partial
+from inspect import getclosurevars
 from typing import Any
 
 import numpy as np
@@ -64,8 +65,7 @@ def load_random_state(saved: dict[str, Any]) -> dict[str, Any]:
     all_bits: list[Any] = []
     all_seeds: list[np.random.SeedSequence | None] = []
     for i, stored in enumerate(saved["states"]):
-        state, bits, seed = stored["state"], stored.get("bits", i), stored.get("seed", i)
-        seed_sequence = stored.get("seed_sequence")  # which files of version 1.0 do not hold
+        state, bits, seed, seed_sequence = (stored[n] for n in ("state", "bits", "seed", "seed_sequence"))
         all_seeds.append(
             all_seeds[seed] if seed < i else seed_sequence and np.random.SeedSequence(**seed_sequence)
         )
@@ -139,27 +139,27 @@ def _children(thing: Any) -> Iterator[tuple[Any, Any, bool]]:
     elif isinstance(thing, partial):
         yield from ((key, getattr(thing, key), False) for key in ("func", "args", "keywords"))
     elif isinstance(thing, types.FunctionType):
-        cells = zip(thing.__code__.co_freevars, thing.__closure__ or ())
-        yield from ((key, cell.cell_contents, False) for key, cell in cells if cell != types.CellType())
+        yield "defaults", (thing.__defaults__, thing.__kwdefaults__), False
+        yield from ((key, child, False) for key, child in getclosurevars(thing).nonlocals.items())
         for key in _global_names(thing.__code__):
             child = thing.__globals__.get(key)
             of_module = getattr(child, "__module__", None) == thing.__module__
             if of_module or not callable(child) or isinstance(child, METHODS):
                 yield key, child, False
-        yield "defaults", (thing.__defaults__, thing.__kwdefaults__), False
     elif isinstance(thing, METHODS):  # such as np.random.normal, or a method of the user
         yield "__self__", thing.__self__, False
         yield "__func__", getattr(thing, "__func__", None), False
     elif hasattr(thing, "__dict__"):
         yield from ((key, child, True) for key, child in vars(thing).items())
-        methods = {key: f for kind in type(thing).__mro__[::-1] for key, f in vars(kind).items()}
-        for key, f in methods.items():
-            if isinstance(f, types.FunctionType) and key != "__init__":  # which a resumed run calls before
-                yield key, f, False
+        of_class = {key: child for kind in type(thing).__mro__[::-1] for key, child in vars(kind).items()}
+        own = {"__init__", *vars(thing)}  # a resumed run calls __init__ before it restores the streams
+        for key, child in of_class.items():
+            if key not in own and isinstance(child, (types.FunctionType, *GENERATORS)):
+                yield key, child, False
 
 
 def _global_names(code: types.CodeType) -> Iterator[str]:
-    """Also those in the comprehensions and functions that a function defines."""
+    """Also those in its comprehensions. Until Python 3.12, getclosurevars has names of attributes as well."""
     yield from (step.argval for step in dis.get_instructions(code) if step.opname == "LOAD_GLOBAL")
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):

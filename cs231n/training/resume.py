@@ -10,7 +10,8 @@ import numpy as np
 from cs231n.training.callbacks import Callback
 from cs231n.training.checkpoint import Model, load_model
 from cs231n.training.options import Augment, Schedule, options_from_json
-from cs231n.training.run_folder import Run, read_checkpoint
+from cs231n.training.run_checkpoints import read_checkpoint
+from cs231n.training.run_folder import Run
 from cs231n.training.run_state import model_of, restore_state
 
 __all__ = ["Resumable"]

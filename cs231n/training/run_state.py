@@ -16,7 +16,7 @@ from cs231n.training.checkpoint import (
     norm_settings,
 )
 from cs231n.training.options import options_to_json
-from cs231n.training.parts import plain_settings, plain_values, qualified_name, same
+from cs231n.training.parts import plain_settings, plain_values, qualified_name
 from cs231n.training.random_state import find_generators, load_random_state, place_of, save_random_state
 
 __all__ = [
@@ -134,31 +134,24 @@ def restore_state(solver: Trainer, state: dict[str, Any]) -> None:
             f"Solver.resume: the checkpoint has parameters {saved_shapes}, the model {shapes}; try the "
             "model that the run began with"
         )
-    # Files of version 1.0 have "model" for the one generator that they know of.
-    paths = {
-        name: "model/dropout_param/rng" if name == "model" else name for name in state["streams"]["held"]
-    }
-    places = {name: place_of(model, path) for name, path in paths.items() if path != "solver"}
+    places = {path: place_of(model, path) for path in state["streams"]["held"] if path != "solver"}
     for name, w in state["params"].items():
         model.params.pop(name)  # so that the order is that of the run
         model.params[name] = w
     for bn_param, stored in zip(bn_params, state["bn_params"]):
         bn_param.clear()
         bn_param.update(stored)
-    counters = dict(state["counters"])
-    if "_done" in counters:  # of version 1, in steps
-        counters["_epochs_done"] = counters.pop("_done") // max(len(solver.X_train) // solver.batch_size, 1)
-    for name, value in counters.items():
+    for name, value in state["counters"].items():
         setattr(solver, COUNTERS[name], value)
     for name, values in state["histories"].items():
         setattr(solver, name, list(values))
-    best, kept = state["best"], state.get("kept")
+    best, kept = state["best"], state["kept"]
     solver.optim_configs, solver._best_snapshot = state["optim_configs"], (best[0], best[1])
     solver._kept_snapshot = solver._best_snapshot if kept is None else (kept[0], kept[1])
     generators = load_random_state(state["streams"])
     solver.rng = generators.get("solver", np.random)
-    for name, (holder, key) in places.items():
-        holder[key] = generators[name]
+    for path, (holder, key) in places.items():
+        holder[key] = generators[path]
 
 
 def _generators_of_model(solver: Trainer) -> dict[str, Any]:
@@ -210,8 +203,6 @@ def require_same_model(model: Model, state: dict[str, Any]) -> None:
             then["settings"]["layers"] = "cs231n.sandwiches"
     for part, side in ((state["params"], then), (model.params, now)):
         side["dtype of the parameters"] = sorted({np.asarray(w).dtype.name for w in part.values()})
-    if same(then["kind"], now["kind"]):
-        now["kind"] = then["kind"]
     for side in (then, now):
         side |= side.pop("settings")
     different = [name for name in {**then, **now} if then.get(name) != now.get(name)]
@@ -275,7 +266,7 @@ def pack(tree: Any, arrays: dict[str, np.ndarray], path: str = "state") -> Any:
 def unpack(tree: Any, arrays: dict[str, np.ndarray]) -> Any:
     """Undo `pack`, but for tuples, which come back as lists."""
     if isinstance(tree, dict):
-        if tree.keys() == {"npz"} and isinstance(tree["npz"], str):
+        if tree.keys() == {"npz"} and str(tree["npz"]).startswith("state"):
             return arrays[tree["npz"]][()]
         return {name: unpack(value, arrays) for name, value in tree.items()}
     return [unpack(value, arrays) for value in tree] if isinstance(tree, list) else tree

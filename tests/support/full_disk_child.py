@@ -14,7 +14,7 @@ import traceback
 from pathlib import Path
 
 from cs231n.solver import Solver
-from cs231n.training import run_folder
+from cs231n.training import run_checkpoints, run_folder
 from tests.support.resume_child import all_of, at_step, frozen, go_on, image_data, start
 
 
@@ -42,7 +42,7 @@ def full(disk, room):
         file.write(bytes(max(state.f_bavail * state.f_frsize - room, 0)))
     message = train(start(disk / "run"))
     assert not message or "No space left" in message, message
-    complete = run_folder.checkpoints(disk / "run")
+    complete = run_checkpoints.checkpoints(disk / "run")
     assert not message or not complete or f"{complete[-1].name} is still there" in message, message
     (disk / "filler").unlink()
     go_on(disk / "run")

@@ -18,7 +18,7 @@ from cs231n import fast_layers
 from cs231n.classifiers.fc_net import FullyConnectedNet
 from cs231n.data.augment import flip_and_shift
 from cs231n.solver import Solver
-from cs231n.training import run_folder
+from cs231n.training import run_checkpoints, run_folder
 from cs231n.training.callbacks import ClipGradients
 from cs231n.training.schedules import one_cycle
 
@@ -56,7 +56,7 @@ def start(folder: Path, rng: str = "Generator", **more: Any) -> Solver:
 
 def go_on(folder: Path) -> Solver:
     """Resume the run in the folder, or start it if there is no checkpoint, and train to the end."""
-    solver = Solver.resume(folder, image_data()) if run_folder.checkpoints(folder) else start(folder)
+    solver = Solver.resume(folder, image_data()) if run_checkpoints.checkpoints(folder) else start(folder)
     solver.train()
     return solver
 
@@ -87,8 +87,8 @@ def frozen(thing: Any) -> Any:
 def all_of(folder: Path) -> dict[str, Any]:
     """What a run left: its files, both checkpoints with the rng states, the history but for its seconds."""
     content: dict[str, Any] = {"names": sorted(p.name for p in folder.iterdir())}
-    for path in run_folder.checkpoints(folder):
-        state, _ = run_folder.read_checkpoint(path)
+    for path in run_checkpoints.checkpoints(folder):
+        state, _ = run_checkpoints.read_checkpoint(path)
         state["rows"] = [row[:2] + row[3:] for row in state["rows"]]
         content[path.name] = frozen(state)
     with np.load(folder / "model.npz") as file:

@@ -157,7 +157,8 @@ def test_a_model_from_before_is_loaded(tmp_path, data):
 def test_an_augmentation_of_before_that_is_not_known_is_named(tmp_path, data, monkeypatch, name):
     monkeypatch.setitem(STATE["settings"], "augment", name)
     write_as_before(tmp_path, data)
-    with refused(ValueError, f"{name}, which is not of this kit; try ", "augment=..."):
+    shown = name.replace("cs231n.augment", "cs231n.data.augment")
+    with refused(ValueError, f"{shown}, which is not of this kit; try ", "augment=..."):
         Solver.resume(tmp_path, data)
-    with refused(ValueError, f"augment {name}, got ", f"flip_and_shift; try augment={name.split('.')[-1]}"):
+    with refused(ValueError, f"augment {shown}, got ", f"flip_and_shift; try augment={name.split('.')[-1]}"):
         Solver.resume(tmp_path, data, augment=flip_and_shift)

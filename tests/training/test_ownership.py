@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from cs231n.solver import Solver
-from cs231n.training import run_folder
+from cs231n.training import run_checkpoints, run_folder
 from cs231n.training.callbacks import Callback
 from tests.support import refused, resume_child
 from tests.support.python import start_python
@@ -107,7 +107,10 @@ def test_checkpoints_of_another_run_stay(folder, tmp_path):
     resumed.train()
     resumed.train()
     assert (folder / "checkpoint_3.npz").read_bytes() == content
-    assert [p.name for p in run_folder.checkpoints(folder)][1:] == ["checkpoint_30.npz", "checkpoint_36.npz"]
+    assert [p.name for p in run_checkpoints.checkpoints(folder)][1:] == [
+        "checkpoint_30.npz",
+        "checkpoint_36.npz",
+    ]
 
 
 def test_the_draft_of_a_killed_process_is_removed(folder, dead_pid):
@@ -275,6 +278,15 @@ def test_a_file_system_without_locks_trains(folder, whole, monkeypatch, error):
     assert all_of(folder) == expected
 
 
+def test_without_filelock_training_goes_on(folder, whole, monkeypatch):
+    """As in a browser."""
+    expected = whole()
+    monkeypatch.setitem(sys.modules, "filelock", None)
+    start(folder).train()
+    (folder / "run.lock").touch()
+    assert all_of(folder) == expected
+
+
 def test_the_latest_checkpoint_is_that_of_the_training_that_went_back(folder):
     """From step 42 on in larger batches, so that the file of step 48 is not written again."""
     start(folder).train()
@@ -283,11 +295,11 @@ def test_the_latest_checkpoint_is_that_of_the_training_that_went_back(folder):
     at_step(back, 1, lambda: [].pop())
     with pytest.raises(IndexError):
         back.train()
-    assert [p.name for p in run_folder.checkpoints(folder)] == ["checkpoint_42.npz"]
+    assert [p.name for p in run_checkpoints.checkpoints(folder)] == ["checkpoint_42.npz"]
     back = Solver.resume(folder, image_data())
     assert len(back.loss_history) == 42
     back.train()
-    latest = run_folder.checkpoints(folder)[-1]
+    latest = run_checkpoints.checkpoints(folder)[-1]
     assert len(Solver.resume(folder, image_data()).loss_history) == len(back.loss_history)
     assert latest.name == f"checkpoint_{len(back.loss_history)}.npz"
 

@@ -13,6 +13,7 @@ from cs231n.solver import Solver
 from cs231n.training import run_state
 from cs231n.training.callbacks import Callback
 from cs231n.training.random_state import load_random_state, save_random_state
+from cs231n.training.version_1 import upgrade_streams
 from tests.support import refused
 from tests.support.resume_child import all_of, at_step, frozen, image_data, start
 
@@ -269,6 +270,13 @@ class Augment:
         return self(X, rng)
 
 
+class OfItsClass:
+    own = np.random.default_rng(3)
+
+    def __call__(self, X, rng):
+        return X + self.own.normal()
+
+
 def with_numpy(X, rng):
     return X + np.random.normal(size=X.shape).astype(X.dtype)
 
@@ -287,6 +295,7 @@ AUGMENTS = {
     "random": (lambda: with_python, "augment/random"),
     "closure": (with_a_closure, "augment/rng"),
     "object": (Augment, "augment/rng"),
+    "class": (OfItsClass, "augment/own"),
     "method": (lambda: Augment().of, "augment/__self__/rng"),
     "bound method of python": (lambda: partial(lambda f, X, rng: X * f(), random.random), "augment/args/0/"),
     "partial": (lambda: partial(with_a_default, own=GENERATOR), "augment/keywords/own"),
@@ -354,6 +363,21 @@ def test_a_model_may_draw_from_a_name_of_its_module_only_when_it_is_made(tmp_pat
     ):
         solver.train()
     assert solver.loss_history == []
+
+
+class CallsItsNoiseSo(FullyConnectedNet):
+    """Its attribute has the name of a generator in its module, from which it does not draw."""
+
+    def __init__(self):
+        super().__init__([5], 48, 3)
+        self.GENERATOR = np.random.default_rng(3)
+
+    def loss(self, X, y=None):
+        return super().loss(X + self.GENERATOR.normal(), y)
+
+
+def test_a_model_may_call_a_stream_of_its_own_as_its_module_calls_another(tmp_path):
+    Solver(CallsItsNoiseSo(), image_data(), run=tmp_path / "run", verbose=False, num_epochs=1).train()
 
 
 class Watcher(Callback):
@@ -427,6 +451,9 @@ def test_a_run_of_the_first_version_gets_both_its_streams(tmp_path):
     with np.load(tmp_path / "checkpoint_6.npz") as file:
         arrays = dict(file)
     state = json.loads(str(arrays.pop("state")))
+    state["version"], state["counters"]["_done"] = 1, 0
+    state["settings"] |= {"schedule": "constant", "schedule_config": {}, "clip_norm": None, "patience": None}
+    state["settings"]["augment"] = "cs231n.augment.flip_and_shift"
     streams = state["streams"]
     streams["held"] = {"solver": 1, "model": streams["held"]["model/dropout_param/rng"]}
     streams["states"] = [{name: stored[name] for name in ("kind", "state")} for stored in streams["states"]]
@@ -442,8 +469,10 @@ def test_states_of_the_first_version_are_read():
     old = {"kind": "Generator", "state": rng.bit_generator.state}
     one = np.random.RandomState(3)
     first = {"kind": "RandomState", "state": one.get_state(legacy=False)}
-    again = load_random_state({"held": {"solver": 1, "model": 0}, "states": [first, old]})
-    assert again["model"] is np.random and np.array_equal(np.random.normal(size=3), one.normal(size=3))
+    again = load_random_state(upgrade_streams({"held": {"solver": 1, "model": 0}, "states": [first, old]}))
+    assert again["model/dropout_param/rng"] is np.random
+    assert np.array_equal(np.random.normal(size=3), one.normal(size=3))
     assert np.array_equal(again["solver"].random(3), rng.random(3))
     with refused(ValueError, "there is no bit generator 'os'"):
-        load_random_state({"held": {}, "states": [{"kind": "RandomState", "state": {"bit_generator": "os"}}]})
+        states = [{"kind": "RandomState", "state": {"bit_generator": "os"}}]
+        load_random_state(upgrade_streams({"held": {}, "states": states}))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cs231n.solver import Solver
-from cs231n.training import run_folder
+from cs231n.training import run_checkpoints
 from cs231n.training.callbacks import EarlyStopping
 from cs231n.training.checkpoint import snapshot
 from tests.support import refused, resume_child
@@ -86,7 +86,7 @@ def kill_until_done(folder, seed, span, kills):
     """
     moments, landed = random.Random(seed), 0
     for turn in range(kills + 1):
-        with child(folder, "resume" if run_folder.checkpoints(folder) else "new") as process:
+        with child(folder, "resume" if run_checkpoints.checkpoints(folder) else "new") as process:
             if turn < kills:
                 time.sleep(moments.uniform(0, span))
                 process.kill()
@@ -141,7 +141,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(monkeypatch, folder, whole):
     with pytest.raises(OSError, match=words):
         solver.train()
     assert frozen(solver.model.params) == frozen(solver.best_params)
-    assert [p.name for p in run_folder.checkpoints(folder)] == ["checkpoint_6.npz", "checkpoint_12.npz"]
+    assert [p.name for p in run_checkpoints.checkpoints(folder)] == ["checkpoint_6.npz", "checkpoint_12.npz"]
     assert not list(folder.glob(".*"))
     monkeypatch.setattr(np, "savez", savez)
     resume_and_train(folder)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from cs231n.solver import Solver
-from cs231n.training import run_folder
+from cs231n.training import run_checkpoints, run_folder
 from tests.support import ROOT, full_disk_child
 from tests.support.namespaces import can_unshare
 from tests.support.resume_child import STEPS_AN_EPOCH, all_of, at_step, frozen, go_on, image_data, start
@@ -107,7 +107,11 @@ def test_a_spoilt_file(tmp_path, many, without_pictures):
     folder, refusals, X = tmp_path / "run", 0, image_data()["X_val"]
     start(folder).train()
     for name, read, hint in [
-        ("checkpoint_48.npz", lambda: frozen(run_folder.read_checkpoint(folder)[0]), "checkpoint_42.npz"),
+        (
+            "checkpoint_48.npz",
+            lambda: frozen(run_checkpoints.read_checkpoint(folder)[0]),
+            "checkpoint_42.npz",
+        ),
         ("model.npz", lambda: frozen(Solver.load(folder).loss(X)), "try"),
     ]:
         content, right = (folder / name).read_bytes(), read()

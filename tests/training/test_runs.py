@@ -17,7 +17,7 @@ from cs231n.classifiers import fc_net
 from cs231n.classifiers.fc_net import FullyConnectedNet, TwoLayerNet
 from cs231n.data.augment import shift
 from cs231n.solver import Solver
-from cs231n.training import run_folder, run_state
+from cs231n.training import run_checkpoints, run_state
 from cs231n.training.checkpoint import describe, load_checkpoint
 from tests.support import make_blobs, refused
 from tests.support.resume_child import frozen, image_data, start
@@ -58,7 +58,7 @@ def test_the_files_of_a_run(finished):
     assert seconds == sorted(seconds) and seconds[0] >= 0
     config = json.loads((folder / "config.json").read_text())
     assert config["solver"]["update_rule"] == "adamw" and config["model"]["hidden_dims"] == [12, 11]
-    assert config["solver"]["augment"] == "cs231n.data.augment.flip_and_shift"
+    assert config["solver"]["augment"]["name"] == "cs231n.data.augment.flip_and_shift"
     assert (folder / "curves.png").read_bytes()[1:4] == b"PNG"
 
 
@@ -339,7 +339,7 @@ def test_training_twice_is_one_history(tmp_path):
     trained.train()
     rows = list(csv.DictReader((tmp_path / "run" / "history.csv").read_text().splitlines()))
     assert [row["epoch"] + " " + row["step"] for row in rows] == ["1 6", "2 12", "3 18", "4 24"]
-    names = [p.name for p in run_folder.checkpoints(tmp_path / "run")]
+    names = [p.name for p in run_checkpoints.checkpoints(tmp_path / "run")]
     assert names == ["checkpoint_18.npz", "checkpoint_24.npz"]
 
 
@@ -355,7 +355,7 @@ def test_divergence_keeps_the_run(tmp_path):
     model, config = net([8], weight_scale=0.3, dtype=np.float64), {"learning_rate": 1e30}
     with pytest.warns(RuntimeWarning):
         run(model, image_data(), optim_config=config, batch_size=20, num_epochs=3, run=tmp_path)
-    assert run_folder.checkpoints(tmp_path) and (tmp_path / "curves.png").exists()
+    assert run_checkpoints.checkpoints(tmp_path) and (tmp_path / "curves.png").exists()
     loaded, X = Solver.load(tmp_path), image_data()["X_val"]
     assert np.array_equal(loaded.loss(X), model.loss(X)) and np.isfinite(loaded.loss(X)).all()
 

@@ -73,6 +73,18 @@ def test_histories_and_epochs():
         assert len(examples) == len(set(examples)) == 9, "an epoch repeated an example"
 
 
+@pytest.mark.parametrize("samples", [4, None])
+def test_the_training_accuracy_is_measured_on_so_many_examples(samples):
+    class Counting(Scripted):
+        scored = 0
+
+        def loss(self, X, y=None):
+            self.scored += y is None and len(X)
+            return super().loss(X, y)
+
+    assert run(Counting([0.5]), num_epochs=1, num_train_samples=samples).model.scored == (samples or 10) + 10
+
+
 def test_train_again_goes_on(capsys):
     solver = run(Scripted([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]), verbose=True)
     solver.train()
@@ -231,6 +243,8 @@ def test_check_accuracy_wants_one_label_an_image(num_images, labels, num_samples
     ({"keep": "first"}, ValueError, ["keep", "'best', 'last'"]),
     ({"augment": "flip"}, TypeError, ["augment must be a function (batch, rng)", "'flip'"]),
     ({"num_train_samples": 0}, ValueError, ["num_train_samples"]),
+    ({"checkpoint_name": b"net"}, TypeError, ["checkpoint_name must be a path, got b'net'"]),
+    ({"checkpoint_name": 3}, TypeError, ["checkpoint_name must be a path, got 3"]),
     ({"num_val_samples": 1.5}, TypeError, ["num_val_samples", "1.5"]),
     ({"run": 5}, TypeError, ["run must be a folder or a Run", "5", "try run='runs/first'"]),
     ({"rng": "one"}, TypeError, ["rng must be an integer", "one"]),

@@ -219,7 +219,7 @@ def test_an_option_changed_between_two_calls_is_checked_and_used():
 def test_options_are_stored_as_json_has_them(tmp_path):
     options = SolverOptions(checkpoint_name=tmp_path / "net", augment=np.flip, rng=3, optim_config={"t": 1})
     stored = options_to_json(options)
-    assert stored["checkpoint_name"] == str(tmp_path / "net") and stored["augment"].endswith(".flip")
+    assert stored["checkpoint_name"] == str(tmp_path / "net") and stored["augment"]["name"].endswith(".flip")
     assert stored.keys() == inspect.signature(SolverOptions).parameters.keys() - {"run", "rng"}
     again = SolverOptions(**options_from_json(stored, augment=np.flip))
     assert options_to_json(again) == stored and again.augment is np.flip
