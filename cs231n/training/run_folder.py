@@ -29,7 +29,7 @@ from cs231n.training.options import options_to_json
 from cs231n.training.ownership import Ownership
 from cs231n.training.parts import is_of_kit, qualified_name
 from cs231n.training.run_checkpoints import checkpoints, write_state
-from cs231n.training.run_state import Trainer, capture, data_digest
+from cs231n.training.run_state import capture, data_digest
 
 __all__ = ["Run", "resume_call"]
 
@@ -57,7 +57,7 @@ class Run(Callback):
         self._ownership = Ownership(self.folder, state)
         self._saved_model: Snapshot | None = None
 
-    def start(self, solver: Trainer) -> None:
+    def start(self, solver: Any) -> None:
         """Take the folder, and write the first files.
 
         Raises:
@@ -71,7 +71,7 @@ class Run(Callback):
         self._save(solver)
         self._ownership.remove_drafts()
 
-    def end_epoch(self, solver: Trainer) -> None:
+    def end_epoch(self, solver: Any) -> None:
         """Write a line of history.csv, with the mean loss of the epoch, and all that changed."""
         losses = solver.loss_history[self._last("step") :]
         self.rows.append(
@@ -87,12 +87,12 @@ class Run(Callback):
         )
         self._save(solver)
 
-    def finish(self, solver: Trainer) -> None:
+    def finish(self, solver: Any) -> None:
         """Draw curves.png, the lines of history.csv. Warns if it cannot be drawn: the run is complete."""
         picture = self.folder / "curves.png"
         draw_or_warn(lambda: self._draw(solver), "Solver.train", picture, "history.csv", stacklevel=4)
 
-    def close(self, solver: Trainer) -> None:
+    def close(self, solver: Any) -> None:
         """Release the lock. After Ctrl-C, say how to continue."""
         self._ownership.release()
         if solver.verbose and sys.exc_info()[0] is KeyboardInterrupt and checkpoints(self.folder):
@@ -102,7 +102,7 @@ class Run(Callback):
         """The entry of the last epoch; 0 before the first."""
         return self.rows[-1][COLUMNS.index(column)] if self.rows else 0
 
-    def _draw(self, solver: Trainer) -> None:
+    def _draw(self, solver: Any) -> None:
         title = f"{literal_text(self.folder.name, 20)}: best validation accuracy {solver.best_val_acc:.3f}, "
         title += f"after epoch {solver.best_epoch}"
         if solver.keep == "last" and self.rows:
@@ -110,7 +110,7 @@ class Run(Callback):
         columns = dict(zip(COLUMNS, zip(*self.rows))) or dict.fromkeys(COLUMNS, ())
         self._write("curves.png", curves_png(title, columns))
 
-    def _save(self, solver: Trainer) -> None:
+    def _save(self, solver: Any) -> None:
         """Write every file except curves.png, including any that was deleted since the last epoch.
 
         The checkpoint comes first: a folder without one holds no run.
@@ -153,7 +153,7 @@ class Run(Callback):
             file.write(content)
 
 
-def resume_call(folder: Path, solver: Trainer) -> str:
+def resume_call(folder: Path, solver: Any) -> str:
     """The call that resumes the run of `solver`, with the parts that its folder cannot build again."""
     settings = options_to_json(solver)
     missing = [] if describe(solver.model) else ["model"]

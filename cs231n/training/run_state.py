@@ -2,14 +2,13 @@
 
 import hashlib
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from cs231n.training.checkpoint import (
     NORM_SETTINGS,
     Model,
-    Snapshot,
     bn_params_of,
     build,
     describe,
@@ -20,19 +19,13 @@ from cs231n.training.parts import plain_settings, plain_values, qualified_name
 from cs231n.training.random_state import find_generators, load_random_state, place_of, save_random_state
 
 __all__ = [
-    "Trainer",
     "capture",
     "data_digest",
     "describe_settings",
     "model_of",
-    "pack",
     "require_same_model",
     "restore_state",
-    "unpack",
 ]
-
-FORMAT = "cs231n run"
-VERSION = 2  # 1 is still read; it has patience and clip_norm in place of callbacks
 
 COUNTERS = {  # name in the file: attribute of the Solver
     "epoch": "epoch",
@@ -44,34 +37,7 @@ COUNTERS = {  # name in the file: attribute of the Solver
 HISTORIES = ("loss_history", "train_acc_history", "val_acc_history")
 
 
-class Trainer(Protocol):
-    """What a run reads of a Solver, on top of its options; this package does not import the Solver."""
-
-    model: Model
-    X_train: np.ndarray
-    y_train: np.ndarray
-    X_val: np.ndarray
-    y_val: np.ndarray
-    batch_size: int
-    rng: Any
-    augment: Any
-    schedule: Any
-    callbacks: Any
-    optim_configs: dict[str, dict[str, Any]]
-    loss_history: list[float]
-    train_acc_history: list[float]
-    val_acc_history: list[float]
-    best_val_acc: float
-    best_epoch: int
-    epoch: int
-    learning_rate: float
-    keep: str
-    verbose: bool
-    _best_snapshot: Snapshot | None
-    _kept_snapshot: Snapshot | None
-
-
-def data_digest(solver: Trainer) -> str:
+def data_digest(solver: Any) -> str:
     """The SHA-256 digest of the training and validation arrays: names, dtypes, shapes, bytes."""
     digest = hashlib.sha256()
     for name in ("X_train", "y_train", "X_val", "y_val"):
@@ -82,11 +48,11 @@ def data_digest(solver: Trainer) -> str:
     return digest.hexdigest()
 
 
-def capture(solver: Trainer, rows: list[list], digest: str) -> dict[str, Any]:
+def capture(solver: Any, rows: list[list], digest: str) -> dict[str, Any]:
     """The state of a run, as nested dicts and lists of arrays, numbers and texts.
 
     Args:
-        solver: not modified; what is returned shares its arrays.
+        solver: a Solver, not modified; what is returned shares its arrays.
         rows: the lines of history.csv.
         digest: data_digest(solver).
 
@@ -95,8 +61,6 @@ def capture(solver: Trainer, rows: list[list], digest: str) -> dict[str, Any]:
     """
     model = solver.model
     return {
-        "format": FORMAT,
-        "version": VERSION,
         "data": digest,
         "rows": rows,
         "settings": options_to_json(solver),
@@ -114,7 +78,7 @@ def capture(solver: Trainer, rows: list[list], digest: str) -> dict[str, Any]:
     }
 
 
-def restore_state(solver: Trainer, state: dict[str, Any]) -> None:
+def restore_state(solver: Any, state: dict[str, Any]) -> None:
     """Put into `solver` and its model what `capture` returned, and set the global random stream.
 
     Raises:
@@ -154,7 +118,7 @@ def restore_state(solver: Trainer, state: dict[str, Any]) -> None:
         holder[key] = generators[path]
 
 
-def _generators_of_model(solver: Trainer) -> dict[str, Any]:
+def _generators_of_model(solver: Any) -> dict[str, Any]:
     """{path: generator}. Raises: TypeError if another is not in the model, or cannot be put back."""
     for part in ("augment", "schedule", "callbacks"):
         for path, rng, _ in find_generators(getattr(solver, part), part, solver, solver.model):
@@ -228,45 +192,3 @@ def model_of(state: dict[str, Any], model: Model | None = None) -> Model:
             "Solver.resume(path, data, model=...) with one like it"
         )
     return build(state["described"])
-
-
-def pack(tree: Any, arrays: dict[str, np.ndarray], path: str = "state") -> Any:
-    """Replace each array in nested dicts, lists and tuples by {"npz": its name in `arrays`}.
-
-    Args:
-        tree: not modified.
-        arrays: filled.
-        path: where `tree` is, for the names.
-
-    Returns:
-        What JSON can hold; tuples become lists.
-
-    Raises:
-        TypeError: a key is no text, which JSON would turn into one, or a value is nothing that JSON and .npz
-            files hold without pickles.
-    """
-    if isinstance(tree, dict):
-        for name in tree:
-            if not isinstance(name, str):
-                raise TypeError(f"a run can save a dict only if its keys are text, got {name!r} in {path}")
-        return {name: pack(value, arrays, f"{path}/{name}") for name, value in tree.items()}
-    if isinstance(tree, (list, tuple)):
-        return [pack(value, arrays, f"{path}/{i}") for i, value in enumerate(tree)]
-    if isinstance(tree, (np.ndarray, np.generic)):
-        arrays[path] = np.asarray(tree)
-        if not arrays[path].dtype.hasobject:
-            return {"npz": path}
-    elif tree is None or isinstance(tree, (bool, int, float, str)):
-        return tree
-    raise TypeError(
-        f"a run can save numbers, text, arrays, dicts and lists, got {tree!r} in {path}; try one of these"
-    )
-
-
-def unpack(tree: Any, arrays: dict[str, np.ndarray]) -> Any:
-    """Undo `pack`, but for tuples, which come back as lists."""
-    if isinstance(tree, dict):
-        if tree.keys() == {"npz"} and str(tree["npz"]).startswith("state"):
-            return arrays[tree["npz"]][()]
-        return {name: unpack(value, arrays) for name, value in tree.items()}
-    return [unpack(value, arrays) for value in tree] if isinstance(tree, list) else tree

@@ -10,7 +10,7 @@ import pytest
 
 from cs231n.classifiers.fc_net import FullyConnectedNet
 from cs231n.solver import Solver
-from cs231n.training import run_state
+from cs231n.training import run_checkpoints
 from cs231n.training.callbacks import Callback
 from cs231n.training.random_state import load_random_state, save_random_state
 from cs231n.training.version_1 import upgrade_streams
@@ -33,12 +33,12 @@ def global_stream():
 def through_a_file(**owners):
     """The same generators from what a checkpoint would hold of them in a file: a function that loads them."""
     arrays = {}
-    text = json.dumps(run_state.pack(save_random_state(**owners), arrays))
+    text = json.dumps(run_checkpoints.pack(save_random_state(**owners), arrays))
     assert all(a.dtype.kind in "iu" for a in arrays.values())
 
     def load():
         np.random.normal(size=3)
-        return load_random_state(run_state.unpack(json.loads(text), arrays))
+        return load_random_state(run_checkpoints.unpack(json.loads(text), arrays))
 
     return load
 
