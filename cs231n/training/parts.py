@@ -22,10 +22,10 @@ __all__ = [
     "build",
     "describe",
     "is_of_kit",
-    "plain_settings",
     "plain_values",
     "qualified_name",
     "same",
+    "settings_of",
 ]
 
 PLAIN = (bool, int, float, str, type(None))  # what JSON has
@@ -64,7 +64,7 @@ def _settings(part: Any) -> dict[str, Any]:
     if isinstance(part, partial):
         return {**_settings(part.func), **{str(i): a for i, a in enumerate(part.args)}, **part.keywords}
     if not inspect.isfunction(part):
-        return _settings_of_object(getattr(part, "__self__", part))
+        return settings_of(getattr(part, "__self__", part))
     if qualified_name(part) in KIT:
         return {}
     parameters = inspect.signature(part).parameters.values()
@@ -72,17 +72,13 @@ def _settings(part: Any) -> dict[str, Any]:
     return {**inspect.getclosurevars(part).nonlocals, **defaults}
 
 
-def _settings_of_object(thing: Any) -> dict[str, Any]:
+def settings_of(thing: Any) -> dict[str, Any]:
+    """The attributes of an object that are called as the arguments of its class."""
     try:
         names = inspect.signature(type(thing)).parameters
     except (TypeError, ValueError):
         return {}
     return {name: getattr(thing, name) for name in names if name in getattr(thing, "__dict__", {})}
-
-
-def plain_settings(thing: Any) -> dict[str, Any]:
-    """The attributes that are called as arguments of its class, where they are numbers, texts or None."""
-    return plain_values(_settings_of_object(thing))
 
 
 def plain_values(settings: dict[str, Any]) -> dict[str, Any]:

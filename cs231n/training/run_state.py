@@ -6,34 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from cs231n.training.checkpoint import (
-    NORM_SETTINGS,
-    Model,
-    bn_params_of,
-    build,
-    describe,
-    norm_settings,
-)
+from cs231n.training.checkpoint import NORM_SETTINGS, Model, bn_params_of, build, describe, norm_settings
 from cs231n.training.options import options_to_json
-from cs231n.training.parts import plain_settings, plain_values, qualified_name
+from cs231n.training.parts import plain_values, qualified_name, settings_of
 from cs231n.training.random_state import find_generators, load_random_state, place_of, save_random_state
 
-__all__ = [
-    "capture",
-    "data_digest",
-    "describe_settings",
-    "model_of",
-    "require_same_model",
-    "restore_state",
-]
+__all__ = ["capture", "data_digest", "model_of", "restore_state"]
 
-COUNTERS = {  # name in the file: attribute of the Solver
-    "epoch": "epoch",
-    "best_epoch": "best_epoch",
-    "best_val_acc": "best_val_acc",
-    "_epochs_done": "_epochs_done",
-    "_rate": "_base_lr",
-}
+COUNTERS = ("epoch", "best_epoch", "best_val_acc", "_epochs_done", "_base_lr")
 HISTORIES = ("loss_history", "train_acc_history", "val_acc_history")
 
 
@@ -66,8 +46,8 @@ def capture(solver: Any, rows: list[list], digest: str) -> dict[str, Any]:
         "settings": options_to_json(solver),
         "described": describe(model),
         "kind": qualified_name(model),
-        "model": describe_settings(model),
-        "counters": {name: getattr(solver, attribute) for name, attribute in COUNTERS.items()},
+        "model": _describe_settings(model),
+        "counters": {name: getattr(solver, name) for name in COUNTERS},
         "histories": {name: np.array(getattr(solver, name)) for name in HISTORIES},
         "params": model.params,
         "bn_params": bn_params_of(model),
@@ -106,7 +86,7 @@ def restore_state(solver: Any, state: dict[str, Any]) -> None:
         bn_param.clear()
         bn_param.update(stored)
     for name, value in state["counters"].items():
-        setattr(solver, COUNTERS[name], value)
+        setattr(solver, name, value)
     for name, values in state["histories"].items():
         setattr(solver, name, list(values))
     best, kept = state["best"], state["kept"]
@@ -140,11 +120,11 @@ def _require_global(path: str, rng: Any, another: str) -> None:
         )
 
 
-def describe_settings(model: Model) -> dict[str, Any]:
+def _describe_settings(model: Model) -> dict[str, Any]:
     """What the next step depends on besides the parameters, of any model, as JSON has it: {name: value}."""
     net: Any = model
     names = ("reg", "normalization", "use_dropout", "use_batchnorm", "num_layers", "label_smoothing")
-    settings = plain_settings(net) | {name: getattr(net, name) for name in names if hasattr(net, name)}
+    settings = settings_of(net) | {name: getattr(net, name) for name in names if hasattr(net, name)}
     if isinstance(getattr(net, "dtype", None), type | np.dtype):
         settings["dtype"] = np.dtype(net.dtype).name
     if isinstance(getattr(net, "layers", None), ModuleType):
@@ -156,9 +136,9 @@ def describe_settings(model: Model) -> dict[str, Any]:
     return plain_values(settings)
 
 
-def require_same_model(model: Model, state: dict[str, Any]) -> None:
+def _require_same_model(model: Model, state: dict[str, Any]) -> None:
     """Check that `model` is like the one of the run. Raises: ValueError that names what differs."""
-    now: dict[str, Any] = {"kind": qualified_name(model), "settings": describe_settings(model)}
+    now: dict[str, Any] = {"kind": qualified_name(model), "settings": _describe_settings(model)}
     then: dict[str, Any] = {"kind": state["kind"], "settings": state.get("model")}
     if "model" not in state:  # of version 1, which has the settings of a net of fc_net.py alone
         then["settings"], described = dict(state["described"] or {}), describe(model) or {}
@@ -184,7 +164,7 @@ def model_of(state: dict[str, Any], model: Model | None = None) -> Model:
         ValueError: `model` is not like that of the run, or there is none and no net of fc_net.py.
     """
     if model is not None:
-        require_same_model(model, state)
+        _require_same_model(model, state)
         return model
     if state["described"] is None:
         raise ValueError(

@@ -451,7 +451,7 @@ def test_a_run_of_the_first_version_gets_both_its_streams(tmp_path):
     with np.load(tmp_path / "checkpoint_6.npz") as file:
         arrays = dict(file)
     state = json.loads(str(arrays.pop("state")))
-    state["version"], state["counters"]["_done"] = 1, 0
+    state["version"], state["counters"] = 1, state["counters"] | {"_done": 0, "_rate": 1.0}
     state["settings"] |= {"schedule": "constant", "schedule_config": {}, "clip_norm": None, "patience": None}
     state["settings"]["augment"] = "cs231n.augment.flip_and_shift"
     streams = state["streams"]
