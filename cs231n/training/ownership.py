@@ -37,7 +37,7 @@ class Ownership:
         return {**self.__dict__, "_lock": None}
 
     def take(self, is_behind: bool) -> None:
-        """Lock the folder. Raises: BlockingIOError, FileExistsError if another Solver trains or trained there.
+        """Lock the folder. Raises: BlockingIOError, FileExistsError: another trains or has trained there.
 
         Args:
             is_behind: the Solver has not taken the steps of the last checkpoint.
@@ -87,7 +87,7 @@ class Ownership:
         """Remove the checkpoints of this run but the last two up to `step`."""
         paths = sorted(map(self.folder.joinpath, self._own), key=step_of)
         earlier = [path for path in paths if step_of(path) <= step]
-        for path in {*paths} - {*earlier[-2:]}:
+        for path in [path for path in paths if path not in earlier[-2:]]:
             self._own.remove(path.name)
             with contextlib.suppress(OSError):
                 if self._stamps.pop(path.name) == _stamp(path):  # no other file has taken its name
