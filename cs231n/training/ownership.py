@@ -36,16 +36,12 @@ class Ownership:
         """What copy and pickle use: a copy holds no lock."""
         return {**self.__dict__, "_lock": None}
 
-    def take(self, is_behind: bool) -> None:
-        """Lock the folder. Raises: BlockingIOError, FileExistsError: another trains or has trained there.
-
-        Args:
-            is_behind: the Solver has not taken the steps of the last checkpoint.
-        """
+    def take(self, *, is_behind: bool) -> None:
+        """Lock the folder. Raises: BlockingIOError, FileExistsError: another trains or has trained there."""
         self.lock()
         if self._is_new:
             require_new(self.folder)
-        for path in reversed(checkpoints(self.folder)):
+        for path in reversed(checkpoints(self.folder)):  # is_behind: the Solver has not taken their steps
             if is_behind or self._stamps.get(path.name) != _stamp(path):
                 raise FileExistsError(
                     f"Solver.train: another Solver wrote {path} in the meantime; to continue its run, try "

@@ -17,16 +17,7 @@ from cs231n.data import augment
 from cs231n.training import callbacks, schedules
 from cs231n.training.checkpoint import plain
 
-__all__ = [
-    "as_text",
-    "build",
-    "describe",
-    "is_of_kit",
-    "plain_values",
-    "qualified_name",
-    "same",
-    "settings_of",
-]
+__all__ = ["PLAIN", "as_text", "build", "describe", "is_of_kit", "qualified_name", "same", "settings_of"]
 
 PLAIN = (bool, int, float, str, type(None))  # what JSON has
 
@@ -79,11 +70,6 @@ def settings_of(thing: Any) -> dict[str, Any]:
     except (TypeError, ValueError):
         return {}
     return {name: getattr(thing, name) for name in names if name in getattr(thing, "__dict__", {})}
-
-
-def plain_values(settings: dict[str, Any]) -> dict[str, Any]:
-    """Those that JSON has, numbers of numpy as numbers of Python."""
-    return {name: value for name, value in plain(settings).items() if isinstance(value, PLAIN)}
 
 
 def _describe_value(value: Any, depth: int) -> Any:

@@ -6,9 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from cs231n.training.checkpoint import NORM_SETTINGS, Model, bn_params_of, build, describe, norm_settings
+from cs231n.training.checkpoint import (
+    NORM_SETTINGS,
+    Model,
+    bn_params_of,
+    build,
+    describe,
+    norm_settings,
+    plain,
+)
 from cs231n.training.options import options_to_json
-from cs231n.training.parts import plain_values, qualified_name, settings_of
+from cs231n.training.parts import PLAIN, qualified_name, settings_of
 from cs231n.training.random_state import find_generators, load_random_state, place_of, save_random_state
 
 __all__ = ["capture", "data_digest", "model_of", "restore_state"]
@@ -133,7 +141,7 @@ def _describe_settings(model: Model) -> dict[str, Any]:
         settings |= {"dropout_keep_ratio": dropout.get("p", 1), "dropout_seed": dropout.get("seed")}
     for i, own in enumerate(norm_settings(model)):
         settings |= {f"{name} of bn_params[{i}]": value for name, value in (NORM_SETTINGS | own).items()}
-    return plain_values(settings)
+    return {name: value for name, value in plain(settings).items() if isinstance(value, PLAIN)}
 
 
 def _require_same_model(model: Model, state: dict[str, Any]) -> None:
