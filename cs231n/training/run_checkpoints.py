@@ -57,11 +57,9 @@ def read_checkpoint(path: str | os.PathLike) -> tuple[dict[str, Any], Path]:
         return read_state(path), path.parent
     except ValueError as error:
         earlier = [p for p in checkpoints(path.parent) if step_of(path) < 0 or step_of(p) < step_of(path)]
-        hint = (
-            f"the checkpoint before it is still there: try Solver.resume({str(earlier[-1])!r}, data)"
-            if earlier
-            else "there is no earlier checkpoint"
-        )
+        hint = "there is no earlier checkpoint"
+        if earlier:
+            hint = f"the checkpoint before it is still there: try Solver.resume({str(earlier[-1])!r}, data)"
         raise ValueError(f"{error}; {hint}") from None
 
 

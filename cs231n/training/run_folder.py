@@ -73,18 +73,10 @@ class Run(Callback):
 
     def end_epoch(self, solver: Any) -> None:
         """Write a line of history.csv, with the mean loss of the epoch, and all that changed."""
-        losses = solver.loss_history[self._last("step") :]
-        self.rows.append(
-            [
-                solver.epoch,
-                len(solver.loss_history),
-                round(time.monotonic() - self._began, 1),
-                float(np.mean(losses, dtype=np.float64)),
-                float(solver.train_acc_history[-1]),
-                float(solver.val_acc_history[-1]),
-                solver.learning_rate,
-            ]
-        )
+        step, seconds = len(solver.loss_history), round(time.monotonic() - self._began, 1)
+        loss = float(np.mean(solver.loss_history[self._last("step") :], dtype=np.float64))
+        accuracies = float(solver.train_acc_history[-1]), float(solver.val_acc_history[-1])
+        self.rows.append([solver.epoch, step, seconds, loss, *accuracies, solver.learning_rate])
         self._save(solver)
 
     def finish(self, solver: Any) -> None:
@@ -136,13 +128,10 @@ class Run(Callback):
             }
             self._write("config.json", (json.dumps(config, indent=1, default=str) + "\n").encode())
         except OSError as error:
-            complete = checkpoints(self.folder)
-            hint = (
-                f"{complete[-1].name} is still there: free disk space or copy the folder, then "
-                f"{resume_call(self.folder, solver)}"
-                if complete
-                else "try another run="
-            )
+            hint = "try another run="
+            if complete := checkpoints(self.folder):
+                hint = f"{complete[-1].name} is still there: free disk space or copy the folder, then "
+                hint += resume_call(self.folder, solver)
             raise OSError(
                 f"Solver.train: cannot write step {step} of the run into {self.folder} ({error}); {hint}"
             ) from error
