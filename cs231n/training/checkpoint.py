@@ -318,10 +318,7 @@ def load_checkpoint(path: str | os.PathLike, model: Model) -> None:
                 f"has {in_model.get(key, 'none')}; try {hint}"
             )
     params = {key.removeprefix("params/"): a for key, a in arrays.items() if key.startswith("params/")}
-    restore(
-        model,
-        (
-            params,
-            [{name: arrays[norm + name] for name in STATISTICS if norm + name in arrays} for norm in norms],
-        ),
-    )
+    statistics = [
+        {name: arrays[norm + name] for name in STATISTICS if norm + name in arrays} for norm in norms
+    ]
+    restore(model, (params, statistics))

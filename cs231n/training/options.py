@@ -4,7 +4,8 @@ import inspect
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from types import NoneType
+from typing import Any, get_args
 
 import numpy as np
 
@@ -27,17 +28,12 @@ FORMER = {  # arguments of earlier versions, and what to write now
 
 
 def _option(
-    default: Any,
-    require: Callable | None = None,
-    *bounds: Any,
-    optional: bool = False,
-    stored: bool = True,
-    **more: bool,
+    default: Any, require: Callable | None = None, *bounds: Any, stored: bool = True, **more: bool
 ) -> Any:
-    """A field that require("Solver", name, value, *bounds) checks; None passes if optional or the default."""
+    """A field that require("Solver", name, value, *bounds) checks; check_options lets None pass."""
 
     def check(name: str, value: Any) -> None:
-        if require is not None and not (value is None and (optional or default is None)):
+        if require is not None:
             require("Solver", name, value, *bounds, **more)
 
     return field(default=default, metadata={"check": check, "stored": stored})
@@ -77,13 +73,9 @@ def _require_callbacks(where: str, name: str, value: Any) -> None:
 
 
 def _require_path(where: str, name: str, value: Any) -> None:
-    if not isinstance(value, str | os.PathLike):
-        raise TypeError(f"{where}: {name} must be a path, got {value!r}; try {name}='nets/first'")
-
-
-def _require_run(where: str, name: str, value: Any) -> None:
-    if not isinstance(value, str | os.PathLike) and not is_callback(value):
-        raise TypeError(f"{where}: {name} must be a folder or a Run, got {value!r}; try {name}='runs/first'")
+    if not isinstance(value, str | os.PathLike) and not (name == "run" and is_callback(value)):
+        kind = "a folder or a Run" if name == "run" else "a path"
+        raise TypeError(f"{where}: {name} must be {kind}, got {value!r}; try {name}='runs/first'")
 
 
 def _require_rng(where: str, name: str, value: Any) -> None:
@@ -109,14 +101,14 @@ class SolverOptions:
     lr_decay: float = _option(1.0, require_number, 0, above=True)
     batch_size: int = _option(100, require_count, 1)
     num_epochs: int = _option(10, require_count, 0)
-    num_train_samples: int | None = _option(1000, require_count, 1, optional=True)
+    num_train_samples: int | None = _option(1000, require_count, 1)
     num_val_samples: int | None = _option(None, require_count, 1)
     checkpoint_name: str | os.PathLike | None = _option(None, _require_path)
     print_every: int = _option(10, require_count, 1)
     verbose: bool = _option(True)
     schedule: Schedule | None = _option(None, _require_schedule)
     callbacks: Iterable[Callback] = _option((), _require_callbacks)
-    run: Any = _option(None, _require_run, stored=False)
+    run: Any = _option(None, _require_path, stored=False)
     augment: Augment | None = _option(None, _require_augment)
     keep: str = _option("best", require_choice, ("best", "last"))
     rng: Any = _option(None, _require_rng, stored=False)
@@ -140,7 +132,9 @@ class SolverOptions:
     def check_options(self) -> None:
         """Check each field as it is now. Raises: TypeError, ValueError that name it."""
         for option in fields(SolverOptions):
-            option.metadata["check"](option.name, getattr(self, option.name))
+            value = getattr(self, option.name)
+            if value is not None or option.default is not None and NoneType not in get_args(option.type):
+                option.metadata["check"](option.name, value)
 
 
 def signature_with(*positional: str) -> inspect.Signature:

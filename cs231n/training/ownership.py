@@ -22,15 +22,7 @@ DRAFT = re.compile(
 
 
 class Ownership:
-    """The claim of one run on its folder.
-
-    Args:
-        folder: need not be there.
-        state: what read_checkpoint returned, if the run is resumed.
-
-    Raises:
-        ValueError: the run is resumed from an earlier checkpoint, and a later one is of another run.
-    """
+    """The claim of one run on its folder; arguments and errors are those of Run."""
 
     def __init__(self, folder: Path, state: Mapping[str, Any] | None = None):
         self.folder = folder
@@ -38,26 +30,18 @@ class Ownership:
         self._is_new = state is None
         paths = [] if state is None else checkpoints(folder)
         self._own = {path.name for path in paths if state is not None and _is_of_run(path, state)}
-        self._stamps = {path.name: _stamp(path) for path in paths}  # as they were when this run last looked
+        self._stamps = {path.name: _stamp(path) for path in paths}  # of all, when this run was last at work
 
     def __getstate__(self) -> dict[str, Any]:
         """What copy and pickle use: a copy holds no lock."""
         return {**self.__dict__, "_lock": None}
 
-    def take(self, is_behind: bool) -> None:
-        """Before the first step: lock the folder, and see that no other Solver has trained in it.
-
-        Args:
-            is_behind: the Solver has not taken the steps of the last checkpoint.
-
-        Raises:
-            BlockingIOError: another Solver trains in the folder.
-            FileExistsError: another Solver has trained in it.
-        """
+    def take(self, *, is_behind: bool) -> None:
+        """Lock the folder. Raises: BlockingIOError, FileExistsError: another trains or has trained there."""
         self.lock()
         if self._is_new:
             require_new(self.folder)
-        for path in reversed(checkpoints(self.folder)):
+        for path in reversed(checkpoints(self.folder)):  # is_behind: the Solver has not taken their steps
             if is_behind or self._stamps.get(path.name) != _stamp(path):
                 raise FileExistsError(
                     f"Solver.train: another Solver wrote {path} in the meantime; to continue its run, try "
@@ -99,7 +83,7 @@ class Ownership:
         """Remove the checkpoints of this run but the last two up to `step`."""
         paths = sorted(map(self.folder.joinpath, self._own), key=step_of)
         earlier = [path for path in paths if step_of(path) <= step]
-        for path in {*paths} - {*earlier[-2:]}:
+        for path in [path for path in paths if path not in earlier[-2:]]:
             self._own.remove(path.name)
             with contextlib.suppress(OSError):
                 if self._stamps.pop(path.name) == _stamp(path):  # no other file has taken its name

@@ -17,16 +17,7 @@ from cs231n.data import augment
 from cs231n.training import callbacks, schedules
 from cs231n.training.checkpoint import plain
 
-__all__ = [
-    "as_text",
-    "build",
-    "describe",
-    "is_of_kit",
-    "plain_settings",
-    "plain_values",
-    "qualified_name",
-    "same",
-]
+__all__ = ["PLAIN", "as_text", "build", "describe", "is_of_kit", "qualified_name", "same", "settings_of"]
 
 PLAIN = (bool, int, float, str, type(None))  # what JSON has
 
@@ -64,7 +55,7 @@ def _settings(part: Any) -> dict[str, Any]:
     if isinstance(part, partial):
         return {**_settings(part.func), **{str(i): a for i, a in enumerate(part.args)}, **part.keywords}
     if not inspect.isfunction(part):
-        return _settings_of_object(getattr(part, "__self__", part))
+        return settings_of(getattr(part, "__self__", part))
     if qualified_name(part) in KIT:
         return {}
     parameters = inspect.signature(part).parameters.values()
@@ -72,22 +63,13 @@ def _settings(part: Any) -> dict[str, Any]:
     return {**inspect.getclosurevars(part).nonlocals, **defaults}
 
 
-def _settings_of_object(thing: Any) -> dict[str, Any]:
+def settings_of(thing: Any) -> dict[str, Any]:
+    """The attributes of an object that are called as the arguments of its class."""
     try:
         names = inspect.signature(type(thing)).parameters
     except (TypeError, ValueError):
         return {}
     return {name: getattr(thing, name) for name in names if name in getattr(thing, "__dict__", {})}
-
-
-def plain_settings(thing: Any) -> dict[str, Any]:
-    """The attributes that are called as arguments of its class, where they are numbers, texts or None."""
-    return plain_values(_settings_of_object(thing))
-
-
-def plain_values(settings: dict[str, Any]) -> dict[str, Any]:
-    """Those that JSON has, numbers of numpy as numbers of Python."""
-    return {name: value for name, value in plain(settings).items() if isinstance(value, PLAIN)}
 
 
 def _describe_value(value: Any, depth: int) -> Any:

@@ -84,14 +84,9 @@ def load_random_state(saved: dict[str, Any]) -> dict[str, Any]:
 def find_generators(thing: Any, name: str, *known: Any) -> Iterator[tuple[str, Any, bool]]:
     """Every random generator that a model or a function holds, or draws from by a name of its module.
 
-    Args:
-        thing: where the search begins.
-        name: the first part of each path.
-        *known: objects where it ends.
-
     Returns:
-        Its path, such as "model/dropout_param/rng"; the generator, which may be np.random or Python's random;
-        and whether another can be put in its place, by place_of.
+        Its path, such as "model/dropout_param/rng", which begins with `name`; the generator, which may be
+        np.random or Python's random; and whether place_of can put another in its place. `known` is left out.
     """
     seen = {id(one): one for one in known}  # with the things themselves, so that no id comes twice
     waiting = [(name, thing, True)]

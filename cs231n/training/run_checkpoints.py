@@ -12,10 +12,12 @@ import numpy as np
 
 from cs231n.common.files import atomic_write
 from cs231n.training.checkpoint import read_arrays
-from cs231n.training.run_state import FORMAT, VERSION, pack, unpack
 from cs231n.training.version_1 import upgrade
 
-__all__ = ["checkpoints", "read_checkpoint", "read_state", "step_of", "write_state"]
+__all__ = ["checkpoints", "pack", "read_checkpoint", "read_state", "step_of", "unpack", "write_state"]
+
+FORMAT = "cs231n run"
+VERSION = 2
 
 
 def checkpoints(folder: str | os.PathLike) -> list[Path]:
@@ -55,11 +57,9 @@ def read_checkpoint(path: str | os.PathLike) -> tuple[dict[str, Any], Path]:
         return read_state(path), path.parent
     except ValueError as error:
         earlier = [p for p in checkpoints(path.parent) if step_of(path) < 0 or step_of(p) < step_of(path)]
-        hint = (
-            f"the checkpoint before it is still there: try Solver.resume({str(earlier[-1])!r}, data)"
-            if earlier
-            else "there is no earlier checkpoint"
-        )
+        hint = "there is no earlier checkpoint"
+        if earlier:
+            hint = f"the checkpoint before it is still there: try Solver.resume({str(earlier[-1])!r}, data)"
         raise ValueError(f"{error}; {hint}") from None
 
 
@@ -87,6 +87,48 @@ def read_state(path: Path) -> dict[str, Any]:
 def write_state(path: Path, state: dict[str, Any]) -> None:
     """Write what `capture` returned, whole or not at all. Raises: OSError."""
     arrays: dict[str, Any] = {}
-    arrays["state"] = json.dumps(pack(state, arrays))
+    arrays["state"] = json.dumps(pack({"format": FORMAT, "version": VERSION, **state}, arrays))
     with atomic_write(path) as file:
         np.savez(file, **arrays)
+
+
+def pack(tree: Any, arrays: dict[str, np.ndarray], path: str = "state") -> Any:
+    """Replace each array in nested dicts, lists and tuples by {"npz": its name in `arrays`}.
+
+    Args:
+        tree: not modified.
+        arrays: filled.
+        path: where `tree` is, for the names.
+
+    Returns:
+        What JSON can hold; tuples become lists.
+
+    Raises:
+        TypeError: a key is no text, which JSON would turn into one, or a value is nothing that JSON and .npz
+            files hold without pickles.
+    """
+    if isinstance(tree, dict):
+        for name in tree:
+            if not isinstance(name, str):
+                raise TypeError(f"a run can save a dict only if its keys are text, got {name!r} in {path}")
+        return {name: pack(value, arrays, f"{path}/{name}") for name, value in tree.items()}
+    if isinstance(tree, (list, tuple)):
+        return [pack(value, arrays, f"{path}/{i}") for i, value in enumerate(tree)]
+    if isinstance(tree, (np.ndarray, np.generic)):
+        arrays[path] = np.asarray(tree)
+        if not arrays[path].dtype.hasobject:
+            return {"npz": path}
+    elif tree is None or isinstance(tree, (bool, int, float, str)):
+        return tree
+    raise TypeError(
+        f"a run can save numbers, text, arrays, dicts and lists, got {tree!r} in {path}; try one of these"
+    )
+
+
+def unpack(tree: Any, arrays: dict[str, np.ndarray]) -> Any:
+    """Undo `pack`, but for tuples, which come back as lists."""
+    if isinstance(tree, dict):
+        if tree.keys() == {"npz"} and str(tree["npz"]).startswith("state"):
+            return arrays[tree["npz"]][()]
+        return {name: unpack(value, arrays) for name, value in tree.items()}
+    return [unpack(value, arrays) for value in tree] if isinstance(tree, list) else tree

@@ -29,7 +29,7 @@ from cs231n.training.options import options_to_json
 from cs231n.training.ownership import Ownership
 from cs231n.training.parts import is_of_kit, qualified_name
 from cs231n.training.run_checkpoints import checkpoints, write_state
-from cs231n.training.run_state import Trainer, capture, data_digest
+from cs231n.training.run_state import capture, data_digest
 
 __all__ = ["Run", "resume_call"]
 
@@ -57,7 +57,7 @@ class Run(Callback):
         self._ownership = Ownership(self.folder, state)
         self._saved_model: Snapshot | None = None
 
-    def start(self, solver: Trainer) -> None:
+    def start(self, solver: Any) -> None:
         """Take the folder, and write the first files.
 
         Raises:
@@ -71,28 +71,20 @@ class Run(Callback):
         self._save(solver)
         self._ownership.remove_drafts()
 
-    def end_epoch(self, solver: Trainer) -> None:
+    def end_epoch(self, solver: Any) -> None:
         """Write a line of history.csv, with the mean loss of the epoch, and all that changed."""
-        losses = solver.loss_history[self._last("step") :]
-        self.rows.append(
-            [
-                solver.epoch,
-                len(solver.loss_history),
-                round(time.monotonic() - self._began, 1),
-                float(np.mean(losses, dtype=np.float64)),
-                float(solver.train_acc_history[-1]),
-                float(solver.val_acc_history[-1]),
-                solver.learning_rate,
-            ]
-        )
+        step, seconds = len(solver.loss_history), round(time.monotonic() - self._began, 1)
+        loss = float(np.mean(solver.loss_history[self._last("step") :], dtype=np.float64))
+        accuracies = float(solver.train_acc_history[-1]), float(solver.val_acc_history[-1])
+        self.rows.append([solver.epoch, step, seconds, loss, *accuracies, solver.learning_rate])
         self._save(solver)
 
-    def finish(self, solver: Trainer) -> None:
+    def finish(self, solver: Any) -> None:
         """Draw curves.png, the lines of history.csv. Warns if it cannot be drawn: the run is complete."""
         picture = self.folder / "curves.png"
         draw_or_warn(lambda: self._draw(solver), "Solver.train", picture, "history.csv", stacklevel=4)
 
-    def close(self, solver: Trainer) -> None:
+    def close(self, solver: Any) -> None:
         """Release the lock. After Ctrl-C, say how to continue."""
         self._ownership.release()
         if solver.verbose and sys.exc_info()[0] is KeyboardInterrupt and checkpoints(self.folder):
@@ -102,7 +94,7 @@ class Run(Callback):
         """The entry of the last epoch; 0 before the first."""
         return self.rows[-1][COLUMNS.index(column)] if self.rows else 0
 
-    def _draw(self, solver: Trainer) -> None:
+    def _draw(self, solver: Any) -> None:
         title = f"{literal_text(self.folder.name, 20)}: best validation accuracy {solver.best_val_acc:.3f}, "
         title += f"after epoch {solver.best_epoch}"
         if solver.keep == "last" and self.rows:
@@ -110,7 +102,7 @@ class Run(Callback):
         columns = dict(zip(COLUMNS, zip(*self.rows))) or dict.fromkeys(COLUMNS, ())
         self._write("curves.png", curves_png(title, columns))
 
-    def _save(self, solver: Trainer) -> None:
+    def _save(self, solver: Any) -> None:
         """Write every file except curves.png, including any that was deleted since the last epoch.
 
         The checkpoint comes first: a folder without one holds no run.
@@ -136,13 +128,10 @@ class Run(Callback):
             }
             self._write("config.json", (json.dumps(config, indent=1, default=str) + "\n").encode())
         except OSError as error:
-            complete = checkpoints(self.folder)
-            hint = (
-                f"{complete[-1].name} is still there: free disk space or copy the folder, then "
-                f"{resume_call(self.folder, solver)}"
-                if complete
-                else "try another run="
-            )
+            hint = "try another run="
+            if complete := checkpoints(self.folder):
+                hint = f"{complete[-1].name} is still there: free disk space or copy the folder, then "
+                hint += resume_call(self.folder, solver)
             raise OSError(
                 f"Solver.train: cannot write step {step} of the run into {self.folder} ({error}); {hint}"
             ) from error
@@ -153,7 +142,7 @@ class Run(Callback):
             file.write(content)
 
 
-def resume_call(folder: Path, solver: Trainer) -> str:
+def resume_call(folder: Path, solver: Any) -> str:
     """The call that resumes the run of `solver`, with the parts that its folder cannot build again."""
     settings = options_to_json(solver)
     missing = [] if describe(solver.model) else ["model"]

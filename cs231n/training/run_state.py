@@ -2,76 +2,30 @@
 
 import hashlib
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from cs231n.training.checkpoint import (
     NORM_SETTINGS,
     Model,
-    Snapshot,
     bn_params_of,
     build,
     describe,
     norm_settings,
+    plain,
 )
 from cs231n.training.options import options_to_json
-from cs231n.training.parts import plain_settings, plain_values, qualified_name
+from cs231n.training.parts import PLAIN, qualified_name, settings_of
 from cs231n.training.random_state import find_generators, load_random_state, place_of, save_random_state
 
-__all__ = [
-    "Trainer",
-    "capture",
-    "data_digest",
-    "describe_settings",
-    "model_of",
-    "pack",
-    "require_same_model",
-    "restore_state",
-    "unpack",
-]
+__all__ = ["capture", "data_digest", "model_of", "restore_state"]
 
-FORMAT = "cs231n run"
-VERSION = 2  # 1 is still read; it has patience and clip_norm in place of callbacks
-
-COUNTERS = {  # name in the file: attribute of the Solver
-    "epoch": "epoch",
-    "best_epoch": "best_epoch",
-    "best_val_acc": "best_val_acc",
-    "_epochs_done": "_epochs_done",
-    "_rate": "_base_lr",
-}
+COUNTERS = ("epoch", "best_epoch", "best_val_acc", "_epochs_done", "_base_lr")
 HISTORIES = ("loss_history", "train_acc_history", "val_acc_history")
 
 
-class Trainer(Protocol):
-    """What a run reads of a Solver, on top of its options; this package does not import the Solver."""
-
-    model: Model
-    X_train: np.ndarray
-    y_train: np.ndarray
-    X_val: np.ndarray
-    y_val: np.ndarray
-    batch_size: int
-    rng: Any
-    augment: Any
-    schedule: Any
-    callbacks: Any
-    optim_configs: dict[str, dict[str, Any]]
-    loss_history: list[float]
-    train_acc_history: list[float]
-    val_acc_history: list[float]
-    best_val_acc: float
-    best_epoch: int
-    epoch: int
-    learning_rate: float
-    keep: str
-    verbose: bool
-    _best_snapshot: Snapshot | None
-    _kept_snapshot: Snapshot | None
-
-
-def data_digest(solver: Trainer) -> str:
+def data_digest(solver: Any) -> str:
     """The SHA-256 digest of the training and validation arrays: names, dtypes, shapes, bytes."""
     digest = hashlib.sha256()
     for name in ("X_train", "y_train", "X_val", "y_val"):
@@ -82,11 +36,11 @@ def data_digest(solver: Trainer) -> str:
     return digest.hexdigest()
 
 
-def capture(solver: Trainer, rows: list[list], digest: str) -> dict[str, Any]:
+def capture(solver: Any, rows: list[list], digest: str) -> dict[str, Any]:
     """The state of a run, as nested dicts and lists of arrays, numbers and texts.
 
     Args:
-        solver: not modified; what is returned shares its arrays.
+        solver: a Solver, not modified; what is returned shares its arrays.
         rows: the lines of history.csv.
         digest: data_digest(solver).
 
@@ -95,15 +49,13 @@ def capture(solver: Trainer, rows: list[list], digest: str) -> dict[str, Any]:
     """
     model = solver.model
     return {
-        "format": FORMAT,
-        "version": VERSION,
         "data": digest,
         "rows": rows,
         "settings": options_to_json(solver),
         "described": describe(model),
         "kind": qualified_name(model),
-        "model": describe_settings(model),
-        "counters": {name: getattr(solver, attribute) for name, attribute in COUNTERS.items()},
+        "model": _describe_settings(model),
+        "counters": {name: getattr(solver, name) for name in COUNTERS},
         "histories": {name: np.array(getattr(solver, name)) for name in HISTORIES},
         "params": model.params,
         "bn_params": bn_params_of(model),
@@ -114,7 +66,7 @@ def capture(solver: Trainer, rows: list[list], digest: str) -> dict[str, Any]:
     }
 
 
-def restore_state(solver: Trainer, state: dict[str, Any]) -> None:
+def restore_state(solver: Any, state: dict[str, Any]) -> None:
     """Put into `solver` and its model what `capture` returned, and set the global random stream.
 
     Raises:
@@ -142,7 +94,7 @@ def restore_state(solver: Trainer, state: dict[str, Any]) -> None:
         bn_param.clear()
         bn_param.update(stored)
     for name, value in state["counters"].items():
-        setattr(solver, COUNTERS[name], value)
+        setattr(solver, name, value)
     for name, values in state["histories"].items():
         setattr(solver, name, list(values))
     best, kept = state["best"], state["kept"]
@@ -154,7 +106,7 @@ def restore_state(solver: Trainer, state: dict[str, Any]) -> None:
         holder[key] = generators[path]
 
 
-def _generators_of_model(solver: Trainer) -> dict[str, Any]:
+def _generators_of_model(solver: Any) -> dict[str, Any]:
     """{path: generator}. Raises: TypeError if another is not in the model, or cannot be put back."""
     for part in ("augment", "schedule", "callbacks"):
         for path, rng, _ in find_generators(getattr(solver, part), part, solver, solver.model):
@@ -176,11 +128,11 @@ def _require_global(path: str, rng: Any, another: str) -> None:
         )
 
 
-def describe_settings(model: Model) -> dict[str, Any]:
+def _describe_settings(model: Model) -> dict[str, Any]:
     """What the next step depends on besides the parameters, of any model, as JSON has it: {name: value}."""
     net: Any = model
     names = ("reg", "normalization", "use_dropout", "use_batchnorm", "num_layers", "label_smoothing")
-    settings = plain_settings(net) | {name: getattr(net, name) for name in names if hasattr(net, name)}
+    settings = settings_of(net) | {name: getattr(net, name) for name in names if hasattr(net, name)}
     if isinstance(getattr(net, "dtype", None), type | np.dtype):
         settings["dtype"] = np.dtype(net.dtype).name
     if isinstance(getattr(net, "layers", None), ModuleType):
@@ -189,12 +141,12 @@ def describe_settings(model: Model) -> dict[str, Any]:
         settings |= {"dropout_keep_ratio": dropout.get("p", 1), "dropout_seed": dropout.get("seed")}
     for i, own in enumerate(norm_settings(model)):
         settings |= {f"{name} of bn_params[{i}]": value for name, value in (NORM_SETTINGS | own).items()}
-    return plain_values(settings)
+    return {name: value for name, value in plain(settings).items() if isinstance(value, PLAIN)}
 
 
-def require_same_model(model: Model, state: dict[str, Any]) -> None:
+def _require_same_model(model: Model, state: dict[str, Any]) -> None:
     """Check that `model` is like the one of the run. Raises: ValueError that names what differs."""
-    now: dict[str, Any] = {"kind": qualified_name(model), "settings": describe_settings(model)}
+    now: dict[str, Any] = {"kind": qualified_name(model), "settings": _describe_settings(model)}
     then: dict[str, Any] = {"kind": state["kind"], "settings": state.get("model")}
     if "model" not in state:  # of version 1, which has the settings of a net of fc_net.py alone
         then["settings"], described = dict(state["described"] or {}), describe(model) or {}
@@ -220,7 +172,7 @@ def model_of(state: dict[str, Any], model: Model | None = None) -> Model:
         ValueError: `model` is not like that of the run, or there is none and no net of fc_net.py.
     """
     if model is not None:
-        require_same_model(model, state)
+        _require_same_model(model, state)
         return model
     if state["described"] is None:
         raise ValueError(
@@ -228,45 +180,3 @@ def model_of(state: dict[str, Any], model: Model | None = None) -> Model:
             "Solver.resume(path, data, model=...) with one like it"
         )
     return build(state["described"])
-
-
-def pack(tree: Any, arrays: dict[str, np.ndarray], path: str = "state") -> Any:
-    """Replace each array in nested dicts, lists and tuples by {"npz": its name in `arrays`}.
-
-    Args:
-        tree: not modified.
-        arrays: filled.
-        path: where `tree` is, for the names.
-
-    Returns:
-        What JSON can hold; tuples become lists.
-
-    Raises:
-        TypeError: a key is no text, which JSON would turn into one, or a value is nothing that JSON and .npz
-            files hold without pickles.
-    """
-    if isinstance(tree, dict):
-        for name in tree:
-            if not isinstance(name, str):
-                raise TypeError(f"a run can save a dict only if its keys are text, got {name!r} in {path}")
-        return {name: pack(value, arrays, f"{path}/{name}") for name, value in tree.items()}
-    if isinstance(tree, (list, tuple)):
-        return [pack(value, arrays, f"{path}/{i}") for i, value in enumerate(tree)]
-    if isinstance(tree, (np.ndarray, np.generic)):
-        arrays[path] = np.asarray(tree)
-        if not arrays[path].dtype.hasobject:
-            return {"npz": path}
-    elif tree is None or isinstance(tree, (bool, int, float, str)):
-        return tree
-    raise TypeError(
-        f"a run can save numbers, text, arrays, dicts and lists, got {tree!r} in {path}; try one of these"
-    )
-
-
-def unpack(tree: Any, arrays: dict[str, np.ndarray]) -> Any:
-    """Undo `pack`, but for tuples, which come back as lists."""
-    if isinstance(tree, dict):
-        if tree.keys() == {"npz"} and str(tree["npz"]).startswith("state"):
-            return arrays[tree["npz"]][()]
-        return {name: unpack(value, arrays) for name, value in tree.items()}
-    return [unpack(value, arrays) for value in tree] if isinstance(tree, list) else tree

@@ -15,17 +15,17 @@ def upgrade(state: dict[str, Any]) -> dict[str, Any]:
     """
     settings, counters = dict(state["settings"]), dict(state["counters"])
     schedule, schedule_settings = settings["schedule"], settings.pop("schedule_config")
-    settings["schedule"] = _described(f"cs231n.training.schedules.{schedule}", schedule_settings)
-    if schedule == "constant":
-        settings["schedule"] = None
+    described = {"name": f"cs231n.training.schedules.{schedule}", "settings": schedule_settings}
+    settings["schedule"] = None if schedule == "constant" else described
     settings["callbacks"] = [
-        _described(f"cs231n.training.callbacks.{name}", {argument: value})
+        {"name": f"cs231n.training.callbacks.{name}", "settings": {argument: value}}
         for option, (name, argument) in CALLBACKS.items()
         if (value := settings.pop(option)) is not None
     ]
     if settings["augment"] is not None:
         name = settings["augment"].replace("cs231n.augment.", "cs231n.data.augment.")  # which has moved
-        settings["augment"] = _described(name, None)
+        settings["augment"] = {"name": name, "settings": None}
+    counters["_base_lr"] = counters.pop("_rate")
     steps = [0, *(row[1] for row in state["rows"])]
     counters["_epochs_done"] = counters.pop("_done") // max(steps[-1] - steps[-2:][0], 1)
     streams = upgrade_streams(state["streams"])
@@ -42,7 +42,3 @@ def upgrade_streams(streams: dict[str, Any]) -> dict[str, Any]:
             for i, state in enumerate(streams["states"])
         ],
     }
-
-
-def _described(name: str, settings: dict[str, Any] | None) -> dict[str, Any]:
-    return {"name": name, "settings": settings}

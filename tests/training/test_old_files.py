@@ -109,7 +109,13 @@ def test_a_checkpoint_from_before_goes_on(tmp_path, data):
         for part in ("settings", "described", "counters")
         for name in STATE[part].keys() - state[part].keys()
     ]
-    assert state["version"] == 2 and sorted(lost) == ["_done", "clip_norm", "patience", "schedule_config"]
+    assert state["version"] == 2 and sorted(lost) == [
+        "_done",
+        "_rate",
+        "clip_norm",
+        "patience",
+        "schedule_config",
+    ]
 
 
 # fmt: off

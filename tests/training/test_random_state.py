@@ -10,7 +10,7 @@ import pytest
 
 from cs231n.classifiers.fc_net import FullyConnectedNet
 from cs231n.solver import Solver
-from cs231n.training import run_state
+from cs231n.training import run_checkpoints
 from cs231n.training.callbacks import Callback
 from cs231n.training.random_state import load_random_state, save_random_state
 from cs231n.training.version_1 import upgrade_streams
@@ -33,12 +33,12 @@ def global_stream():
 def through_a_file(**owners):
     """The same generators from what a checkpoint would hold of them in a file: a function that loads them."""
     arrays = {}
-    text = json.dumps(run_state.pack(save_random_state(**owners), arrays))
+    text = json.dumps(run_checkpoints.pack(save_random_state(**owners), arrays))
     assert all(a.dtype.kind in "iu" for a in arrays.values())
 
     def load():
         np.random.normal(size=3)
-        return load_random_state(run_state.unpack(json.loads(text), arrays))
+        return load_random_state(run_checkpoints.unpack(json.loads(text), arrays))
 
     return load
 
@@ -451,7 +451,7 @@ def test_a_run_of_the_first_version_gets_both_its_streams(tmp_path):
     with np.load(tmp_path / "checkpoint_6.npz") as file:
         arrays = dict(file)
     state = json.loads(str(arrays.pop("state")))
-    state["version"], state["counters"]["_done"] = 1, 0
+    state["version"], state["counters"] = 1, state["counters"] | {"_done": 0, "_rate": 1.0}
     state["settings"] |= {"schedule": "constant", "schedule_config": {}, "clip_norm": None, "patience": None}
     state["settings"]["augment"] = "cs231n.augment.flip_and_shift"
     streams = state["streams"]

@@ -321,16 +321,16 @@ def test_pack_keeps_every_bit():
         "b": {"x": 0.1 + 0.2, "big": 2**127 + 1, "inf": float("inf"), "text": "npz", "flag": True},
     }
     arrays = {}
-    text = json.dumps(run_state.pack(tree, arrays))
-    assert frozen(run_state.unpack(json.loads(text), arrays)) == frozen(tree)
+    text = json.dumps(run_checkpoints.pack(tree, arrays))
+    assert frozen(run_checkpoints.unpack(json.loads(text), arrays)) == frozen(tree)
     with pytest.raises(TypeError, match="its keys are text, got 1 in state/a"):
-        run_state.pack({"a": {1: 2}}, {})
+        run_checkpoints.pack({"a": {1: 2}}, {})
 
 
 @pytest.mark.parametrize("value", [Path("x"), b"x", {1}, 1j, np.array([{}]), np.random.default_rng(3)])
 def test_what_a_run_cannot_save_without_a_pickle_is_named(value):
     with refused(TypeError, "a run can save numbers, text,", "in state/a/0; try one of these"):
-        run_state.pack({"a": [value]}, {})
+        run_checkpoints.pack({"a": [value]}, {})
 
 
 def test_training_twice_is_one_history(tmp_path):
