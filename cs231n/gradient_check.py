@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from cs231n.contracts import describe_with_fix, require_count, require_number
+from cs231n.contracts import describe_with_fix, is_plain_array, require_count, require_number
 
 __all__ = [
     "rel_error",
@@ -328,7 +328,7 @@ def _indices(where: str, x: Any, h: Any) -> list[tuple[int, ...]]:
 
 
 def _require_movable(where: str, x: Any) -> None:
-    if not isinstance(x, np.ndarray) or x.dtype.kind != "f":
+    if not is_plain_array(x) or x.dtype.kind != "f":
         raise TypeError(
             f"{where}: x must be a floating-point array, because its entries move by h; "
             f"got {describe_with_fix('x', x)}"

@@ -105,6 +105,8 @@ def batchnorm_forward(
         mean_out[j] = mean[j]
         left[j] = mu[j] - (mean[j] - first_mean)
         var = squares[j] / N
+        if np.isnan(var) and np.isfinite(mean[j]):  # infinite squares, less what the mean lost
+            var = x.dtype.type(np.inf)
         inv_std[j] = 1 / np.sqrt(var + eps)
         degenerate |= inv_std[j] == zero or inv_std[j] > 1e15
         scale[j] = gamma[j] * inv_std[j]

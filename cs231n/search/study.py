@@ -1,5 +1,6 @@
 """A study of Optuna: this process draws settings and records scores, its workers only train."""
 
+import json
 import logging
 import math
 from argparse import Namespace
@@ -70,13 +71,17 @@ def open_journal(path: Path) -> optuna.storages.JournalStorage:
     """The journal in a file, without the half of a line that a full disk left, which Optuna cannot read."""
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = JournalLock(f"{path}.lock")
-    with lock, open(path, "a+b") as file:
+    with open(path, "a+b") as file, lock:  # in this order: the lock waits where no file can be made
         file.seek(0)
         content = file.read()
         if content and not content.startswith(b'{"op_code"'):
             raise ValueError(f"{path} does not hold a search; try another --storage")
-        file.truncate(content.rfind(b"\n") + 1)
-    return optuna.storages.JournalStorage(JournalFileBackend(str(path), lock))  # type: ignore[arg-type]
+        file.truncate(end := content.rfind(b"\n") + 1)
+    try:
+        list(map(json.loads, content[:end].splitlines()))  # Optuna fails at a broken last line only later
+        return optuna.storages.JournalStorage(JournalFileBackend(str(path), lock))  # type: ignore[arg-type]
+    except Exception as error:
+        raise ValueError(f"{path} is damaged ({error!r}); try another --storage") from error
 
 
 def search(study: optuna.Study, a: Namespace, digest: str) -> None:

@@ -406,6 +406,8 @@ def test_what_cannot_move_is_refused(name):
         NUMERIC[name](np.square, np.arange(6))
     with pytest.raises(ValueError, match=f"{name}: x is read-only.*copy"):
         NUMERIC[name](np.square, np.broadcast_to(1.0, 3))
+    with refused(TypeError, f"{name}: x must be ", "MaskedArray, whose mask would be ignored"):
+        NUMERIC[name](np.square, np.ma.masked_array([1.0, 2.0], [True, False]))
 
 
 @three_numerics

@@ -48,6 +48,16 @@ def test_a_net_is_the_same_net(dtype, tolerance, normalization, keep):
     assert relative(fast_scores, scores) < tolerance
 
 
+@pytest.mark.parametrize("rows", [1, 3, 700])
+@pytest.mark.parametrize("value", [1e20, 1e30, 1e35])
+def test_a_variance_that_overflows_is_refused_with_its_column(rows, value):
+    """Also where what the mean lost by rounding has a square that overflows."""
+    x = np.random.RandomState(0).randn(7 + rows, 3).astype(np.float32)
+    x[2 : 2 + rows, 1] = value
+    with pytest.raises(OverflowError, match="the variance of column 1 of x overflows float32"):
+        fast_layers.batchnorm_forward(x, x[0], x[0], {"mode": "train"})
+
+
 @pytest.mark.parametrize("dtype, tolerance", [(np.float64, 1e-12), (np.float32, 1e-4)])
 def test_statistics_of_many_rows_whose_mean_drifts(dtype, tolerance):
     """The kernel merges the statistics of some ten parts of these rows; the mean of each is another one."""

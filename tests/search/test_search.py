@@ -99,6 +99,16 @@ def test_a_file_that_is_no_journal_is_refused_and_stays(path):
     assert path.read_text() == "chapter one\nchapter t"
 
 
+@pytest.mark.parametrize("line", [b'{"op_code": 0}', b'{"op_code": 99}', b'{"op_code', b'{"op_code": "\xff"}'])
+def test_a_damaged_journal_is_a_line_and_stays(path, line):
+    run_search(path, trials=1)
+    content = path.read_bytes() + line + b"\n"
+    path.write_bytes(content)
+    with refused(ValueError, f"{path} is damaged (", "try another --storage"):
+        run_search(path, trials=1)
+    assert path.read_bytes() == content
+
+
 def test_half_a_line_that_a_full_disk_left_is_no_end(tmp_path, path):
     """Cut at four places: what had ended stays, the rest runs again."""
     whole = outcomes(run_search(path, trials=3))

@@ -66,6 +66,7 @@ def test_a_figure_that_cannot_be_drawn_is_a_line(path, log):
     (["--jobs", "0"], "search: jobs must be at least 1"),
     (["--seed", "-1"], "search: seed must be at least 0"),
     (["--storage", "/dev/null/s.journal"], "search: "),
+    (["--storage", "/proc/s.journal"], "search: "),
     (["--storage", "sqlite:////dev/null/s.db"], "search: "),
     (["--storage", "nothing://s"], "search: "),
 ], ids=" ".join)
