@@ -99,7 +99,7 @@ def test_a_file_that_is_no_journal_is_refused_and_stays(path):
     assert path.read_text() == "chapter one\nchapter t"
 
 
-@pytest.mark.parametrize("line", [b'{"op_code": 0}', b'{"op_code": 99}', b'{"op_code', b'{"op_code": "\xff"}'])
+@pytest.mark.parametrize("line", [b'{"op_code": 0}', b'{"op_code": 99}', b'{"op_code', b'"\xff"'])
 def test_a_damaged_journal_is_a_line_and_stays(path, line):
     run_search(path, trials=1)
     content = path.read_bytes() + line + b"\n"
