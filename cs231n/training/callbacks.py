@@ -97,7 +97,7 @@ class EpochCheckpoints(Callback):
     stem: str | os.PathLike
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "stem", os.fspath(self.stem))
+        object.__setattr__(self, "stem", os.path.join(os.getcwd(), self.stem))
 
     def start(self, solver: Any) -> None:
         require_folder("Solver.train", self.stem)
