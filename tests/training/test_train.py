@@ -218,7 +218,13 @@ def test_the_accuracy_that_is_printed_is_that_of_the_model(small_images, capsys,
 
 @pytest.mark.parametrize(
     "arguments, words",
-    [(["minute", "--resume", "--run", "nowhere"], "nowhere"), (["minute", "--seed", "-1"], "seed")],
+    [
+        (
+            ["minute", "--resume", "--run", "nowhere"],
+            "no run in nowhere; to start one: python -m cs231n train",
+        ),
+        (["minute", "--seed", "-1"], "seed"),
+    ],
 )
 def test_what_cannot_be_done_is_said_in_a_line(small_images, capsys, arguments, words):
     assert main(["train", *arguments]) == 1
