@@ -131,7 +131,7 @@ def test_a_process_that_was_killed_while_it_wrote_holds_nothing_up(path):
 
 
 def test_a_database_does_as_well(tmp_path, path):
-    url = f"sqlite:///{tmp_path / 's.db'}"
+    url = f"sqlite:///{tmp_path / 'new folder' / 's.db'}"
     more = {"folder": tmp_path, "epochs": 9, "pruner": "halving"}
     run_search(url, trials=2, **more)
     assert outcomes(run_search(url, trials=6, **more)) == outcomes(run_search(path, trials=6, **more))
