@@ -1,5 +1,6 @@
 """The training loop: minibatches in, a model with its best parameters out."""
 
+import contextlib
 import os
 import warnings
 from collections.abc import Mapping
@@ -122,7 +123,9 @@ class Solver(SolverOptions, Resumable):
             self._best_snapshot = self._kept_snapshot = checkpoint.snapshot(self.model)
         if self.num_epochs:
             diagnostics.warn_of_batches_of_one(self.model, min(self.batch_size, len(self.X_train)))
-        try:
+        with contextlib.ExitStack() as stack:
+            for callback in callbacks:
+                stack.callback(callback.close, self)
             for callback in callbacks:
                 callback.start(self)
             try:
@@ -132,9 +135,6 @@ class Solver(SolverOptions, Resumable):
                 checkpoint.restore(self.model, self._kept_snapshot)
             for callback in callbacks:
                 callback.finish(self)
-        finally:
-            for callback in callbacks:
-                callback.close(self)
 
     def _train_epochs(self, per_epoch: int, callbacks: list[Callback]) -> None:
         t, total = self._epochs_done * per_epoch, self.num_epochs * per_epoch  # iterations
@@ -169,7 +169,7 @@ class Solver(SolverOptions, Resumable):
             if not np.isfinite(loss):
                 return diagnostics.describe_divergence(iteration, loss, grads, self)
             for callback in callbacks:
-                grads = callback.after_backward(self, grads)
+                grads = callback.after_backward(self, grads) or grads
             for name, w in self.model.params.items():
                 self.model.params[name], self.optim_configs[name] = self._rule(
                     w, grads[name], self.optim_configs[name]

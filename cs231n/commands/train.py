@@ -65,7 +65,9 @@ def _train(name: str, seed: int, folder: Path, resume: bool) -> None:
     if checkpoints(folder):
         require_unlocked(folder)
     if resume:
-        if checkpoints(folder) and (held := _recipe_in(folder)) != name:
+        if not checkpoints(folder):
+            raise ValueError(f"there is no run in {folder}; to start one: {_command(name, seed, folder)}")
+        if (held := _recipe_in(folder)) != name:
             raise ValueError(
                 f"the run in {folder} is of {held or 'no recipe'}, not of {name}; try {held or '--run'}"
             )

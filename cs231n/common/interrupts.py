@@ -1,6 +1,10 @@
 """Ctrl-C during a long call into LAPACK."""
 
+import atexit
+import contextlib
+import os
 import queue
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -13,7 +17,8 @@ Result = TypeVar("Result")
 def run_interruptibly(function: Callable[[], Result]) -> Result:
     """function() in a thread, so that Ctrl-C acts at once where one call of it takes seconds.
 
-    After Ctrl-C the thread computes on for nothing, and does not keep the process from ending.
+    After Ctrl-C the thread computes on for nothing, and does not keep the process from ending: if it still
+    computes then, the exit status is 130.
 
     Raises:
         KeyboardInterrupt: Ctrl-C was pressed.
@@ -27,12 +32,25 @@ def run_interruptibly(function: Callable[[], Result]) -> Result:
         except BaseException as error:
             results.put((None, error))
 
-    threading.Thread(target=run, daemon=True).start()
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
     while True:
         try:
             result, error = results.get(timeout=0.1)  # without a timeout, Windows would not see Ctrl-C
         except queue.Empty:
             continue
+        except KeyboardInterrupt:
+            atexit.register(_end_process, thread)
+            raise
         if error is not None:
             raise error
         return result
+
+
+def _end_process(thread: threading.Thread) -> None:
+    """End at once if thread still computes: it would crash when the exit frees the memory of BLAS."""
+    if thread.is_alive():
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(AttributeError, OSError, ValueError):
+                stream.flush()
+        os._exit(130)

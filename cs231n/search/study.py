@@ -54,7 +54,10 @@ def open_study(a: Namespace, digest: str) -> optuna.Study:
 
 
 def open_database(url: str) -> optuna.storages.BaseStorage:
+    kind, _, path = url.partition(":///")
     try:
+        if kind == "sqlite":
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
         return optuna.storages.get_storage(url)
     except Exception as error:  # of SQLAlchemy, of its drivers, or that there is none
         raise ValueError(f"the database cannot be opened: {str(error).splitlines()[0]}") from error

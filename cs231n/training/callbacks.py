@@ -28,7 +28,7 @@ class Callback:
         """Before the first step of each call of train."""
 
     def after_backward(self, solver: Any, grads: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """After each backward pass. Returns the gradients for the update."""
+        """After each backward pass. Returns the gradients for the update (None: those that it was given)."""
         return grads
 
     def end_epoch(self, solver: Any) -> None:
@@ -97,7 +97,7 @@ class EpochCheckpoints(Callback):
     stem: str | os.PathLike
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "stem", os.fspath(self.stem))
+        object.__setattr__(self, "stem", os.path.join(os.getcwd(), self.stem))
 
     def start(self, solver: Any) -> None:
         require_folder("Solver.train", self.stem)

@@ -51,7 +51,7 @@ class Run(Callback):
     """
 
     def __init__(self, folder: str | os.PathLike, state: Mapping[str, Any] | None = None):
-        self.folder = Path(folder)
+        self.folder = Path(folder).absolute()  # the process may move into another folder
         self.rows: list[list] = [] if state is None else [list(row) for row in state["rows"]]
         self.digest = "" if state is None else state["data"]
         self._ownership = Ownership(self.folder, state)

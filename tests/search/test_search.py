@@ -99,7 +99,7 @@ def test_a_file_that_is_no_journal_is_refused_and_stays(path):
     assert path.read_text() == "chapter one\nchapter t"
 
 
-@pytest.mark.parametrize("line", [b'{"op_code": 0}', b'{"op_code": 99}', b'{"op_code', b'{"op_code": "\xff"}'])
+@pytest.mark.parametrize("line", [b'{"op_code": 0}', b'{"op_code": 99}', b'{"op_code', b'"\xff"'])
 def test_a_damaged_journal_is_a_line_and_stays(path, line):
     run_search(path, trials=1)
     content = path.read_bytes() + line + b"\n"
@@ -131,7 +131,7 @@ def test_a_process_that_was_killed_while_it_wrote_holds_nothing_up(path):
 
 
 def test_a_database_does_as_well(tmp_path, path):
-    url = f"sqlite:///{tmp_path / 's.db'}"
+    url = f"sqlite:///{tmp_path / 'new folder' / 's.db'}"
     more = {"folder": tmp_path, "epochs": 9, "pruner": "halving"}
     run_search(url, trials=2, **more)
     assert outcomes(run_search(url, trials=6, **more)) == outcomes(run_search(path, trials=6, **more))

@@ -227,6 +227,23 @@ def test_a_second_solver_is_refused_while_one_trains(folder, whole, where):
     Solver.resume(folder, image_data()).train()
 
 
+def test_a_run_stays_in_its_folder_when_the_process_moves(tmp_path, monkeypatch):
+    """Into another folder: after the Solver is made, while it trains, and before it is resumed and trains."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "deeper").mkdir()
+    monkeypatch.chdir(tmp_path)
+    solver = start("run", num_epochs=2, checkpoint_name="stem")
+    at_step(solver, 10, lambda: os.chdir("elsewhere"))
+    solver.train()
+    os.chdir(tmp_path)
+    solver = Solver.resume("run", image_data())
+    os.chdir("deeper")
+    solver.train()
+    assert not [*tmp_path.glob("elsewhere/*"), *tmp_path.glob("deeper/*")]
+    epochs = [len(list(tmp_path.glob(f"stem_epoch_{epoch}.npz"))) for epoch in (1, 2)]
+    assert epochs == [1, 1] and len(run_folder.checkpoints("../run")) == 2
+
+
 def test_a_folder_that_is_deleted_is_locked_again(folder):
     first = start(folder, num_epochs=3)
     at_step(first, 2, lambda: shutil.rmtree(folder))

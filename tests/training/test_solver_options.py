@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from cs231n import optim
 from cs231n.classifiers.fc_net import TwoLayerNet
 from cs231n.solver import Solver
-from cs231n.training import callbacks
+from cs231n.training import callbacks, run_folder
 from cs231n.training.callbacks import Callback, ClipGradients, EarlyStopping
 from cs231n.training.options import SolverOptions, options_from_json, options_to_json
 from cs231n.training.schedules import cosine
@@ -153,6 +153,25 @@ def test_close_is_called_after_an_error_in_any_hook(hook):
     with pytest.raises(KeyError, match=hook):
         solver.train()
     assert record.calls[-1][0] == "close"
+
+
+def test_an_error_in_close_keeps_no_other_callback_open(tmp_path):
+    records = [Record(), Record(fail_in="close"), Record()]
+    solver = solver_of(Scripted([0.5]), run=tmp_path / "run")
+    solver.callbacks = records
+    with pytest.raises(KeyError, match="close"):
+        solver.train()
+    assert [record.calls[-1][0] for record in records] == ["close"] * 3
+    run_folder.require_unlocked(tmp_path / "run")
+
+
+def test_a_callback_that_returns_no_gradients_leaves_them():
+    class Watch(Callback):
+        def after_backward(self, solver, grads):
+            pass
+
+    solvers = [run(Scripted([0.1, 0.2]), callbacks=hooks) for hooks in ([], [Watch()])]
+    assert np.array_equal(*(solver.model.params["W"] for solver in solvers))
 
 
 @pytest.mark.parametrize("rng", [None, 3, np.random.default_rng(3)], ids=str)
