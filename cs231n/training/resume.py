@@ -67,4 +67,11 @@ class Resumable:
             FileNotFoundError: there is no such file.
             ValueError: the file is not a checkpoint of a net of fc_net.py.
         """
-        return load_model(Path(path) / "model.npz" if Path(path).is_dir() else path)
+        if not Path(path).is_dir():
+            return load_model(path)
+        if not (model := Path(path) / "model.npz").exists():
+            raise FileNotFoundError(
+                f"Solver.load: there is no model.npz in {path}, which a run writes after its first epoch; "
+                "try the folder that was given as run=, or Solver.resume(path, data)"
+            )
+        return load_model(model)

@@ -206,6 +206,12 @@ def test_another_version(copy):
 FOREIGN = [{"layers": "antigravity"}, {"kind": "affine_forward"}, {"kind": "__import__"}]
 
 
+def test_load_says_when_a_run_has_no_model_yet(tmp_path):
+    start(tmp_path / "run", num_epochs=0).train()
+    with refused(FileNotFoundError, "there is no model.npz in", "after its first epoch"):
+        Solver.load(tmp_path / "run")
+
+
 @pytest.mark.parametrize("part", FOREIGN)
 def test_a_file_cannot_name_a_module_to_import(copy, part):
     rewrite(copy / "checkpoint_48.npz", lambda state: state["described"].update(part))
