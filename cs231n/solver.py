@@ -131,8 +131,8 @@ class Solver(SolverOptions, Resumable):
             try:
                 self._train_epochs(per_epoch, callbacks)
             finally:
-                self._epochs_done = 0
                 checkpoint.restore(self.model, self._kept_snapshot)
+                self._epochs_done = 0
             for callback in callbacks:
                 callback.finish(self)
 
@@ -199,9 +199,10 @@ class Solver(SolverOptions, Resumable):
         better = val_acc > self.best_val_acc or finite and not self.val_acc_history
         if better:
             self.best_val_acc, self.best_epoch = val_acc, self.epoch
-        if better or finite and self.keep == "last":
+        if better:  # in one line, so that Ctrl-C cannot come between the two
+            self._best_snapshot = self._kept_snapshot = checkpoint.snapshot(self.model)
+        elif finite and self.keep == "last":
             self._kept_snapshot = checkpoint.snapshot(self.model)
-            self._best_snapshot = self._kept_snapshot if better else self._best_snapshot
         self.train_acc_history.append(train_acc)
         self.val_acc_history.append(val_acc)
         epochs = f"{self.epoch} / {self.first_epoch + self.num_epochs}"

@@ -71,7 +71,5 @@ def main(arguments: argparse.Namespace) -> int:
         return 130
     if status:
         sys.stdout.flush()
-        print(
-            f"submit: {output} is written, although not every exercise passes yet; {go_on}", file=sys.stderr
-        )
+        print(f"submit: {output} is written; an exercise above does not pass yet: {go_on}", file=sys.stderr)
     return status

@@ -93,9 +93,10 @@ def iter_chunks(
             n = min(size, stop - at, rows - i)
             begin = content + block * rows * (PIXELS + 1)
             f.seek(begin + i * PIXELS)
-            pixels = np.fromfile(f, np.uint8, n * PIXELS).reshape(n, PIXELS)
+            # np.fromfile would turn Ctrl-C into a TypeError.
+            pixels = np.frombuffer(f.read(n * PIXELS), np.uint8).reshape(n, PIXELS)
             f.seek(begin + rows * PIXELS + i)
-            yield at - start, pixels, np.fromfile(f, np.uint8, n)
+            yield at - start, pixels, np.frombuffer(f.read(n), np.uint8)
             at += n
 
 

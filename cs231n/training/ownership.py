@@ -111,7 +111,7 @@ def require_new(folder: str | os.PathLike) -> None:
 
 def require_unlocked(folder: str | os.PathLike) -> None:
     """Raises: BlockingIOError if another Solver trains in `folder` now."""
-    ownership = Ownership(Path(folder))
+    ownership = Ownership(Path(folder).absolute())
     ownership.lock()
     ownership.release()
 
@@ -125,7 +125,8 @@ def _is_of_run(path: Path, state: Mapping[str, Any]) -> bool:
     losses, other_losses = (np.asarray(each["histories"]["loss_history"]) for each in (state, other))
     both = min(len(losses), len(other_losses))
     if other["data"] == state["data"] and np.array_equal(losses[:both], other_losses[:both]):
-        return not path.is_symlink()  # which no run makes
+        # A run makes no links, and names a checkpoint by its steps: any other name is a copy of the user's.
+        return step_of(path) == len(other_losses) and not path.is_symlink()
     if step_of(path) > len(losses):
         raise ValueError(
             f"Solver.resume: {path} is later and of another run; try to move it into another folder"

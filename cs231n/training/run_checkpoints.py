@@ -5,6 +5,7 @@ A checkpoint is an .npz file without pickles: the arrays, and one text in JSON t
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ def checkpoints(folder: str | os.PathLike) -> list[Path]:
 def step_of(path: Path) -> int:
     """The step in the name of a checkpoint; -1 for any other name."""
     digits = path.stem.removeprefix("checkpoint_")
-    return int(digits) if digits.isdecimal() else -1
+    return int(digits) if re.fullmatch("0|[1-9][0-9]*", digits) else -1
 
 
 def read_checkpoint(path: str | os.PathLike) -> tuple[dict[str, Any], Path]:

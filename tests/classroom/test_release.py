@@ -110,7 +110,8 @@ def test_the_zip_is_the_folder_and_the_same_each_time(built, tmp_path):
 IMPORTS_ALL_AND_CALLS_EACH_WITH_NONE = """
 import cs231n, inspect, pkgutil, sys
 for m in pkgutil.walk_packages(cs231n.__path__, 'cs231n.'):
-    m.name.endswith('__main__') or __import__(m.name)
+    if not m.name.endswith('__main__') and 'cs231n.search.' not in m.name:  # which needs optuna
+        __import__(m.name)
 for name in sys.argv[1:]:
     f = inspect.unwrap(pkgutil.resolve_name(name))
     needed = sum(p.default is p.empty for p in inspect.signature(f).parameters.values())

@@ -168,6 +168,19 @@ class Pickle(Callback):
         self.content = pickle.dumps(solver)
 
 
+def test_copies_of_checkpoints_stay(folder):
+    """The user's: none has the name that its run gives to a checkpoint of so many steps."""
+    start(folder, num_epochs=2).train()
+    last = run_checkpoints.checkpoints(folder)[-1]
+    copies = [folder / "checkpoint_0008.npz", folder / "checkpoint_1.npz"]
+    for path in copies:
+        shutil.copy(last, path)
+    solver = Solver.resume(last, image_data())
+    solver.num_epochs = 4
+    solver.train()
+    assert all(path.exists() for path in copies) and not last.exists()
+
+
 def test_a_copy_holds_no_lock_and_is_another_solver(folder):
     solver = start(folder, num_epochs=2, callbacks=[Pickle()])
     solver.train()

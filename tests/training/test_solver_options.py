@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from cs231n import optim
 from cs231n.classifiers.fc_net import TwoLayerNet
 from cs231n.solver import Solver
-from cs231n.training import callbacks, run_folder
+from cs231n.training import callbacks, ownership
 from cs231n.training.callbacks import Callback, ClipGradients, EarlyStopping
 from cs231n.training.options import SolverOptions, options_from_json, options_to_json
 from cs231n.training.schedules import cosine
@@ -162,7 +162,7 @@ def test_an_error_in_close_keeps_no_other_callback_open(tmp_path):
     with pytest.raises(KeyError, match="close"):
         solver.train()
     assert [record.calls[-1][0] for record in records] == ["close"] * 3
-    run_folder.require_unlocked(tmp_path / "run")
+    ownership.require_unlocked(tmp_path / "run")
 
 
 def test_a_callback_that_returns_no_gradients_leaves_them():
