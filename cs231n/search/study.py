@@ -88,10 +88,11 @@ def open_journal(path: Path) -> optuna.storages.JournalStorage:
 
 
 def search(study: optuna.Study, a: Namespace, digest: str) -> None:
-    """Run the trials that the study lacks, and then those that another search left running."""
+    """Run the trials that the study lacks, and then those that were interrupted before, or are in this search."""
     running: dict[Future, tuple[Trial, Executor]] = {}
     free: list[Executor] = []
     attempts: Counter[int] = Counter()
+    own = {t.number for t in study.get_trials(deepcopy=False, states=[TrialState.RUNNING])}
     total = max(a.trials, len(study.trials))
     bar = tqdm(total=total, unit="trial", dynamic_ncols=True, disable=not is_watched())
     with bar, start_workers(a) as (count_workers, new_executor):
@@ -99,10 +100,11 @@ def search(study: optuna.Study, a: Namespace, digest: str) -> None:
             known = study.get_trials(deepcopy=False)
             bar.update(sum(t.state.is_finished() for t in known) - bar.n)
             free += [new_executor() for _ in range(count_workers() - len(free) - len(running))]
-            numbers = {trial.number for trial, _ in running.values()}
-            left = [t for t in known if t.state == TrialState.RUNNING and t.number not in numbers]
+            waiting = own - {trial.number for trial, _ in running.values()}
+            left = [t for t in known if t.state == TrialState.RUNNING and t.number in waiting]
             if free and (left or len(known) < a.trials):
                 trial = study.ask() if len(known) < a.trials else Trial(study, left[0]._trial_id)
+                own.add(trial.number)  # what else begins from now on belongs to another search
                 executor, rng = free.pop(), np.random.RandomState([a.seed, trial.number])
                 study.sampler = SAMPLERS[a.sampler](seed=rng.randint(2**31))
                 args = cifar10.suggest(trial), a.epochs, rng.randint(2**31), digest

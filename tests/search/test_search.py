@@ -144,6 +144,15 @@ def test_a_killed_worker_costs_its_trial_a_second_run_and_no_other_anything(tmp_
     assert sorted(Counter(seed for seed, *_ in started(log)).values()) == [1] * 9 + [2]
 
 
+def test_a_trial_that_another_search_began_meanwhile_is_left_to_it(tmp_path, path):
+    study = run_search(path, objectives.another_search_begins, trials=5)
+    assert [trial.state for trial in study.trials] == [COMPLETE, TrialState.RUNNING] * 3
+    assert len(started(tmp_path)) == 3
+    study = run_search(path, objectives.another_search_begins, trials=5)  # as if that one was killed
+    assert [trial.state for trial in study.trials] == [COMPLETE] * 6
+    assert set(Counter(seed for seed, *_ in started(tmp_path)).values()) == {1}
+
+
 def test_a_process_may_end_between_two_trials(path, log):
     study = run_search(path, objectives.dies_soon, log, trials=6)
     assert [trial.state for trial in study.trials] == [COMPLETE] * 6
