@@ -48,7 +48,11 @@ def main(a: argparse.Namespace) -> int:
     except (ValueError, OSError, DataError, optuna.exceptions.OptunaError) as error:
         log(f"search: {str(error).removeprefix('search: ').partition(chr(10))[0]}")
         return 1
-    trials = sorted(study.trials, key=lambda t: (t.state, -(t.last_step or 0), -(t.value or 0)))
+    ended = [t for t in study.trials if t.state.is_finished()]
+    if not ended:
+        log("search: no trial has ended")
+        return 0
+    trials = sorted(ended, key=lambda t: (t.state, -(t.last_step or 0), -(t.value or 0)))
     names = list(trials[0].params)
     print("trial  epochs   score", *names, sep="  ")
     for t in trials[:20]:
