@@ -6,7 +6,7 @@ import math
 from argparse import Namespace
 from collections import Counter
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing import active_children, get_context
 from pathlib import Path
 
@@ -88,7 +88,7 @@ def open_journal(path: Path) -> optuna.storages.JournalStorage:
 
 
 def search(study: optuna.Study, a: Namespace, digest: str) -> None:
-    """Run the trials that the study lacks, and then those that were interrupted before, or are in this search."""
+    """Run the trials that the study lacks, and then those that were running before it and have not ended."""
     running: dict[Future, tuple[Trial, Executor]] = {}
     free: list[Executor] = []
     attempts: Counter[int] = Counter()
@@ -149,9 +149,13 @@ def start_workers(a: Namespace):
             executor = client.get_executor(pure=False)  # a trial is run, not looked up
             yield lambda: max(1, sum(client.nthreads().values())), lambda: executor
         return
-    try:  # each executor has one process, so that one which is killed breaks no other
-        with environment(ONE_THREAD):
-            yield lambda: a.jobs, lambda: ProcessPoolExecutor(1, get_context("spawn"), prepare_worker)
-    finally:
-        for process in active_children():
-            process.kill()
+    with ExitStack() as stack, environment(ONE_THREAD):  # it waits for the executors' threads, not for trials
+
+        def new_executor() -> Executor:  # of one process, so that one which is killed breaks no other
+            return stack.enter_context(ProcessPoolExecutor(1, get_context("spawn"), prepare_worker))
+
+        try:
+            yield lambda: a.jobs, new_executor
+        finally:
+            for process in active_children():
+                process.kill()

@@ -1,5 +1,6 @@
 """The search: what is recorded, and what goes on after kills, faults and changes."""
 
+import threading
 import time
 from collections import Counter
 
@@ -156,6 +157,12 @@ def test_a_trial_that_another_search_began_meanwhile_is_left_to_it(tmp_path, pat
 def test_a_process_may_end_between_two_trials(path, log):
     study = run_search(path, objectives.dies_soon, log, trials=6)
     assert [trial.state for trial in study.trials] == [COMPLETE] * 6
+
+
+def test_a_search_leaves_no_thread_that_the_end_of_python_would_meet(path):
+    before = set(threading.enumerate())
+    run_search(path, trials=4, jobs=2)
+    assert {thread.name for thread in set(threading.enumerate()) - before} <= {"tqdm_monitor"}
 
 
 def test_a_trial_that_kills_every_worker_fails_alone(path, log):
