@@ -29,7 +29,15 @@ LIBRARIES = {
     "tqdm": ("tqdm", ["common/terminal.py Progress"]),
     "safetensors": ("safetensors.numpy", ["training/checkpoint.py read_arrays"]),
     "markdown-it-py": ("markdown_it", ["pages/markup.py"]),
-    "optuna": ("optuna", []),
+    "optuna": (
+        "optuna",
+        [
+            "search/study.py",
+            "search/cifar10.py ReportToPruner",
+            "commands/search.py print_table",
+            "commands/search.py draw",
+        ],
+    ),
     "lunr": ("lunr", ["pages/search_index.py"]),
 }
 

@@ -48,21 +48,29 @@ def main(a: argparse.Namespace) -> int:
     except (ValueError, OSError, DataError, optuna.exceptions.OptunaError) as error:
         log(f"search: {str(error).removeprefix('search: ').partition(chr(10))[0]}")
         return 1
-    trials = sorted(study.trials, key=lambda t: (t.state, -(t.last_step or 0), -(t.value or 0)))
-    names = list(trials[0].params)
-    print("trial  epochs   score", *names, sep="  ")
-    for t in trials[:20]:
-        epochs = a.epochs if t.state.name == "COMPLETE" else t.last_step or 0
-        score = "failed" if t.value is None else f"{t.value:.4f}"
-        cells = [f"{t.params[name]:{len(name)}.4g}" for name in names]
-        print(f"{t.number:5}  {epochs:6}  {score:>6}", *cells, sep="  ")
-    for t in [t for t in trials if t.value is None][:5]:
-        print(f"trial {t.number} failed: {t.user_attrs.get('reason')}")
+    ended = [t for t in study.trials if t.state.is_finished()]
+    if not ended:
+        log("search: no trial has ended")
+        return 0
+    trials = sorted(ended, key=lambda t: (t.state, -(t.last_step or 0), -(t.value or 0)))
+    print_table(trials, a.epochs)
     print(f"\nscore    best validation accuracy, {data_source()}")
     if trials[0].value is not None:
         picture = Path(STORAGE if "://" in a.storage else a.storage).with_suffix(".png")
-        draw_or_warn(lambda: draw(study, names, picture), "search", picture, a.storage)
+        draw_or_warn(lambda: draw(study, list(trials[0].params), picture), "search", picture, a.storage)
     return 0
+
+
+def print_table(trials: list, epochs: int) -> None:
+    names = list(trials[0].params)
+    print("trial  epochs   score", *names, sep="  ")
+    for t in trials[:20]:
+        num_epochs = epochs if t.state.name == "COMPLETE" else t.last_step or 0
+        score = "failed" if t.value is None else f"{t.value:.4f}"
+        cells = [f"{t.params[name]:{len(name)}.4g}" for name in names]
+        print(f"{t.number:5}  {num_epochs:6}  {score:>6}", *cells, sep="  ")
+    for t in [t for t in trials if t.value is None][:5]:
+        print(f"trial {t.number} failed: {t.user_attrs.get('reason')}")
 
 
 def draw(study, names: list[str], path: Path) -> None:

@@ -6,7 +6,7 @@ import math
 from argparse import Namespace
 from collections import Counter
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing import active_children, get_context
 from pathlib import Path
 
@@ -88,10 +88,11 @@ def open_journal(path: Path) -> optuna.storages.JournalStorage:
 
 
 def search(study: optuna.Study, a: Namespace, digest: str) -> None:
-    """Run the trials that the study lacks, and then those that another search left running."""
+    """Run the trials that the study lacks, and then those that were running before it and have not ended."""
     running: dict[Future, tuple[Trial, Executor]] = {}
     free: list[Executor] = []
     attempts: Counter[int] = Counter()
+    own = {t.number for t in study.get_trials(deepcopy=False, states=[TrialState.RUNNING])}
     total = max(a.trials, len(study.trials))
     bar = tqdm(total=total, unit="trial", dynamic_ncols=True, disable=not is_watched())
     with bar, start_workers(a) as (count_workers, new_executor):
@@ -99,10 +100,11 @@ def search(study: optuna.Study, a: Namespace, digest: str) -> None:
             known = study.get_trials(deepcopy=False)
             bar.update(sum(t.state.is_finished() for t in known) - bar.n)
             free += [new_executor() for _ in range(count_workers() - len(free) - len(running))]
-            numbers = {trial.number for trial, _ in running.values()}
-            left = [t for t in known if t.state == TrialState.RUNNING and t.number not in numbers]
+            waiting = own - {trial.number for trial, _ in running.values()}
+            left = [t for t in known if t.state == TrialState.RUNNING and t.number in waiting]
             if free and (left or len(known) < a.trials):
                 trial = study.ask() if len(known) < a.trials else Trial(study, left[0]._trial_id)
+                own.add(trial.number)  # what else begins from now on belongs to another search
                 executor, rng = free.pop(), np.random.RandomState([a.seed, trial.number])
                 study.sampler = SAMPLERS[a.sampler](seed=rng.randint(2**31))
                 args = cifar10.suggest(trial), a.epochs, rng.randint(2**31), digest
@@ -147,9 +149,13 @@ def start_workers(a: Namespace):
             executor = client.get_executor(pure=False)  # a trial is run, not looked up
             yield lambda: max(1, sum(client.nthreads().values())), lambda: executor
         return
-    try:  # each executor has one process, so that one which is killed breaks no other
-        with environment(ONE_THREAD):
-            yield lambda: a.jobs, lambda: ProcessPoolExecutor(1, get_context("spawn"), prepare_worker)
-    finally:
-        for process in active_children():
-            process.kill()
+    with ExitStack() as stack, environment(ONE_THREAD):  # it waits for the executors' threads, not for trials
+
+        def new_executor() -> Executor:  # of one process, so that one which is killed breaks no other
+            return stack.enter_context(ProcessPoolExecutor(1, get_context("spawn"), prepare_worker))
+
+        try:
+            yield lambda: a.jobs, new_executor
+        finally:
+            for process in active_children():
+                process.kill()

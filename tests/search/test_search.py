@@ -1,5 +1,6 @@
 """The search: what is recorded, and what goes on after kills, faults and changes."""
 
+import threading
 import time
 from collections import Counter
 
@@ -144,9 +145,24 @@ def test_a_killed_worker_costs_its_trial_a_second_run_and_no_other_anything(tmp_
     assert sorted(Counter(seed for seed, *_ in started(log)).values()) == [1] * 9 + [2]
 
 
+def test_a_trial_that_another_search_began_meanwhile_is_left_to_it(tmp_path, path):
+    study = run_search(path, objectives.another_search_begins, trials=5)
+    assert [trial.state for trial in study.trials] == [COMPLETE, TrialState.RUNNING] * 3
+    assert len(started(tmp_path)) == 3
+    study = run_search(path, objectives.another_search_begins, trials=5)  # as if that one was killed
+    assert [trial.state for trial in study.trials] == [COMPLETE] * 6
+    assert set(Counter(seed for seed, *_ in started(tmp_path)).values()) == {1}
+
+
 def test_a_process_may_end_between_two_trials(path, log):
     study = run_search(path, objectives.dies_soon, log, trials=6)
     assert [trial.state for trial in study.trials] == [COMPLETE] * 6
+
+
+def test_a_search_leaves_no_thread_that_the_end_of_python_would_meet(path):
+    before = set(threading.enumerate())
+    run_search(path, trials=4, jobs=2)
+    assert {thread.name for thread in set(threading.enumerate()) - before} <= {"tqdm_monitor"}
 
 
 def test_a_trial_that_kills_every_worker_fails_alone(path, log):

@@ -10,6 +10,8 @@ import pytest
 optuna = pytest.importorskip("optuna", reason="needs optuna: pip install '.[search]'")
 
 from cs231n import __main__  # noqa: E402
+from cs231n.search import study  # noqa: E402
+from tests.support import search_objectives  # noqa: E402
 from tests.support.python import alive, start_python, wait_for  # noqa: E402
 from tests.support.search_objectives import started  # noqa: E402
 
@@ -50,6 +52,22 @@ def test_a_search_without_a_score_draws_nothing(path, log):
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0 and err == "" and "trial 0 failed: ValueError: never" in out
     assert not path.with_suffix(".png").exists()
+
+
+def test_trials_of_a_search_at_the_same_time_are_not_in_the_table(tmp_path, path):
+    process = command("another_search_begins", tmp_path, "--trials", 1, "--storage", path)
+    out, err = process.communicate(timeout=60)
+    assert [trial.state.name for trial in trials_in(path)] == ["COMPLETE", "RUNNING"]
+    assert process.returncode == 0 and err == "" and "failed" not in out
+    assert [line.split()[0] for line in out.splitlines() if line] == ["trial", "0", "score", "figure"]
+    assert path.with_suffix(".png").exists()
+
+
+def test_without_a_trial_that_has_ended_there_is_no_table(monkeypatch, capsys, path, log):
+    monkeypatch.setattr(study, "search", lambda study, a, digest: study.ask())
+    with pytest.raises(SystemExit) as status:
+        search_objectives.main("closed_form", str(log), "--storage", str(path))
+    assert status.value.code == 0 and capsys.readouterr() == ("", "search: no trial has ended\n")
 
 
 def test_a_figure_that_cannot_be_drawn_is_a_line(path, log):
