@@ -171,6 +171,20 @@ class Noise:
         return self(X, rng)
 
 
+class PrivateNoise(Noise):
+    def __init__(self, amount):
+        super().__init__(0)
+        self._amount = amount
+
+
+@dataclass(slots=True)
+class SlotsNoise:
+    sigma: float
+
+    def __call__(self, X, rng):
+        return X + np.float32(self.sigma)
+
+
 def doubled(X, rng, factor=2):
     return X * np.float32(factor)
 
@@ -196,12 +210,15 @@ DIFFERENT_AUGMENTS = {
     "object": (Noise(0.1), Noise(0.2)),
     "method": (Noise(0.1).method, Noise(0.2).method),
     "default": (doubled, another_doubled),
+    "private attribute": (PrivateNoise(0.1), PrivateNoise(0.2)),
+    "slots": (SlotsNoise(0.1), SlotsNoise(0.2)),
 }
 SAME_AUGMENTS = {
     "flip": (flip, flip), "partial": (partial(shift, pixels=1), partial(shift, pixels=np.int64(1))),
     "function": (noisy, noisy), "closure": (noise(0.1), noise(0.1)),
     "NaN": (without(np.nan), without(float("nan"))), "recursive": (recursive(), recursive()),
     "object": (Noise(0.1), Noise(0.1)), "method": (Noise(0.1).method, Noise(0.1).method),
+    "slots": (SlotsNoise(0.1), SlotsNoise(np.float64(0.1))),
 }
 # fmt: on
 
