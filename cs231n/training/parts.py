@@ -16,6 +16,7 @@ import numpy as np
 from cs231n.data import augment
 from cs231n.training import callbacks, schedules
 from cs231n.training.checkpoint import plain
+from cs231n.training.random_state import attributes_of
 
 __all__ = ["PLAIN", "as_text", "build", "describe", "is_of_kit", "qualified_name", "same", "settings_of"]
 
@@ -64,12 +65,13 @@ def _settings(part: Any) -> dict[str, Any]:
 
 
 def settings_of(thing: Any) -> dict[str, Any]:
-    """The attributes of an object that are called as the arguments of its class."""
+    """The attributes that are called as the arguments of the class of an object, also after an underscore."""
     try:
         names = inspect.signature(type(thing)).parameters
     except (TypeError, ValueError):
         return {}
-    return {name: getattr(thing, name) for name in names if name in getattr(thing, "__dict__", {})}
+    own = attributes_of(thing)
+    return {name: own[key] for name in names for key in (f"_{name}", name) if key in own}
 
 
 def _describe_value(value: Any, depth: int) -> Any:

@@ -29,7 +29,7 @@ from cs231n.training.options import options_to_json
 from cs231n.training.ownership import Ownership
 from cs231n.training.parts import is_of_kit, qualified_name
 from cs231n.training.run_checkpoints import checkpoints, write_state
-from cs231n.training.run_state import capture, data_digest
+from cs231n.training.run_state import capture, constants_of, data_digest
 
 __all__ = ["Run", "resume_call"]
 
@@ -54,6 +54,7 @@ class Run(Callback):
         self.folder = Path(folder).absolute()  # the process may move into another folder
         self.rows: list[list] = [] if state is None else [list(row) for row in state["rows"]]
         self.digest = "" if state is None else state["data"]
+        self._constants: dict[str, Any] | None = None if state is None else state.get("constants", {})
         self._ownership = Ownership(self.folder, state)
         self._saved_model: Snapshot | None = None
 
@@ -112,7 +113,10 @@ class Run(Callback):
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             checkpoint = self.folder / f"checkpoint_{step}.npz"
-            write_state(checkpoint, capture(solver, self.rows, self.digest))
+            now = constants_of(solver.model)
+            before = now if self._constants is None else self._constants
+            self._constants = {name: value for name, value in before.items() if now.get(name) == value}
+            write_state(checkpoint, capture(solver, self.rows, self.digest, self._constants))
             self._ownership.add(checkpoint)
             model, kept = self.folder / "model.npz", solver._kept_snapshot
             if solver.val_acc_history and (self._saved_model is not kept or not model.exists()):

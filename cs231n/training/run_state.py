@@ -17,9 +17,15 @@ from cs231n.training.checkpoint import (
 )
 from cs231n.training.options import options_to_json
 from cs231n.training.parts import PLAIN, qualified_name, settings_of
-from cs231n.training.random_state import find_generators, load_random_state, place_of, save_random_state
+from cs231n.training.random_state import (
+    attributes_of,
+    find_generators,
+    load_random_state,
+    place_of,
+    save_random_state,
+)
 
-__all__ = ["capture", "data_digest", "model_of", "restore_state"]
+__all__ = ["capture", "constants_of", "data_digest", "model_of", "restore_state"]
 
 COUNTERS = ("epoch", "best_epoch", "best_val_acc", "_epochs_done", "_base_lr")
 HISTORIES = ("loss_history", "train_acc_history", "val_acc_history")
@@ -36,13 +42,14 @@ def data_digest(solver: Any) -> str:
     return digest.hexdigest()
 
 
-def capture(solver: Any, rows: list[list], digest: str) -> dict[str, Any]:
+def capture(solver: Any, rows: list[list], digest: str, constants: dict[str, Any]) -> dict[str, Any]:
     """The state of a run, as nested dicts and lists of arrays, numbers and texts.
 
     Args:
         solver: a Solver, not modified; what is returned shares its arrays.
         rows: the lines of history.csv.
         digest: data_digest(solver).
+        constants: constants_of(model) when the run began, without those that have changed since.
 
     Raises:
         TypeError: a random stream cannot be kept; the message says which, and what to try.
@@ -55,6 +62,7 @@ def capture(solver: Any, rows: list[list], digest: str) -> dict[str, Any]:
         "described": describe(model),
         "kind": qualified_name(model),
         "model": _describe_settings(model),
+        "constants": constants,
         "counters": {name: getattr(solver, name) for name in COUNTERS},
         "histories": {name: np.array(getattr(solver, name)) for name in HISTORIES},
         "params": model.params,
@@ -144,6 +152,16 @@ def _describe_settings(model: Model) -> dict[str, Any]:
     return {name: value for name, value in plain(settings).items() if isinstance(value, PLAIN)}
 
 
+def constants_of(model: Model) -> dict[str, Any]:
+    """The attributes that are numbers, texts, truth values or tuples of them, as JSON has them."""
+    kinds = (*PLAIN, np.integer, np.floating, np.bool_)
+    return {
+        name: plain(value)
+        for name, value in attributes_of(model).items()
+        if all(isinstance(v, kinds) and v == v for v in (value if isinstance(value, tuple) else (value,)))
+    }
+
+
 def _require_same_model(model: Model, state: dict[str, Any]) -> None:
     """Check that `model` is like the one of the run. Raises: ValueError that names what differs."""
     now: dict[str, Any] = {"kind": qualified_name(model), "settings": _describe_settings(model)}
@@ -157,6 +175,10 @@ def _require_same_model(model: Model, state: dict[str, Any]) -> None:
         side["dtype of the parameters"] = sorted({np.asarray(w).dtype.name for w in part.values()})
     for side in (then, now):
         side |= side.pop("settings")
+    attributes = constants_of(model)
+    for name, value in state.get("constants", {}).items():  # files before this had none
+        if name not in then:
+            then[name], now[name] = value, attributes.get(name)
     different = [name for name in {**then, **now} if then.get(name) != now.get(name)]
     if different:
         listed = "; ".join(f"{name} {then.get(name)!r}, not {now.get(name)!r}" for name in different)

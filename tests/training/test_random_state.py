@@ -2,6 +2,7 @@
 
 import json
 import random
+from dataclasses import dataclass, field
 from functools import partial
 from unittest.mock import Mock
 
@@ -14,7 +15,8 @@ from cs231n.training import run_checkpoints
 from cs231n.training.callbacks import Callback
 from cs231n.training.random_state import load_random_state, save_random_state
 from cs231n.training.version_1 import upgrade_streams
-from tests.support import refused
+from tests.support import helper_of_a_user, refused
+from tests.support.helper_of_a_user import jitter, of_partial
 from tests.support.resume_child import all_of, at_step, frozen, image_data, start
 
 KINDS = ["MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64"]
@@ -285,6 +287,46 @@ def in_a_comprehension(X, rng):
     return np.array([x + GENERATOR.normal() for x in X])
 
 
+def with_a_function_of_another_module(X, rng):
+    return jitter(X)
+
+
+def with_another_module(X, rng):
+    return helper_of_a_user.jitter(X)
+
+
+def with_a_partial_of_another_module(X, rng):
+    return of_partial(X)
+
+
+def with_another_module_that_draws_only_elsewhere(X, rng):
+    return helper_of_a_user.scale(X)
+
+
+class Slots:
+    __slots__ = ("rng",)
+
+    def __init__(self):
+        self.rng = np.random.default_rng(3)
+
+    def __call__(self, X, rng):
+        return X + self.rng.normal()
+
+
+class MoreSlots(Slots):
+    """Has a __dict__ as well, and a slot that is empty."""
+
+    __slots__ = ("__dict__", "empty")
+
+
+@dataclass(slots=True)
+class DataSlots:
+    rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(3))
+
+    def __call__(self, X, rng):
+        return X + self.rng.normal()
+
+
 # fmt: off
 AUGMENTS = {
     "global name": (lambda: with_a_global_name, "augment/GENERATOR"),
@@ -299,6 +341,13 @@ AUGMENTS = {
     "method": (lambda: Augment().of, "augment/__self__/rng"),
     "bound method of python": (lambda: partial(lambda f, X, rng: X * f(), random.random), "augment/args/0/"),
     "partial": (lambda: partial(with_a_default, own=GENERATOR), "augment/keywords/own"),
+    "function of another module": (lambda: with_a_function_of_another_module, "augment/jitter/GENERATOR"),
+    "another module": (lambda: with_another_module, "augment/helper_of_a_user/jitter/GENERATOR"),
+    "partial of another module":
+        (lambda: with_a_partial_of_another_module, "augment/of_partial/func/GENERATOR"),
+    "slots": (Slots, "augment/rng"),
+    "more slots": (MoreSlots, "augment/rng"),
+    "slots of a dataclass": (DataSlots, "augment/rng"),
 }
 # fmt: on
 
@@ -336,7 +385,14 @@ def with_a_generator_of_the_call(X, rng):
 
 
 @pytest.mark.parametrize(
-    "augment", [with_numpy, with_a_method_of_numpy, with_a_generator_of_the_call, Anything()]
+    "augment",
+    [
+        with_numpy,
+        with_a_method_of_numpy,
+        with_a_generator_of_the_call,
+        with_another_module_that_draws_only_elsewhere,
+        Anything(),
+    ],
 )
 def test_an_augmentation_may_draw_from_streams_that_a_run_saves(tmp_path, augment):
     start(tmp_path / "run", augment=augment, num_epochs=1).train()
@@ -407,10 +463,13 @@ def test_a_callback_may_hold_the_solver_and_no_generator_of_its_own(tmp_path):
     assert solver.loss_history == []
 
 
-def test_a_stream_in_a_place_that_cannot_be_restored_is_refused(tmp_path):
+@pytest.mark.parametrize(
+    "streams, path", [((np.random.default_rng(3),), "0"), (Slots(), "rng")], ids=["tuple", "slots"]
+)
+def test_a_stream_in_a_place_that_cannot_be_restored_is_refused(tmp_path, streams, path):
     solver = start(tmp_path / "run")
-    solver.model.streams = (np.random.default_rng(3),)
-    with refused(TypeError, "Solver.train: ", "model/streams/0", "; try "):
+    solver.model.streams = streams
+    with refused(TypeError, "Solver.train: ", f"model/streams/{path}", "; try "):
         solver.train()
     assert solver.loss_history == []
 

@@ -98,6 +98,47 @@ def test_a_setting_of_a_class_of_ones_own_is_compared(tmp_path):
     Solver.resume(tmp_path, image_data(), model=same)
 
 
+class Private(Own):
+    """Its plain attributes are not called as its arguments, or not at all; two of them count."""
+
+    def __init__(self, slope, sizes=(1, 2), kind="leaky"):
+        super().__init__(net())
+        self._slope, self.window, self.form, self.threshold = slope, sizes, kind, np.nan
+        self.calls, self._cache, self.whole = 0, None, self.loss
+        self.loss = self.counted
+
+    def counted(self, X, y=None):
+        self.calls, self._cache = self.calls + 1, len(X)
+        return self.whole(X, y)
+
+
+@pytest.mark.parametrize("steps", [0, 5, 10], ids=["first checkpoint", "first epoch", "resumed"])
+@pytest.mark.parametrize(
+    "other, words",
+    [
+        (lambda: Private(0.2), "slope 0.1, not 0.2"),
+        (lambda: Private(0.1, (1, 3)), "window [1, 2], not [1, 3]"),
+        (lambda: Private(0.1, kind="plain"), "form 'leaky', not 'plain'"),
+    ],
+    ids=["number", "tuple", "text"],
+)
+def test_an_attribute_of_a_class_of_ones_own_is_compared_with_that_at_the_start(
+    tmp_path, other, words, steps
+):
+    model = Private(0.1)
+    train(tmp_path, model)
+    if steps == 10:
+        resumed = Solver.resume(tmp_path, image_data(), model=Private(0.1))
+        resumed.num_epochs = 2
+        resumed.train()
+    checkpoint, another = tmp_path / f"checkpoint_{steps}.npz", other()
+    with refused(ValueError, "the model of the run has ", words):
+        Solver.resume(checkpoint, image_data(), model=another)
+    Solver.resume(checkpoint, image_data(), model=Private(0.1))
+    if steps:
+        Solver.resume(checkpoint, image_data(), model=model)  # whose counters have moved
+
+
 class Odd(Own):
     """Has the names of the attributes of a net, and other things behind them."""
 
@@ -171,6 +212,20 @@ class Noise:
         return self(X, rng)
 
 
+class PrivateNoise(Noise):
+    def __init__(self, amount):
+        super().__init__(0)
+        self._amount = amount
+
+
+@dataclass(slots=True)
+class SlotsNoise:
+    sigma: float
+
+    def __call__(self, X, rng):
+        return X + np.float32(self.sigma)
+
+
 def doubled(X, rng, factor=2):
     return X * np.float32(factor)
 
@@ -196,12 +251,15 @@ DIFFERENT_AUGMENTS = {
     "object": (Noise(0.1), Noise(0.2)),
     "method": (Noise(0.1).method, Noise(0.2).method),
     "default": (doubled, another_doubled),
+    "private attribute": (PrivateNoise(0.1), PrivateNoise(0.2)),
+    "slots": (SlotsNoise(0.1), SlotsNoise(0.2)),
 }
 SAME_AUGMENTS = {
     "flip": (flip, flip), "partial": (partial(shift, pixels=1), partial(shift, pixels=np.int64(1))),
     "function": (noisy, noisy), "closure": (noise(0.1), noise(0.1)),
     "NaN": (without(np.nan), without(float("nan"))), "recursive": (recursive(), recursive()),
     "object": (Noise(0.1), Noise(0.1)), "method": (Noise(0.1).method, Noise(0.1).method),
+    "slots": (SlotsNoise(0.1), SlotsNoise(np.float64(0.1))),
 }
 # fmt: on
 
