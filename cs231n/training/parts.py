@@ -16,7 +16,7 @@ import numpy as np
 from cs231n.data import augment
 from cs231n.training import callbacks, schedules
 from cs231n.training.checkpoint import plain
-from cs231n.training.random_state import attributes_of
+from cs231n.training.find_generators import attributes_of
 
 __all__ = ["PLAIN", "as_text", "build", "describe", "is_of_kit", "qualified_name", "same", "settings_of"]
 

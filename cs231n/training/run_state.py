@@ -15,15 +15,10 @@ from cs231n.training.checkpoint import (
     norm_settings,
     plain,
 )
+from cs231n.training.find_generators import attributes_of, find_generators, place_of
 from cs231n.training.options import options_to_json
 from cs231n.training.parts import PLAIN, qualified_name, settings_of
-from cs231n.training.random_state import (
-    attributes_of,
-    find_generators,
-    load_random_state,
-    place_of,
-    save_random_state,
-)
+from cs231n.training.random_state import load_random_state, save_random_state
 
 __all__ = ["capture", "constants_of", "data_digest", "model_of", "restore_state"]
 
