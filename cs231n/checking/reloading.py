@@ -7,21 +7,26 @@ has the edit: names of the notebook, lists and dicts, methods of old nets, isins
 
 import contextlib
 import gc
+import importlib
 import re
 import sys
 import traceback
 from collections.abc import Iterator
+from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 
-from cs231n.checking.edition import entry_of
+from cs231n.checking.edition import entries, entry_of
 from cs231n.common.files import REPOSITORY
+from cs231n.common.terminal import log
 
 __all__ = [
     "EDITED_FILES",
     "describe_failure",
     "describe_missing_name",
     "end_sentence",
+    "fault_of",
+    "import_edited",
     "message_of",
     "reload_edited",
     "remember_loaded",
@@ -44,6 +49,7 @@ EDITED_FILES = [
 ]
 
 _loaded: dict[str, bytes] = {}  # {module: the content of its file when it was run}
+_left_out: dict[str, BaseException] = {}  # {module of optional exercises alone: what its file raised}
 _deleted: set[tuple[str, str]] = set()  # (module, name) of functions that a notebook lost with their file's
 
 
@@ -66,22 +72,71 @@ def reload_edited() -> dict[str, Exception]:
             _loaded[name] = b""
         else:
             _loaded[name] = content
+            _left_out.pop(name, None)
             again = True
     return failed
 
 
+def import_edited(name: str) -> ModuleType:
+    """Import a module. If an optional exercise's own file cannot be run, it is left out, with one line.
+
+    `fault_of` gives what that file raised, and its functions raise it too.
+    """
+    try:
+        return importlib.import_module(name)
+    except (Exception, SystemExit) as error:
+        listed = entries()
+        of_others = {file for entry in listed if not entry.optional for file in entry.files}
+        for entry in listed:
+            (home, _, function), file = entry.functions[0].rpartition("."), REPOSITORY / entry.files[0]
+            if entry.files[0] in of_others or home in sys.modules or not _line_in(file, error):
+                continue
+            sys.modules[home] = stand_in = ModuleType(home)
+            setattr(stand_in, function, _raise_again(error))
+            try:
+                module = importlib.import_module(name)
+            except BaseException:
+                del sys.modules[home]
+                raise
+            _left_out[home] = error
+            waiting = f"Exercise {entry.number} waits for it; the others are checked without it."
+            log(f"{_describe_fault(file, error)} {waiting}")
+            return module
+        raise
+
+
+def fault_of(name: str) -> BaseException | None:
+    """What the file of a module raised, if `import_edited` left it out."""
+    return _left_out.get(name)
+
+
+def _raise_again(error: BaseException) -> Any:
+    def function(*_: Any, **__: Any) -> Any:
+        raise error
+
+    return function
+
+
+def _line_in(file: Path, error: BaseException) -> int:
+    """The line of a file that an error came from; 0 if it did not."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [(frame.filename, frame.lineno) for frame in frames]
+    if isinstance(error, SyntaxError) and error.filename:
+        lines.append((error.filename, error.lineno))
+    return next((line or 1 for name, line in reversed(lines) if Path(name).resolve() == file), 0)
+
+
 def describe_failure(name: str, error: Exception) -> str:
     """One line on a file that could not be run."""
-    file, line = _FILES[name], ""
-    if isinstance(error, SyntaxError) and error.lineno:
-        line = f", line {error.lineno}"
-    else:
-        numbers = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(file)]
-        line = f", line {numbers[-1]}" if numbers else ""
+    return f"{_describe_fault(_FILES[name], error)} Until you correct it, cells run the code from before the edit."
+
+
+def _describe_fault(file: Path, error: BaseException) -> str:
+    number = _line_in(file, error)
+    line = f", line {number}" if number else ""
     what = error.msg if isinstance(error, SyntaxError) else error
     sentence = describe_missing_name(error) or f"{file.name}{line}: {type(error).__name__}: {what}"
-    sentence = end_sentence(" ".join(sentence.split()))
-    return f"{sentence} Until you correct it, cells run the code from before the edit."
+    return end_sentence(" ".join(sentence.split()))
 
 
 def message_of(error: BaseException) -> str:

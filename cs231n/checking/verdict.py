@@ -5,7 +5,6 @@ checked (dependencies.py): a net that is right with correct layers passes, with 
 """
 
 import contextlib
-import importlib
 import re
 import sys
 import textwrap
@@ -50,6 +49,8 @@ from cs231n.checking.problems import (
 from cs231n.checking.reloading import (
     describe_missing_name,
     end_sentence,
+    fault_of,
+    import_edited,
     message_of,
     reload_edited,
     remember_loaded,
@@ -237,7 +238,7 @@ def _load(exercise: Exercise) -> ModuleType | Verdict:
     if messages:
         return Verdict(name, WRONG, (messages[0],), "borrowed")
     try:
-        module = _read_module(exercise.module)
+        module = _read_module(exercise)
         entry = entry_of(name)
         if entry and entry.optional and not hasattr(module, name):  # in a file of another kit
             home, _, function = entry.functions[0].rpartition(".")
@@ -254,15 +255,19 @@ def _load(exercise: Exercise) -> ModuleType | Verdict:
         return Verdict(name, WRONG, (f"{sentence}\n{place}",), "no-import")
 
 
-def _read_module(name: str) -> ModuleType:
-    """Import a module, with every edit of a learner in it."""
-    failed = reload_edited()
+def _read_module(exercise: Exercise) -> ModuleType:
+    """Import the module of an exercise, with every edit of a learner in it."""
+    name, failed = exercise.module, reload_edited()
     needed = ("cs231n.layers", "cs231n.layer_utils") if name == "cs231n.classifiers.fc_net" else ()
-    for file in (*needed, name):
+    own = [file.removesuffix(".py").replace("/", ".") for file in files_of(exercise.name)]
+    for file in (*needed, *own, name):
         if file in failed:
             raise failed[file]
-    module = importlib.import_module(name)
+    module = import_edited(name)
     remember_loaded()
+    for file in own:
+        if error := fault_of(file):
+            raise error
     return module
 
 

@@ -116,6 +116,45 @@ def test_an_optional_exercise_that_is_wrong_is_wrong(kit):
     assert "Exercise 18: batchnorm_double_backward is not right yet" in done.stderr and done.returncode == 1
 
 
+@pytest.mark.parametrize(
+    "text, fault",
+    [
+        ("def broken(:", "SyntaxError: "),
+        ("from cs231n.layers import batchnorm_backward", "ImportError: cannot import name"),
+        ("exit()", "SystemExit: "),
+    ],
+    ids=["syntax", "circular import", "exit"],
+)
+def test_an_optional_file_that_cannot_be_run_stops_its_own_exercise_alone(kit, text, fault):
+    kit.append("second_derivative.py", text)
+    done = kit.python(["-m", "cs231n", "check"])
+    assert done.stdout.endswith("17 of 17 exercises passed, 100 of 100 points\n"), done.stderr
+    assert done.stdout.count(fault) == 1 and done.stdout.count(" wrong\n") == 1 and done.returncode == 1
+    assert "in second_derivative.py, line" in done.stdout
+    done = kit.python(["-m", "cs231n", "check", "7", "17"])
+    assert done.returncode == 0 and done.stderr.startswith("second_derivative.py, line ")
+    assert done.stderr.endswith("Exercise 18 waits for it; the others are checked without it.\n")
+    assert done.stderr.count("\n") == 1
+
+
+def test_an_optional_file_is_tried_again_after_its_correction(kit):
+    kit.append("second_derivative.py", "def broken(:")
+    kit.append("layers.py", "import numpy")
+    done = kit.python("""
+from pathlib import Path
+from cs231n.checks import check
+file = Path("cs231n/second_derivative.py")
+right = file.read_text().replace("def broken(:", "")
+check(18), check(7)
+file.write_text(right)
+check(18), check(7)
+file.write_text(right + "def broken(:")
+check(18), check(7)
+""")
+    verdicts = [line.rpartition(" ")[2] for line in done.stdout.splitlines() if line.startswith("Exercise")]
+    assert verdicts == ["wrong", "passed", "passed", "passed", "wrong", "passed"], done.stderr
+
+
 def test_layers_of_another_kit_lack_the_optional_exercise_and_nothing_is_wrong(kit):
     kit.edit("layers.py", "from cs231n.second_derivative import batchnorm_double_backward\n", "")
     kit.edit("layers.py", '"batchnorm_double_backward",', "")
