@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from cs231n.checking.edition import entries, entry_of, find_exercise, label_of
+from cs231n.checking.exceptions import describe_left_raise
 from cs231n.checking.hints import format_hint, wrap_hint
 from cs231n.checking.reloading import describe_failure, reload_edited, remember_loaded
 from cs231n.checking.verdict import MISSING, PASSED, WRONG
@@ -110,11 +111,14 @@ def _after_cell(*_: object) -> None:
     remember_loaded()  # of what this cell imported
 
 
-def _explain_missing(shell: Any, kind: type, error: BaseException, trace: Any, tb_offset: Any = None) -> None:
+def _explain_missing(
+    shell: Any, kind: type, error: NotImplementedError, trace: Any, tb_offset: Any = None
+) -> None:
     """For a cell that needs an exercise which is not written: say where its card is, without a traceback."""
     for entry in entries():
         if str(error) == f"Exercise {entry.number}: {entry.title}":
-            sentence = f"{error} is not written yet, and this cell needs it. Its card is in {entry.section}."
+            more = describe_left_raise(error) or f"Its card is in {entry.section}."
+            sentence = f"{error} is not written yet, and this cell needs it. {more}"
             shell.showtraceback((NotPassed, NotPassed(sentence), trace))
             return
     shell.showtraceback((kind, error, trace))

@@ -1,5 +1,6 @@
 """An exception in a learner's code, in words: what it says, the line it came from, and what to look at."""
 
+import ast
 import re
 import traceback
 from pathlib import Path
@@ -8,7 +9,14 @@ import numpy as np
 
 from cs231n.checking.reloading import EDITED_FILES, message_of
 
-__all__ = ["RAISED", "advise_on_arrays", "describe_exception", "find_user_line", "is_edited"]
+__all__ = [
+    "RAISED",
+    "advise_on_arrays",
+    "describe_exception",
+    "describe_left_raise",
+    "find_user_line",
+    "is_edited",
+]
 
 RAISED = (Exception, SystemExit)  # what a learner's function may raise: exit() must not end the check
 
@@ -37,6 +45,29 @@ def find_user_line(error: BaseException) -> str:
         return f"in {Path(outside[-1].filename).name}, line {outside[-1].lineno}"
     frame = edited[-1]
     return f"in {Path(frame.filename).name}, line {frame.lineno}, {frame.name}: {frame.line}"
+
+
+def describe_left_raise(error: NotImplementedError) -> str:
+    """Where a function with code of the learner still has the raise of its blank; "" if it has no code."""
+    frames = traceback.extract_tb(error.__traceback__)
+    if not frames or not is_edited(frames[-1]):
+        return ""
+    path, line, name = Path(frames[-1].filename), frames[-1].lineno or 0, frames[-1].name
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (OSError, SyntaxError, ValueError):  # edited since
+        return ""
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.FunctionDef)
+            and node.name == name
+            and node.lineno <= line <= (node.end_lineno or 0)
+        ):
+            body = node.body[ast.get_docstring(node, clean=False) is not None :]
+            if len(body) > 1 or not isinstance(body[0], ast.Raise):
+                place = f"`raise NotImplementedError` on line {line} of {path.name}"
+                return f"{name} still contains {place}; delete that line once your code is complete."
+    return ""
 
 
 def advise_on_arrays(error: BaseException) -> str:

@@ -32,6 +32,7 @@ from cs231n.checking.exceptions import (
     RAISED,
     advise_on_arrays,
     describe_exception,
+    describe_left_raise,
     find_user_line,
     is_edited,
 )
@@ -292,7 +293,7 @@ def _check_scores(name: str, module: Namespace, error: NotImplementedError) -> V
             return 0.0, {key: np.zeros_like(value) for key, value in self.params.items()}
 
     inputs = make_problem(name, 0)
-    left = "_loss in fc_net.py is not written yet."
+    left = describe_left_raise(error) or "_loss in fc_net.py is not written yet."
     try:
         outputs = run(name, SimpleNamespace(**{**vars(module), "FullyConnectedNet": ScoresAlone}), inputs)
         by_definition = answers.for_(name).expected(inputs, outputs)
@@ -308,6 +309,8 @@ def _check_scores(name: str, module: Namespace, error: NotImplementedError) -> V
 
 def _describe_missing(name: str, error: NotImplementedError) -> tuple[str, ...]:
     """Which exercise it needs first, or which function is not written yet if it is not the exercise's own."""
+    if left := describe_left_raise(error):
+        return (left,)
     label = re.fullmatch(r"Exercise \d+: (\S+)", message_of(error))
     if label and label[1] != name:
         entry = entry_of(label[1])

@@ -336,12 +336,49 @@ check("TwoLayerNet.loss")
     assert "also: Check relu_backward first: it is wrong, and this net calls it." in net
 
 
+REST = "\n    def rest(self):\n"  # what stood below a blank body goes into a method of its own
+
+
+LEFT = "raise NotImplementedError('Exercise 3: relu_forward')"
+
+
+@pytest.mark.parametrize(
+    "body, above",
+    [
+        ([LEFT, "return np.maximum(x, 0), x"], 1),
+        (["out = np.maximum(x, 0)", LEFT], 0),
+        (["if x.ndim == 3:", "    return np.maximum(x, 0), x", "else:", f"    {LEFT}"], 0),
+    ],
+    ids=["first line", "last line", "branch"],
+)
+def test_a_raise_left_in_a_written_function_is_named_with_its_line(kit, body, above):
+    last = kit.append("layers.py", "def relu_forward(x):\n    " + "\n    ".join(body))
+    sentence = f"relu_forward still contains `raise NotImplementedError` on line {last - above} of layers.py"
+    assert sentence in kit.check(3) and sentence in kit.check(4)
+    done = kit.python("from cs231n.notebook import check; check(3)")
+    assert f"Exercise 3: relu_forward is not written yet. {sentence}" in done.stderr
+
+
+def test_a_raise_left_in_the_loss_of_a_net_is_named_with_its_line(kit):
+    left = "raise NotImplementedError('Exercise 17: FullyConnectedNet')"
+    kit.edit(
+        "classifiers/fc_net.py",
+        "        grads, L = {}, self.num_layers\n",
+        f"        grads = {{}}\n        {left}\n",
+    )
+    assert re.fullmatch(
+        r"FullyConnectedNet: not written yet The scores are right\. _loss still contains `raise "
+        r"NotImplementedError` on line \d+ of fc_net\.py; delete that line once your code is complete\.",
+        kit.check(17),
+    )
+
+
 def test_scores_are_checked_while_the_loss_is_left_to_write(kit):
     file, left = "classifiers/fc_net.py", "_loss in fc_net.py is not written yet."
     kit.edit(
         file,
         "        grads, L = {}, self.num_layers\n",
-        "        raise NotImplementedError('Exercise 17: FullyConnectedNet')\n",
+        f"        raise NotImplementedError('Exercise 17: FullyConnectedNet')\n{REST}        grads, L = {{}}, 0\n",
     )
     assert kit.check(17) == f"FullyConnectedNet: not written yet The scores are right. {left}"
     kit.edit(file, "        return scores, caches\n", "        return np.maximum(scores, 0), caches\n")
@@ -349,7 +386,9 @@ def test_scores_are_checked_while_the_loss_is_left_to_write(kit):
     assert text.startswith("FullyConnectedNet: wrong scores of the plain net, ") and text.endswith(left)
     assert "the scores pass through relu" in text
     kit.edit(
-        file, "        hidden, caches, L = X, {}, self.num_layers\n", "        raise NotImplementedError\n"
+        file,
+        "        hidden, caches, L = X, {}, self.num_layers\n",
+        f"        raise NotImplementedError\n{REST}",
     )
     assert kit.check("FullyConnectedNet") == (
         "FullyConnectedNet: not written yet _scores in fc_net.py is not written yet."
