@@ -61,7 +61,7 @@ def diagnose(name: str, inputs: Inputs, outputs: Arrays, expected: Arrays) -> Di
         return fault
     for array, right in expected.items():
         if fault := check_shape_and_dtype(array, outputs.get(array), right):
-            return fault
+            return _match_shapes(known, inputs, outputs, expected, fault)
     if known.check_masks and (fault := known.check_masks(inputs, outputs)):
         return fault
     if known.adopt_choices:
@@ -102,6 +102,24 @@ def _check_order(outputs: Arrays, expected: Arrays) -> Diagnosis | None:
         "",
         f"{names[worst]}: got shape {shapes[worst]}, expected {right[worst]}",
     )
+
+
+def _match_shapes(
+    known: Answers, inputs: Inputs, outputs: Arrays, expected: Arrays, fault: Diagnosis
+) -> Diagnosis:
+    """`fault`, or the misconception that gives every wrong shape and every array that it predicts."""
+
+    def misshapen(arrays: Arrays) -> list[str]:
+        return [n for n, right in expected.items() if np.shape(arrays.get(n, right)) != np.shape(right)]
+
+    wrong = misshapen(outputs)
+    for row in known.misconceptions if wrong and outputs.keys() >= expected.keys() else ():
+        with np.errstate(all="ignore"):
+            predicted = {n: value for n, value in row.arrays(inputs, expected).items() if n in expected}
+            spoiled = [n for n, value in predicted.items() if not allclose(value, expected[n])]
+            if misshapen(predicted) == wrong and all(allclose(outputs[n], predicted[n]) for n in predicted):
+                return Diagnosis(row.kind, f"{join_names(spoiled)}: {row.sentence}", row.source, fault.worst)
+    return fault
 
 
 def _compose_diagnosis(

@@ -128,7 +128,8 @@ def _line_in(file: Path, error: BaseException) -> int:
 
 def describe_failure(name: str, error: Exception) -> str:
     """One line on a file that could not be run."""
-    return f"{_describe_fault(_FILES[name], error)} Until you correct it, cells run the code from before the edit."
+    fault = _describe_fault(_FILES[name], error)
+    return f"{fault} Until you correct it, cells run the code from before the edit."
 
 
 def _describe_fault(file: Path, error: BaseException) -> str:

@@ -13,7 +13,7 @@ from cs231n.checking.diagnosis import diagnose, find_notes
 from cs231n.checking.exercises import EXERCISES
 from cs231n.checking.verdict import verdict
 from cs231n.gradient_check import advice_on
-from tests.corpus import SOLUTIONS, built, labelled, solved
+from tests.corpus import SOLUTIONS, built, edited, labelled, solved
 from tests.corpus.mutants import by_machine, same_elsewhere
 from tests.support.python import ROOT
 
@@ -203,6 +203,47 @@ def test_values_in_another_order_are_told_from_wrong_shapes(exercise, order, wor
     diagnosis = diagnose(exercise, inputs, outputs, right)
     assert diagnosis.kind == "shape"
     assert diagnosis.sentence == f"the values are returned in the wrong order; {words}"
+
+
+MAX, SUM = "np.max(x, axis=1, keepdims=True)", "np.sum(e, axis=1, keepdims=True)"
+RETURNED = "dx, dgamma, dbeta: dout is returned unchanged"
+
+
+@pytest.mark.parametrize(
+    "exercise, old, new, words",
+    [
+        ("softmax_loss", MAX, "np.max(x, axis=0)", "loss, dx: the largest score is taken over axis 0"),
+        ("softmax_loss", SUM, "np.sum(e, axis=0)", "loss, dx: the sum of exp is taken over axis 0"),
+        ("softmax_loss", SUM, "np.sum(e)", "loss, dx: the sum of exp is taken over the whole array"),
+        ("softmax_loss", "e / total", "e / np.sum(e, axis=0)", "dx: the sum of exp is taken over axis 0"),
+        *(
+            ("batchnorm_forward", old, new.replace("STATS", stats), f"{arrays}: {words} over {place}")
+            for stats, place in [
+                (
+                    "x, axis=1, keepdims=True",
+                    "axis 1, the features of one example; batchnorm needs axis 0, the",
+                ),
+                ("x", "the whole array; batchnorm needs axis 0, the examples."),
+            ]
+            for old, new, arrays, words in [
+                ("np.mean(x, axis=0)", "np.mean(STATS)", "out, running_mean", "the mean is taken"),
+                ("np.var(x, axis=0)", "np.var(STATS)", "out, running_var", "the variance is taken"),
+                ("x, axis=0", "STATS", "out, running_mean, running_var", "mean and variance are taken"),
+            ]
+        ),
+        ("batchnorm_backward", "return dx, dgamma, dbeta", "return dout, dout, dout", RETURNED),
+        ("affine_backward", "return dx, dw, db", "return dout, dout, dout", "dx, dw, db: dout is returned"),
+    ],
+)
+def test_a_wrong_axis_and_a_returned_dout_are_named(exercise, old, new, words):
+    result = verdict(exercise, built(exercise, edited(exercise, "plain", old, new)))
+    assert result.status == "wrong" and result.findings[0].startswith(words)
+    assert len(result.findings) <= 3 and "got" in " ".join(result.findings[1:])
+
+
+def test_only_all_wrong_shapes_together_are_a_known_mistake():
+    words = diagnosis_of("batchnorm_backward", dbeta=lambda i, r: i["dout"]).sentence
+    assert words == "dbeta has the wrong shape: your code should sum over one more axis."
 
 
 def test_what_follows_from_a_known_mistake_gets_no_line_of_its_own():

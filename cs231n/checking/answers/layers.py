@@ -12,6 +12,7 @@ from cs231n.checking.answers.primitives import (
     rows_of,
     table,
     upstream_ignored,
+    upstream_returned,
 )
 from cs231n.checking.compare import allclose
 from cs231n.checking.exercises.layers import large_offset
@@ -105,6 +106,7 @@ AFFINE_BACKWARD = [
     ),
     *upstream_ignored(lambda i, e: affine_gradients(i, np.ones_like(i["dout"]))),
     *upstream_ignored(lambda i, e: {"db": np.ones_like(i["b"])}),
+    *upstream_returned("dx", "dw", "db"),
 ]
 
 RELU_FORWARD = table(
@@ -233,6 +235,12 @@ def _with_probabilities(i: Inputs, p: np.ndarray) -> Arrays:
     return {**_losses(loss), "dx": (p - _at_labels(i)) / len(p)}
 
 
+def _with_sums(i: Inputs, add_up: Callable[[np.ndarray], np.ndarray]) -> Arrays:
+    """softmax_loss with other sums of exp; each row is shifted by its largest score."""
+    shifted = i["x"] - i["x"].max(axis=1)[:, None]
+    return _with_probabilities(i, np.exp(shifted) / add_up(np.exp(shifted)))
+
+
 def _with_log_of_base(i: Inputs, base: float) -> np.ndarray:
     """The mean cross entropy, were only the log of the sum to another base."""
     z = i["x"] - i["x"].max(axis=1)[:, None]
@@ -294,6 +302,16 @@ SOFTMAX = table(
      "the probabilities add up to 1 over the whole array: softmax runs along each row, over the classes of "
      "one example.",
      lambda i, e: _with_probabilities(i, softmax(i["x"].reshape(1, -1)).reshape(i["x"].shape))),
+    ("softmax-over-the-batch",
+     "the sum of exp is taken over axis 0, the examples; softmax needs axis 1, the classes of one example.",
+     lambda i, e: _with_sums(i, lambda t: t.sum(axis=0))),
+    ("softmax-over-everything",
+     "the sum of exp is taken over the whole array; softmax needs axis 1, the classes of one example.",
+     lambda i, e: _with_sums(i, np.sum)),
+    ("shift-down-the-columns",
+     "the largest score is taken over axis 0, the examples; the shift needs axis 1, since softmax stays the "
+     "same only if all scores of a row lose the same number.",
+     lambda i, e: _with_probabilities(i, softmax(i["x"] - i["x"].max(axis=0)))),
     ("scores-clipped", "the scores are clipped: where they lie far apart, the loss is too small.",
      *(
          lambda i, e, bound=bound, shift=shift: {

@@ -13,6 +13,7 @@ from cs231n.checking.answers.primitives import (
     column_mean,
     table,
     upstream_ignored,
+    upstream_returned,
     variance,
 )
 from cs231n.checking.learner_code import Arrays, Inputs
@@ -266,6 +267,7 @@ def backward_misconceptions(rows: bool, closed_form: bool = False) -> list[Misco
             )
             for kind, text, at, steps in ALTERED
         ),
+        *upstream_returned("dx", "dgamma", "dbeta"),
     ]
     # fmt: on
 

@@ -162,6 +162,44 @@ def _stored(mean: Callable | None = None, var: Callable | None = None) -> Predic
     }
 
 
+def _row_mean(t: np.ndarray) -> np.ndarray:
+    return column_mean(t.T).T
+
+
+def _with_statistics(mean: Callable, var: Callable) -> Predict:
+    """mean(t) and var(t, mean) in out and in the running statistics, which get their shapes from them."""
+
+    def running(i: Inputs, name: str, sample: np.ndarray) -> np.ndarray:
+        return i["momentum"] * i[name] + (1 - i["momentum"]) * (
+            sample[0] if (sample == sample[0]).all() else sample
+        )
+
+    return lambda i, e: {
+        "out": layer(i, mean=mean, var=var),
+        "running_mean": running(i, "running_mean", mean(i["x"])),
+        "running_var": running(i, "running_var", var(i["x"], mean(i["x"]))),
+    }
+
+
+def _over_another_axis(kind: str, axis: str, mean: Callable) -> list[Misconception]:
+    """One or both statistics taken by another `mean`, about either mean."""
+    needed = f"over {axis}; batchnorm needs axis 0, the examples."
+
+    def var(t: np.ndarray, m: np.ndarray) -> np.ndarray:
+        return mean((t - m) ** 2)
+
+    # fmt: off
+    return table(
+        eq(1, 2),
+        (kind, f"mean and variance are taken {needed}", _with_statistics(mean, var)),
+        (kind, f"the mean is taken {needed}",
+         _with_statistics(mean, lambda t, m: variance(t, column_mean(t))), _with_statistics(mean, variance)),
+        (kind, f"the variance is taken {needed}",
+         _with_statistics(column_mean, lambda t, m: var(t, mean(t))), _with_statistics(column_mean, var)),
+    )
+    # fmt: on
+
+
 def _weighted(weigh: Callable) -> Predict:
     """The running statistics, were they weigh(momentum, past, new)."""
     return lambda i, e: {
@@ -224,3 +262,7 @@ BATCHNORM_FORWARD = forward_misconceptions(rows=False) + table(
      _stored(lambda x, eps: mean_of(x) * len(x), lambda x, eps: variance_of(x) * len(x))),
 )
 # fmt: on
+BATCHNORM_FORWARD += _over_another_axis(
+    "along-the-wrong-axis", "axis 1, the features of one example", _row_mean
+)
+BATCHNORM_FORWARD += _over_another_axis("statistics-of-everything", "the whole array", _whole_mean)

@@ -29,6 +29,7 @@ __all__ = [
     "rows_of",
     "table",
     "upstream_ignored",
+    "upstream_returned",
     "variance",
     "weighted_sum",
 ]
@@ -90,6 +91,15 @@ def upstream_ignored(predict: Predict) -> list[Misconception]:
         "slope by dout."
     )
     return table("notebook 1, section 1", ("upstream-ignored", sentence, predict))
+
+
+def upstream_returned(*names: str) -> list[Misconception]:
+    """dout in the place of each of these gradients, of which some have another shape."""
+    sentence = "dout is returned unchanged: the chain rule multiplies it by every local slope."
+    return table(
+        "notebook 1, section 1",
+        ("upstream-returned", sentence, lambda i, e: dict.fromkeys(names, i["dout"])),
+    )
 
 
 def column_mean(t: np.ndarray) -> np.ndarray:
