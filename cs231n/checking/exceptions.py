@@ -1,17 +1,13 @@
-"""An exception in a learner's code, in words: what it says, the line it came from, and what to look at."""
+"""An exception in a learner's code, in words: what it says, the line it came from."""
 
 import ast
-import re
 import traceback
 from pathlib import Path
-
-import numpy as np
 
 from cs231n.checking.reloading import EDITED_FILES, message_of
 
 __all__ = [
     "RAISED",
-    "advise_on_arrays",
     "describe_exception",
     "describe_left_raise",
     "find_user_line",
@@ -68,32 +64,6 @@ def describe_left_raise(error: NotImplementedError) -> str:
                 place = f"`raise NotImplementedError` on line {line} of {path.name}"
                 return f"{name} still contains {place}; delete that line once your code is complete."
     return ""
-
-
-def advise_on_arrays(error: BaseException) -> str:
-    """What to do about an error of NumPy's own in a learner's line, with the shapes on that line; or ""."""
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    places = zip(traceback.extract_tb(error.__traceback__), frames)
-    line, names = next(
-        ((place.line or "", frame.f_locals) for place, frame in [*places][::-1] if is_edited(place)),
-        ("", {}),
-    )
-    message = message_of(error)
-    if re.search(r"\bmax\(", line) and re.search("integer|truth value", message):
-        return "np.maximum compares entry by entry; max and np.max look for the largest entry."
-    if "NoneType" in message:
-        empty = [word for word in re.findall(r"[A-Za-z_]\w*", line) if word in names and names[word] is None]
-        reason = ": the forward returned none, as in mode 'test'" if "cache" in empty else ""
-        return f"{', '.join(empty)} on this line is None{reason}." if empty else ""
-    if not isinstance(error, ValueError) or not re.search("core dimension|broadcast|not aligned", message):
-        return ""
-    words = dict.fromkeys(re.findall(r"[A-Za-z_]\w*", line.partition(" = ")[2] or line))
-    arrays = {word: names[word] for word in words if isinstance(names.get(word), np.ndarray)}
-    if len({array.shape for array in arrays.values()}) < 2:
-        return "The shapes do not fit; print the shape of each array on this line."
-    advice = "print them" + ", and read each example as one row" * any(a.ndim > 2 for a in arrays.values())
-    shapes = ", ".join(f"{word} {array.shape}" for word, array in arrays.items())
-    return f"The shapes on this line are {shapes}. Two of them do not fit; {advice}."
 
 
 def is_edited(frame: traceback.FrameSummary) -> bool:

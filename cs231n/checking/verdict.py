@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cs231n.checking import answers
+from cs231n.checking.advice import advise_on_error
 from cs231n.checking.dependencies import (
     RIGHT_WITH_RIGHT_LAYERS,
     WRONG_WITH_RIGHT_LAYERS,
@@ -30,7 +31,6 @@ from cs231n.checking.diagnosis import Diagnosis, diagnose
 from cs231n.checking.edition import entry_of, files_of
 from cs231n.checking.exceptions import (
     RAISED,
-    advise_on_arrays,
     describe_exception,
     describe_left_raise,
     find_user_line,
@@ -203,7 +203,7 @@ def _describe_error(name: str, error: BaseException) -> Verdict:
         return Verdict(name, WRONG, (end_sentence(str(error)),), "wrong-return")
     if missing := describe_missing_name(error):
         return Verdict(name, WRONG, (missing,), "no-import")
-    lines = [*describe_exception(error), advise_on_arrays(error)]
+    lines = [*describe_exception(error), advise_on_error(error)]
     return Verdict(name, WRONG, ("\n".join(filter(None, lines)),), "error")
 
 

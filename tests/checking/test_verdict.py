@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from cs231n import layers
+from cs231n.checking import exceptions
 from cs231n.checking.answers import dropout, nets, norms, primitives, update_rules
 from cs231n.checking.answers import layers as layer_answers
 from cs231n.checking.exercises import EXERCISES
@@ -463,6 +464,74 @@ def test_an_error_of_numpy_gets_a_line_in_plain_words(kit, exercise, body, words
     kit.append("layers.py", body)
     text = kit.check(exercise)
     assert text.startswith(f"{exercise}: wrong ") and words in text
+
+
+ROWS = "If each row should have its own number, make it (7, 1), with keepdims=True or reshape; if each column"
+
+
+@pytest.mark.parametrize(
+    "exercise, line, words",
+    [
+        ("batchnorm_forward(x, gamma, beta, bn_param)", "x - x.mean(axis=1)", ROWS),
+        ("softmax_loss(x, y)", "np.exp(x) / np.exp(x).sum(axis=1)", ROWS),
+        ("softmax_loss(x, y)", "x.sum(axis=2)", "Axes are counted from 0, and this array has 2: axis 0"),
+        ("softmax_loss(x, y)", "x[:, 9]", "Axis 1 has the size 5, and its entries are counted from 0."),
+        (
+            "batchnorm_backward(dout, cache)",
+            "cache['x']",
+            "cache on this line is a tuple: give a name to each",
+        ),
+        (
+            "batchnorm_backward(dout, cache)",
+            "cache > 0",
+            "cache on this line is a tuple: give a name to each",
+        ),
+        ("batchnorm_backward(dout, cache)", "cache @ dout", "cache on this line is a tuple"),
+        (
+            "batchnorm_backward(dout, cache)",
+            "x, mu = cache",
+            "cache holds 4 values: centered, inv_std, x_hat",
+        ),
+        ("batchnorm_backward(dout, cache)", "N, D = dout", "dout is an array; its sizes are in dout.shape."),
+        (
+            "batchnorm_backward(dout, cache)",
+            "cache.xhat",
+            "cache holds centered, inv_std, x_hat, gamma, and has",
+        ),
+        (
+            "batchnorm_backward(dout, cache)",
+            "dout * x_hat",
+            "x_hat has no value here: a function has its arg",
+        ),
+        ("batchnorm_backward(dout, cache)", "dout(2)", "a product needs its *."),
+        ("relu_forward(x)", "1 if x > 0 else 0", "An if or a while asks one question, and an array has many"),
+        ("relu_forward(x)", "x.reshape(3, 4)", "the array has 35, the new shape 12."),
+        ("relu_forward(x)", "x.reshape(-1, 4)", "the array has 35, which is no multiple of 4."),
+        ("relu_forward(x)", "np.random.rand(x.shape)", "use a star: f(*x.shape)."),
+        ("relu_forward(x)", "np.log.__doc__.x", ""),
+        (
+            "relu_forward(x)",
+            "print(1).T",
+            "A value on this line is None, as a function without return gives it",
+        ),
+        (
+            "sgd_momentum(w, dw, config)",
+            "config['beta']",
+            "config has no key 'beta'; its keys: 'velocity', 'learning_rate', ",
+        ),
+        ("relu_forward(x)", "y = x if x is None else y", "No line that ran has given y a value"),
+    ],
+)
+def test_an_error_of_python_gets_its_line_and_advice(tmp_path, monkeypatch, exercise, line, words):
+    name, file = exercise.partition("(")[0], tmp_path / "layers.py"
+    body = f"def {exercise}:\n    {line}\n"
+    file.write_text(body)
+    monkeypatch.setattr(exceptions, "EDITED_FILES", [file])
+    module = built(name, "")
+    exec(compile(body, str(file), "exec"), vars(module))
+    _, place, *advice = verdict(name, module).findings[0].split("\n")
+    assert place == f"in layers.py, line 2, {name}: {line}"
+    assert words in " ".join(advice) and bool(words) == bool(advice)
 
 
 def test_refused_arguments_show_the_line_that_gave_them(kit):

@@ -93,12 +93,11 @@ class Expression(NamedTuple):
         names = {name: sympy.Symbol(name, real=True) for name in self.symbols.split()}
         try:
             expression = self._parse(value, names)
-            if not isinstance(expression, sympy.Expr):
-                raise TypeError(f"it is {type(expression).__name__}")
-        except Exception as error:  # whatever SymPy makes of what a learner types
-            reason = " ".join(str(error).split())
-            if "not callable" in reason:
-                reason = "a * is missing in front of a bracket"
+            is_formula = isinstance(expression, sympy.Expr) and not expression.has(sympy.Lambda)
+        except Exception:  # whatever SymPy makes of what a learner types
+            is_formula = False
+        if not is_formula:
+            reason = _why_no_formula(value, self.symbols.split())
             return Response(
                 NOT_YET, f'This is not a formula: {reason}. Try Python\'s notation, as in "2 * x / N".'
             )
@@ -118,6 +117,29 @@ class Expression(NamedTuple):
             text = re.sub(r"\b(np|math)\.", "", value.replace("^", "**"))
             return sympy.sympify(parse_expr(text, local_dict=dict(names)))
         return sympy.sympify(value).subs({sympy.Symbol(name): symbol for name, symbol in names.items()})
+
+
+def _why_no_formula(value: Any, names: list[str]) -> str:
+    if not isinstance(value, str):
+        return "write it as text, in quotation marks"
+    value = re.sub(r"\b(np|math)\.", "", value)
+    if not value.strip():
+        return "nothing is between the quotation marks"
+    if value.count("(") != value.count(")"):
+        return "its brackets do not match"
+    if re.search(rf"(\d|\)|\b({'|'.join(names)}))\s*\(", value):
+        return "a * is missing in front of a bracket"
+    if re.search(r"\d\s*[A-Za-z]|[\w)]\s+\w|\)\s*\w", value):
+        return "an operator such as * is missing between two factors"
+    for mark, reason in (
+        ("=", "write only what is on the right of the sign ="),
+        (",", "a comma makes two values of it"),
+        ("[", "the answer needs no square brackets: it is one formula for one entry"),
+        (".", "a name is followed by a dot"),
+    ):
+        if mark in value:
+            return reason
+    return f"{value!r} cannot be read"
 
 
 def _equal(a: sympy.Expr, b: sympy.Expr) -> bool:

@@ -1,0 +1,159 @@
+"""What to do about an error that Python or NumPy raises in a learner's line."""
+
+import re
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from cs231n.checking.exceptions import is_edited
+from cs231n.checking.reloading import message_of
+
+__all__ = ["advise_on_error"]
+
+Values = dict[str, Any]  # of the names on a line
+
+
+def advise_on_error(error: BaseException) -> str:
+    """What an error means and one thing to try, with the shapes or keys on its line; or ""."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    places = zip(traceback.extract_tb(error.__traceback__), frames)
+    line, names = next(
+        ((place.line or "", frame.f_locals) for place, frame in [*places][::-1] if is_edited(place)),
+        ("", {}),
+    )
+    values = {word: names[word] for word in re.findall(r"[A-Za-z_]\w*", line) if word in names}
+    text = f"{type(error).__name__}: {message_of(error)}"
+    if re.search(r"\bmax\(", line) and re.search("integer|truth value", text):
+        return "np.maximum compares entry by entry; max and np.max look for the largest entry."
+    for pattern, advise in ADVICE if line else ():
+        found = re.search(pattern, text)
+        if found and (advice := advise(found, values, line)):
+            return advice
+    if isinstance(error, ValueError) and re.search("core dimension|broadcast|not aligned", text):
+        return _advise_on_shapes(text, names, line)
+    return ""
+
+
+def _advise_on_shapes(text: str, names: Values, line: str) -> str:
+    words = dict.fromkeys(re.findall(r"[A-Za-z_]\w*", line.partition(" = ")[2] or line))
+    arrays = {word: names[word] for word in words if isinstance(names.get(word), np.ndarray)}
+    rows = re.search(r"broadcast together with shapes \((\d+),(\d+)\) \(\1,\)", text)
+    advice = (
+        f"\n({rows[1]},) is one number for each row, and NumPy compares shapes from the last axis. If each "
+        f"row should have its own number, make it ({rows[1]}, 1), with keepdims=True or reshape; if each "
+        "column, sum or average over axis=0."
+        if rows
+        else ""
+    )
+    if len({array.shape for array in arrays.values()}) < 2:
+        return "The shapes do not fit; print the shape of each array on this line." + advice
+    shapes = ", ".join(f"{word} {array.shape}" for word, array in arrays.items())
+    examples = ", and read each example as one row" * any(a.ndim > 2 for a in arrays.values())
+    return f"The shapes on this line are {shapes}. Two of them do not fit; print them{examples}.{advice}"
+
+
+def _advise_on_none(found: re.Match, values: Values, line: str) -> str:
+    empty = [word for word, value in values.items() if value is None]
+    if empty:
+        reason = ": the forward returned none, as in mode 'test'" if "cache" in empty else ""
+        return f"{', '.join(empty)} on this line is None{reason}."
+    return "A value on this line is None, as a function without return gives it: print each of them."
+
+
+def _advise_on_tuple(found: re.Match, values: Values, line: str) -> str:
+    tuples = [word for word, value in values.items() if isinstance(value, tuple)]
+    if ".shape" in line:
+        return "A shape is a tuple. If a function takes each size by itself, use a star: f(*x.shape)."
+    if not tuples:
+        return ""
+    names = ", ".join(tuples)
+    return f"{names} on this line is a tuple: give a name to each of its values first, as in x, w, b = cache."
+
+
+def _advise_on_unpacking(found: re.Match, values: Values, line: str) -> str:
+    right = line.rpartition("=")[2].strip()
+    value = values.get(right)
+    if isinstance(value, np.ndarray):
+        return f"{right} is an array; its sizes are in {right}.shape."
+    if not isinstance(value, tuple):
+        return "Count the names on the left and the values on the right: they must be as many."
+    fields = getattr(value, "_fields", ())
+    more = f": {', '.join(fields)}" if fields else ", in the order in which the forward returned them"
+    return f"{right} holds {len(value)} values{more}. Give a name to each of them."
+
+
+def _advise_on_key(found: re.Match, values: Values, line: str) -> str:
+    lacking = [w for w, v in values.items() if isinstance(v, dict) and found[1].strip("'\"") not in v]
+    if not lacking:
+        return ""
+    keys = ", ".join(map(repr, values[lacking[0]])) or "none"
+    return (
+        f"{lacking[0]} has no key {found[1]}; its keys: {keys}. If a setting may be left out, read it with "
+        ".get(key, default)."
+    )
+
+
+def _advise_on_attribute(found: re.Match, values: Values, line: str) -> str:
+    for word, value in values.items():
+        if type(value).__name__ == found[1]:
+            fields = getattr(value, "_fields", ())
+            has = f"holds {', '.join(fields)}" if fields else f"is of the type {found[1]}"
+            return f"{word} {has}, and has no {found[2]}: is the name right?"
+    return ""
+
+
+def _advise_on_name(found: re.Match, values: Values, line: str) -> str:
+    return (
+        f"{found[1]} has no value here: a function has its arguments and what it computed before this line. "
+        "Is the name right? Does it come from the cache?"
+    )
+
+
+def _advise_on_reshape(found: re.Match, values: Values, line: str) -> str:
+    size = int(np.prod([int(n) for n in re.findall(r"\d+", found[2])]))
+    new = f"which is no multiple of {size}" if "-1" in line else f"the new shape {size}"
+    return f"A reshape keeps the number of entries: the array has {found[1]}, {new}."
+
+
+def _say(sentence: str) -> Callable[[re.Match, Values, str], str]:
+    """The sentence, with {1}, {2} for the groups of the pattern."""
+    return lambda found, values, line: sentence.format(*(found[0], *found.groups()))
+
+
+ADVICE: list[tuple[str, Callable[[re.Match, Values, str], str]]] = [
+    ("NoneType", _advise_on_none),
+    (
+        r"axis (-?\d+) is out of bounds for array of dimension (\d)",
+        _say(
+            "Axes are counted from 0, and this array has {2}: axis 0 is that of the examples, axis 1 that of "
+            "the features. Print the shape of the array before this line."
+        ),
+    ),
+    (
+        r"index (-?\d+) is out of bounds for axis (\d) with size (\d+)",
+        _say("Axis {2} has the size {3}, and its entries are counted from 0. Is this the right axis?"),
+    ),
+    (r"KeyError: (.*)", _advise_on_key),
+    (
+        "truth value of an array",
+        _say(
+            "An if or a while asks one question, and an array has many entries: a comparison such as x > 0 "
+            "gives an answer for each entry, which np.where or a product can use."
+        ),
+    ),
+    ("tuple|not supported between|unsupported operand|inhomogeneous", _advise_on_tuple),
+    ("too many values to unpack|not enough values to unpack", _advise_on_unpacking),
+    (r"'(\w+)' object has no attribute '(\w+)'", _advise_on_attribute),
+    (
+        r"UnboundLocalError: .*'(\w+)'",
+        _say("No line that ran has given {1} a value: an if above has skipped it. Set it in each branch."),
+    ),
+    (r"NameError: name '(\w+)' is not defined", _advise_on_name),
+    (r"cannot reshape array of size (\d+) into shape (\(.*\))", _advise_on_reshape),
+    (
+        "'([^']*)' object is not callable",
+        _say("Round brackets call a function. An array is read with square brackets; a product needs its *."),
+    ),
+]
