@@ -12,7 +12,7 @@ from hypothesis import settings  # noqa: E402
 
 from cs231n import fast_layers  # noqa: E402
 from tests.support import make_blobs  # noqa: E402
-from tests.support.tally import table  # noqa: E402
+from tests.support.tally import add, counts, table  # noqa: E402
 
 # Grading is for Linux: its children need setrlimit, bubblewrap and /proc, and its zips names of any bytes.
 collect_ignore_glob = (
@@ -29,6 +29,17 @@ collect_ignore_glob = (
 settings.register_profile("kit", derandomize=True, max_examples=20, deadline=None)
 settings.register_profile("many", settings.get_profile("kit"), max_examples=250)  # docs/reliability.md
 settings.load_profile("kit")
+
+
+def pytest_sessionfinish(session):
+    """A worker of pytest-xdist sends its counts of cases to the main process."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["tally"] = counts()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    add(getattr(node, "workeroutput", {}).get("tally", []))  # a worker that was killed has none
 
 
 def pytest_terminal_summary(terminalreporter, config):
