@@ -1,10 +1,15 @@
 """Fixtures and settings of the test run; helpers that tests import are in tests/support."""
 
+import gc
 import os
 import sys
 
+gc.disable()  # until the tests are collected: thousands of objects, none of them garbage
+
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: small arrays gain nothing from threads
 os.environ.setdefault("MPLBACKEND", "agg")
+# Before nbformat: jsonschema builds its grammar of addresses in a second, and no notebook needs it.
+sys.modules.setdefault("rfc3987_syntax", None)
 
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
@@ -29,6 +34,11 @@ collect_ignore_glob = (
 settings.register_profile("kit", derandomize=True, max_examples=20, deadline=None)
 settings.register_profile("many", settings.get_profile("kit"), max_examples=250)  # docs/reliability.md
 settings.load_profile("kit")
+
+
+def pytest_collection_finish():
+    gc.freeze()  # what was collected is not searched for garbage in the middle of a test
+    gc.enable()
 
 
 def pytest_sessionfinish(session):

@@ -264,7 +264,7 @@ def _run_tests() -> int:
     strict: list[str | Path] = ["--nbval", *sorted(Path("notebooks").glob("[1235]_*.ipynb"))]
     lax: list[str | Path] = ["--nbval-lax", *Path("notebooks").glob("4_*.ipynb")]
     together: list[dict[str, Command]] = [
-        {"Tests": [*pytest, *workers, "worksteal", "-m", "not slow"]},
+        {"Tests": [*pytest, *workers, "worksteal", "-p", "no:nbval", "-m", "not slow"]},
         {
             "Notebooks 1, 2, 3 and 5, against their stored outputs": [*nbval, *workers, "loadfile", *strict],
             "Notebook 4, every cell on less work": [*nbval, *lax],
