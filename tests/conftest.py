@@ -1,10 +1,15 @@
 """Fixtures and settings of the test run; helpers that tests import are in tests/support."""
 
+import gc
 import os
 import sys
 
+gc.disable()  # until the tests are collected: thousands of objects, none of them garbage
+
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: small arrays gain nothing from threads
 os.environ.setdefault("MPLBACKEND", "agg")
+# Before nbformat: jsonschema builds its grammar of addresses in a second, and no notebook needs it.
+sys.modules.setdefault("rfc3987_syntax", None)
 
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
@@ -12,7 +17,7 @@ from hypothesis import settings  # noqa: E402
 
 from cs231n import fast_layers  # noqa: E402
 from tests.support import make_blobs  # noqa: E402
-from tests.support.tally import table  # noqa: E402
+from tests.support.tally import add, counts, table  # noqa: E402
 
 # Grading is for Linux: its children need setrlimit, bubblewrap and /proc, and its zips names of any bytes.
 collect_ignore_glob = (
@@ -29,6 +34,22 @@ collect_ignore_glob = (
 settings.register_profile("kit", derandomize=True, max_examples=20, deadline=None)
 settings.register_profile("many", settings.get_profile("kit"), max_examples=250)  # docs/reliability.md
 settings.load_profile("kit")
+
+
+def pytest_collection_finish():
+    gc.freeze()  # what was collected is not searched for garbage in the middle of a test
+    gc.enable()
+
+
+def pytest_sessionfinish(session):
+    """A worker of pytest-xdist sends its counts of cases to the main process."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["tally"] = counts()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    add(getattr(node, "workeroutput", {}).get("tally", []))  # a worker that was killed has none
 
 
 def pytest_terminal_summary(terminalreporter, config):

@@ -23,10 +23,11 @@ BUG = re.compile(r"  (\S+) +`(.*)` -> `(.*)`")
 def _defined_in(file: Path) -> dict[str, str]:
     """{exercise: source of the file} for what it defines, with a function of the name of the exercise."""
     source = file.read_text(encoding="utf-8")
+    defined = {getattr(node, "name", "") for node in ast.parse(source).body}
     sources = {}
     for name in EXERCISES:
         own = next((n for n, all_names in SAME_SOLUTIONS.items() if name in all_names), name)
-        if any(getattr(node, "name", "") == own.partition(".")[0] for node in ast.parse(source).body):
+        if own.partition(".")[0] in defined:
             sources[name] = source.replace(f"def {own}(", f"def {name}(")
     return sources
 
@@ -56,13 +57,18 @@ def built(exercise: str, source: str) -> ModuleType:
     return module
 
 
+@cache
+def _function_of(exercise: str, style: str) -> str:
+    name, source = exercise.partition(".")[0], SOLUTIONS[exercise][style]
+    node = next(node for node in ast.parse(source).body if getattr(node, "name", "") == name)
+    return ast.get_source_segment(source, node) + "\n"
+
+
 def edited(exercise: str, style: str, old: str, new: str) -> str:
     """The source of a solution with old replaced in the function, or class, of the exercise."""
-    source, name = SOLUTIONS[exercise][style], exercise.partition(".")[0]
-    node = next(node for node in ast.parse(source).body if getattr(node, "name", "") == name)
-    function = ast.get_source_segment(source, node) + "\n"
+    function = _function_of(exercise, style)
     assert old in function, f"{exercise}, {style}: {old!r} is not in the solution"
-    return source.replace(function, function.replace(old, new))
+    return SOLUTIONS[exercise][style].replace(function, function.replace(old, new))
 
 
 def labelled(noted: bool = False) -> Iterator[tuple[str, str, str, set[str]]]:

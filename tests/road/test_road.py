@@ -6,6 +6,7 @@ the lowest exercise that is not written, and nowhere else; once that function al
 
 import random
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -28,14 +29,6 @@ from tests.support.road import (
 
 SHORT = MANIFEST.with_name("exercises_short.json")
 FULL = load_exercises(MANIFEST)
-WRONG: dict[str, list[tuple[str, Sources]]] = {exercise.title: [] for exercise in FULL}
-for _title, _label, _source, _ in labelled():
-    for _exercise in FULL:
-        if _exercise.title == _title:
-            WRONG[_title].append((_label, style_of(_exercise, _source)))
-ONE_WRONG = {title: random.Random(231).sample(rows, 1) for title, rows in WRONG.items()}
-
-
 # As public solutions have it: no contracts, caches that are plain tuples, loops where they are affordable.
 LOOPS = {"softmax_loss": "loops", "relu_backward": "loops"}
 # Caches that are dicts, or hold other things in another order.
@@ -46,6 +39,17 @@ CLOSED = dict.fromkeys(
     ["affine_backward", "relu_forward", "relu_backward", "layernorm_forward", "layernorm_backward"], "closed"
 )
 STYLES = {"tuples-and-loops": LOOPS, "other-caches": GRAPH | DROPOUT | CLOSED}
+
+
+@cache
+def wrong_solutions() -> dict[str, list[tuple[str, Sources]]]:
+    """{title of an exercise: (label, source of each function) of its bugs in the corpus}."""
+    wrong: dict[str, list[tuple[str, Sources]]] = {exercise.title: [] for exercise in FULL}
+    for title, label, source, _ in labelled():
+        for exercise in FULL:
+            if exercise.title == title:
+                wrong[title].append((label, style_of(exercise, source)))
+    return wrong
 
 
 def required(exercises: Sequence[Exercise]) -> list[Exercise]:
@@ -109,9 +113,10 @@ def write_optional(folder: Path, exercises: list[Exercise], sources_of: Callable
 def test_a_learner_walks_from_the_first_card_to_the_last(tmp_path):
     """Without a restart, with a wrong function before each right one: it stops at its own card."""
     folder, left = make_edition(tmp_path / "edition", FULL), required(FULL)
+    one_wrong = {title: random.Random(231).sample(rows, 1) for title, rows in wrong_solutions().items()}
     for name in NOTEBOOKS[:2]:
-        walk_notebook(folder, name, left, wrong=ONE_WRONG)
-    walk_notebook(folder, NOTEBOOKS[2], left, wrong=ONE_WRONG, up_to_last_card=True)
+        walk_notebook(folder, name, left, wrong=one_wrong)
+    walk_notebook(folder, NOTEBOOKS[2], left, wrong=one_wrong, up_to_last_card=True)
     assert not left
     walk_notebook(folder, NOTEBOOKS[4], left)  # its exercise is optional: blank, it stops nothing
     write_optional(folder, FULL)
@@ -151,7 +156,7 @@ def test_the_whole_road_in_other_styles(tmp_path, manifest, style):
 def test_every_known_wrong_function_stops_at_its_own_card(tmp_path):
     folder, left = make_edition(tmp_path / "edition", FULL), required(FULL)
     for name in NOTEBOOKS[:3]:
-        walk_notebook(folder, name, left, wrong=WRONG, up_to_last_card=True)
+        walk_notebook(folder, name, left, wrong=wrong_solutions(), up_to_last_card=True)
     assert not left
 
 

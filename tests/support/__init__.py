@@ -1,5 +1,6 @@
 """Problems that no shortcut can solve, and guards that nothing was written to."""
 
+import re
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,11 @@ ROOT = Path(__file__).resolve().parents[2]  # of the repository
 
 SHAPES = [(3, 5), (4, 3), (9, 7)]  # never square: a swapped axis must not fit; never N = 2: dx is ~eps there
 SEEDS = range(3)
+
+
+def text_id(value):
+    """The text of a parameter, without addresses of functions: each worker of pytest-xdist has others."""
+    return re.sub(r" at 0x\w+", "", str(value))
 
 
 def problem(shape, seed=0, dtype=np.float64):

@@ -14,6 +14,18 @@ def tried(row, what):
     HELD[row, what] += 1
 
 
+def counts():
+    """The counts of this process as (row, what, tried, held), which a worker of pytest-xdist can send."""
+    return [(*key, TRIED[key], HELD[key]) for key in TRIED]
+
+
+def add(counts):
+    """Add the counts of a worker to those of this process."""
+    for row, what, tried, held in counts:
+        TRIED[row, what] += tried
+        HELD[row, what] += held
+
+
 def table():
     """The lines of the table: every row, and under it what it is made of."""
     for row in sorted({row for row, _ in TRIED}):

@@ -12,7 +12,7 @@ from cs231n.data.augment import flip_and_shift, shift
 from cs231n.solver import Solver
 from cs231n.training.callbacks import ClipGradients, EarlyStopping
 from cs231n.training.schedules import cosine, one_cycle
-from tests.support import refused
+from tests.support import refused, text_id
 
 SHIFT = partial(shift, pixels=1)
 SHAPES = {"W1": (4, 3), "b1": (3,), "gamma1": (3,), "beta1": (3,), "W2": (3, 2), "b2": (2,)}
@@ -127,7 +127,7 @@ def test_a_checkpoint_from_before_goes_on(tmp_path, data):
     ({"patience": 3}, {"callbacks": [EarlyStopping(3)]}),
     ({"clip_norm": 0.5, "patience": 1}, {"callbacks": [ClipGradients(0.5), EarlyStopping(1)]}),
     ({"augment": "functools.partial"}, {"augment": SHIFT}),
-], ids=str)
+], ids=text_id)
 # fmt: on
 def test_the_options_of_before_become_parts(tmp_path, data, monkeypatch, before, now):
     for name, value in before.items():

@@ -13,7 +13,7 @@ from cs231n.solver import Solver
 from cs231n.training import parts
 from cs231n.training.callbacks import Callback, ClipGradients, EarlyStopping, EpochCheckpoints
 from cs231n.training.schedules import cosine, one_cycle
-from tests.support import refused
+from tests.support import refused, text_id
 from tests.support.resume_child import image_data
 from tests.support.scripted import run
 
@@ -324,7 +324,7 @@ def halving(progress):
     ("callbacks", [Halve(), EarlyStopping(3)], [EarlyStopping(3), Halve()]),
     ("callbacks", [Halve(0.5)], [Halve(0.25)]),
     ("callbacks", [], [Halve()]),
-], ids=str)
+], ids=text_id)
 # fmt: on
 def test_another_part_is_refused(tmp_path, name, before, after):
     train(tmp_path, net(), **{name: before})

@@ -11,7 +11,7 @@ from cs231n.optim import sgd
 from cs231n.solver import Solver
 from cs231n.training.callbacks import ClipGradients, EarlyStopping
 from cs231n.training.schedules import cosine, one_cycle
-from tests.support import make_blobs, refused
+from tests.support import make_blobs, refused, text_id
 from tests.support.scripted import Scripted, net, numbered, run, solver_of
 
 
@@ -259,7 +259,7 @@ def test_check_accuracy_wants_one_label_an_image(num_images, labels, num_samples
     ({"patience": 1}, ValueError, ["'patience'", "callbacks=[EarlyStopping(patience=3)] of cs231n."]),
     ({"clip_norm": 1, "lr": 1}, ValueError, ["'clip_norm', 'lr'", "[ClipGradients(1.0)] of cs231n."]),
     ({"schedule_config": {}}, ValueError, ["'schedule_config'", "try schedule=cosine(final=0.1)"]),
-], ids=str)
+], ids=text_id)
 # fmt: on
 def test_an_option_is_refused(options, error, fragments):
     with refused(error, *fragments):
@@ -276,7 +276,7 @@ def test_an_option_is_refused(options, error, fragments):
     (lambda: cosine(final=np.inf), ValueError, ["cosine: final", "inf"]),
     (lambda: one_cycle(warm_up=1), ValueError, ["one_cycle: warm_up", "below 1"]),
     (lambda: one_cycle(start="low"), TypeError, ["one_cycle: start", "'low'"]),
-], ids=str)
+], ids=text_id)
 # fmt: on
 def test_a_setting_of_a_part_is_refused(make, error, fragments):
     with refused(error, *fragments):
