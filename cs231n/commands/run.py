@@ -32,28 +32,30 @@ def main(
         return 1
 
     print(f"Executing {len(paths)} notebooks; those that train nets take minutes.")
-    outcomes: list[Outcome] = []
-    cards: list[render.Card] = []
+    outcomes: dict[Path, Outcome] = {}
+    cards: dict[Path, render.Card] = {}
     site = render.Site(reports, paths, docs)
-    for path in paths:
-        try:
-            outcome = execute(path)
-        except KeyboardInterrupt:
-            pages = f"the pages of those before it are in {reports}" if cards else "no page was written"
-            print(f"\nrun: interrupted in {path.name}; {pages}", file=sys.stderr)
-            return 130
-        outcomes.append(outcome)
-        cards.append(site.write_notebook(outcome))
-        verdict = "FAILED" if outcome.error else "ok"
-        print(f"  {path.stem:<28}{format_duration(outcome.seconds):>12}   {verdict}", flush=True)
 
-    results = collect(outcome.notebook for outcome in outcomes)
+    def finish(outcome: Outcome) -> None:
+        outcomes[outcome.path] = outcome
+        cards[outcome.path] = site.write_notebook(outcome)
+        verdict = "FAILED" if outcome.error else "ok"
+        print(f"  {outcome.path.stem:<28}{format_duration(outcome.seconds):>12}   {verdict}", flush=True)
+
+    try:
+        execute(paths, finish)
+    except KeyboardInterrupt:
+        pages = f"the pages of those that had ended are in {reports}" if cards else "no page was written"
+        print(f"\nrun: interrupted; {pages}", file=sys.stderr)
+        return 130
+
+    results = collect(outcomes[path].notebook for path in paths)
     rows = table_rows(results, time.monotonic() - started)
     site.write_docs()
-    site.write_index(cards, rows, is_synthetic(results))
+    site.write_index([cards[path] for path in paths], rows, is_synthetic(results))
     print_table(rows, is_synthetic(results))
     print(f"\nThe pages: {reports / 'index.html'}")
-    failures = [outcome for outcome in outcomes if outcome.error]
+    failures = [outcomes[path] for path in paths if outcomes[path].error]
     for outcome in failures:
         print(f"FAILED {outcome.path.name}, {outcome.error}", file=sys.stderr)
     return 1 if failures else 0

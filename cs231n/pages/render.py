@@ -117,8 +117,11 @@ class Site:
         docs = self.links[len(self.links) - len(self.docs) :]
         body = self.environment.get_template("index.html.j2").render(cards=cards, rows=rows, docs=docs)
         self._write("index.html", body, PageText(), synthetic=synthetic)
-        symptoms = find_symptoms(self.entries, [link.page for link in self.links])
-        (self.out / "search-index.js").write_text(as_script([*self.entries, *symptoms]), encoding="utf-8")
+        pages = [link.page for link in self.links]
+        at = {page: n for n, page in enumerate(["index.html", *pages])}
+        entries = sorted(self.entries, key=lambda entry: at[entry.address.partition("#")[0]])
+        index = as_script([*entries, *find_symptoms(entries, pages)])
+        (self.out / "search-index.js").write_text(index, encoding="utf-8")
         self.written.append(self.out / "search-index.js")
         for script in STATIC.iterdir():
             self.written.append(shutil.copyfile(script, self.out / script.name))

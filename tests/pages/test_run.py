@@ -281,12 +281,13 @@ def test_an_interrupt_while_a_kernel_starts_ends_the_run_and_the_kernel(tmp_path
 
     monkeypatch.setattr(nbclient.NotebookClient, when, pressed)
     with pytest.raises(KeyboardInterrupt):
-        execute.execute(path)
+        execute.execute([path], print)
     assert not kernels[0].has_kernel
     assert capfd.readouterr().err == ""
 
 
 INTO_ANOTHER_ERROR = "try:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    raise ValueError"
+IGNORE_ONE = "try:\n    time.sleep(1)\nexcept KeyboardInterrupt:\n    pass\n"
 IGNORED = "while True:\n    try:\n        time.sleep(60)\n    except KeyboardInterrupt:\n        pass"
 
 
@@ -305,17 +306,111 @@ def test_an_interrupt_ends_the_run_whatever_the_cell_makes_of_it(tmp_path, monke
     monkeypatch.setattr(execute, "INTERRUPT_GRACE", 1)
     began = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        execute.execute(write(tmp_path / "1.ipynb", *cells))
+        execute.execute([write(tmp_path / "1.ipynb", *cells)], print)
     assert time.monotonic() - began < 30
 
 
 @needs_signals
-def test_an_interrupted_run_keeps_the_pages_it_has(tmp_path, capsys):
+def test_an_interrupted_run_keeps_the_pages_it_has(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(execute, "count_cores", lambda: 1)
     write(tmp_path / "0_done.ipynb", "1")
     write(tmp_path / "1_never_ends.ipynb", PRESS + "time.sleep(60)")
     assert run.main(tmp_path, tmp_path / "reports") == 130
-    assert "run: interrupted in 1_never_ends.ipynb; the pages of those before" in capsys.readouterr().err
+    assert "run: interrupted; the pages of those that had ended are in" in capsys.readouterr().err
     assert [path.name for path in (tmp_path / "reports").iterdir()] == ["0_done.html"]
+
+
+def wait_for(path):
+    """Code that waits for a file, for a minute at most."""
+    return (
+        "import time; from pathlib import Path\n"
+        f"for _ in range(600):\n    if Path({str(path)!r}).exists(): break\n    time.sleep(0.1)\n"
+        f"assert Path({str(path)!r}).exists()"
+    )
+
+
+def test_two_notebooks_run_at_once_and_their_cards_are_in_the_order_of_the_notebooks(
+    tmp_path, monkeypatch, capsys
+):
+    """Each waits for the other; then 1 waits for the page of 2, so 2 ends first."""
+    monkeypatch.setattr(execute, "count_cores", lambda: 8)
+    reports = tmp_path / "reports"
+    for n, waits in (
+        (1, [wait_for(tmp_path / "2"), wait_for(reports / "2.html")]),
+        (2, [wait_for(tmp_path / "1")]),
+    ):
+        touch = f"from pathlib import Path\nPath({str(tmp_path / str(n))!r}).touch()"
+        write(tmp_path / f"{n}.ipynb", touch, *waits, text=f"# Title {n}")
+    assert run.main(tmp_path, reports, tmp_path) == 0
+    assert re.findall(r"^  (\d) .* ok$", capsys.readouterr().out, re.M) == ["2", "1"]
+    index = (reports / "index.html").read_text(encoding="utf-8")
+    assert [link["href"] for _, link in tags(index, "a")] == ["1.html", "2.html"]
+    entries = (reports / "search-index.js").read_text(encoding="utf-8")
+    assert entries.index("Title 1") < entries.index("Title 2")
+
+
+@pytest.mark.parametrize("cores, most", [(1, 1), (8, 2)])
+def test_no_more_notebooks_at_once_than_cores_and_two(tmp_path, monkeypatch, cores, most):
+    monkeypatch.setattr(execute, "count_cores", lambda: cores)
+    code = (
+        "import time; from pathlib import Path\n"
+        f"mine, all_of_them = Path({str(tmp_path)!r}, 'NAME.busy'), Path({str(tmp_path)!r})\n"
+        "mine.touch()\nmost = 0\n"
+        "for _ in range(10):\n    most = max(most, len(list(all_of_them.glob('*.busy')))); time.sleep(0.1)\n"
+        "mine.unlink()\nprint(most)"
+    )
+    paths = [write(tmp_path / f"{n}.ipynb", code.replace("NAME", str(n))) for n in range(4)]
+    outcomes = []
+    execute.execute(paths, outcomes.append)
+    assert len(outcomes) == 4
+    assert max(int(outcome.notebook.cells[0].outputs[0].text) for outcome in outcomes) <= most
+
+
+def is_alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@needs_signals
+@pytest.mark.parametrize("presses", [1, 2])
+def test_an_interrupt_ends_both_kernels_and_says_so_once(tmp_path, monkeypatch, capsys, presses):
+    """The second press comes while cells ignore the first, long before their time is over."""
+    monkeypatch.setattr(execute, "count_cores", lambda: 2)
+    monkeypatch.setattr(execute, "INTERRUPT_GRACE", 1 if presses == 1 else 60)
+    pids = [tmp_path / "1", tmp_path / "2"]
+    for n, path in enumerate(pids, start=1):
+        code = f"import os; from pathlib import Path\nPath({str(path)!r}).write_text(str(os.getpid()))"
+        press = [wait_for(pids[1]), (PRESS + IGNORE_ONE) * (presses - 1) + PRESS + IGNORED] * (n == 1)
+        write(tmp_path / f"{n}.ipynb", code, *press, "import time\n" + IGNORED)
+    began = time.monotonic()
+    assert run.main(tmp_path, tmp_path / "reports") == 130
+    assert time.monotonic() - began < 40
+    assert capsys.readouterr().err.strip() == "run: interrupted; no page was written"
+    assert not any(is_alive(int(path.read_text())) for path in pids)
+
+
+def test_a_page_that_cannot_be_written_ends_the_other_kernel(tmp_path, monkeypatch):
+    monkeypatch.setattr(execute, "count_cores", lambda: 2)
+    monkeypatch.setattr(execute, "INTERRUPT_GRACE", 1)
+    pid = tmp_path / "pid"
+    paths = [
+        write(tmp_path / "1.ipynb", wait_for(pid)),
+        write(
+            tmp_path / "2.ipynb",
+            f"import os, time; from pathlib import Path\nPath({str(pid)!r}).write_text(str(os.getpid()))\n"
+            + IGNORED,
+        ),
+    ]
+
+    def disk_is_full(outcome):
+        raise OSError("no space left")
+
+    with pytest.raises(OSError, match="no space left"):
+        execute.execute(paths, disk_is_full)
+    assert not is_alive(int(pid.read_text()))
 
 
 def test_a_log_shows_that_a_long_cell_is_alive(tmp_path, monkeypatch, capsys):

@@ -64,7 +64,9 @@ def test_a_cell_that_prints_a_long_line_is_executed_at_once(tmp_path):
     code += "for _ in range(500): print('y', end='', flush=True)"
     path = tmp_path / "1.ipynb"
     path.write_text(nbformat.writes(new_notebook(cells=[new_code_cell(code)])), encoding="utf-8")
-    outcome = execute(path)
+    outcomes = []
+    execute([path], outcomes.append)
+    (outcome,) = outcomes
     (output,) = outcome.notebook.cells[0].outputs
     assert output.text == "x" * 300_000 + "\n" + BAR[1:] + "y" * 500
     assert outcome.seconds < 30  # a kernel takes some to start
