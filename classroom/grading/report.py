@@ -1,6 +1,7 @@
 """What the grader writes: results.json and a page for each student, grades.csv and a page for the class."""
 
 import csv
+import functools
 import io
 import json
 import os
@@ -420,7 +421,8 @@ def _draw(path: Path, names: Sequence[str], kinds: Sequence[Counter[str]]) -> No
         figure.savefig(file, format="png", dpi=200)
 
 
-def _render(template: str, **values: Any) -> str:
+@functools.cache
+def _templates() -> jinja2.Environment:
     loader = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -430,8 +432,12 @@ def _render(template: str, **values: Any) -> str:
     )
     loader.tests["words"] = is_words
     loader.tests["optional"] = is_optional
+    return loader
+
+
+def _render(template: str, **values: Any) -> str:
     style = jinja2.utils.markupsafe.Markup(STYLE.read_text(encoding="utf-8"))
-    return loader.get_template(template).render(style=style, **values)
+    return _templates().get_template(template).render(style=style, **values)
 
 
 def _write(path: Path, text: str) -> None:
