@@ -258,7 +258,7 @@ def fades(progress):
     ({"schedule": "one_cycle"}, TypeError, ["try schedule=one_cycle(), from cs231n.training.schedules"]),
     ({"schedule": one_cycle}, TypeError, ["schedule must be None or a function progress -> factor"]),
     ({"schedule": lambda progress: None}, TypeError, ["schedule(0.0) must be a number", "None"]),
-    ({"schedule": fades}, TypeError, ["schedule(0.5) must be a number, got None; is `return` missing in fades"]),
+    ({"schedule": fades}, TypeError, ["schedule(0.5) must be a number, got None; is `return` missing in"]),
     ({"callbacks": EarlyStopping(3)}, TypeError, ["callbacks must be a list", "EarlyStopping(patience=3)"]),
     ({"callbacks": [EarlyStopping]}, TypeError, ["list of Callback objects", "try callbacks=["]),
     ({"seed": 1}, ValueError, ["unknown argument 'seed'", "try rng=0 in place of seed"]),
