@@ -2,6 +2,7 @@
 
 import re
 import sys
+import threading
 import time
 from types import SimpleNamespace
 
@@ -297,6 +298,21 @@ def test_ctrl_c_says_which_exercise_ran(capsys):
     with pytest.raises(KeyboardInterrupt):
         verdict("batchnorm_backward", layers_with(batchnorm_backward=raising(KeyboardInterrupt)))
     assert "batchnorm_backward was interrupted in " in capsys.readouterr().err
+
+
+def test_ctrl_c_at_the_start_leaves_no_timer_that_prints_later(monkeypatch):
+    timers = []
+
+    class Interrupted(threading.Timer):
+        def start(self):
+            super().start()
+            timers.append(self)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading, "Timer", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        verdict("relu_forward")
+    assert timers[0].finished.is_set()
 
 
 @pytest.mark.parametrize("no_color", [True, False])
