@@ -490,7 +490,8 @@ ROWS = "If each row should have its own number, make it (7, 1), with keepdims=Tr
     [
         ("batchnorm_forward(x, gamma, beta, bn_param)", "x - x.mean(axis=1)", ROWS),
         ("softmax_loss(x, y)", "np.exp(x) / np.exp(x).sum(axis=1)", ROWS),
-        ("softmax_loss(x, y)", "x.sum(axis=2)", "Axes are counted from 0, and this array has 2: axis 0"),
+        ("softmax_loss(x, y)", "x.sum(axis=2)", "this array has 2, so there is no axis 2."),
+        ("softmax_loss(x, y)", "x.sum(axis=1).sum(axis=1)", "this array has 1, so there is no axis 1."),
         ("softmax_loss(x, y)", "x[:, 9]", "Axis 1 has the size 5, and its entries are counted from 0."),
         (
             "batchnorm_backward(dout, cache)",
