@@ -127,8 +127,8 @@ ADVICE: list[tuple[str, Callable[[re.Match, Values, str], str]]] = [
     (
         r"axis (-?\d+) is out of bounds for array of dimension (\d)",
         _say(
-            "Axes are counted from 0, and this array has {2}, so there is no axis {1}. Print its shape; a sum "
-            "or a mean without keepdims removes an axis."
+            "Axes are counted from 0, and this array has {2}, so there is no axis {1}. Print its shape: "
+            "a sum or a mean without keepdims removes an axis."
         ),
     ),
     (
