@@ -163,7 +163,7 @@ class Solver(SolverOptions, Resumable):
         """Update the parameters by one batch of indices. Returns why the run must end, if it must."""
         X, y, iteration = self.X_train[batch], self.y_train[batch], len(self.loss_history) + 1
         if self.augment is not None:
-            X = self.augment(X, self.rng)
+            X = self.augmented(X)
         try:
             loss, grads = self.model.loss(X, y)  # forward and backward
             if not np.isfinite(loss):

@@ -306,7 +306,7 @@ def write_answers(
         has_points=bool(points),
         marks_file=MARKS_FILE,
         plain_cell=plain_cell,
-        unwrap=lambda text: LINE_BREAK.sub(" ", text),
+        markdown=_inline_markdown,
         sanitize=sanitize,
     )
     _write(out / "answers.html", page)
@@ -374,7 +374,7 @@ def _group_causes(rows: Sequence[Row]) -> tuple[list[Cause], list[Cause]]:
 
 
 def _join_exercises(names: Sequence[str]) -> str:
-    """One name as it is; of several the numbers, "exercises 1 to 3, 6"."""
+    """One name as it is; of several the numbers, "exercises 1 to 3, 6 and 7"."""
     if len(names) == 1:
         return names[0]
     spans: list[list[int]] = []
@@ -383,7 +383,13 @@ def _join_exercises(names: Sequence[str]) -> str:
             spans[-1][1:] = [number]
         else:
             spans.append([number])
-    return "exercises " + ", ".join(" to ".join(map(str, span)) for span in spans)
+    words = [
+        word
+        for first, *last in spans
+        for word in ([f"{first} to {last[0]}"] if last and last[0] > first + 1 else map(str, [first, *last]))
+    ]
+    *others, end = words
+    return f"exercises {', '.join(others)} and {end}" if others else f"exercises {end}"
 
 
 def describe_kind(kind: str) -> str:
@@ -419,6 +425,14 @@ def _draw(path: Path, names: Sequence[str], kinds: Sequence[Counter[str]]) -> No
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
     with atomic_write(path) as file:
         figure.savefig(file, format="png", dpi=200)
+
+
+def _inline_markdown(text: str) -> jinja2.utils.markupsafe.Markup:
+    """Code and bold words of a question of a notebook as HTML; all else as it is."""
+    escaped = str(jinja2.utils.markupsafe.escape(LINE_BREAK.sub(" ", text)))
+    escaped = re.sub(r"`([^`\n]+)`", r"<code>\1</code>", escaped)
+    escaped = re.sub(r"\*\*([^*\n]+)\*\*", r"<strong>\1</strong>", escaped)
+    return jinja2.utils.markupsafe.Markup(escaped)
 
 
 @functools.cache

@@ -136,6 +136,9 @@ def _number_exercises(readme: str, exercises: Sequence[Exercise]) -> str:
         ]
         row, cell = rf"^(\| {notebook} \|.*\| ).*( \|)$", ", ".join(numbers) or "none"
         readme = re.sub(row, rf"\g<1>{cell}\2", readme, flags=re.M)
+    file = "cs231n/second_derivative.py"
+    if file not in {exercise.file for exercise in exercises}:
+        readme = re.sub(rf"^\| `{re.escape(file)}` .*\n", "", readme, flags=re.M)
     return readme
 
 

@@ -107,7 +107,7 @@ def _advise_on_attribute(found: re.Match, values: Values, line: str) -> str:
 def _advise_on_name(found: re.Match, values: Values, line: str) -> str:
     return (
         f"{found[1]} has no value here: a function has its arguments and what it computed before this line. "
-        "Is the name right? Does it come from the cache?"
+        "Is the name right? Does it come from the cache, or from an import at the top of the file?"
     )
 
 
@@ -127,8 +127,8 @@ ADVICE: list[tuple[str, Callable[[re.Match, Values, str], str]]] = [
     (
         r"axis (-?\d+) is out of bounds for array of dimension (\d)",
         _say(
-            "Axes are counted from 0, and this array has {2}: axis 0 is that of the examples, axis 1 that of "
-            "the features. Print the shape of the array before this line."
+            "Axes are counted from 0, and this array has {2}, so there is no axis {1}. Print its shape: "
+            "a sum or a mean without keepdims removes an axis."
         ),
     ),
     (

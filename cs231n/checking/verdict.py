@@ -96,9 +96,9 @@ def verdict(name: str, module: Namespace | None = None) -> Verdict:
     exercise, printed = require_exercise(name), Printed()
     slow = threading.Timer(SLOW_SECONDS, log, [SLOW.format(name=name)])
     slow.daemon = True
-    with contextlib.suppress(RuntimeError):  # a browser has no threads
-        slow.start()
     try:
+        with contextlib.suppress(RuntimeError):  # a browser has no threads
+            slow.start()
         with contextlib.redirect_stdout(printed):
             loaded = _load(exercise) if module is None else module
             result = loaded if isinstance(loaded, Verdict) else _try_problems(exercise, loaded)

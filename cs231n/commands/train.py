@@ -82,6 +82,7 @@ def _train(name: str, seed: int, folder: Path, resume: bool) -> None:
         _save_whitening(folder / "whitening.npz", whitening)
     net = " - ".join(map(str, [3072, *RECIPES[name].hidden_dims, 10]))
     print(f"{name}: {net}, {RECIPES[name].epochs} epochs, {data_source()}", flush=True)
+    solver._run.says_how_to_continue = False  # main does
     solver.train()
     print(f"validation accuracy  {100 * solver.check_accuracy(solver.X_val, solver.y_val):.1f} %")
     del data, solver.X_train  # room for the test images, which nothing has looked at so far

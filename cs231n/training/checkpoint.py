@@ -259,6 +259,11 @@ def load_model(path: str | os.PathLike) -> Model:
         ValueError: the file is not a checkpoint, or that of another kind of model.
     """
     arrays = read_arrays("Solver.load", path)
+    if "state" in arrays:  # of run_checkpoints
+        raise ValueError(
+            f"Solver.load: {path} is the state of a run, for Solver.resume; try "
+            f"Solver.load({str(Path(path).parent)!r})"
+        )
     try:
         model = build(json.loads(str(arrays["model"])))
     except (KeyError, TypeError, ValueError, AttributeError):

@@ -61,7 +61,16 @@ def _require_schedule(where: str, name: str, value: Any) -> None:
             f"{where}: {name} must be None or a function progress -> factor, got {value!r}; try "
             f"{name}={called}, from cs231n.training.schedules"
         )
-    require_number(where, f"{name}(0.0)", value(0.0), 0)
+    for progress in (0.0, 0.5, 0.999):
+        factor = value(progress)
+        if factor is None:
+            called = f"{name}({progress}) must be a number, got None"
+            raise TypeError(f"{where}: {called}; is `return` missing in {_name_of(value)}?")
+        require_number(where, f"{name}({progress})", factor, 0)
+
+
+def _name_of(function: Callable) -> str:
+    return getattr(function, "__name__", type(function).__name__)
 
 
 def _require_callbacks(where: str, name: str, value: Any) -> None:
@@ -128,6 +137,17 @@ class SolverOptions:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, rng=np.random if state["rng"] is None else state["rng"])
+
+    def augmented(self, X: np.ndarray) -> np.ndarray:
+        """A batch after `augment`. Raises: TypeError if that returns None."""
+        assert self.augment is not None
+        images = self.augment(X, self.rng)
+        if images is None:
+            raise TypeError(
+                "Solver: augment must return a batch of images, got None; is `return` missing in "
+                f"{_name_of(self.augment)}?"
+            )
+        return images
 
     def check_options(self) -> None:
         """Check each field as it is now. Raises: TypeError, ValueError that name it."""

@@ -50,6 +50,8 @@ class Run(Callback):
         ValueError: the run is resumed from an earlier checkpoint, and a later one is of another run.
     """
 
+    says_how_to_continue = True  # after Ctrl-C; the command train has its own words
+
     def __init__(self, folder: str | os.PathLike, state: Mapping[str, Any] | None = None):
         self.folder = Path(folder).absolute()  # the process may move into another folder
         self.rows: list[list] = [] if state is None else [list(row) for row in state["rows"]]
@@ -88,7 +90,8 @@ class Run(Callback):
     def close(self, solver: Any) -> None:
         """Release the lock. After Ctrl-C, say how to continue."""
         self._ownership.release()
-        if solver.verbose and sys.exc_info()[0] is KeyboardInterrupt and checkpoints(self.folder):
+        interrupted = solver.verbose and sys.exc_info()[0] is KeyboardInterrupt
+        if interrupted and self.says_how_to_continue and checkpoints(self.folder):
             print(f"interrupted; {resume_call(self.folder, solver)}.train() continues")
 
     def _last(self, column: str) -> Any:

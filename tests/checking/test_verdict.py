@@ -2,6 +2,7 @@
 
 import re
 import sys
+import threading
 import time
 from types import SimpleNamespace
 
@@ -299,6 +300,21 @@ def test_ctrl_c_says_which_exercise_ran(capsys):
     assert "batchnorm_backward was interrupted in " in capsys.readouterr().err
 
 
+def test_ctrl_c_at_the_start_leaves_no_timer_that_prints_later(monkeypatch):
+    timers = []
+
+    class Interrupted(threading.Timer):
+        def start(self):
+            super().start()
+            timers.append(self)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading, "Timer", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        verdict("relu_forward")
+    assert timers[0].finished.is_set()
+
+
 @pytest.mark.parametrize("no_color", [True, False])
 def test_colours_only_on_a_terminal_that_wants_them(no_color, capsys, monkeypatch):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
@@ -474,7 +490,8 @@ ROWS = "If each row should have its own number, make it (7, 1), with keepdims=Tr
     [
         ("batchnorm_forward(x, gamma, beta, bn_param)", "x - x.mean(axis=1)", ROWS),
         ("softmax_loss(x, y)", "np.exp(x) / np.exp(x).sum(axis=1)", ROWS),
-        ("softmax_loss(x, y)", "x.sum(axis=2)", "Axes are counted from 0, and this array has 2: axis 0"),
+        ("softmax_loss(x, y)", "x.sum(axis=2)", "this array has 2, so there is no axis 2."),
+        ("softmax_loss(x, y)", "x.sum(axis=1).sum(axis=1)", "this array has 1, so there is no axis 1."),
         ("softmax_loss(x, y)", "x[:, 9]", "Axis 1 has the size 5, and its entries are counted from 0."),
         (
             "batchnorm_backward(dout, cache)",

@@ -36,7 +36,7 @@ def test_one_cause_of_many_failures_is_one_row_and_absent_work_comes_last(tmp_pa
         [
             ("1 affine_forward", "not-implemented", 2, BLANK[1]),
             ("exercises 1 to 12", "no-import", 1, BROKEN[1]),
-            ("exercises 2 to 3, 5 to 6", "not-implemented", 1, BLANK[1]),
+            ("exercises 2, 3, 5 and 6", "not-implemented", 1, BLANK[1]),
         ],
     )
     report.write_class(tmp_path, rows, EXERCISES)

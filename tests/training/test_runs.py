@@ -212,6 +212,13 @@ def test_load_says_when_a_run_has_no_model_yet(tmp_path):
         Solver.load(tmp_path / "run")
 
 
+def test_the_state_of_a_run_is_no_net_and_the_folder_is_named(copy):
+    state = run_checkpoints.checkpoints(copy)[-1]
+    with refused(ValueError, f"{state} is the state of a run", f"try Solver.load({str(copy)!r})"):
+        Solver.load(state)
+    assert Solver.load(copy).params
+
+
 @pytest.mark.parametrize("part", FOREIGN)
 def test_a_file_cannot_name_a_module_to_import(copy, part):
     rewrite(copy / "checkpoint_48.npz", lambda state: state["described"].update(part))

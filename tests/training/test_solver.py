@@ -226,6 +226,11 @@ def test_check_accuracy_wants_one_label_an_image(num_images, labels, num_samples
         solver_of(Scripted([0.3])).check_accuracy(X, y, num_samples)
 
 
+def fades(progress):
+    if progress < 0.5:
+        return 1.0
+
+
 # fmt: off
 @pytest.mark.parametrize("options, error, fragments", [
     ({"learning_rate": 1, "rate": 2}, ValueError, ["unknown argument 'learning_rate', 'rate'"]),
@@ -253,6 +258,7 @@ def test_check_accuracy_wants_one_label_an_image(num_images, labels, num_samples
     ({"schedule": "one_cycle"}, TypeError, ["try schedule=one_cycle(), from cs231n.training.schedules"]),
     ({"schedule": one_cycle}, TypeError, ["schedule must be None or a function progress -> factor"]),
     ({"schedule": lambda progress: None}, TypeError, ["schedule(0.0) must be a number", "None"]),
+    ({"schedule": fades}, TypeError, ["schedule(0.5) must be a number, got None; is `return` missing in"]),
     ({"callbacks": EarlyStopping(3)}, TypeError, ["callbacks must be a list", "EarlyStopping(patience=3)"]),
     ({"callbacks": [EarlyStopping]}, TypeError, ["list of Callback objects", "try callbacks=["]),
     ({"seed": 1}, ValueError, ["unknown argument 'seed'", "try rng=0 in place of seed"]),
@@ -264,6 +270,17 @@ def test_check_accuracy_wants_one_label_an_image(num_images, labels, num_samples
 def test_an_option_is_refused(options, error, fragments):
     with refused(error, *fragments):
         Solver(Scripted([0.5]), numbered(), **options)
+
+
+def test_an_augment_that_returns_nothing_is_named_before_the_first_step():
+    def flip(X, rng):
+        X[:] = -X
+
+    solver = solver_of(Scripted([0.5]), augment=flip)
+    words = "^Solver: augment must return a batch of images, got None; is `return` missing in flip"
+    with pytest.raises(TypeError, match=words):
+        solver.train()
+    assert solver.loss_history == []
 
 
 # fmt: off

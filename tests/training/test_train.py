@@ -139,7 +139,9 @@ def test_ctrl_c_is_advised_by_what_there_is(small_images, capsys, monkeypatch):
         raise KeyboardInterrupt
 
     def advice():
-        line = capsys.readouterr().err.strip().splitlines()[-1]
+        out, err = capsys.readouterr()
+        line = err.strip().splitlines()[-1]
+        assert f"{out}{err}".count("continue") == ("to continue: " in line)
         return shlex.split(line.partition("to continue: ")[2]), line
 
     for target in ((recipes, "fit_whitening"), (train, "solver_for")):
