@@ -110,6 +110,7 @@ def write_optional(folder: Path, exercises: list[Exercise], sources_of: Callable
             write_functions(folder, sources_of(exercise))
 
 
+@pytest.mark.slow
 def test_a_learner_walks_from_the_first_card_to_the_last(tmp_path):
     """Without a restart, with a wrong function before each right one: it stops at its own card."""
     folder, left = make_edition(tmp_path / "edition", FULL), required(FULL)
