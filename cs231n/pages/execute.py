@@ -70,6 +70,7 @@ class Execution:
         for cell in self.code_cells:
             cell.outputs, cell.execution_count = [], None
         self.number = 0  # of the cell at work
+        self.executed = 0
         self.started: float | None = None
         self.finished = self.interrupted = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -79,11 +80,15 @@ class Execution:
             kernel_name="python3",
             resources={"metadata": {"path": str(path.parent)}},
             extra_arguments=["--log-level=ERROR"],
-            on_cell_execute=self._count_cell,
+            on_cell_execute=self._begin_cell,
+            on_cell_executed=self._end_cell,
         )
 
-    def _count_cell(self, **_: object) -> None:
+    def _begin_cell(self, **_: object) -> None:
         self.number += 1
+
+    def _end_cell(self, **_: object) -> None:
+        self.executed += 1
 
     @property
     def place(self) -> str:
@@ -164,7 +169,7 @@ def execute(paths: Sequence[Path], finish: Callable[[Outcome], None]) -> None:
                 bar.clear()
             for future in done:
                 finish(future.result())
-            bar.n = sum(execution.number for execution in executions)
+            bar.n = sum(execution.executed for execution in executions)
             bar.refresh()  # the clock goes on while a long cell runs
             if bar.disable and (now := time.monotonic()) - last_line >= HEARTBEAT_SECONDS:
                 last_line = now
