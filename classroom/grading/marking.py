@@ -16,7 +16,7 @@ from classroom.grading.result import ExerciseResult
 from classroom.grading.runner import Clock, MarkingOptions, Runner
 from classroom.grading.submission import Submission
 from classroom.manifest import Exercise, files_of, functions_by_file, locate_function
-from classroom.sandbox.process import best_level
+from classroom.sandbox.process import ChildFolder, best_level, child_folder
 from cs231n.checking.dependencies import (
     RIGHT_WITH_RIGHT_LAYERS,
     WRONG_WITH_RIGHT_LAYERS,
@@ -52,13 +52,22 @@ def mark(
         OSError: there is no sandbox as strong as the options ask for.
     """
     level = level or best_level(options.weakest_level)
-    earlier = earlier or {}
+    with child_folder(child_files(options.exercises, ())) as folder:
+        return _mark(folder, submission, options, level, earlier or {}), level
+
+
+def _mark(
+    folder: ChildFolder,
+    submission: Submission,
+    options: MarkingOptions,
+    level: str,
+    earlier: Mapping[int, ExerciseResult],
+) -> dict[int, ExerciseResult]:
     results: dict[int, ExerciseResult] = {}
     settled = {number for number, result in earlier.items() if result.kind != "timed-out"}
     unusable = set()  # files that are not there, or cannot be imported
     clock = Clock(options.limits)
-    files: dict[str, str | bytes] = {**child_files(options.exercises, ()), **submission.files}
-    with Runner(files, level, options, clock) as runner:
+    with Runner(folder, submission.files, level, options, clock) as runner:
         for exercise, hidden in _two_rounds(options.exercises):
             fault = submission.faults.get("") or submission.faults.get(exercise.file)
             # What calls a function that runs out of time for good does so too.
@@ -75,13 +84,13 @@ def mark(
     if optional and not earlier and unusable - optional:  # one that fails must not cost what imports it
         fewer = {file: source for file, source in submission.files.items() if file not in optional}
         probe = next(exercise for exercise in options.exercises if exercise.file in unusable - optional)
-        with Runner({**child_files(options.exercises, ()), **fewer}, level, options, clock) as runner:
+        with Runner(folder, fewer, level, options, clock) as runner:
             runner.try_exercise(probe, {}, hidden=False)
             is_cause = not runner.cannot_import(probe.file)
         if is_cause:
-            without, _ = mark(submission._replace(files=fewer), options, level)
+            without = _mark(folder, submission._replace(files=fewer), options, level, {})
             own = {e.number: results[e.number] for e in options.exercises if e.file in optional}
-            return without | own, level
+            return without | own
     by_number = {exercise.number: exercise for exercise in options.exercises}
     for exercise in options.exercises:
         first = results[exercise.number]
@@ -95,7 +104,7 @@ def mark(
             continue  # the reference's help cannot make it right
         if exercise.file in unusable and exercise.file in {needed.file for needed in weak}:
             continue  # its own file is at fault, not one that it imports
-        second, called = _try_with_reference(exercise, submission, unusable, level, options, clock)
+        second, called = _try_with_reference(folder, exercise, submission, unusable, level, options, clock)
         blamed = weak
         if EXERCISES[exercise.title].layers:  # a net is told of the layers that it calls
             blamed = [needed for needed in weak if called.intersection(_names_of(needed))]
@@ -105,7 +114,7 @@ def mark(
         if results[number].kind == "timed-out":
             text = f"{results[number].text} {TRIED_TWICE}"
             results[number] = results[number]._replace(text=text)
-    return results, level
+    return results
 
 
 def _optional_files(exercises: Collection[Exercise]) -> set[str]:
@@ -165,6 +174,7 @@ def _join_results(
 
 
 def _try_with_reference(
+    folder: ChildFolder,
     exercise: Exercise,
     submission: Submission,
     unusable: Collection[str],
@@ -191,5 +201,5 @@ def _try_with_reference(
     files |= {
         file: source for file, source in submission.files.items() if file in own_files or file not in unusable
     }
-    with Runner(files, level, options, clock, holds_reference=True) as runner:
+    with Runner(folder, files, level, options, clock, holds_reference=True) as runner:
         return runner.try_exercise(exercise, reference, hidden=True), runner.called

@@ -14,9 +14,9 @@ from classroom.sandbox.levels import LEVELS
 from classroom.sandbox.process import (
     Child,
     ChildExitedError,
+    ChildFolder,
     ChildTimeoutError,
     Limits,
-    child_folder,
     wall_seconds,
 )
 from cs231n.checking.dependencies import ForwardFault, find_forward_fault
@@ -85,7 +85,7 @@ class _ExerciseFailed(Exception):
 class Runner:
     """A child that tries exercises, and another child once one has ended: each exercise can end only its own.
 
-        with Runner(files, level, options, Clock(options.limits)) as runner:
+        with Runner(folder, files, level, options, Clock(options.limits)) as runner:
             for hidden in (False, True):
                 for exercise in exercises:
                     results[exercise.number] = runner.try_exercise(exercise, {}, hidden)
@@ -93,7 +93,8 @@ class Runner:
     A child that got a hidden problem gets no public one: what is told of a public one could carry it out.
 
     Args:
-        files: {path: source} of the child's folder.
+        folder: of the student's children; one Runner uses it at a time.
+        files: {path: source} of what is in it besides the kit, or in the place of its files.
         level: of the sandbox.
         options: of the marking.
         clock: of the submission.
@@ -103,6 +104,7 @@ class Runner:
 
     def __init__(
         self,
+        folder: ChildFolder,
         files: Mapping[str, str | bytes],
         level: str,
         options: MarkingOptions,
@@ -120,15 +122,14 @@ class Runner:
         self._requests: dict[str, dict[str, Any]] = {}  # {module: the request that loaded it, in any child}
         self._failed: dict[str, ExerciseResult] = {}  # {module that cannot be imported: why}
         self.called: set[str] = set()  # functions of the reference that the student's code called
-        self._context = child_folder(files)
+        self._folder = folder
+        folder.put(files)
 
     def __enter__(self) -> "Runner":
-        self._folder = self._context.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._end_child()
-        self._context.__exit__(None, None, None)
 
     def cannot_import(self, file: str) -> bool:
         """Whether a file was tried and cannot be imported."""

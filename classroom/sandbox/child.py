@@ -1,12 +1,14 @@
-"""The process that runs a student's code: load it, call it, send back arrays.
+"""The processes that run a student's code: load it, call it, send back arrays.
 
-It has no expected value, no seed and no solution, and what it sends is only compared. process.py starts it as
+They have no expected value, no seed and no solution, and what they send is only compared. server.py starts
 
     python -I -S -B child.py SETTINGS
 
-in a folder made for it, which holds this file, landlock.py, seccomp.py, wire.py, the student's cs231n/ and,
-for follow-through, what the reference puts in the place of functions. It reads a request from stdin and
-writes an answer to stdout, again and again, until stdin ends.
+in a folder made for it, which holds this file, landlock.py, seccomp.py, wire.py and the kit's cs231n/. That
+process imports numpy and what calls a student's code, and runs none: for each child the grader sends it the
+ends of two pipes, and it forks. By then the student's files are in the folder, and, for follow-through, what
+the reference puts in the place of functions. A child reads a request and writes an answer, again and again.
+Once it has ended, the process removes what it left.
 """
 
 import ast
@@ -17,8 +19,10 @@ import importlib.util
 import json
 import os
 import resource
+import socket
 import stat
 import sys
+import time
 import traceback
 from collections.abc import Iterable
 from importlib.machinery import SourceFileLoader
@@ -40,34 +44,96 @@ REFUSAL = ast.parse("raise RuntimeError('it calls another backward')").body
 
 
 def main() -> None:
+    """Fork a child whenever the grader asks for one, until it ends."""
     settings = json.loads(sys.argv[1])
     library = tuple(sys.path)
     sys.path[:0] = [str(HERE), settings["packages"]]
     import landlock
     import seccomp
-    import wire
 
+    importlib.import_module("wire")  # and numpy: once for all children
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
         file.write("1000")  # short of memory, the machine is to end this process, and not the grader
-    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     devnull = os.open(os.devnull, os.O_RDWR)
     if not stat.S_ISCHR(os.fstat(devnull).st_mode):
         raise OSError(f"{os.devnull} is no device; try: mknod -m 666 {os.devnull} c 1 3")
     if settings["user"] is not None:
         load_unreadable(list_modules(library, os.path.join(settings["packages"], "numpy")), settings["user"])
+    if (HERE / "cs231n").is_dir():
+        load_problems()
     if settings["landlock"]:
         readable = [str(HERE), *settings["readable"]]
         landlock.confine_files(readable, settings["hidden"], (os.devnull, "/dev/urandom"), settings["home"])
+    seccomp.die_with_parent()
+    if settings["filter"]:
+        seccomp.refuse_calls(allowed=("prctl",))  # a child dies with this process
+        seccomp.hide_memory()  # from the children
+    control = socket.socket(fileno=0)
+    control.send(b"r")
+    while True:
+        _, pipes, *_ = socket.recv_fds(control, 1, 2)
+        if not pipes:  # the grader has ended
+            return
+        pid = os.fork()
+        if pid == 0:
+            control.send(b"f")  # the kernel adds the number of this process
+            control.detach()
+            os.dup2(devnull, 0)
+            serve(settings, pipes[0], pipes[1], devnull)
+            return
+        for fd in pipes:
+            os.close(fd)
+        status = None
+        while status is None and control.recv(1):
+            status = wait_for(pid)
+            if status is not None:
+                clean_up(settings["home"])
+            control.send(json.dumps(status).encode())
+
+
+def wait_for(pid: int) -> int | None:
+    """The exit code of a child, as of subprocess; None if it has not ended within 2 seconds."""
+    end = time.monotonic() + 2
+    while True:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status)
+        if time.monotonic() > end:
+            return None
+        time.sleep(0.001)
+
+
+def clean_up(home: str) -> None:
+    """Remove what a child left. Raises, which ends this process and all in its sandbox, if it cannot."""
+    for entry in os.scandir(home):
+        os.unlink(entry.path)
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+        raise RuntimeError("a child has left a process")
+
+
+def serve(settings: dict[str, Any], requests_fd: int, answers_fd: int, devnull: int) -> None:
+    """Be a child: give up rights, then answer requests until there are none."""
+    import landlock
+    import numpy.random
+    import seccomp
+    import wire
+
+    requests, answers = os.fdopen(requests_fd, "rb"), os.fdopen(answers_fd, "wb")
     confine(settings)
     if not os.access(HERE / "wire.py", os.R_OK):
         raise PermissionError(f"a child cannot read its folder below {HERE.parent}; try: TMPDIR=/tmp")
-    seccomp.die_with_parent()  # a change of user has cleared it
+    seccomp.die_with_parent()
+    if settings["landlock"]:
+        landlock.leave_parent()
     if settings["filter"]:
         seccomp.refuse_calls()
         seccomp.hide_memory()  # from another student's child
+    numpy.random.seed()  # no child draws the numbers of another
+    importlib.invalidate_caches()  # the files of the student came after the start
     answers.write(wire.encode({"ready": True}))
     answers.flush()
-    for fd in (0, 1, 2):  # what a student prints goes nowhere, however much it is
+    for fd in (1, 2):  # what a student prints goes nowhere, however much it is
         os.dup2(devnull, fd)
     while start := requests.read(wire.LENGTHS.size):
         head, body = wire.parse_lengths(start)
@@ -180,8 +246,6 @@ def load(module: str, reference: dict[str, str]) -> None:
         module: its dotted name.
         reference: {function of the module: file that has the reference's}.
     """
-    if (HERE / "cs231n").is_dir():
-        load_problems()  # before any code of the student's
     loaded = importlib.import_module(module)
     for path, file in reference.items():
         source: ModuleType = _import_file(f"reference_{module.replace('.', '_')}", HERE / file)

@@ -12,7 +12,7 @@ import struct
 import sys
 from collections.abc import Collection, Sequence
 
-__all__ = ["confine_files", "unavailable_reason"]
+__all__ = ["confine_files", "leave_parent", "unavailable_reason"]
 
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446
 VERSION, PATH_BENEATH, PR_SET_NO_NEW_PRIVS = 1, 1, 38
@@ -75,6 +75,13 @@ def confine_files(
         allow(path, READ_FILE | WRITE_FILE)
     allow(home, handled & ~EXECUTE)
     ctypes.CDLL(None).prctl(PR_SET_NO_NEW_PRIVS, *map(ctypes.c_ulong, (1, 0, 0, 0)))
+    _call(RESTRICT_SELF, ruleset, 0)
+    os.close(ruleset)
+
+
+def leave_parent() -> None:
+    """Confine this process once more, so that Landlock keeps it from the memory of its parent as well."""
+    ruleset = _call(CREATE_RULESET, struct.pack("Q", EXECUTE), 8, 0)
     _call(RESTRICT_SELF, ruleset, 0)
     os.close(ruleset)
 

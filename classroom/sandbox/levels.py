@@ -12,18 +12,17 @@ import numpy as np
 
 from cs231n.common.files import REPOSITORY
 
-__all__ = ["INFO_FD", "LEVELS", "SPACE_BYTES", "Command", "command_for", "numpy_folders"]
+__all__ = ["LEVELS", "SPACE_BYTES", "Command", "command_for", "numpy_folders"]
 
 LEVELS = ("bubblewrap", "limits")  # the strongest first; process.py says what each hides
 SPACE_BYTES = 16 << 20  # that a child's home may hold
-INFO_FD = "INFO_FD"  # in a command: the file descriptor for what bubblewrap tells of the child
 SYSTEM = "/usr /bin /lib /lib32 /lib64 /sbin /etc/ld.so.cache /etc/alternatives".split()
 
 
 class Command(NamedTuple):
     """How to start a child, and where it finds things."""
 
-    argv: list[str]  # all words but the last one, the settings; INFO_FD is to be replaced
+    argv: list[str]  # all words but the last one, the settings
     packages: str  # the folder that holds numpy, as the child sees it
     home: str  # the folder that the child may write to
     readable: list[str]  # what else it needs, besides its own folder
@@ -81,13 +80,12 @@ def _bubblewrap(folder: Path, hidden: Sequence[str]) -> Command:
     """A file system of its own: what is not bound into it is hidden."""
     prefix = _prefix()
     argv = "bwrap --unshare-net --unshare-pid --unshare-ipc --unshare-uts --unshare-cgroup-try".split()
-    argv += f"--info-fd {INFO_FD} --die-with-parent --new-session".split()
+    # Else process 1 would be bubblewrap's: of the child's user, without filter, with memory to write into.
+    argv += "--as-pid-1 --die-with-parent --new-session".split()
     if os.geteuid() == 0:
         argv += "--cap-drop ALL --cap-add CAP_SETUID --cap-add CAP_SETGID".split()
     else:
-        # Process 1 would be bubblewrap's, of the child's own user, without filter, with memory to write into.
-        # The child of a root is of another user: it cannot, and all in there end with that process.
-        argv += ["--unshare-user", "--as-pid-1"]
+        argv += ["--unshare-user"]
     for name in SYSTEM:
         if os.path.islink(name):
             argv += ["--symlink", os.readlink(name), name]

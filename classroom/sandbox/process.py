@@ -13,14 +13,11 @@ kernel has them, seccomp.py refuses system calls and landlock.py files, at bubbl
 """
 
 import functools
-import json
 import os
 import platform
 import select
 import shutil
 import signal
-import subprocess
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -28,11 +25,12 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from classroom.sandbox import landlock, seccomp, wire
-from classroom.sandbox.levels import INFO_FD, LEVELS, SPACE_BYTES, command_for
-from cs231n.common.environment import ONE_THREAD
+from classroom.sandbox.levels import LEVELS, SPACE_BYTES, command_for
+from classroom.sandbox.server import START_SECONDS, ChildFolder, SandboxError, Server
 
 __all__ = [
     "Child",
+    "ChildFolder",
     "ChildExitedError",
     "ChildTimeoutError",
     "Limits",
@@ -43,7 +41,6 @@ __all__ = [
     "wall_seconds",
 ]
 
-START_SECONDS = 300  # Python and numpy start, maybe on a busy machine
 ADVICE = (
     "sudo apt install bubblewrap; on Ubuntu 24.04 also sudo sysctl -w "
     "kernel.apparmor_restrict_unprivileged_userns=0; or, in a container with one submission and nothing "
@@ -66,10 +63,6 @@ def wall_seconds(processor_seconds: float) -> float:
     return 12 * processor_seconds + 60
 
 
-class SandboxError(OSError):
-    """A child could not be started, or was ended by the machine: not the student's fault."""
-
-
 class ChildExitedError(Exception):
     """The child is gone, or sends nonsense; the message says which."""
 
@@ -79,33 +72,22 @@ class ChildTimeoutError(ChildExitedError):
 
 
 @contextmanager
-def child_folder(files: Mapping[str, str | bytes]) -> Iterator[Path]:
-    """Make the folder of one child, and remove it at the end.
+def child_folder(kit: Mapping[str, str | bytes]) -> Iterator[ChildFolder]:
+    """Make the folder of the children of one student; at the end their process and the folder go.
 
     Args:
-        files: {path: source} of what goes into it, besides what every child needs.
+        kit: {path: source} of what goes into it, besides what every child needs; nothing of a student.
     """
-    folder = Path(tempfile.mkdtemp(prefix="cs231n-child-"))
+    folder = ChildFolder(kit, _child_user())
     try:
-        for name in ("child.py", "landlock.py", "seccomp.py", "wire.py"):
-            shutil.copyfile(Path(__file__).with_name(name), folder / name)
-        for path, source in files.items():
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            (folder / path).write_bytes(source if isinstance(source, bytes) else source.encode())
-        (folder / "packages").mkdir()
-        for entry in folder.rglob("*"):  # whatever the umask of the grader is
-            entry.chmod(0o755 if entry.is_dir() else 0o644)
-        user = _child_user()
-        if user is not None:  # no other child may read it, should nothing else hide it
-            os.chown(folder, -1, user)
-            folder.chmod(0o750)
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        folder.end_server()
+        shutil.rmtree(folder.path, ignore_errors=True)
 
 
 class Child:
-    """A process that runs child.py in a folder of `child_folder`.
+    """A process for a student's code in a folder of `child_folder`; in one folder there is one at a time.
 
         with Child(folder, best_level(), Limits()) as child:
             reply = child.ask(request)
@@ -120,15 +102,39 @@ class Child:
         SandboxError: it cannot be started.
     """
 
-    def __init__(self, folder: Path, level: str, limits: Limits, hidden: Sequence[str] = ()):
+    def __init__(self, folder: ChildFolder, level: str, limits: Limits, hidden: Sequence[str] = ()):
         self._limits = limits
         self._cpu_limit = int(limits.total) + 60  # the last resort: this process counts as well
+        self._folder = folder
+        self._home = folder.path / "home" if level == "limits" else None  # where no file system bounds it
+        # Only these keep a child from leaving anything for the next one.
+        self._is_last = bool(seccomp.unavailable_reason() or landlock.unavailable_reason())
+        if folder.server is None:
+            folder.write_kit()
+            folder.server = self._start_server(level, hidden)
+        folder.write_files()
+        self._server = folder.server
+        self._status: int | None = None
+        self._pid, to_child, from_child = self._server.fork()
+        self._stdin, self._stdout = os.fdopen(to_child, "wb", 0), os.fdopen(from_child, "rb", 0)
+        for pipe in (self._stdin, self._stdout):
+            os.set_blocking(pipe.fileno(), False)
+        self._seconds = 0.0
+        self._ends = (float("inf"), time.monotonic() + START_SECONDS)
+        try:
+            self._answer()
+        except BaseException as error:
+            self.close()
+            if not isinstance(error, ChildExitedError):
+                raise
+            raise self._server.start_error(error) from None
+
+    def _start_server(self, level: str, hidden: Sequence[str]) -> Server:
         if level == "limits" and not seccomp.unavailable_reason():
             seccomp.hide_memory()
-        command = command_for(level, folder, hidden)
-        self._home = folder / "home" if level == "limits" else None  # where no file system bounds it
+        command = command_for(level, self._folder.path, hidden)
         if self._home:
-            shutil.rmtree(self._home, ignore_errors=True)  # what a child before this one left
+            shutil.rmtree(self._home, ignore_errors=True)
             self._home.mkdir(mode=0o755)
             if (user := _child_user()) is not None:
                 os.chown(self._home, user, -1)
@@ -141,56 +147,10 @@ class Child:
             "filter": not seccomp.unavailable_reason(),
             "landlock": not landlock.unavailable_reason(),
             "cpu": self._cpu_limit,
-            "memory": limits.memory,
-            "file": limits.file,
+            "memory": self._limits.memory,
+            "file": self._limits.file,
         }
-        environment = {
-            **ONE_THREAD,
-            "PATH": "/usr/bin:/bin:/usr/sbin:/sbin",
-            "LANG": "C.UTF-8",
-            "HOME": command.home,
-            "TMPDIR": command.home,
-        }
-        info, info_end = os.pipe()
-        with tempfile.TemporaryFile() as errors, os.fdopen(info) as info_file:
-            try:
-                self._process = subprocess.Popen(
-                    [str(info_end) if word == INFO_FD else word for word in command.argv]
-                    + [json.dumps(settings)],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=errors,
-                    bufsize=0,
-                    start_new_session=True,
-                    cwd=folder,
-                    env=environment,
-                    umask=0o022,  # of the folders that a level makes on the way to the child
-                    pass_fds=[info_end] if INFO_FD in command.argv else [],
-                )
-            except OSError as error:  # the level's command is not installed, say
-                raise SandboxError(f"the sandbox ({level}) did not start: {error}") from None
-            finally:
-                os.close(info_end)
-            assert self._process.stdin and self._process.stdout
-            self._stdin, self._stdout = self._process.stdin, self._process.stdout
-            for pipe in (self._stdin, self._stdout):
-                os.set_blocking(pipe.fileno(), False)
-            told = info_file.read()  # by bubblewrap: process 1 in there
-            self._pid = json.loads(told)["child-pid"] if told else self._process.pid
-            self._pidfd = _open_pidfd(self._pid) if told else None
-            self._seconds = 0.0
-            self._ends = (float("inf"), time.monotonic() + START_SECONDS)
-            try:
-                self._answer()
-                if told:  # process 1 runs the student's code, or started the one that does
-                    children = Path(f"/proc/{self._pid}/task/{self._pid}/children").read_text().split()
-                    self._pid = int(children[0]) if children else self._pid
-            except BaseException as error:
-                self.close()
-                if not isinstance(error, ChildExitedError):
-                    raise
-                reason = _last_line(errors) or error
-                raise SandboxError(f"the sandbox ({level}) did not start: {reason}") from None
+        return Server(command, settings, self._folder.path, level)
 
     def seconds(self) -> float:
         """The processor time that the child has used since its start, as far as it can be known."""
@@ -261,11 +221,10 @@ class Child:
 
     def _exit_error(self) -> ChildExitedError | SandboxError:
         seconds = self.seconds()
-        try:
-            status = self._process.wait(2)
-        except subprocess.TimeoutExpired:  # a student's code can close every pipe, and go on
+        self._status = self._server.wait()
+        if self._status is None:  # a student's code can close every pipe, and go on
             return ChildExitedError("it closed the pipe to the grader")
-        number = -status if status < 0 else status - 128  # bwrap adds 128
+        number = -self._status
         name = signal.Signals(number).name if number in set(signal.Signals) else None
         if name in ("SIGXCPU", "SIGKILL") and seconds > self._cpu_limit - 1:
             return ChildTimeoutError(f"used {self._cpu_limit} seconds of processor time")
@@ -278,24 +237,15 @@ class Child:
         return ChildExitedError(f"its process ended{f' by {name}' if name else ''} without an answer")
 
     def close(self) -> None:
-        """End the process and all that it started."""
-        if self._pidfd is not None:
+        """End the process; with it goes what it left."""
+        if self._status is None:  # it is not waited for, so its number is its own
             with suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
-            poll = select.poll()
-            poll.register(self._pidfd, select.POLLIN)
-            poll.poll(10_000)  # until it has ended
-            os.close(self._pidfd)
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.kill()  # it may have left its group
-        self._process.wait()
+                os.kill(self._pid, signal.SIGKILL)
+            self._status = self._server.wait()
         for pipe in (self._stdin, self._stdout):
             pipe.close()
-        if self._home and not self._home.is_symlink():  # for the next child
-            for entry in os.scandir(self._home):
-                with suppress(OSError):
-                    shutil.rmtree(entry) if entry.is_dir(follow_symlinks=False) else os.unlink(entry)
+        if self._is_last or self._status is None:
+            self._folder.end_server()
 
     def __enter__(self) -> "Child":
         return self
@@ -307,13 +257,6 @@ class Child:
 def _child_user() -> int | None:
     """The user that the child of a root runs as: without name or files, another one for each worker."""
     return 65000 + os.getpid() % 500 if os.geteuid() == 0 else None
-
-
-def _open_pidfd(pid: int) -> int | None:
-    try:
-        return os.pidfd_open(pid)
-    except ProcessLookupError:  # it has ended
-        return None
 
 
 def _size_of(folder: Path) -> int:
@@ -334,12 +277,6 @@ def missing_walls(level: str) -> str:
     if level == "limits" and (reason := landlock.unavailable_reason()):
         missing.append(f"{reason}, so student code could read the files that the grader may read")
     return "; ".join(missing)
-
-
-def _last_line(file: IO[bytes]) -> str:
-    file.seek(0)
-    lines = file.read(2000).decode(errors="replace").strip().splitlines()
-    return lines[-1] if lines else ""
 
 
 @functools.cache

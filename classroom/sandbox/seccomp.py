@@ -14,6 +14,7 @@ import platform
 import signal
 import struct
 import sys
+from collections.abc import Collection
 
 __all__ = [
     "CALLS",
@@ -101,8 +102,11 @@ def unavailable_reason() -> str:
     return ""
 
 
-def refuse_calls() -> None:
+def refuse_calls(allowed: Collection[str] = ()) -> None:
     """Let these calls fail with EPERM from now on; a call of another ABI ends the process by SIGSYS.
+
+    Args:
+        allowed: those of CHECKED_CALLS that are not refused.
 
     Raises:
         OSError: the kernel does not take the filter.
@@ -119,7 +123,9 @@ def refuse_calls() -> None:
     for pair in CALLS.values():
         if (number := pair[i]) is not None:
             program += [(EQUAL, 0, 1, number), (RETURN, 0, 0, REFUSE)]
-    for numbers, argument, values, are_refused in CHECKED_CALLS.values():
+    for name, (numbers, argument, values, are_refused) in CHECKED_CALLS.items():
+        if name in allowed:
+            continue
         actions = (REFUSE, ALLOW) if are_refused else (ALLOW, REFUSE)
         program += [(EQUAL, 0, 2 * len(values) + 2, numbers[i]), (LOAD, 0, 0, 16 + 8 * argument)]
         for value in values:

@@ -382,6 +382,7 @@ def test_a_blank_submission_and_a_solved_one(level):
     ("time.sleep(30)", {}, process.ChildTimeoutError, "no answer within 0.01 minutes"),
     ("exec('while 1: pass')", {"seconds": 0.5}, process.ChildTimeoutError, "used its 0.5 seconds"),
     ("os._exit(3)", {}, ChildExitedError, "without an answer"),
+    ("os._exit(137)", {}, ChildExitedError, "ended without an answer"),  # it passed for the machine's SIGKILL
     ("__import__('ctypes').string_at(0)", {}, ChildExitedError, "SIGSEGV"),
 ])  # fmt: on
 def test_a_child_that_ends_or_does_not_answer_is_reported(level, code, limits, error, message, monkeypatch):
@@ -409,6 +410,41 @@ def test_what_a_child_wrote_is_gone_for_the_next(level):
             with probing(level, folder=folder) as probe:
                 assert probe("os.listdir(os.environ['HOME'])") == "[]"
                 assert probe("open(os.environ['HOME'] + '/a', 'w').write('a')") == "1"
+
+
+def test_the_next_child_has_nothing_of_the_one_before(level):
+    """They are forked from one process where the kernel keeps them apart, and each is as new."""
+    with child_folder(PROBE_FILES) as folder:
+        seen = []
+        for files in ({"reference_0.py": "", LAYERS: "MARK = 1"}, {}):
+            folder.put(files)
+            with probing(level, folder=folder) as probe:
+                seen.append(probe("(os.getppid(), os.getpid(), float(np.random.random()))"))
+                assert probe("hasattr(np, 'MARK')") == "False"
+                assert probe("hasattr(__import__('cs231n.layers').layers, 'MARK')") == str(bool(files))
+                kit = "os.path.dirname(__import__('wire').__file__)"
+                assert probe(f"'reference_0.py' in os.listdir({kit})") == str(bool(files))
+                assert probe("setattr(np, 'MARK', 1)") == "None"
+        (parent, child, number), (next_parent, next_child, next_number) = map(literal_eval, seen)
+        assert child != next_child and number != next_number
+        is_shared = not (seccomp.unavailable_reason() or landlock.unavailable_reason())
+        assert not is_shared or parent == next_parent
+
+
+def test_the_process_that_forks_starts_before_a_file_of_the_student_is_there(level, monkeypatch):
+    found = []
+    start = process.Server
+
+    def recorded(command, settings, folder, level):
+        found.append((folder / LAYERS).read_text())
+        return start(command, settings, folder, level)
+
+    monkeypatch.setattr(process, "Server", recorded)
+    with child_folder(PROBE_FILES) as folder:
+        folder.put({LAYERS: "MARK = 1"})
+        with probing(level, folder=folder):
+            assert (folder.path / LAYERS).read_text() == "MARK = 1"
+    assert found == [PROBE_FILES[LAYERS]]
 
 
 def test_a_weaker_sandbox_is_refused(monkeypatch):
