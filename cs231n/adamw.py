@@ -9,7 +9,7 @@ ADAM = {"learning_rate": 1e-3, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "m
 ADAMW = {**ADAM, "weight_decay": 1e-2}
 
 
-@update_rule(**ADAMW)
+@update_rule(blocks=True, **ADAMW)
 def adamw(w, dw, config=None):
     """adam with decoupled weight decay, which shrinks the weights without passing through m or v.
 

@@ -59,7 +59,7 @@ def rmsprop(w, dw, config=None):
     return w - config["learning_rate"] * dw / (np.sqrt(config["cache"]) + config["epsilon"]), config
 
 
-@update_rule(learning_rate=1e-3, beta1=0.9, beta2=0.999, epsilon=1e-8, m=ZEROS, v=ZEROS, t=0)
+@update_rule(blocks=True, learning_rate=1e-3, beta1=0.9, beta2=0.999, epsilon=1e-8, m=ZEROS, v=ZEROS, t=0)
 def adam(w, dw, config=None):
     """Momentum over rmsprop, with m and v corrected for their start at zero.
 

@@ -5,7 +5,9 @@ import pytest
 from hypothesis import strategies as st
 
 from cs231n import fast_layers, optim
-from cs231n.adamw import adamw
+from cs231n.adamw import ADAM, adamw
+from cs231n.contracts import update_rule
+from cs231n.contracts.update_rule import BLOCK
 from cs231n.optim import adam, rmsprop, sgd, sgd_momentum
 from tests.corpus import SOLUTIONS, built
 from tests.support import unchanged
@@ -220,6 +222,53 @@ def test_adamw_goes_by_any_adam_also_one_without_our_check(style, monkeypatch):
     w, config, start, gradients = steps(adamw)
     np.testing.assert_allclose(w, unrolled(adamw, start, gradients), rtol=1e-12)
     assert {k: v for k, v in config.items() if k not in MEMORY[adamw]} == DEFAULTS[adamw] | {"t": 4}
+
+
+@pytest.mark.parametrize("rule", [adam, adamw], ids=lambda r: r.__name__)
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_blocks_of_a_large_w_give_the_bits_of_the_whole(rule, dtype, order, monkeypatch):
+    """Against the body of the rule, which gets all of w at once; the last block is a short one."""
+    rng, rows, sizes = np.random.RandomState(0), BLOCK // 100, []
+    w = whole = np.asarray(rng.normal(size=(3 * rows, 101)), dtype, order)
+    config, whole_config = {}, {}
+    rule(w, w, whole_config)  # for the settings
+    whole_config.update(m=0 * w, v=0 * w, t=0)
+    body = optim.adam.__wrapped__
+
+    def recorded(w, dw, config):
+        sizes.append(w.size)
+        return body(w, dw, config)
+
+    for _ in range(3):
+        dw = rng.normal(size=w.shape).astype(dtype)
+        whole, whole_config = rule.__wrapped__(whole, dw, whole_config)
+        with monkeypatch.context() as patch:
+            patch.setattr(optim.adam, "__wrapped__", recorded)
+            with unchanged(w, dw, *(config[name] for name in ("m", "v") if name in config)):
+                w, same = rule(w, dw, config)
+        assert same is config and w.shape == whole.shape
+    assert sizes == [BLOCK, BLOCK, BLOCK, w.size - 3 * BLOCK] * 3
+    np.testing.assert_array_equal(w, whole)
+    assert config.keys() == whole_config.keys()
+    for name, value in whole_config.items():
+        np.testing.assert_array_equal(config[name], value, strict=True)
+
+
+@pytest.mark.parametrize("style", SOLUTIONS["adam"])
+def test_blocks_serve_any_adam(style):
+    """One that returns another dict, and one with names of its own, as well."""
+    body = built("adam", SOLUTIONS["adam"][style]).adam
+    rule = update_rule(blocks=True, **ADAM)(body)
+    rng = np.random.RandomState(0)
+    w, dw = rng.normal(size=(2, BLOCK + 7))
+    config, whole_config = {}, {**ADAM, "m": 0 * w, "v": 0 * w}
+    for _ in range(2):
+        whole, whole_config = body(w, dw, whole_config)
+        next_w, config = rule(w, dw, config)
+    np.testing.assert_array_equal(next_w, whole)
+    for name, value in whole_config.items():
+        np.testing.assert_array_equal(config[name], value)
 
 
 def test_every_rule_is_listed_by_its_name():
