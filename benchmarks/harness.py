@@ -6,6 +6,7 @@ import os
 import platform
 import statistics
 import sys
+import time
 import timeit
 from importlib import metadata
 from pathlib import Path
@@ -13,9 +14,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def race(calls, rounds=15, seconds=0.02):
-    """{name: call} -> {name: [seconds a call, one for each round]}; a turn lasts about that many seconds."""
-    timers = {name: timeit.Timer(call) for name, call in calls.items()}
+def race(calls, rounds=15, seconds=0.02, timer=timeit.default_timer, pause=0.0):
+    """{name: call} -> {name: [seconds a call, one for each round]}; a turn lasts about that many seconds.
+
+    pause: seconds of sleep before each turn, in which the threads of the turn before stop to spin.
+    """
+    timers = {name: timeit.Timer(call, timer=timer) for name, call in calls.items()}
     repeats = {}
     for name, timer in timers.items():
         once = min(timer.repeat(3, 1))  # the first may compile, or touch its memory
@@ -23,6 +27,7 @@ def race(calls, rounds=15, seconds=0.02):
     times = {name: [] for name in calls}
     for _ in range(rounds):
         for name, timer in timers.items():
+            time.sleep(pause)
             times[name].append(timer.timeit(repeats[name]) / repeats[name])
     return times
 
@@ -36,7 +41,7 @@ def median_and_spread(times):
 def setting():
     """Versions and threads, for the foot of a table."""
     versions = {"python": platform.python_version()}
-    for package in ("numpy", "numba", "torch"):
+    for package in ("numpy", "numba", "torch", "jax"):
         try:
             versions[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
@@ -44,12 +49,13 @@ def setting():
     return {**versions, "BLAS threads": os.environ["OPENBLAS_NUM_THREADS"]}
 
 
-def main(doc, measure, draw=None):
+def main(doc, measure, draw=None, parents=()):
     """Run measure() -> rows of dicts, print them as one table, and write them where --json says.
 
-    draw(rows, path), if there is one, makes the picture that --picture asks for.
+    draw(rows, path), if there is one, makes the picture that --picture asks for. parents: argparse
+    parsers of further arguments.
     """
-    parser = argparse.ArgumentParser(description=doc.strip().splitlines()[0])
+    parser = argparse.ArgumentParser(description=doc.strip().splitlines()[0], parents=parents)
     parser.add_argument("--json", type=Path, help="write the table and the setting to this file")
     if draw:
         parser.add_argument("--picture", type=Path, help="draw the table into this .png file")
@@ -77,7 +83,21 @@ def print_table(rows):
 
 def one_thread():
     """Call before numpy is imported: a ratio means little while threads wait for each other."""
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    os.environ.setdefault("MKL_NUM_THREADS", "1")
+    for library in ("OPENBLAS", "OMP", "MKL"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+    sys.path.insert(0, str(ROOT))
+
+
+def pin(cores):
+    """Call before numpy is imported: this process gets that many cores, and each library as many threads.
+
+    The threads of XLA read no environment variable, but they stay on the cores of their process.
+    """
+    if hasattr(os, "sched_setaffinity"):  # Linux
+        available = sorted(os.sched_getaffinity(0))
+        if len(available) < cores:
+            sys.exit(f"--cores {cores}: this process may use {len(available)}")
+        os.sched_setaffinity(0, available[-cores:])
+    for library in ("OPENBLAS", "OMP", "MKL"):
+        os.environ[f"{library}_NUM_THREADS"] = str(cores)
     sys.path.insert(0, str(ROOT))

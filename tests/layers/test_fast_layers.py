@@ -48,6 +48,20 @@ def test_a_net_is_the_same_net(dtype, tolerance, normalization, keep):
     assert relative(fast_scores, scores) < tolerance
 
 
+@pytest.mark.parametrize("order", "CF")
+@pytest.mark.parametrize("cached", [0, np.inf])
+def test_a_product_has_the_same_value_and_order_of_memory_for_small_and_for_large_weights(
+    cached, order, monkeypatch
+):
+    monkeypatch.setattr(fast_layers, "_IN_CACHE", cached)
+    rng = np.random.RandomState(0)
+    x, w = (np.asarray(rng.randn(*shape), order=order) for shape in ((6, 5, 2), (10, 4)))
+    before = x.copy(), w.copy()
+    out = fast_layers._product(x, w, w[0])
+    np.testing.assert_allclose(out, np.einsum("nd,dm->nm", x.reshape(6, 10), w), rtol=1e-13)
+    assert out.flags.c_contiguous and np.array_equal(x, before[0]) and np.array_equal(w, before[1])
+
+
 @pytest.mark.parametrize("rows", [1, 3, 700])
 @pytest.mark.parametrize("value", [1e20, 1e30, 1e35])
 def test_a_variance_that_overflows_is_refused_with_its_column(rows, value):
