@@ -16,7 +16,7 @@ COMMANDS = {  # each is a module of cs231n.commands
     "web": "write the notebooks as a folder of pages whose cells run in the browser",
     "check": "check the exercises, and explain what is wrong",
     "hint": "show a hint for an exercise, in three steps",
-    "train": "train a net by a recipe: minute, good or best",
+    "train": "train a net by a recipe: minute, good, best or hour",
     "search": "search over hyper-parameters, here or on a cluster",
     "submit": "check the exercises and pack them into one zip to hand in",
 }

@@ -1,4 +1,4 @@
-"""Augmentation: return a new batch with each image flipped or shifted.
+"""Augmentation: return a new batch with each image flipped, moved, deformed or partly covered.
 
 Each function is augment(X, rng) -> batch, in the shape and dtype of X, which is not modified: pass one to
 Solver(..., augment=flip_and_shift). rng is a numpy Generator, a RandomState or the module np.random.
@@ -9,9 +9,9 @@ from types import ModuleType
 
 import numpy as np
 
-from cs231n.contracts import require_count, require_rng
+from cs231n.contracts import require_count, require_number, require_rng
 
-__all__ = ["flip", "shift", "flip_and_shift", "views"]
+__all__ = ["flip", "shift", "flip_and_shift", "deform", "cutout", "deform_and_cut", "views"]
 
 Rng = np.random.Generator | np.random.RandomState | ModuleType
 
@@ -68,24 +68,97 @@ def flip_and_shift(X: np.ndarray, rng: Rng, pixels: int = 2) -> np.ndarray:
     return shift(flip(X, rng), rng, pixels)
 
 
-def views(X: np.ndarray, pixels: int = 1) -> Iterator[np.ndarray]:
-    """Yield X, X moved up, down, left and right, and each of these five mirrored, for test-time averaging.
-
-    A model whose scores on all ten are averaged is right more often than on X alone.
+def deform(X: np.ndarray, rng: Rng, pixels: int = 2, degrees: float = 10.0, zoom: float = 0.1) -> np.ndarray:
+    """Mirror, turn, resize and move each image; every pixel is that of the nearest place, or zero outside.
 
     Args:
         X: (N, C, H, W), any dtype, not modified.
-        pixels: the distance moved; zeros move in.
+        rng: the source of randomness.
+        pixels: the largest distance in each direction.
+        degrees: the largest angle in each direction.
+        zoom: the largest factor on both sides is e^zoom, the smallest e^-zoom.
+
+    Returns:
+        A new batch, shape and dtype of X.
+
+    Raises:
+        ValueError, TypeError: an argument is not as above.
+    """
+    _require_images("deform", X)
+    require_rng("deform", rng)
+    require_count("deform", "pixels", pixels, 0)
+    require_number("deform", "degrees", degrees, 0)
+    require_number("deform", "zoom", zoom, 0)
+    N, C, H, W = X.shape
+    side, turn, growth, down, right = (2 * rng.random((5, N, 1, 1)) - 1).astype(np.float32)
+    angle, step = np.deg2rad(degrees) * turn, np.exp(zoom * growth)
+    cos, sin = step * np.cos(angle), step * np.sin(angle)
+    y = np.arange(H, dtype=np.float32)[:, None] - (H - 1) / 2  # from the center
+    x = np.where(side < 0, -1, 1) * (np.arange(W, dtype=np.float32) - (W - 1) / 2)
+    rows = np.rint(cos * y + sin * x + (pixels + 0.5) * down + (H - 1) / 2).astype(int)  # (N, H, W)
+    columns = np.rint(cos * x - sin * y + (pixels + 0.5) * right + (W - 1) / 2).astype(int)
+    outside = (rows < 0) | (rows >= H) | (columns < 0) | (columns >= W)
+    places = np.where(outside, H * W, rows * W + columns).reshape(N, -1)
+    padded, out = np.zeros((C, H * W + 1), X.dtype), np.empty((N, C, H * W), X.dtype)
+    for n in range(N):  # a take per image is faster than one of all
+        padded[:, :-1] = X[n].reshape(C, -1)
+        np.take(padded, places[n], axis=1, out=out[n], mode="clip")
+    return out.reshape(X.shape)
+
+
+def cutout(X: np.ndarray, rng: Rng, size: int = 12) -> np.ndarray:
+    """Set a square of each image to zero, which is the mean where the mean was subtracted.
+
+    Args:
+        X: (N, C, H, W), any dtype, not modified.
+        rng: the source of randomness.
+        size: pixels on a side. Each pixel is equally likely to be the center, so part of it can be outside.
+
+    Returns:
+        A new batch, shape and dtype of X.
+
+    Raises:
+        ValueError, TypeError: an argument is not as above.
+
+    Source:
+        DeVries and Taylor 2017, arXiv:1708.04552.
+    """
+    _require_images("cutout", X)
+    require_rng("cutout", rng)
+    require_count("cutout", "size", size, 0)
+    N, _, H, W = X.shape
+    out = X.copy()
+    corners = (rng.random((N, 2)) * (H, W)).astype(int) - size // 2
+    for image, (top, left) in zip(out, corners):
+        image[:, max(top, 0) : max(top + size, 0), max(left, 0) : max(left + size, 0)] = 0
+    return out
+
+
+def deform_and_cut(X: np.ndarray, rng: Rng, pixels: int = 2) -> np.ndarray:
+    """deform, then cutout: in a long run, a net learns the images by heart with less."""
+    return cutout(deform(X, rng, pixels), rng)
+
+
+def views(X: np.ndarray, pixels: int = 1) -> Iterator[np.ndarray]:
+    """Yield X, X moved by all distances up to pixels, and each of these mirrored, for test-time averaging.
+
+    A model whose scores on all of them are averaged is right more often than on X alone.
+
+    Args:
+        X: (N, C, H, W), any dtype, not modified.
+        pixels: the largest distance in the plane, so that 1, 2 and 3 give 10, 26 and 58 views; zeros move in.
 
     Yields:
-        Ten arrays of the shape and dtype of X; some are views of one array.
+        X, then arrays of its shape and dtype, the nearest first; some are views of one array.
     """
     _require_images("views", X)
     require_count("views", "pixels", pixels, 0)
     N, C, H, W = X.shape
     padded = np.pad(X, ((0, 0), (0, 0), (pixels, pixels), (pixels, pixels)))
-    for down, right in [(0, 0), (-1, 0), (1, 0), (0, -1), (0, 1)]:
-        top, left = pixels * (1 - down), pixels * (1 - right)
+    steps = range(-pixels, pixels + 1)
+    moves = [(down, right) for right in steps for down in steps if down**2 + right**2 <= pixels**2]
+    for down, right in sorted(moves, key=lambda move: (move[0] ** 2 + move[1] ** 2, abs(move[1]))):
+        top, left = pixels - down, pixels - right
         moved = padded[:, :, top : top + H, left : left + W]
         yield moved
         yield moved[..., ::-1]

@@ -8,11 +8,18 @@ from functools import partial
 import numpy as np
 import pytest
 
-from cs231n.data.augment import flip, flip_and_shift, shift, views
+from cs231n.data.augment import cutout, deform, flip, flip_and_shift, shift, views
 from cs231n.solver import Solver
 from tests.support import refused, unchanged
 
-every = pytest.mark.parametrize("augment", [flip, shift, flip_and_shift], ids=lambda f: f.__name__)
+
+def cut(X, rng):
+    return cutout(X, rng, size=2)
+
+
+every = pytest.mark.parametrize(
+    "augment", [flip, shift, flip_and_shift, deform, cut], ids=lambda f: f.__name__
+)
 
 
 def make_images(N=40, shape=(3, 6, 5)):
@@ -26,6 +33,7 @@ def make_images(N=40, shape=(3, 6, 5)):
     (shift, range(2, 7), range(1, 6)),
     (partial(shift, pixels=3), range(1, 8), range(7)),
     (flip_and_shift, range(2, 7), [*range(1, 6), *range(3, 8)]),
+    (partial(deform, degrees=0, zoom=0), range(2, 7), [*range(1, 6), *range(3, 8)]),
 ])
 # fmt: on
 def test_every_move_is_equally_likely(augment, rows, columns):
@@ -36,6 +44,30 @@ def test_every_move_is_equally_likely(augment, rows, columns):
     share = np.outer(*(np.bincount(places, minlength=9) / len(places) for places in (rows, columns)))
     counts = augment(X, np.random.default_rng(0))[:, 0].sum(axis=0, dtype=int)
     assert (np.abs(counts - N * share) <= 4 * np.sqrt(N * share * (1 - share))).all()
+
+
+def test_deform_takes_pixels_from_places_of_a_turned_and_resized_grid():
+    """Channels 0 and 1 hold the place of a pixel: an affine map of the place to which it is moved."""
+    N, half, degrees, zoom = 300, 16, 20, 0.2
+    places = np.mgrid[-half : half + 1, -half : half + 1]  # (2, H, W), the center is (0, 0)
+    X = np.tile(np.concatenate([places, np.ones((1, *places.shape[1:]))]), (N, 1, 1, 1))
+    grid = np.concatenate([places.reshape(2, -1), np.ones((1, places[0].size))]).T  # (H W, 3)
+    angles, sizes, mirrored, distances = [], [], [], []
+    for image in deform(X, np.random.default_rng(0), 3, degrees, zoom).reshape(N, 3, -1):
+        inside, source = image[2] == 1, image[:2].T
+        A = np.linalg.lstsq(grid[inside], source[inside], rcond=None)[0]  # (3, 2)
+        # Half a pixel of rounding, and half a pixel that a fit to rounded numbers can be off.
+        assert np.abs(grid @ A - source)[inside].max() < 1 and not source[~inside].any()
+        assert np.abs(grid @ A)[~inside].max(axis=1).min(initial=np.inf) > half - 0.5
+        np.testing.assert_allclose(A[:2].T @ A[:2], abs(np.linalg.det(A[:2])) * np.eye(2), atol=0.1)
+        angles.append(np.arctan2(A[1, 0], A[0, 0]))
+        sizes.append(np.log(np.abs(np.linalg.det(A[:2]))) / 2)
+        mirrored.append(np.linalg.det(A[:2]) < 0)
+        distances.extend(A[2])
+    for drawn, largest in ((angles, np.deg2rad(degrees)), (sizes, zoom), (distances, 3.5)):
+        assert 0.9 * largest < np.max(np.abs(drawn)) < 1.1 * largest
+        assert abs(np.mean(drawn)) < 4 * largest / np.sqrt(3 * len(drawn))  # 4 deviations of a uniform mean
+    assert abs(np.mean(mirrored) - 0.5) < 4 * 0.5 / np.sqrt(N)
 
 
 def module(seed):

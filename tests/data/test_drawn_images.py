@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from cs231n.data.augment import flip, flip_and_shift, shift, views
+from cs231n.data.augment import cutout, deform, flip, flip_and_shift, shift, views
 from cs231n.data.whitening import fit_whitening, whiten
 from cs231n.vis_utils import vis_grid, vis_nn, visualize_grid
 from tests.support import refused, unchanged
@@ -97,6 +97,15 @@ def image_batches(draw):
     return laid_out(X, draw(LAYOUTS))
 
 
+def covered(image, i, j, size):
+    """Zeros wherever a pixel is in the square of `size` whose center, rounded down and right, is (i, j)."""
+    out = image.copy()
+    for c, row, column in np.ndindex(image.shape):
+        if -(size // 2) <= min(row - i, column - j) and max(row - i, column - j) < size - size // 2:
+            out[c, row, column] = 0
+    return out
+
+
 def moved(image, down, right):
     C, H, W = image.shape
     out = np.zeros_like(image)
@@ -107,7 +116,7 @@ def moved(image, down, right):
 
 
 @cases(
-    "flip, shift, flip_and_shift, views",
+    "flip, shift, flip_and_shift, cutout, views",
     X=image_batches(),
     seed=SEEDS,
     pixels=st.integers(0, 6),
@@ -117,36 +126,40 @@ def test_augmentation(X, seed, pixels, modern):
     rng = np.random.default_rng(seed) if modern else np.random.RandomState(seed)
     with unchanged(X):
         flipped, shifted, both = flip(X, rng), shift(X, rng, pixels), flip_and_shift(X, rng)
-        seen = list(views(X, pixels))
-    for made in (flipped, shifted, both, *seen):
+        turned = deform(X, rng, pixels)
+        cut, seen = cutout(X, rng, pixels), list(views(X, near := min(pixels, 3)))
+    for made in (flipped, shifted, both, turned, cut, *seen):
         assert made.shape == X.shape and made.dtype == X.dtype
     same = lambda a, b: np.array_equal(a, b, equal_nan=a.dtype.kind == "f")  # noqa: E731
     places = range(-pixels, pixels + 1)
-    for image, f, s in zip(X, flipped, shifted):
+    for image, f, s, c in zip(X, flipped, shifted, cut):
         assert same(f, image) or same(f, image[..., ::-1])
         assert any(same(s, moved(image, down, right)) for down in places for right in places)
-    steps = [(0, 0), (pixels, 0), (-pixels, 0), (0, pixels), (0, -pixels)]
+        assert any(same(c, covered(image, i, j, pixels)) for i, j in np.ndindex(image.shape[1:]))
+    steps = [(down, right) for down in places for right in places if down**2 + right**2 <= near**2]
     wanted = [np.array([moved(image, *step) for image in X]) for step in steps]
     wanted += [a[..., ::-1] for a in wanted]
-    assert len(seen) == 10 and all(any(same(a, b) for b in seen) for a in wanted)
+    assert len(seen) == len(wanted) and all(any(same(a, b) for b in seen) for a in wanted)
 
 
 @cases(
     "augmentation, refused",
-    name=st.sampled_from(["flip", "shift", "views"]),
+    name=st.sampled_from(["flip", "shift", "deform", "cutout", "views"]),
     bad=st.sampled_from([None, "x", -1, 1.5, np.nan, True, [1]]),
 )
 def test_augmentation_refuses(name, bad):
     X = np.ones((2, 3, 4, 4))
+    functions = {f.__name__: f for f in (flip, shift, deform, cutout)}
+    functions["views"] = lambda X, rng, *more: views(X, *more)
     for wrong in (bad, X[0], X.tolist()):
         with refused(ValueError, f"{name}: X must be images"):
-            list({"flip": flip, "shift": shift, "views": lambda X, rng: views(X)}[name](wrong, np.random))
+            list(functions[name](wrong, np.random))
     if name == "flip":
         with refused(TypeError, "flip: rng must be"):
             flip(X, bad)
     else:
-        with refused((TypeError, ValueError), f"{name}: pixels must be"):
-            list(shift(X, np.random, bad) if name == "shift" else views(X, bad))
+        with refused((TypeError, ValueError), f"{name}: {'size' if name == 'cutout' else 'pixels'} must be"):
+            list(functions[name](X, np.random, bad))
 
 
 @cases(

@@ -234,14 +234,23 @@ def test_what_cannot_be_done_is_said_in_a_line(small_images, capsys, arguments, 
     assert words in err and len(err.splitlines()) == 1 and "Traceback" not in err
 
 
-def test_predict_is_the_mean_of_the_probabilities_over_the_ten_views():
+@pytest.mark.parametrize("arguments, count", [((), 10), ((2,), 26), ((RECIPES["hour"].view_pixels,), 58)])
+def test_predict_is_the_mean_of_the_probabilities_over_the_views(arguments, count):
     def scores(X):
         return X.reshape(len(X), -1)[:, :40:4]
 
     X = np.random.RandomState(0).randn(1003, 3, 32, 32)
     each = []
-    for view in views(X):
+    for view in views(X, *arguments):
         exp_scores = np.exp(scores(view))
         each.append(exp_scores / exp_scores.sum(axis=1, keepdims=True))
-    assert len(each) == 10
-    np.testing.assert_allclose(predict(SimpleNamespace(loss=scores), X), np.mean(each, axis=0), rtol=1e-12)
+    assert len(each) == count
+    probabilities = predict(SimpleNamespace(loss=scores), X, *arguments)
+    np.testing.assert_allclose(probabilities, np.mean(each, axis=0), rtol=1e-12)
+
+
+def test_a_run_is_evaluated_on_the_views_of_its_recipe(small_images, monkeypatch):
+    seen = []
+    monkeypatch.setattr(recipes, "views", lambda X, pixels: seen.append(pixels) or views(X, pixels))
+    monkeypatch.setitem(RECIPES, "hour", RECIPES["hour"]._replace(hidden_dims=[8], epochs=1))
+    assert main(["train", "hour"]) == 0 and seen == [RECIPES["hour"].view_pixels]
