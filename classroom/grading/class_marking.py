@@ -51,7 +51,7 @@ def mark_submission(
         submission: of `read_submission`.
         options: of the class.
         grader: the digest of the grader that hands out.
-        earlier: results of a first try, of which only those that ran out of time are tried again.
+        earlier: as of `mark`.
 
     Raises:
         OSError: what was handed in cannot be marked here, which is not the student's fault.
@@ -177,8 +177,8 @@ class ClassMarking:
             kind = "" if isinstance(error, OSError) else f"{type(error).__name__}: "
             self._add(task.key, None, f"{kind}{error}")
             return
-        kinds = [result.kind for result in marked.by_exercise.values()]
-        if "timed-out" in kinds and not task.is_second:
+        slow = [r for r in marked.by_exercise.values() if r.kind == "timed-out" and not r.is_endless]
+        if slow and not task.is_second:
             self._again.append((task, marked))
             return
         marked.results["extra_data"]["student"] = self.course.attempts[task.key][0]

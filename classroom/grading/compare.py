@@ -45,6 +45,7 @@ class ArrayMarks:
         self.computed: set[str] = set()  # arrays that do more than repeat an input
         self.first_fault: Fault | None = None
         self.earns_nothing = False  # it raised on a problem of the main situation
+        self.is_endless = False  # as of ExerciseResult
 
     def add(self, trial: Trial, outputs: dict[str, np.ndarray], public: bool) -> None:
         """Compare the outputs of one trial; `public` says whether a report may show its numbers."""
@@ -91,7 +92,7 @@ class ArrayMarks:
         if fault:  # what was wrong before says more
             self.first_fault = fault._replace(text=f"{fault.text} {result.text}")
         self.is_right |= dict.fromkeys(trial.expected, False)
-        self.earns_nothing = True
+        self.earns_nothing, self.is_endless = True, result.is_endless
 
     def blame_forward(self, forward: ForwardFault) -> None:
         """Say first what is wrong with the forward of the first fault, as `check` does."""
@@ -121,7 +122,7 @@ class ArrayMarks:
         notes = tuple(self.notes[kind] for kind in self.notes if kind == "writes-into-input")
         fault = self.first_fault
         share = 0.0 if self.earns_nothing else earned / sum(counted.values())
-        result = ExerciseResult(share, fault.kind, fault.text, notes=notes, check_first=self.check_first)
+        result = ExerciseResult(share, fault.kind, fault.text, (), notes, self.check_first, self.is_endless)
         return result.in_situation(fault.trial.situation)
 
 

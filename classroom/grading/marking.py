@@ -43,7 +43,8 @@ def mark(
         submission: of `read_submission`.
         options: exercises, seed, limits.
         level: of the sandbox (default: the best that this machine has).
-        earlier: results of a first try, of which only those that ran out of time are tried again.
+        earlier: results of a first try, of which only those that ran out of time are tried again, unless
+            they are endless.
 
     Returns:
         {number of the exercise: its result}, and the level.
@@ -64,20 +65,25 @@ def _mark(
     earlier: Mapping[int, ExerciseResult],
 ) -> dict[int, ExerciseResult]:
     results: dict[int, ExerciseResult] = {}
-    settled = {number for number, result in earlier.items() if result.kind != "timed-out"}
+    settled = {number for number, r in earlier.items() if r.kind != "timed-out" or r.is_endless}
+    by_number = {exercise.number: exercise for exercise in options.exercises}
     unusable = set()  # files that are not there, or cannot be imported
     clock = Clock(options.limits)
     with Runner(folder, submission.files, level, options, clock) as runner:
         for exercise, hidden in _two_rounds(options.exercises):
             fault = submission.faults.get("") or submission.faults.get(exercise.file)
             # What calls a function that runs out of time for good does so too.
-            waits_for = [n for n in exercise.needs if n in results and results[n].kind == "timed-out"]
-            if exercise.number in settled or exercise.number in earlier and waits_for:
+            slow = [n for n in exercise.needs if n in results and results[n].kind == "timed-out"]
+            if exercise.number in settled or exercise.number in earlier and slow:
                 results[exercise.number] = earlier[exercise.number]
             elif fault:
                 results[exercise.number] = ExerciseResult(0.0, "missing", fault)
             else:
-                results[exercise.number] = runner.try_exercise(exercise, {}, hidden)
+                titles = tuple(by_number[n].title for n in slow)
+                result = runner.try_exercise(exercise, {}, hidden, titles)
+                if slow and result.kind == "timed-out":
+                    result = result._replace(is_endless=any(results[n].is_endless for n in slow))
+                results[exercise.number] = result
             if results[exercise.number].kind == "missing" or runner.cannot_import(exercise.file):
                 unusable.add(exercise.file)
     optional = _optional_files(options.exercises) & submission.files.keys()
@@ -91,7 +97,6 @@ def _mark(
             without = _mark(folder, submission._replace(files=fewer), options, level, {})
             own = {e.number: results[e.number] for e in options.exercises if e.file in optional}
             return without | own
-    by_number = {exercise.number: exercise for exercise in options.exercises}
     for exercise in options.exercises:
         first = results[exercise.number]
         if exercise.number in settled:
@@ -111,7 +116,7 @@ def _mark(
         titles = tuple(needed.title for needed in blamed)
         results[exercise.number] = _join_results(exercise, first, second, titles)
     for number in earlier.keys() - settled:
-        if results[number].kind == "timed-out":
+        if results[number].kind == "timed-out" and results[number] is not earlier[number]:
             text = f"{results[number].text} {TRIED_TWICE}"
             results[number] = results[number]._replace(text=text)
     return results

@@ -31,6 +31,7 @@ class ExerciseResult(NamedTuple):
     reference_used_for: tuple[str, ...] = ()  # titles of the exercises it builds on that the reference solved
     notes: tuple[str, ...] = ()  # what the kit asks and the course does not; or what to check first
     check_first: str = ""  # which exercise is at fault before this one, if one is
+    is_endless: bool = False  # it ran out of time, and would do so on an idle machine
 
     @property
     def is_right(self) -> bool:

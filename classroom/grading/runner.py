@@ -1,7 +1,7 @@
 """Exercises of one submission, tried in child processes."""
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,16 +19,21 @@ from classroom.sandbox.process import (
     Limits,
     wall_seconds,
 )
+from cs231n.checking.compare import join_words
 from cs231n.checking.dependencies import ForwardFault, find_forward_fault
 from cs231n.checking.exercises import EXERCISES
 from cs231n.checking.exercises import Exercise as KnownExercise
-from cs231n.checking.exercises.exercise import AGAIN
+from cs231n.checking.exercises.exercise import AGAIN, SMALL
 from cs231n.checking.learner_code import Arrays, Inputs
 from cs231n.checking.problems import Called, arguments_of, judge
 
 __all__ = ["Clock", "MarkingOptions", "Runner"]
 
 ENDED = ("timed-out", "crashed")
+SHARE_WITH_SLOW_NEEDS = 0.2  # of the time of an exercise, if one that it needs ran out of time
+# A small problem is one of several, with three calls each. If one call takes that share of the time, all of
+# them take several times too long, also if the load of the machine makes a call twice as slow.
+SHARE_OF_ENDLESS_CALL = 0.8
 
 
 class MarkingOptions(NamedTuple):
@@ -57,11 +62,15 @@ class Clock:
         self.seconds = 0.0
         self._end = time.monotonic() + wall_seconds(self._limits.total)
 
-    def deadline(self) -> "Deadline":
-        """When the time of an exercise that starts now is over."""
-        end = time.monotonic() + wall_seconds(self._limits.seconds)
-        total = self._limits.total
-        return Deadline(min(self.seconds + self._limits.seconds, total), min(end, self._end))
+    def deadline(self, slow_needs: Sequence[str] = ()) -> "Deadline":
+        """When the time of an exercise that starts now is over.
+
+        Args:
+            slow_needs: titles of the exercises it needs that ran out of time: then it has less.
+        """
+        seconds = self._limits.seconds * (SHARE_WITH_SLOW_NEEDS if slow_needs else 1)
+        end = time.monotonic() + wall_seconds(seconds)
+        return Deadline(min(self.seconds + seconds, self._limits.total), min(end, self._end), slow_needs)
 
     def is_over(self) -> bool:
         """Whether the time of the submission is."""
@@ -73,6 +82,7 @@ class Deadline(NamedTuple):
 
     seconds: float  # of the submission's Clock
     end: float  # of time.monotonic()
+    slow_needs: Sequence[str]
 
 
 class _ExerciseFailed(Exception):
@@ -136,7 +146,11 @@ class Runner:
         return file.removesuffix(".py").replace("/", ".") in self._failed
 
     def try_exercise(
-        self, exercise: Exercise, reference: Mapping[str, Mapping[str, str]], hidden: bool
+        self,
+        exercise: Exercise,
+        reference: Mapping[str, Mapping[str, str]],
+        hidden: bool,
+        slow_needs: Sequence[str] = (),
     ) -> ExerciseResult:
         """Try one exercise on its public problems, or on the hidden ones, for which there is another child.
 
@@ -144,6 +158,7 @@ class Runner:
             exercise: to be tried.
             reference: {file: {function of it: file of the child's folder that has the reference's}}.
             hidden: which problems; once True, always True. If the files hold some of the reference: all.
+            slow_needs: as of Clock.deadline.
 
         Returns:
             The result over the problems so far.
@@ -160,7 +175,7 @@ class Runner:
         try:
             if number not in self._ended and not marks.earns_nothing:
                 self._require_time()
-                self._try(exercise, reference, marks)
+                self._try(exercise, reference, marks, slow_needs)
         except _ExerciseFailed as failure:
             self._ended[number] = failure.result
         except OSError:
@@ -172,7 +187,13 @@ class Runner:
             ) from error
         return self._ended.get(number) or marks.result()
 
-    def _try(self, exercise: Exercise, reference: Mapping[str, Mapping[str, str]], marks: ArrayMarks) -> None:
+    def _try(
+        self,
+        exercise: Exercise,
+        reference: Mapping[str, Mapping[str, str]],
+        marks: ArrayMarks,
+        slow_needs: Sequence[str],
+    ) -> None:
         known = EXERCISES[exercise.title]
         modules = {file.removesuffix(".py").replace("/", "."): names for file, names in reference.items()}
         modules.setdefault(known.module, {})
@@ -180,6 +201,8 @@ class Runner:
         deadline = self._clock.deadline()
         for module, functions in modules.items():
             self._load(module, exercise, functions, deadline)
+        if slow_needs:  # from here on: other exercises need the module as well
+            deadline = self._clock.deadline(slow_needs)
         public = not self._is_hidden
         code = _CodeInChild(self, exercise, known.module, deadline, public)
         for trial in make_trials(exercise.title, self._options.seed):
@@ -295,7 +318,8 @@ class Runner:
             self._clock.seconds += self._child.seconds() - before
             return reply
         except ChildExitedError as error:
-            self._clock.seconds += self._child.seconds() - before
+            seconds = self._child.seconds() - before
+            self._clock.seconds += seconds
             self._end_child()
             text = str(error)[0].upper() + str(error)[1:]
             if not isinstance(error, ChildTimeoutError):
@@ -303,9 +327,12 @@ class Runner:
                     text = "Its process ended without an answer"
                 raise _ExerciseFailed(ExerciseResult(0.0, "crashed", f"{text}.")) from None
             self._require_time()
-            raise _ExerciseFailed(
-                ExerciseResult(0.0, "timed-out", f"{text}: is there an endless loop?")
-            ) from None
+            text = f"{text}: is there an endless loop?"
+            if deadline.slow_needs:
+                text = f"It ran out of time, and so did {join_words(deadline.slow_needs)}, which it needs."
+            is_small = "ask" in request and max(map(np.size, request["inputs"].values())) <= SMALL
+            is_endless = is_small and seconds >= SHARE_OF_ENDLESS_CALL * self._options.limits.seconds
+            raise _ExerciseFailed(ExerciseResult(0.0, "timed-out", text, is_endless=is_endless)) from None
 
     def _require_time(self) -> None:
         if self._clock.is_over():

@@ -61,10 +61,12 @@ def mismatches(actual: np.ndarray, expected: np.ndarray) -> np.ndarray:
     Entries are equal up to RTOL of the expected entry plus ATOL of the largest finite expected entry, or of
     1e-3 if that is larger, so that an array of zeros has a tolerance. NaN and infinities equal themselves.
     """
-    expected = np.asarray(expected, np.float64)
+    actual, expected = np.asarray(actual), np.asarray(expected, np.float64)
     largest = np.abs(expected[np.isfinite(expected)]).max(initial=1e-3)
     with np.errstate(all="ignore"):
-        return ~np.isclose(actual, expected, rtol=RTOL, atol=ATOL * largest, equal_nan=True)
+        # As np.isclose, which takes three times as long on a small array.
+        is_close = (abs(actual - expected) <= ATOL * largest + RTOL * abs(expected)) & np.isfinite(expected)
+        return ~(is_close | (actual == expected) | (np.isnan(actual) & np.isnan(expected)))
 
 
 def allclose(actual: np.ndarray, expected: np.ndarray) -> bool:

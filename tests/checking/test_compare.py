@@ -4,8 +4,18 @@ import re
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from cs231n.checking.compare import allclose, check_shape_and_dtype, describe_worst_entry, join_names
+from cs231n.checking.compare import (
+    ATOL,
+    RTOL,
+    allclose,
+    check_shape_and_dtype,
+    describe_worst_entry,
+    join_names,
+    mismatches,
+)
 from cs231n.checking.exercises import EXERCISES
 from tests.corpus import solved
 
@@ -34,6 +44,27 @@ from tests.corpus import solved
 )
 def test_equal(actual, expected, equal):
     assert allclose(np.asarray(actual), np.asarray(expected)) is equal
+
+
+SPECIAL = st.sampled_from([0.0, -0.0, np.nan, np.inf, -np.inf, 1e308, -1e308, 5e-324, 1e-8, 1.0, 2.0])
+OFFSETS = st.sampled_from([0.0, 0.9e-6, 1.1e-6, 0.9e-8, 1.1e-8, 1.0])
+ENTRIES = st.tuples(SPECIAL | st.floats(), SPECIAL | st.floats(), OFFSETS, st.booleans())
+
+
+@given(st.lists(ENTRIES, max_size=6), st.sampled_from(["f8", "f4", "i8", "?", "c16"]))
+def test_mismatches_are_those_of_numpys_isclose(entries, dtype):
+    with np.errstate(all="ignore"):
+        expected = np.array([a for a, *_ in entries], np.float64)
+        near = [a * (1 + offset) if is_near else b for a, b, offset, is_near in entries]
+        actual = np.array(near, np.float64).astype(dtype)
+        atol = ATOL * max([1e-3, *np.abs(expected[np.isfinite(expected)])])
+        is_close = np.isclose(actual, expected, rtol=RTOL, atol=atol, equal_nan=True)
+    assert np.array_equal(mismatches(actual, expected), ~is_close)
+    for i in range(len(entries)):  # without an axis
+        atol = ATOL * max(1e-3, abs(expected[i]) if np.isfinite(expected[i]) else 0)
+        with np.errstate(all="ignore"):
+            is_close = np.isclose(actual[i], expected[i], rtol=RTOL, atol=atol, equal_nan=True)
+        assert mismatches(actual[i], expected[i]) == (not is_close)
 
 
 @pytest.mark.parametrize(

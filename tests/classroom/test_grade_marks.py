@@ -10,6 +10,7 @@ from classroom.grading.marking import mark
 from classroom.grading.result import ExerciseResult, NotMarkedError
 from classroom.grading.runner import MarkingOptions, Runner
 from classroom.grading.submission import Submission
+from classroom.sandbox.process import Child
 from tests.corpus.harness import USUAL
 from tests.support import grading
 from tests.support.grading import (
@@ -254,9 +255,9 @@ def test_a_second_try_is_for_what_ran_out_of_time_alone(monkeypatch):
     tried = []
     real = Runner.try_exercise
 
-    def try_exercise(self, exercise, reference, hidden):
+    def try_exercise(self, exercise, reference, hidden, *slow_needs):
         tried.append((exercise.title, bool(reference), hidden))
-        return real(self, exercise, reference, hidden)
+        return real(self, exercise, reference, hidden, *slow_needs)
 
     monkeypatch.setattr(Runner, "try_exercise", try_exercise)
     slow = ExerciseResult(0.0, "timed-out", "Slow.")
@@ -273,6 +274,45 @@ def test_a_second_try_is_for_what_ran_out_of_time_alone(monkeypatch):
     assert results[numbers["relu_backward"]].share == 1
     others = [e.number for e in EXERCISES if not e.title.startswith(("affine_f", "relu"))]
     assert all(results[number].text == "As before." for number in others)
+
+
+def test_what_needs_an_endless_function_has_less_time_alone(monkeypatch):
+    """And all of it with the reference's; what does not call that function is right without it."""
+    granted = {}
+    real = Child.ask
+
+    def ask(self, request, seconds=None, end=None):
+        if "ask" in request:
+            granted.setdefault(request["exercise"], []).append(seconds)
+        return real(self, request, seconds, end)
+
+    monkeypatch.setattr(Child, "ask", ask)
+    forward = "def affine_relu_forward(x, w, b):\n    out, cache = affine_forward(x, w, b)\n"
+    forward += "    return np.maximum(out, 0), (cache, out)\n"
+    files = with_functions(solved(ENDLESS), forward, NET)
+    titles = ["affine_forward", "relu_forward", "relu_backward", "TwoLayerNet.loss"]
+    results = marked(files, only=titles, seconds=3)
+    assert wrong(results) == {"relu_forward": "timed-out"} and results["relu_forward"].is_endless
+    assert results["relu_backward"].reference_used_for == ("relu_forward",)
+    assert results["TwoLayerNet.loss"].reference_used_for == ()
+    assert granted["relu_backward"][0] < 0.7 and 2 < granted["relu_backward"][1] <= 3
+
+
+def test_a_backward_of_its_own_loop_says_what_ran_out_of_time_before():
+    backward = function("relu_backward", "dout, cache", "exec('while True: pass')")
+    results = marked(solved(f"{ENDLESS}\n\n{backward}"), only=["relu_forward", "relu_backward"], seconds=1)
+    result = results["relu_backward"]
+    assert result.text == "It ran out of time, and so did relu_forward, which it needs."
+    assert (result.share, result.kind, result.is_endless) == (0, "timed-out", True)
+
+
+def test_only_one_call_that_takes_nearly_all_of_the_time_is_endless():
+    """Many calls, an import or a large problem that are somewhat too slow may be so by the machine's load."""
+    slow = function("relu_forward", "x", f"{burn(0.4)} or _relu_forward(x)")
+    large = function("softmax_loss", "x, y", f"{burn(3)} if x.size > 9999 else _softmax_loss(x, y)")
+    for title, code in (("relu_forward", slow), ("softmax_loss", large), ("affine_forward", burn(3))):
+        result = marked(solved(code), only=[title], seconds=1)[title]
+        assert result.kind == "timed-out" and not result.is_endless, title
 
 
 def test_what_a_child_loads_again_does_not_count_as_the_students_time():
