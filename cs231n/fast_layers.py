@@ -198,7 +198,7 @@ def _one_pass(
     if kernels is None:
         require_finite_squares(name, dw)
     t = config["t"] = config["t"] + 1
-    beta1, beta2, rate = (float(config[name]) for name in ("beta1", "beta2", "learning_rate"))
+    beta1, beta2, rate = float(config["beta1"]), float(config["beta2"]), float(config["learning_rate"])
     numbers = (
         beta1,
         beta2,
@@ -208,9 +208,10 @@ def _one_pass(
         1 - rate * float(config.get("weight_decay", 0)),
     )
     next_w = np.empty(w.shape, w.dtype)
-    flat = [a.reshape(-1) for a in (w, dw, m, v, next_w)]
+    arrays = w, dw, m, v, next_w
+    flat = arrays if w.ndim == 1 else [a.reshape(-1) for a in arrays]
     if kernels is not None:  # compiled once, for all shapes
-        if kernels.adam(*flat[:4], *numbers, flat[4]):  # type: ignore[call-arg]
+        if kernels.adam(*flat, *numbers):  # type: ignore[call-arg]
             try:
                 require_finite_squares(name, dw)
             except OverflowError:
@@ -247,10 +248,11 @@ _COMPILED = np.dtype(np.float32), np.dtype(np.float64)
 
 
 def _is_one_dtype(*arrays: Any) -> bool:
+    dtype = getattr(arrays[0], "dtype", None)
     for a in arrays:
-        if type(a) is not np.ndarray or a.dtype != arrays[0].dtype:  # no np.matrix, whose * is another
+        if type(a) is not np.ndarray or a.dtype != dtype:  # no np.matrix, whose * is another
             return False
-    return arrays[0].dtype in _COMPILED
+    return dtype in _COMPILED
 
 
 def _is_fused(norm_param: Any, *arrays: Any) -> bool:
