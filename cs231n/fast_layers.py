@@ -10,6 +10,7 @@ that the kernels do not support: test mode, complex numbers, mixed dtypes.
 # mypy: disable-error-code="no-redef"
 
 import math
+import os
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -133,7 +134,16 @@ def affine_norm_relu_backward(dout: Array, cache: tuple, needs_dx: bool = True) 
     w, b = affine_cache
     da, dgamma, dbeta = batchnorm_backward(dout, norm_cache)
     dx = (da @ w.T).reshape(x.shape) if needs_dx else None
-    return dx, x.reshape(len(x), -1).T @ da, np.zeros(b.shape, b.dtype), dgamma, dbeta
+    return dx, _weight_gradient(x.reshape(len(x), -1), da), np.zeros(b.shape, b.dtype), dgamma, dbeta
+
+
+def _weight_gradient(rows: Array, da: Array) -> Array:
+    """rows.T @ da, in blocks where OpenBLAS's fast kernel for small products takes a block but not dw."""
+    (N, D), M = rows.shape, da.shape[1]
+    size = math.gcd(D, 96)  # rows of dw
+    if _THREADS > 1 or size < 32 or not size * N * M <= 10**6 < D * N * M:  # that kernel has one thread
+        return rows.T @ da
+    return np.matmul(rows.reshape(N, -1, size).transpose(1, 2, 0), da).reshape(D, M)
 
 
 @takes(normalization=OneOf((None, "batchnorm", "layernorm")), dropout_param=Optional(DROPOUT, empty=True))
@@ -245,6 +255,8 @@ def _adam_block(w, dw, m, v, out, beta1, beta2, rate, bias_correction, epsilon, 
 UPDATE_RULES = {"adam": adam, "adamw": adamw}
 
 _COMPILED = np.dtype(np.float32), np.dtype(np.float64)
+_SETTING = os.environ.get("OPENBLAS_NUM_THREADS", "1")
+_THREADS = int(_SETTING) if _SETTING.isdigit() else 1  # of BLAS
 
 
 def _is_one_dtype(*arrays: Any) -> bool:

@@ -62,6 +62,16 @@ def test_a_product_has_the_same_value_and_order_of_memory_for_small_and_for_larg
     assert out.flags.c_contiguous and np.array_equal(x, before[0]) and np.array_equal(w, before[1])
 
 
+@pytest.mark.parametrize("order", "CF")
+@pytest.mark.parametrize("N, D, M", [(9, 3072, 40), (9, 4000, 40), (100, 3072, 128), (5, 7, 3)])
+def test_a_weight_gradient_has_the_same_value_in_blocks_and_in_one_product(N, D, M, order, monkeypatch):
+    monkeypatch.setattr(fast_layers, "_THREADS", 1)
+    rng = np.random.RandomState(0)
+    rows, da = (np.asarray(rng.randn(N, size), order=order) for size in (D, M))
+    exact = np.einsum("nd,nm->dm", rows, da)
+    assert np.abs(fast_layers._weight_gradient(rows, da) - exact).max() <= 1e-14 * N * np.abs(exact).max()
+
+
 @pytest.mark.parametrize("rows", [1, 3, 700])
 @pytest.mark.parametrize("value", [1e20, 1e30, 1e35])
 def test_a_variance_that_overflows_is_refused_with_its_column(rows, value):
