@@ -10,6 +10,9 @@ that the kernels do not support: test mode, complex numbers, mixed dtypes.
 # mypy: disable-error-code="no-redef"
 
 import math
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -133,7 +136,16 @@ def affine_norm_relu_backward(dout: Array, cache: tuple, needs_dx: bool = True) 
     w, b = affine_cache
     da, dgamma, dbeta = batchnorm_backward(dout, norm_cache)
     dx = (da @ w.T).reshape(x.shape) if needs_dx else None
-    return dx, x.reshape(len(x), -1).T @ da, np.zeros(b.shape, b.dtype), dgamma, dbeta
+    return dx, _weight_gradient(x.reshape(len(x), -1), da), np.zeros(b.shape, b.dtype), dgamma, dbeta
+
+
+def _weight_gradient(rows: Array, da: Array) -> Array:
+    """rows.T @ da, in blocks where OpenBLAS's fast kernel for small products takes a block but not dw."""
+    (N, D), M = rows.shape, da.shape[1]
+    size = math.gcd(D, 96)  # rows of dw
+    if _THREADS != 1 or size < 32 or not size * N * M <= 10**6 < D * N * M:  # that kernel has one thread
+        return rows.T @ da
+    return np.matmul(rows.reshape(N, -1, size).transpose(1, 2, 0), da).reshape(D, M)
 
 
 @takes(normalization=OneOf((None, "batchnorm", "layernorm")), dropout_param=Optional(DROPOUT, empty=True))
@@ -198,7 +210,7 @@ def _one_pass(
     if kernels is None:
         require_finite_squares(name, dw)
     t = config["t"] = config["t"] + 1
-    beta1, beta2, rate = (float(config[name]) for name in ("beta1", "beta2", "learning_rate"))
+    beta1, beta2, rate = float(config["beta1"]), float(config["beta2"]), float(config["learning_rate"])
     numbers = (
         beta1,
         beta2,
@@ -208,9 +220,10 @@ def _one_pass(
         1 - rate * float(config.get("weight_decay", 0)),
     )
     next_w = np.empty(w.shape, w.dtype)
-    flat = [a.reshape(-1) for a in (w, dw, m, v, next_w)]
+    arrays = w, dw, m, v, next_w
+    flat = arrays if w.ndim == 1 else [a.reshape(-1) for a in arrays]
     if kernels is not None:  # compiled once, for all shapes
-        if kernels.adam(*flat[:4], *numbers, flat[4]):  # type: ignore[call-arg]
+        if _adam_in_threads(flat, numbers):
             try:
                 require_finite_squares(name, dw)
             except OverflowError:
@@ -225,6 +238,24 @@ def _one_pass(
 
 
 _BLOCK = 2**16  # entries whose five arrays stay in the processor's cache from one line to the next
+
+
+def _adam_in_threads(arrays: Sequence[Array], numbers: tuple[float, ...]) -> bool:
+    size = arrays[0].size
+    num_parts = min(_THREADS, size // _PART)
+    if num_parts < 2:
+        return kernels.adam(*arrays, *numbers)  # type: ignore[call-arg]
+
+    def run(start: int) -> bool:
+        part = (a[start : start + step] for a in arrays)
+        return kernels.adam(*part, *numbers)  # type: ignore[call-arg]
+
+    step = -(-size // num_parts)
+    with ThreadPoolExecutor(num_parts) as pool:  # a pool of its own: threads do not survive a fork
+        return any(pool.map(run, range(0, size, step)))
+
+
+_PART = 2**18  # entries, for which Adam takes several times as long as the start of a thread
 
 
 def _adam_block(w, dw, m, v, out, beta1, beta2, rate, bias_correction, epsilon, decay):
@@ -244,13 +275,16 @@ def _adam_block(w, dw, m, v, out, beta1, beta2, rate, bias_correction, epsilon, 
 UPDATE_RULES = {"adam": adam, "adamw": adamw}
 
 _COMPILED = np.dtype(np.float32), np.dtype(np.float64)
+_SETTING = os.environ.get("OPENBLAS_NUM_THREADS", "")
+_THREADS = int(_SETTING) if _SETTING.isdigit() else 0  # 0: not known; of BLAS, and of Adam where w is large
 
 
 def _is_one_dtype(*arrays: Any) -> bool:
+    dtype = getattr(arrays[0], "dtype", None)
     for a in arrays:
-        if type(a) is not np.ndarray or a.dtype != arrays[0].dtype:  # no np.matrix, whose * is another
+        if type(a) is not np.ndarray or a.dtype != dtype:  # no np.matrix, whose * is another
             return False
-    return arrays[0].dtype in _COMPILED
+    return dtype in _COMPILED
 
 
 def _is_fused(norm_param: Any, *arrays: Any) -> bool:

@@ -150,7 +150,7 @@ def batchnorm_backward(dout, out, x, mean_and_left, inv_std, gamma, with_relu, d
 
 
 @compiled
-def adam(w, dw, m, v, beta1, beta2, rate, bias_correction, epsilon, decay, next_w):
+def adam(w, dw, m, v, next_w, beta1, beta2, rate, bias_correction, epsilon, decay):
     """One pass over arrays (n,); m and v are updated in place. As adamw.adamw, with
 
         rate = learning_rate / (1 - beta1^t)        bias_correction = 1 / sqrt(1 - beta2^t)

@@ -2,6 +2,7 @@
 
 import functools
 import math
+import operator
 import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -43,10 +44,12 @@ def require(where: str, spec: str, *arrays: Any) -> None:
         ValueError: a shape does not fit, or an array is empty.
     """
     key = None
-    if all(type(a) is np.ndarray for a in arrays):
-        key = spec, *[(a.shape, a.dtype.char) for a in arrays]
+    try:
+        key = spec, *map(_kind, arrays)
         if key in _passed:
             return
+    except (AttributeError, TypeError):  # no array
+        pass
     items = parse(spec)
     sizes: dict[str, int] = {}
     for item, array in zip(items, arrays, strict=True):
@@ -76,6 +79,7 @@ def require(where: str, spec: str, *arrays: Any) -> None:
 
 
 _passed: set[tuple] = set()  # a training step asks for the same shapes and dtypes again and again
+_kind = operator.attrgetter("__class__", "shape", "dtype")
 
 
 def _fits(dims: tuple[str, ...], shape: tuple[int, ...], sizes: dict[str, int]) -> bool:
