@@ -27,6 +27,9 @@ def advise_on_error(error: BaseException) -> str:
     text = f"{type(error).__name__}: {message_of(error)}"
     if re.search(r"\bmax\(", line) and re.search("integer|truth value", text):
         return "np.maximum compares entry by entry; max and np.max look for the largest entry."
+    if (unset := re.match(r"NameError: name '(\w+)' is not defined", text)) and line:
+        if place := _find_in_dicts(unset[1], names):
+            return f"{unset[1]} has no value here; the value is in {place}."
     for pattern, advise in ADVICE if line else ():
         found = re.search(pattern, text)
         if found and (advice := advise(found, values, line)):
@@ -50,6 +53,13 @@ def _advise_on_shapes(text: str, names: Values, line: str) -> str:
     if len({array.shape for array in arrays.values()}) < 2:
         return "The shapes do not fit; print the shape of each array on this line." + advice
     shapes = ", ".join(f"{word} {array.shape}" for word, array in arrays.items())
+    misfits = re.findall(r"\([\d,]*\)", text.partition("broadcast")[2])
+    known = {str(array.shape).replace(" ", "") for array in arrays.values()}
+    if parts := [shape for shape in misfits if shape not in known]:
+        return (
+            f"The shapes on this line are {shapes}. A part of the line has the shape {parts[0]}, which does "
+            f"not fit: print the shape of each part.{advice}"
+        )
     examples = ", and read each example as one row" * any(a.ndim > 2 for a in arrays.values())
     return f"The shapes on this line are {shapes}. Two of them do not fit; print them{examples}.{advice}"
 
@@ -57,7 +67,9 @@ def _advise_on_shapes(text: str, names: Values, line: str) -> str:
 def _advise_on_none(found: re.Match, values: Values, line: str) -> str:
     empty = [word for word, value in values.items() if value is None]
     if empty:
-        reason = ": the forward returned none, as in mode 'test'" if "cache" in empty else ""
+        reason = ": the forward returned None in its place" if "cache" in empty else ""
+        if empty == ["y"]:
+            reason = ": without labels only the scores are needed, and this line should not run"
         return f"{', '.join(empty)} on this line is None{reason}."
     return "A value on this line is None, as a function without return gives it: print each of them."
 
@@ -85,19 +97,32 @@ def _advise_on_unpacking(found: re.Match, values: Values, line: str) -> str:
 
 
 def _advise_on_key(found: re.Match, values: Values, line: str) -> str:
-    lacking = [w for w, v in values.items() if isinstance(v, dict) and found[1].strip("'\"") not in v]
+    dicts = {word: value for word, value in values.items() if isinstance(value, dict)}
+    lacking = [word for word, value in dicts.items() if found[1].strip("'\"") not in value]
     if not lacking:
-        return ""
-    keys = ", ".join(map(repr, values[lacking[0]])) or "none"
+        params = getattr(values.get("self"), "params", None)
+        if not (isinstance(params, dict) and "self.params" in line):
+            return ""
+        return f"self.params has no key {found[1]}; its keys: {', '.join(map(repr, params))}."
+    keys = ", ".join(map(repr, dicts[lacking[0]])) or "none"
     return (
         f"{lacking[0]} has no key {found[1]}; its keys: {keys}. If a setting may be left out, read it with "
         ".get(key, default)."
     )
 
 
+def _find_in_dicts(name: str, names: Values) -> str:
+    """Where a dict of the function, or self.params, has this key, as in config['momentum']; or ""."""
+    params = getattr(names.get("self"), "params", None)
+    dicts = {word: v for word, v in (names | {"self.params": params}).items() if isinstance(v, dict)}
+    return next((f"{word}[{name!r}]" for word, value in dicts.items() if name in value), "")
+
+
 def _advise_on_attribute(found: re.Match, values: Values, line: str) -> str:
     for word, value in values.items():
         if type(value).__name__ == found[1]:
+            if place := _find_in_dicts(found[2], {word: value}):
+                return f"{word} has no {found[2]}; the value is in {place}."
             fields = getattr(value, "_fields", ())
             has = f"holds {', '.join(fields)}" if fields else f"is of the type {found[1]}"
             return f"{word} {has}, and has no {found[2]}: is the name right?"
@@ -109,6 +134,25 @@ def _advise_on_name(found: re.Match, values: Values, line: str) -> str:
         f"{found[1]} has no value here: a function has its arguments and what it computed before this line. "
         "Is the name right? Does it come from the cache, or from an import at the top of the file?"
     )
+
+
+def _advise_on_unset(found: re.Match, values: Values, line: str) -> str:
+    if re.match(rf"{found[1]}\s*([-+*/@]|//|\*\*)?=[^=]", line):
+        return f"This line reads {found[1]} before any line has given it a value: where is its old value?"
+    return (
+        f"No line that ran has given {found[1]} a value: an if above has skipped it. Set it in each branch."
+    )
+
+
+def _advise_on_index(found: re.Match, values: Values, line: str) -> str:
+    axis, size = int(found[2]), int(found[3])
+    arrays = [
+        word
+        for word, value in values.items()
+        if isinstance(value, np.ndarray) and value.shape[axis : axis + 1] == (size,)
+    ]
+    of = f" of {' or '.join(arrays)}" * bool(arrays)
+    return f"Axis {axis}{of} has the size {size}, and its entries are counted from 0. Is this the right axis?"
 
 
 def _advise_on_reshape(found: re.Match, values: Values, line: str) -> str:
@@ -133,8 +177,9 @@ ADVICE: list[tuple[str, Callable[[re.Match, Values, str], str]]] = [
     ),
     (
         r"index (-?\d+) is out of bounds for axis (\d) with size (\d+)",
-        _say("Axis {2} has the size {3}, and its entries are counted from 0. Is this the right axis?"),
+        _advise_on_index,
     ),
+    (r"bitwise_xor|for \^:", _say("In Python a power is written with **, and ^ is something else.")),
     (r"KeyError: (.*)", _advise_on_key),
     (
         "truth value of an array",
@@ -148,7 +193,7 @@ ADVICE: list[tuple[str, Callable[[re.Match, Values, str], str]]] = [
     (r"'(\w+)' object has no attribute '(\w+)'", _advise_on_attribute),
     (
         r"UnboundLocalError: .*'(\w+)'",
-        _say("No line that ran has given {1} a value: an if above has skipped it. Set it in each branch."),
+        _advise_on_unset,
     ),
     (r"NameError: name '(\w+)' is not defined", _advise_on_name),
     (r"cannot reshape array of size (\d+) into shape (\(.*\))", _advise_on_reshape),

@@ -87,7 +87,9 @@ def check_shape_and_dtype(name: str, actual: np.ndarray | None, expected: np.nda
         return Diagnosis("missing", f"{name} is missing.", "", f"{name} is not there")
     actual, expected = np.asarray(actual), np.asarray(expected)
     if actual.shape != expected.shape:
-        kind, hint = "shape", "a gradient has the shape of its array, as dx that of x"
+        kind, hint = "shape", "print its shape after each line, and compare it with the docstring"
+        if array.startswith("d") or "grads[" in name:
+            hint = "a gradient has the shape of its array, as dx that of x"
         if actual.shape[::-1] == expected.shape and actual.ndim > 1:
             kind, hint = "transposed", "it is transposed, or the two factors of a product are swapped"
         elif actual.ndim == expected.ndim == 1:

@@ -132,6 +132,8 @@ def _compose_diagnosis(
             or _describe_unmatched(exercise, known, inputs, array, actual[array], expected[array])
             for array in wrong
         }
+    wrong = sorted(wrong, key=lambda array: explanations[array][0] == "unknown")  # what is known comes first
+    explanations = {array: explanations[array] for array in wrong}
     arrays_by_reason: dict[tuple[str, str], list[str]] = {}
     for array, (_, sentence, source) in explanations.items():
         arrays_by_reason.setdefault((sentence, source), []).append(array)

@@ -114,7 +114,8 @@ def call(owner: Any, name: str, returns: Sequence[str] | None, **arguments: Any)
         got = f"{len(value)} values" if isinstance(value, (tuple, list)) else type(value).__name__
         if value is None:
             got = "None. Is `return` missing?"
-        raise WrongReturn(f"{name} must return {_join(returns)}; got {got}")
+        owners_name = "" if isinstance(owner, Namespace) else f"{type(owner).__name__}."
+        raise WrongReturn(f"{owners_name}{name} must return {_join(returns)}; got {got}")
     return tuple(value)
 
 

@@ -300,8 +300,13 @@ def _check_scores(name: str, module: Namespace, error: NotImplementedError) -> V
         scores = {array: value for array, value in by_definition.items() if array.endswith(".scores")}
         masks = {array: value for array, value in outputs.items() if array.startswith("mask")}
         diagnosis = diagnose(name, inputs, outputs, scores | masks)
-    except Exception:
+    except NotImplementedError:
         return None
+    except Exception as error_of_scores:
+        if not any(frame.name == "_scores" for frame in traceback.extract_tb(error_of_scores.__traceback__)):
+            return None
+        wrong = _describe_error(name, error_of_scores)
+        return wrong._replace(findings=(*wrong.findings, left))
     if diagnosis is None:
         return Verdict(name, MISSING, (f"The scores are right. {left}",))
     return Verdict(name, WRONG, (*_describe_diagnosis(name, diagnosis), left), diagnosis.kind)

@@ -139,9 +139,14 @@ def _format_shape(sizes: Sequence[Any]) -> str:
 def require_like(where: str, item: Item, value: np.ndarray, cache: Any) -> None:
     """Check that value has the shape of the array that item.like names in cache, if there is one."""
     if cache is None:
+        if where.startswith("batchnorm"):
+            raise ValueError(
+                f"{where}: cache is None, which is what batchnorm_forward returns in mode 'test'; "
+                "try the cache of a forward in mode 'train'"
+            )
         raise ValueError(
-            f"{where}: cache is None, which is what batchnorm_forward returns in mode 'test'; "
-            "try the cache of a forward in mode 'train'"
+            f"{where}: cache is None, but it must hold what the backward needs; "
+            f"try to return that as the cache of {where.partition('_backward')[0]}_forward"
         )
     try:
         for name in item.like[1:]:

@@ -366,6 +366,37 @@ NOTED = list(labelled(noted=True))
 
 
 @pytest.mark.parametrize(
+    "kind, of",
+    [
+        ("labels-as-rows", "softmax_loss"),
+        ("variance-for-deviation", "batchnorm_forward"),
+        ("power-of-the-root", "batchnorm_backward"),
+        ("epsilon-outside-the-quotient", "rmsprop"),
+        ("epsilon-outside-the-quotient", "adam"),
+        ("weights-of-two-betas", "adam"),
+    ],
+)
+def test_every_bug_of_this_kind_is_named(kind, of):
+    modules = [built(name, source) for name, _, source, kinds in LABELLED if (name, kinds) == (of, {kind})]
+    assert modules and {verdict(of, module).kind for module in modules} == {kind}
+
+
+def test_a_mistake_that_is_known_comes_before_one_that_is_not():
+    """Here out has no known mistake, and the statistics are not stored."""
+    stored = 'bn_param["running_mean"], bn_param["running_var"] = running_mean, running_var'
+    source = edited("batchnorm_forward", "plain", stored, "x_hat = out = out**3")
+    first, second, worst, *_ = verdict("batchnorm_forward", built("batchnorm_forward", source)).findings
+    assert first.startswith("running_mean, running_var: the running statistics are not written back")
+    assert second.startswith("out: no known mistake fits") and worst.startswith("running_mean: 5 of 5 ")
+
+
+def test_the_shape_of_an_output_is_not_called_that_of_a_gradient():
+    source = edited("relu_forward", "plain", "np.maximum(0, x)", "np.array(np.where(x > 0))")
+    first, *_ = verdict("relu_forward", built("relu_forward", source)).findings
+    assert first.startswith("out has the wrong shape: print its shape after each line, and compare it with ")
+
+
+@pytest.mark.parametrize(
     "exercise, source, kinds",
     [(exercise, source, kinds) for exercise, _, source, kinds in NOTED],
     ids=[f"{exercise}, {name}" for exercise, name, *_ in NOTED],

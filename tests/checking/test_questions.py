@@ -156,6 +156,9 @@ PREDICTION = Prediction(("it falls", "it rises"))
         (EXPRESSION, "g", NOT_YET, "Divide."),
         (EXPRESSION, 3, NOT_YET, "Look at N."),
         (EXPRESSION, "g * x", NOT_YET, "x: the answer has only g, N, gamma."),
+        (EXPRESSION, "exit()", NOT_YET, "exit(): the answer has only g, N, gamma."),
+        (EXPRESSION, "g / 0", NOT_YET, "This is no number: is something divided by zero?"),
+        (EXPRESSION, "0/0", NOT_YET, "This is no number: is something divided by zero?"),
         (
             EXPRESSION,
             "gamma (g / N)",

@@ -392,6 +392,7 @@ def test_a_raise_left_in_the_loss_of_a_net_is_named_with_its_line(kit):
 
 def test_scores_are_checked_while_the_loss_is_left_to_write(kit):
     file, left = "classifiers/fc_net.py", "_loss in fc_net.py is not written yet."
+    call = "self.layers.affine_norm_relu_dropout_forward("
     kit.edit(
         file,
         "        grads, L = {}, self.num_layers\n",
@@ -402,6 +403,9 @@ def test_scores_are_checked_while_the_loss_is_left_to_write(kit):
     text = kit.check("FullyConnectedNet")
     assert text.startswith("FullyConnectedNet: wrong scores of the plain net, ") and text.endswith(left)
     assert "the scores pass through relu" in text
+    kit.edit(file, call, f"(self.bn_params[i] if self.normalization else i) and {call}")
+    text = kit.check("FullyConnectedNet")
+    assert text.startswith("FullyConnectedNet: wrong IndexError: ") and text.endswith(left)
     kit.edit(
         file,
         "        hidden, caches, L = X, {}, self.num_layers\n",
@@ -492,7 +496,7 @@ ROWS = "If each row should have its own number, make it (7, 1), with keepdims=Tr
         ("softmax_loss(x, y)", "np.exp(x) / np.exp(x).sum(axis=1)", ROWS),
         ("softmax_loss(x, y)", "x.sum(axis=2)", "this array has 2, so there is no axis 2."),
         ("softmax_loss(x, y)", "x.sum(axis=1).sum(axis=1)", "this array has 1, so there is no axis 1."),
-        ("softmax_loss(x, y)", "x[:, 9]", "Axis 1 has the size 5, and its entries are counted from 0."),
+        ("softmax_loss(x, y)", "x[:, 9]", "Axis 1 of x has the size 5, and its entries are counted from 0."),
         (
             "batchnorm_backward(dout, cache)",
             "cache['x']",
@@ -536,7 +540,15 @@ ROWS = "If each row should have its own number, make it (7, 1), with keepdims=Tr
             "config['beta']",
             "config has no key 'beta'; its keys: 'velocity', 'learning_rate', ",
         ),
-        ("relu_forward(x)", "y = x if x is None else y", "No line that ran has given y a value"),
+        ("relu_forward(x)", "if x is None: y = 1\n    y", "No line that ran has given y a value"),
+        ("relu_forward(x)", "y = 0.9 * y + x", "This line reads y before any line has given it a value"),
+        ("relu_forward(x)", "y += x", "This line reads y before any line has given it a value"),
+        ("affine_forward(x, w, b)", "b[3] + w[3]", "Axis 0 of b has the size 3"),
+        ("sgd_momentum(w, dw, config)", "momentum * w", "the value is in config['momentum']."),
+        ("sgd_momentum(w, dw, config)", "config.momentum", "the value is in config['momentum']."),
+        ("adam(w, dw, config)", "dw^2", "In Python a power is written with **"),
+        ("batchnorm_forward(x, gamma, beta, bn_param)", "x.dot(gamma) + beta", "A part of the line has the "),
+        ("affine_backward(dout, cache)", "cache = None; x, w, b = cache", "returned None in its place."),
     ],
 )
 def test_an_error_of_python_gets_its_line_and_advice(tmp_path, monkeypatch, exercise, line, words):
@@ -547,8 +559,23 @@ def test_an_error_of_python_gets_its_line_and_advice(tmp_path, monkeypatch, exer
     module = built(name, "")
     exec(compile(body, str(file), "exec"), vars(module))
     _, place, *advice = verdict(name, module).findings[0].split("\n")
-    assert place == f"in layers.py, line 2, {name}: {line}"
+    number, last = 1 + len(line.split("\n")), line.split("\n")[-1].strip()
+    assert place == f"in layers.py, line {number}, {name}: {last}"
     assert words in " ".join(advice) and bool(words) == bool(advice)
+
+
+def test_a_cache_of_none_is_laid_to_its_forward(kit):
+    kit.edit("layers.py", "return np.maximum(x, 0), x", "return np.maximum(x, 0), None")
+    assert kit.check("relu_backward") == (
+        "relu_backward: wrong ValueError: relu_backward: cache is None, but it must hold what the backward "
+        "needs; try to return that as the cache of relu_forward"
+    )
+
+
+def test_a_missing_key_of_grads_is_named_with_the_keys_that_are_there(kit):
+    kit.edit("classifiers/fc_net.py", '"W2": dW2 + reg', '"dW2": dW2 + reg')
+    words = "TwoLayerNet.loss: grads has no key 'W2'; its keys: "
+    assert words in kit.check("TwoLayerNet.loss")
 
 
 def test_refused_arguments_show_the_line_that_gave_them(kit):

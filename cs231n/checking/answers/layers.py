@@ -229,6 +229,24 @@ def _with_labels_of_all_rows(i: Inputs, power: int) -> Arrays:
     return {**_losses(loss), "dx": (p - (counts > 0)) / N}
 
 
+# With log p of the rows y, and of the rows of a one-hot array whose rows y are ones.
+LOSSES_OF_ROWS: tuple[Callable, ...] = (
+    lambda logs, y: -logs[y].sum() / logs[y].size,
+    lambda logs, y: -logs[y].sum() / len(y),
+    lambda logs, y: -logs[np.unique(y)].sum() / len(y),
+)
+
+
+def _with_labels_as_rows(i: Inputs, loss: Callable) -> Arrays:
+    """softmax_loss with p[y] for p[np.arange(N), y], where there are such rows."""
+    N = len(i["x"])
+    if i["y"].max() >= N:
+        return {}
+    is_label = np.isin(np.arange(N), i["y"])[:, None]
+    p = softmax(i["x"])
+    return {**_losses(loss(np.log(p), i["y"])), "dx": (p - is_label) / N}
+
+
 def _with_probabilities(i: Inputs, p: np.ndarray) -> Arrays:
     """softmax_loss with other probabilities."""
     loss = -np.log(p[_at_labels(i) == 1]).sum() / len(p)
@@ -287,6 +305,10 @@ SOFTMAX = table(
      "every row is indexed by the labels of all rows, as with [:, y]: each row has one label, so the index "
      "needs the row numbers and the labels together.",
      *(lambda i, e, power=power: _with_labels_of_all_rows(i, power) for power in (1, 2))),
+    ("labels-as-rows",
+     "the labels are used as row numbers, as with p[y]: they are columns, and each row has its own, so the "
+     "index needs the row numbers and the labels together.",
+     *(lambda i, e, loss=loss: _with_labels_as_rows(i, loss) for loss in LOSSES_OF_ROWS)),
     ("shift-in-one-term",
      "one term uses the shifted scores and the other the original ones: what is subtracted from a row must "
      "be subtracted in both terms.",

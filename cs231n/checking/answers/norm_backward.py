@@ -157,6 +157,9 @@ def backward_misconceptions(rows: bool, closed_form: bool = False) -> list[Misco
              "the slope of (variance + eps)^(-1/2) has the wrong power: lower the exponent by one."
              + in_variance,
              *(scaled_variance_path(lambda i, k=k: deviation(i) ** k) for k in (1, 2, 3, -1, -3))),
+            ("power-of-the-root",
+             "the power -1.5 of the slope is taken of the standard deviation; it is that of variance + eps."
+             + in_variance, scaled_variance_path(lambda i: deviation(i) ** 1.5)),
         ),
         *table(
             eq(20),

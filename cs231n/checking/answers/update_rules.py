@@ -253,6 +253,11 @@ SGD_MOMENTUM = common_misconceptions("sgd_momentum") + table(
 # fmt: on
 
 
+def _with_epsilon_added(rule: str, i: Inputs) -> Arrays:
+    after = rule_step(rule, i, root=lambda v, eps: v**0.5)
+    return {**after, "next_w": after["next_w"] + i["epsilon"]}
+
+
 def scaling_misconceptions(rule: str) -> list[Misconception]:
     """Of the rules that divide by the root of a mean square."""
     # fmt: off
@@ -262,6 +267,9 @@ def scaling_misconceptions(rule: str) -> list[Misconception]:
          _altered(rule, root=lambda v, eps: (v + eps) ** 0.5)),
         ("epsilon-left-out", "your code does not use the epsilon of config.",
          *(_altered(rule, root=lambda v, eps, other=other: v**0.5 + other) for other in (0, 1e-6, 1e-5))),
+        ("epsilon-outside-the-quotient",
+         "epsilon is added after the division; it should be added to the root, before the division.",
+         steps(lambda i: _with_epsilon_added(rule, i))),
         ("root-missing", "the step is divided by the mean square; its root is missing.",
          _altered(rule, root=lambda v, eps: v + eps)),
         ("square-missing", "the mean of squares uses the gradient itself, not its square.",
@@ -366,6 +374,12 @@ ADAM = scaling_misconceptions("adam") + table(
     ("one-beta",
      "beta2 is used for both m and v; m should use beta1.",
      _other_betas(lambda b1, b2: (b2, b2))),
+    ("weights-of-two-betas",
+     "in v the new square is weighted by 1 - beta1 and the old value by beta2: the two weights should add up "
+     "to 1.",
+     steps(lambda i: rule_step(
+         "adam", i, square=lambda dw: (1 - i["beta1"]) / (1 - i["beta2"]) * dw**2
+     ))),
     ("betas-swapped", "beta1 and beta2 are swapped.", _other_betas(lambda b1, b2: (b2, b1))),
     ("betas-swapped", "beta1 and beta2 are swapped in m and v, but not in their bias corrections.",
      steps(lambda i: rule_step(

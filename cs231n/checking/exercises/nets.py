@@ -101,6 +101,9 @@ def _net_outputs(name: str, net: Any, i: Inputs, running: Mapping[int, Inputs]) 
             f"{name}.loss must return loss, grads, and grads must be a dict keyed as params; "
             f"got {type(grads).__name__}"
         )
+    if missing := [param for param in params if param not in grads]:
+        keys = ", ".join(map(repr, grads)) or "none"
+        raise WrongReturn(f"{name}.loss: grads has no key {missing[0]!r}; its keys: {keys}")
     where = f"{name}.loss"
     outputs = {"scores": array(where, "scores", scores), "loss": array(where, "loss", loss)}
     outputs |= {param: array(where, f"grads[{param!r}]", grads.get(param)) for param in params}

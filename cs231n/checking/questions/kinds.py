@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import sympy
+from sympy.core.function import AppliedUndef
 from sympy.parsing.sympy_parser import parse_expr
 
 __all__ = ["NOTED", "NOT_YET", "OPEN", "RIGHT", "Expression", "Number", "Prediction", "Question", "Response"]
@@ -102,8 +103,11 @@ class Expression(NamedTuple):
                 NOT_YET, f'This is not a formula: {reason}. Try Python\'s notation, as in "2 * x / N".'
             )
         unknown = sorted(str(s) for s in expression.free_symbols if s not in names.values())
+        unknown += sorted(f"{call.func}()" for call in expression.atoms(AppliedUndef))
         if unknown:
             return Response(NOT_YET, f"{', '.join(unknown)}: the answer has only {', '.join(names)}.")
+        if expression.has(sympy.zoo, sympy.nan, sympy.oo):
+            return Response(NOT_YET, "This is no number: is something divided by zero?")
         if _equal(expression, self.right(names)):
             return Response(RIGHT)
         for text, sentence in self.wrong.items():
