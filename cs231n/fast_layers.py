@@ -11,8 +11,6 @@ that the kernels do not support: test mode, complex numbers, mixed dtypes.
 
 import math
 import os
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -143,7 +141,7 @@ def _weight_gradient(rows: Array, da: Array) -> Array:
     """rows.T @ da, in blocks where OpenBLAS's fast kernel for small products takes a block but not dw."""
     (N, D), M = rows.shape, da.shape[1]
     size = math.gcd(D, 96)  # rows of dw
-    if _THREADS != 1 or size < 32 or not size * N * M <= 10**6 < D * N * M:  # that kernel has one thread
+    if not _IS_ONE_THREAD or size < 32 or not size * N * M <= 10**6 < D * N * M:  # that kernel has one thread
         return rows.T @ da
     return np.matmul(rows.reshape(N, -1, size).transpose(1, 2, 0), da).reshape(D, M)
 
@@ -223,7 +221,7 @@ def _one_pass(
     arrays = w, dw, m, v, next_w
     flat = arrays if w.ndim == 1 else [a.reshape(-1) for a in arrays]
     if kernels is not None:  # compiled once, for all shapes
-        if _adam_in_threads(flat, numbers):
+        if kernels.adam(*flat, *numbers):  # type: ignore[call-arg]
             try:
                 require_finite_squares(name, dw)
             except OverflowError:
@@ -238,24 +236,6 @@ def _one_pass(
 
 
 _BLOCK = 2**16  # entries whose five arrays stay in the processor's cache from one line to the next
-
-
-def _adam_in_threads(arrays: Sequence[Array], numbers: tuple[float, ...]) -> bool:
-    size = arrays[0].size
-    num_parts = min(_THREADS, size // _PART)
-    if num_parts < 2:
-        return kernels.adam(*arrays, *numbers)  # type: ignore[call-arg]
-
-    def run(start: int) -> bool:
-        part = (a[start : start + step] for a in arrays)
-        return kernels.adam(*part, *numbers)  # type: ignore[call-arg]
-
-    step = -(-size // num_parts)
-    with ThreadPoolExecutor(num_parts) as pool:  # a pool of its own: threads do not survive a fork
-        return any(pool.map(run, range(0, size, step)))
-
-
-_PART = 2**18  # entries, for which Adam takes several times as long as the start of a thread
 
 
 def _adam_block(w, dw, m, v, out, beta1, beta2, rate, bias_correction, epsilon, decay):
@@ -275,8 +255,7 @@ def _adam_block(w, dw, m, v, out, beta1, beta2, rate, bias_correction, epsilon, 
 UPDATE_RULES = {"adam": adam, "adamw": adamw}
 
 _COMPILED = np.dtype(np.float32), np.dtype(np.float64)
-_SETTING = os.environ.get("OPENBLAS_NUM_THREADS", "")
-_THREADS = int(_SETTING) if _SETTING.isdigit() else 0  # 0: not known; of BLAS, and of Adam where w is large
+_IS_ONE_THREAD = os.environ.get("OPENBLAS_NUM_THREADS") == "1"
 
 
 def _is_one_dtype(*arrays: Any) -> bool:

@@ -65,7 +65,7 @@ def test_a_product_has_the_same_value_and_order_of_memory_for_small_and_for_larg
 @pytest.mark.parametrize("order", "CF")
 @pytest.mark.parametrize("N, D, M", [(9, 3072, 40), (9, 4000, 40), (100, 3072, 128), (5, 7, 3)])
 def test_a_weight_gradient_has_the_same_value_in_blocks_and_in_one_product(N, D, M, order, monkeypatch):
-    monkeypatch.setattr(fast_layers, "_THREADS", 1)
+    monkeypatch.setattr(fast_layers, "_IS_ONE_THREAD", True)
     rng = np.random.RandomState(0)
     rows, da = (np.asarray(rng.randn(N, size), order=order) for size in (D, M))
     exact = np.einsum("nd,nm->dm", rows, da)
@@ -188,20 +188,6 @@ def test_adam_of_more_entries_than_a_block_and_in_any_order_of_memory(rule, layo
         np.testing.assert_allclose(fast_value, value, rtol=1e-13)
 
 
-@pytest.mark.parametrize("threads", [2, 3])
-def test_adam_has_the_same_bits_in_threads(threads, monkeypatch):
-    monkeypatch.setattr(fast_layers, "_PART", 1)
-    rng, results = np.random.RandomState(0), []
-    w, dw = rng.randn(2, 37, 29).astype(np.float32)
-    for number in 1, threads:
-        monkeypatch.setattr(fast_layers, "_THREADS", number)
-        next_w, config = fast_layers.adamw(w, dw)
-        results.append(fast_layers.adamw(next_w, dw, config))
-    (one, one_config), (many, many_config) = results
-    assert np.array_equal(one, many)
-    assert all(np.array_equal(value, many_config[name]) for name, value in one_config.items())
-
-
 @pytest.mark.parametrize("number", [np.float64, np.float32, np.longdouble], ids=lambda t: t.__name__)
 @pytest.mark.parametrize("rule", ["adam", "adamw"])
 def test_a_setting_that_a_schedule_makes_a_numpy_number_keeps_float32(rule, number):
@@ -236,11 +222,8 @@ def test_without_numba_it_imports_all_the_same():
     assert done.stdout.strip() == "None", done.stderr
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-def test_a_memory_that_an_overflow_has_reached_starts_anew(edition, threads, monkeypatch):
+def test_a_memory_that_an_overflow_has_reached_starts_anew(edition):
     """The compiled adam writes into m and v on its way, so what it leaves after an overflow is no memory."""
-    monkeypatch.setattr(fast_layers, "_THREADS", threads)
-    monkeypatch.setattr(fast_layers, "_PART", 1)
     w, config = np.ones(3, np.float32), {}
     fast_layers.adam(w, w, config)
     with pytest.raises(OverflowError, match="whose square overflows"):
