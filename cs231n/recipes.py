@@ -59,7 +59,7 @@ RECIPES = {
     "minute": Recipe([512, 256], epochs=7, pixels=1),
     "good": Recipe([1024, 512, 256], epochs=30, pixels=3),
     "best": Recipe([1024, 512, 256], epochs=60, pixels=3),
-    "hour": Recipe([2048, 512, 256], epochs=90, pixels=3, deform=True, view_pixels=5),
+    "hour": Recipe([2048, 512, 256], epochs=90, pixels=3, deform=True, view_pixels=3),
 }
 
 WHITENING_SAMPLES = 20_000  # images that the whitening is fitted to

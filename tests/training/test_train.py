@@ -232,7 +232,7 @@ def test_what_cannot_be_done_is_said_in_a_line(small_images, capsys, arguments, 
     assert words in err and len(err.splitlines()) == 1 and "Traceback" not in err
 
 
-@pytest.mark.parametrize("arguments, count", [((), 10), ((2,), 26), ((RECIPES["hour"].view_pixels,), 162)])
+@pytest.mark.parametrize("arguments, count", [((), 10), ((2,), 26), ((RECIPES["hour"].view_pixels,), 58)])
 def test_predict_is_the_mean_of_the_probabilities_over_the_views(arguments, count):
     def scores(X):
         return X.reshape(len(X), -1)[:, :40:4]
