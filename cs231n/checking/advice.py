@@ -90,7 +90,7 @@ def _advise_on_unpacking(found: re.Match, values: Values, line: str) -> str:
     if isinstance(value, np.ndarray):
         return f"{right} is an array; its sizes are in {right}.shape."
     if not isinstance(value, tuple):
-        return "Count the names on the left and the values on the right: they must be as many."
+        return "Count the names on the left and the values on the right: the two numbers must be the same."
     fields = getattr(value, "_fields", ())
     more = f": {', '.join(fields)}" if fields else ", in the order in which the forward returned them"
     return f"{right} holds {len(value)} values{more}. Give a name to each of them."
