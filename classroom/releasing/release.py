@@ -36,7 +36,6 @@ SHIPPED = (
     "cs231n/**/*.json",
     "cs231n/pages/static/*",
     "cs231n/pages/templates/*",
-    "cs231n/pages/static/*",
     "cs231n/web/compile.mjs",
     "cs231n/web/static/*",
     "notebooks/*.ipynb",

@@ -92,7 +92,7 @@ class Site:
             "error": outcome.error,
             "synthetic": is_synthetic(collect([outcome.notebook])),
         }
-        warnings = [f"This notebook stopped at {card['error']}"] * (card["error"] is not None)
+        warnings = [] if outcome.error is None else [f"This notebook stopped at {outcome.error}"]
         self._write(
             card["page"], body, text, self.notebook_head, synthetic=card["synthetic"], warnings=warnings
         )
@@ -206,7 +206,7 @@ def _summary(source: str) -> str:
     if not heading:
         return ""
     first, *others = source[heading.end() :].strip().split("\n\n")
-    return PageText().markdown("\n\n".join([first, *others[: first.endswith(":")]]))
+    return PageText().markdown("\n\n".join([first, *others[:1]] if first.endswith(":") else [first]))
 
 
 def _font_url(page: str) -> str:

@@ -27,7 +27,7 @@ def find_generators(thing: Any, name: str, *known: Any) -> Iterator[tuple[str, A
         Its path, such as "model/dropout_param/rng", which begins with `name`; the generator, which may be
         np.random or Python's random; and whether place_of can put another in its place. `known` is left out.
     """
-    seen = {id(one): one for one in known}  # with the things themselves, so that no id comes twice
+    seen = {id(one): one for one in known}  # the things too: the id of a deleted one can come again
     waiting = [(name, thing, True)]
     while waiting:
         path, thing, settable = waiting.pop()

@@ -125,4 +125,5 @@ def same(stored: dict[str, Any] | None, part: Any) -> bool:
     described = describe(part)
     if stored is None or described is None or stored["settings"] is not None:
         return json.dumps(stored) == json.dumps(described)  # where NaN is NaN, and 1 is not True
-    return stored["name"] in (described["name"], "functools.partial" * isinstance(part, partial))
+    is_unnamed = stored["name"] == "functools.partial" and isinstance(part, partial)
+    return is_unnamed or stored["name"] == described["name"]

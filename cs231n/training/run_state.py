@@ -182,7 +182,7 @@ def _require_same_model(model: Model, state: dict[str, Any]) -> None:
         )
 
 
-def model_of(state: dict[str, Any], model: Model | None = None) -> Model:
+def model_of(state: dict[str, Any], model: Model | None) -> Model:
     """`model`, or else a net like the one of the run.
 
     Raises:
