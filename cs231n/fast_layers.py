@@ -201,9 +201,9 @@ def _one_pass(
         and w.shape == dw.shape == m.shape == v.shape
         and w.flags.c_contiguous
         and dw.flags.c_contiguous
-        and m.flags.carray
+        and m.flags.carray  # m and v are written to as well
         and v.flags.carray
-    ):  # which are written to as well
+    ):
         return rule(w, dw, config)
     if kernels is None:
         require_finite_squares(name, dw)

@@ -81,7 +81,7 @@ def make_results(
     ]
     return {
         "score": round(sum(test["score"] for test in tests), 2),
-        "execution_time": round(seconds),  # whole: to sleep tells little of a hidden problem
+        "execution_time": round(seconds),  # in whole seconds: code that sleeps could tell of a hidden problem
         "output": "\n".join(lines),
         "output_format": "text",
         "visibility": "visible",

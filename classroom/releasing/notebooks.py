@@ -203,7 +203,7 @@ def _parse_open(cell: Mapping[str, Any]) -> tuple[str, tuple[ast.expr | ast.stmt
     """The model answer in a cell that is left to the learner: in words, or as code.
 
     Raises:
-        ManifestError: something in it would neither go nor may stay.
+        ManifestError: a line of it would be handed out as it is, or the cell is not built as it should be.
     """
     source = "".join(cell["source"])
     if cell["cell_type"] != "code":

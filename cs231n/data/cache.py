@@ -27,7 +27,7 @@ XDG_AT_START = REPOSITORY / "datasets" / "cache_folder.txt"
 def cache_folder() -> Path:
     """The folder of the cache, which need not exist: ~/.cache/cs231n, or where XDG_CACHE_HOME puts it.
 
-    Where it is not set now, but was when `python -m cs231n start` made this copy of the kit, it still counts.
+    If it is not set now, it counts as it was when `python -m cs231n start` made this copy of the kit.
     """
     base: str | Path = os.environ.get("LOCALAPPDATA" if os.name == "nt" else "XDG_CACHE_HOME", "")
     if not os.path.isabs(base) and XDG_AT_START.is_file():

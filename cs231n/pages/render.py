@@ -132,9 +132,8 @@ class Site:
         at = names.index(name) if name in names else None
         title = self.links[at].title if at is not None else "The gradient of batch normalization"
         self.entries += find_entries(name, title, text)
-        body = re.sub(
-            r'<span class="[npw]">([^<]*)</span>', r"\1", body
-        )  # names, brackets, spaces: no colour
+        # Names, brackets and spaces have no colour.
+        body = re.sub(r'<span class="[npw]">([^<]*)</span>', r"\1", body)
         page = self.environment.get_template("page.html.j2").render(
             body=link_pages(body, ["index.html", *names]),
             head=self.head + head,

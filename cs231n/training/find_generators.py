@@ -111,15 +111,15 @@ def _children(thing: Any) -> Iterator[tuple[Any, Any, bool]]:
 def _global_names(code: types.CodeType) -> Iterator[list[str]]:
     """Each with the attributes that are read from it, unlike getclosurevars; also in comprehensions."""
     names: list[str] = []
-    found = []
+    paths = []
     for step in dis.get_instructions(code):
         if step.opname == "LOAD_GLOBAL":
-            found.append(names := [step.argval])
+            paths.append(names := [step.argval])
         elif step.opname in ("LOAD_ATTR", "LOAD_METHOD"):
             names.append(step.argval)
         elif step.opname != "EXTENDED_ARG":
             names = []
-    yield from found
+    yield from paths
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
             yield from _global_names(constant)

@@ -114,13 +114,13 @@ def _generators_of_model(solver: Any) -> dict[str, Any]:
     for part in ("augment", "schedule", "callbacks"):
         for path, rng, _ in find_generators(getattr(solver, part), part, solver, solver.model):
             _require_global(path, rng, "the rng that an augmentation is called with")
-    kept = {}
+    generators = {}
     for path, rng, settable in find_generators(solver.model, "model", solver):
         if settable:
-            kept[path] = rng
+            generators[path] = rng
         else:
             _require_global(path, rng, "np.random, or a generator in dropout_param['rng']")
-    return kept
+    return generators
 
 
 def _require_global(path: str, rng: Any, another: str) -> None:

