@@ -11,6 +11,7 @@ import difflib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 from classroom.manifest import Exercise, ManifestError, load_exercises
@@ -261,10 +262,7 @@ def _targets_are_names(node: Assignment) -> bool:
 def _open_code(source: str) -> str:
     """The source of a code cell with three dots for each value that the learner is to write."""
     content = source.encode()
-    lines = content.splitlines(keepends=True)
-    starts = [0]
-    for line in lines:
-        starts.append(starts[-1] + len(line))
+    starts = [0, *accumulate(map(len, content.splitlines(keepends=True)))]
     tree = ast.parse(without_magics(source))
     for node in reversed(tree.body):
         value = node.value if isinstance(node, Assignment) else None

@@ -109,7 +109,7 @@ def _children(thing: Any) -> Iterator[tuple[Any, Any, bool]]:
 
 
 def _global_names(code: types.CodeType) -> Iterator[list[str]]:
-    """Each with the attributes that are read from it, unlike getclosurevars; also in comprehensions."""
+    """The global names that code reads, each with the attributes read from it, which getclosurevars lacks."""
     names: list[str] = []
     paths = []
     for step in dis.get_instructions(code):

@@ -22,7 +22,7 @@ def save_random_state(**owners: Any) -> dict[str, Any]:
         and "seed" are the index of the first one with the same bit generator, and the same SeedSequence.
 
     Raises:
-        TypeError: a generator is none of these, or not on a bit generator of numpy; the message names it.
+        TypeError: a generator is of another type, or has a bit generator that is not numpy's; it is named.
     """
     generators, names, owner_index = [_GLOBAL], ["np.random"], {}
     for name, rng in owners.items():

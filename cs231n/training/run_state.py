@@ -186,7 +186,7 @@ def model_of(state: dict[str, Any], model: Model | None) -> Model:
     """`model`, or else a net like the one of the run.
 
     Raises:
-        ValueError: `model` is not like that of the run, or there is none and no net of fc_net.py.
+        ValueError: `model` is not like that of the run; or it is None, and the run has no net of fc_net.py.
     """
     if model is not None:
         _require_same_model(model, state)

@@ -125,7 +125,7 @@ def _is_verified(path: Path, file: RuntimeFile) -> bool:
 
 
 def _fetch(client: str, package: str, members: Iterable[RuntimeFile], temp: Path, folder: Path) -> None:
-    """Fetch one package, and put the wanted members into the cache."""
+    """Fetch one package, and put the members that are needed into the cache."""
     if client == "npm":
         npm = shutil.which("npm")
         if npm is None:
