@@ -46,7 +46,7 @@ COLORS = {
     "unknown": "#ff7f0e",
     "other": "0.4",
 }
-# Of kinds of mistakes, the most frequent first; the others share one color.
+# Of kinds of mistakes, the most frequent first; the others share one colour.
 PALETTE = ("#1f77b4", "#e377c2", "#f2d13c", "#6a3d9a", "#22d3e0", "#8a0a4f", "#a6bdf5", "#12206b")
 
 
