@@ -106,5 +106,5 @@ def _bits_from(state: dict[str, Any], seed: np.random.SeedSequence | None, is_gl
         bits = getattr(np.random, name)()
         if is_global:
             legacy.set_bit_generator(bits)
-    bits.__setstate__((state, seed))  # without its seed, numpy refuses spawn
+    bits.__setstate__((state, seed))  # with an unknown seed, None, spawn is refused
     return bits
