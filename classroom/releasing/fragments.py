@@ -118,12 +118,15 @@ def _operands(node: ast.expr, operators: tuple[type, ...], sign: str = "") -> li
 
 def count_operations(node: ast.AST) -> int:
     """How many operators, comparisons and calls of methods there are in a tree."""
-    return sum(
-        isinstance(part, (ast.BinOp, ast.AugAssign, ast.Compare))
-        or (isinstance(part, ast.UnaryOp) and not isinstance(part.operand, ast.Constant))
-        or (isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute))
-        for part in ast.walk(node)
-    )
+    count = 0
+    for part in ast.walk(node):
+        if isinstance(part, (ast.BinOp, ast.AugAssign, ast.Compare)):
+            count += 1
+        elif isinstance(part, ast.UnaryOp) and not isinstance(part.operand, ast.Constant):
+            count += 1
+        elif isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute):
+            count += 1
+    return count
 
 
 def _count_nodes(node: ast.AST) -> int:
