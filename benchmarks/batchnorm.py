@@ -3,7 +3,7 @@
 python benchmarks/batchnorm.py [--json FILE]
 """
 
-from harness import main, median_and_spread, one_thread, race
+from harness import main, median_and_spread, one_thread, race, with_kernels
 
 one_thread()
 
@@ -33,29 +33,16 @@ def contenders(N, D):
         "usual": lambda: baseline.batchnorm_forward(x, gamma, beta, {}),
         "layers": lambda: layers.batchnorm_forward(x, gamma, beta, param),
     }
-    compiled = fast_layers.kernels
-
-    def in_edition(kernels, call):
-        def run():
-            fast_layers.kernels = kernels
-            try:
-                return call()
-            finally:
-                fast_layers.kernels = compiled
-
-        return run
-
-    for edition, kernels in [("fast, NumPy", None), ("fast, numba", compiled)]:
-        if edition == "fast, numba" and compiled is None:
-            continue
-
-        def forwards():
-            return fast_layers.batchnorm_forward(x, gamma, beta, param)
-
-        forward[edition] = in_edition(kernels, forwards)
+    editions = {"fast, NumPy": None}
+    if fast_layers.kernels is not None:
+        editions["fast, numba"] = fast_layers.kernels
+    for edition, kernels in editions.items():
+        forward[edition] = with_kernels(
+            fast_layers, kernels, lambda: fast_layers.batchnorm_forward(x, gamma, beta, param)
+        )
         fused = forward[edition]()[1]
-        backward[edition] = in_edition(
-            kernels, lambda fused=fused: fast_layers.batchnorm_backward(dout, fused)
+        backward[edition] = with_kernels(
+            fast_layers, kernels, lambda fused=fused: fast_layers.batchnorm_backward(dout, fused)
         )
     try:
         import torch

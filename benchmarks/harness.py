@@ -81,6 +81,19 @@ def print_table(rows):
         )
 
 
+def with_kernels(fast_layers, kernels, call):
+    """The same call with other kernels in fast_layers; None is its NumPy edition."""
+
+    def run():
+        compiled, fast_layers.kernels = fast_layers.kernels, kernels
+        try:
+            return call()
+        finally:
+            fast_layers.kernels = compiled
+
+    return run
+
+
 def one_thread():
     """Call before numpy is imported: a ratio means little while threads wait for each other."""
     for library in ("OPENBLAS", "OMP", "MKL"):

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections import Counter
+from itertools import accumulate
 
 PAIRS = [
     (ast.Add, ast.Sub),
@@ -23,9 +24,7 @@ def mutants_of(path):
     moved keeps its mutants. The code is that of a statement or, of an `if` or a loop, its expression.
     """
     text, occurrences = path.read_bytes(), Counter()
-    starts = [0]
-    for line in text.splitlines(keepends=True):
-        starts.append(starts[-1] + len(line))
+    starts = [0, *accumulate(map(len, text.splitlines(keepends=True)))]
 
     def span(node):
         return starts[node.lineno - 1] + node.col_offset, starts[node.end_lineno - 1] + node.end_col_offset

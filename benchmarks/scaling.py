@@ -24,14 +24,14 @@ def contenders(N, D):
     rng = np.random.RandomState(0)
     x, dout = rng.randn(N, D).astype(np.float32), rng.randn(N, D).astype(np.float32)
     ones, zeros, target = np.ones(D, np.float32), np.zeros(D, np.float32), np.empty_like(x)
-    kept = {
+    caches = {
         module: module.batchnorm_forward(x, ones, zeros, {"mode": "train"})[1]
         for module in (layers, fast_layers)
     }
     return {
-        "staged": lambda: layers.batchnorm_backward(dout, kept[layers]),
-        "closed": lambda: layers.batchnorm_backward_alt(dout, kept[layers]),
-        "fast": lambda: fast_layers.batchnorm_backward(dout, kept[fast_layers]),
+        "staged": lambda: layers.batchnorm_backward(dout, caches[layers]),
+        "closed": lambda: layers.batchnorm_backward_alt(dout, caches[layers]),
+        "fast": lambda: fast_layers.batchnorm_backward(dout, caches[fast_layers]),
         "copy": lambda: np.copyto(target, x),
     }
 

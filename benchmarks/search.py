@@ -68,7 +68,8 @@ def measure():
             with scheduler_for(kind, workers) as scheduler:
                 taken = seconds_per_trial(train, 12 + workers, workers, scheduler)
                 empty = seconds_per_trial(nothing, 100 + workers, workers, scheduler)
-            alone = taken if workers == 1 else alone  # noqa: F821
+            if workers == 1:
+                alone = taken
             rows.append(
                 {
                     "where": kind,

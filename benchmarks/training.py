@@ -14,7 +14,7 @@ import functools
 import os
 import time
 
-from harness import main, median_and_spread, pin, race
+from harness import main, median_and_spread, pin, race, with_kernels
 
 options = argparse.ArgumentParser(add_help=False)
 options.add_argument(
@@ -176,19 +176,11 @@ def contenders(hidden, batch):
         "usual solution": usual_step(hidden, X, y),
         "layers": our_step(hidden, X, y, layer_utils, optim.adam),
     }
-    compiled = fast_layers.kernels
-
-    def in_edition(kernels, step):
-        def run():
-            fast_layers.kernels = kernels
-            step()
-            fast_layers.kernels = compiled
-
-        return run
-
-    calls["fast, NumPy"] = in_edition(None, our_step(hidden, X, y, fast_layers, fast_layers.adam))
-    if compiled is not None:
-        calls["fast, numba"] = in_edition(compiled, our_step(hidden, X, y, fast_layers, fast_layers.adam))
+    fast_step = our_step(hidden, X, y, fast_layers, fast_layers.adam)
+    calls["fast, NumPy"] = with_kernels(fast_layers, None, fast_step)
+    if fast_layers.kernels is not None:
+        fast_step = our_step(hidden, X, y, fast_layers, fast_layers.adam)
+        calls["fast, numba"] = with_kernels(fast_layers, fast_layers.kernels, fast_step)
     for name, make in PEERS.items():
         try:
             calls[name] = make(hidden, X, y)

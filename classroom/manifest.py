@@ -48,7 +48,7 @@ class Exercise(NamedTuple):
     section: str  # that teaches it and holds its card: "notebook 2, section 4"
     task: str  # what the function gets and gives, in one sentence or two
     needs: tuple[int, ...]  # numbers of the exercises it builds on
-    given: tuple[str, ...] = ()  # code of its solution that the notebooks show on purpose: see leaks.py
+    given: tuple[str, ...] = ()  # code of its solution that the notebooks show on purpose: see fragments.py
     notes_weight: float = 0.0  # share of the points that is lost where the kit asks more than the course
     optional: bool = False  # its points are a bonus, above the total of the others
 

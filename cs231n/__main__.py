@@ -35,7 +35,7 @@ def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     if not argv:
         parser.exit(2, parser.format_help())
-    command = argv[0] if argv and argv[0] in COMMANDS else parser.parse_args(argv).command
+    command = argv[0] if argv[0] in COMMANDS else parser.parse_args(argv).command
     is_project = any((REPOSITORY / name).exists() for name in ("setup.sh", "notebooks"))
     if command in NEED_PROJECT and not is_project:
         print(

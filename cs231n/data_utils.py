@@ -3,13 +3,12 @@
 import atexit
 import operator
 import os
-import sys
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 from numpy.typing import DTypeLike
 
+from cs231n.common.terminal import log
 from cs231n.data import synthetic
 from cs231n.data.cache import iter_chunks
 from cs231n.data.formats import BATCHES, PIXELS, read_batch
@@ -187,14 +186,10 @@ def class_names() -> tuple[str, ...]:
     return CLASSES if _current_dataset().real else synthetic.CLASSES
 
 
-def warn_of_stand_in(file: IO[str] | None = None) -> None:
-    """Print the banner if the stand-in is in use, else nothing: for the end of a report or a notebook.
-
-    Args:
-        file: where to print (default: standard error).
-    """
+def warn_of_stand_in() -> None:
+    """Print the banner if the stand-in is in use, else nothing: for the end of a report or a notebook."""
     if not _current_dataset().real:
-        print(synthetic.BANNER, file=file or sys.stderr, flush=True)
+        log(synthetic.BANNER)
 
 
 def _current_dataset() -> LocatedDataset:
@@ -206,5 +201,5 @@ def _announce(dataset: LocatedDataset) -> None:
     global _banner_printed
     if not dataset.real and not _banner_printed:
         _banner_printed = True
-        print(synthetic.BANNER, file=sys.stderr, flush=True)
-        atexit.register(print, synthetic.BANNER, file=sys.stderr, flush=True)
+        log(synthetic.BANNER)
+        atexit.register(log, synthetic.BANNER)

@@ -201,9 +201,9 @@ def _one_pass(
         and w.shape == dw.shape == m.shape == v.shape
         and w.flags.c_contiguous
         and dw.flags.c_contiguous
-        and m.flags.carray
+        and m.flags.carray  # m and v are written to as well
         and v.flags.carray
-    ):  # which are written to as well
+    ):
         return rule(w, dw, config)
     if kernels is None:
         require_finite_squares(name, dw)
@@ -261,7 +261,7 @@ _IS_ONE_THREAD = os.environ.get("OPENBLAS_NUM_THREADS") == "1"
 def _is_one_dtype(*arrays: Any) -> bool:
     dtype = getattr(arrays[0], "dtype", None)
     for a in arrays:
-        if type(a) is not np.ndarray or a.dtype != dtype:  # no np.matrix, whose * is another
+        if type(a) is not np.ndarray or a.dtype != dtype:  # np.matrix has another *
             return False
     return dtype in _COMPILED
 
@@ -275,7 +275,7 @@ def _is_fused(norm_param: Any, *arrays: Any) -> bool:
 def _forward(
     x: Array, gamma: Array, beta: Array, bn_param: dict, with_relu: bool, bias: Array | None = None
 ) -> tuple[Array, FusedCache]:
-    """Training mode. bias was left out of x, since only the running mean feels it."""
+    """Training mode. bias was left out of x, because it changes nothing but the running mean."""
     eps, momentum = float(bn_param.get("eps", 1e-5)), float(bn_param.get("momentum", 0.9))
     zeros = np.zeros(x.shape[1], x.dtype)
     running_mean, running_var = (

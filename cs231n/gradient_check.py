@@ -51,8 +51,8 @@ def eval_numerical_gradient(f: Callable, x: np.ndarray, verbose: bool = True, h:
     """Central differences of a scalar f at x.
 
     Each entry of x is moved in place by +h and -h and then put back to the bit, also when f raises; f may
-    therefore ignore its argument and read the array it closes over. What f changes by is divided by the
-    distance of the two points as x could hold them: in float32 not quite 2h.
+    therefore ignore its argument and read the array it closes over. The change of f is divided by the
+    distance of the two points after rounding, which in float32 is not quite 2h.
 
     Args:
         f: from an array like x to a number.
@@ -472,9 +472,8 @@ def advice_on(analytic: np.ndarray, numeric: np.ndarray, off: np.ndarray, atol: 
             )
         for axis, what in [(0, "columns"), (1, "rows")]:
             lines = np.flatnonzero(off.any(axis=axis))
-            if len(lines) < np.sum(
-                off.any(axis=axis) | numeric.any(axis=axis)
-            ):  # a line of zeros says nothing
-                shown = ", ".join(map(str, lines[:8]))
-                return f"only {what} {shown} are wrong; compare one of them with a right one."
+            counted = off.any(axis=axis) | numeric.any(axis=axis)  # a right line of zeros says nothing
+            if len(lines) < counted.sum():
+                numbers = ", ".join(map(str, lines[:8]))
+                return f"only {what} {numbers} are wrong; compare one of them with a right one."
     return "check one step of the backward pass at a time, each against differences of its own forward step."

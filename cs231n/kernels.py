@@ -1,6 +1,6 @@
 """Loops that numba compiles: each passes over its (N, D) arrays as few times as the mathematics allows.
 
-The arrays are C-contiguous and of one dtype, float32 or float64; fast_layers sees to that. Results are
+The arrays are C-contiguous and of one dtype, float32 or float64: fast_layers checks it. Results are
 written into arrays that the caller made.
 """
 

@@ -2,8 +2,8 @@
 
 Each forward returns its output and a cache. The backward below it takes dout, the gradient of the loss with
 respect to that output, and the cache, whose content is free; it returns the gradient of each input. Inputs
-are not modified. The line above a function says which arguments it takes: others raise a TypeError or
-ValueError, a variance too large for the dtype of x an OverflowError, before anything is changed.
+are not modified. The line above a function says which arguments it takes. Others raise a TypeError or
+ValueError, and a variance too large for the dtype of x raises an OverflowError, before anything is changed.
 
 float32 stays float32: nets compute in it because it takes half the memory. np.zeros, np.ones and random
 numbers are float64 unless a dtype is given, and an array times a NumPy float64 number becomes float64.

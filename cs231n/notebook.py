@@ -13,7 +13,7 @@ from cs231n.checking.reloading import describe_failure, reload_edited, remember_
 from cs231n.checking.verdict import MISSING, PASSED, WRONG
 from cs231n.checks import check_exercises, show_verdict
 from cs231n.common.colab import settle
-from cs231n.common.terminal import in_notebook, text_width
+from cs231n.common.terminal import in_notebook, ipython_shell, text_width
 
 __all__ = ["NotPassed", "answer", "check", "hint"]
 
@@ -90,8 +90,7 @@ def hint(exercise: str | int, step: int = 1) -> None:
 
 def _watch_edits() -> None:
     """Before each cell, run edited files again."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
+    shell = ipython_shell()
     if shell is None or getattr(shell, "cs231n_watches_edits", False):
         return
     remember_loaded()

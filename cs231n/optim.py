@@ -49,7 +49,7 @@ def rmsprop(w, dw, config=None):
         next_w = w - learning_rate dw / (sqrt(cache) + epsilon)
 
     Args:
-        w, dw: as in sgd; a finite entry of dw whose square is infinite is an OverflowError.
+        w, dw: as in sgd; a finite entry of dw whose square is infinite raises OverflowError.
         config: dict of learning_rate 1e-2; decay_rate 0.99, the weight of the past; epsilon 1e-8, outside the
             root; cache, the shape of w.
     Returns: next_w, config.

@@ -1,8 +1,9 @@
 """Pass a measured number from a notebook to the closing table of `python -m cs231n run`."""
 
 import math
-import sys
 from collections.abc import Callable
+
+from cs231n.common.terminal import ipython_shell
 
 __all__ = ["RESULTS", "record"]
 
@@ -46,7 +47,7 @@ def record(name: str, value: float | str, text: str) -> None:
         raise ValueError(f"record: {name!r} must be a {value_type.__name__}, got {value!r}")
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"record: {name!r} must be finite, got {value}; did the training diverge?")
-    if "IPython" in sys.modules and sys.modules["IPython"].get_ipython() is not None:
+    if ipython_shell() is not None:
         from IPython.display import display
 
         display({"text/plain": text}, metadata={"cs231n": {"name": name, "value": value}}, raw=True)

@@ -15,9 +15,8 @@ def batchnorm_double_backward(ddx, dout, cache):
 
         dx = (gamma / s) P dout        P t = t - mean(t) - x_hat mean(t x_hat)
 
-    The gradient with respect to x is a Hessian times ddx. It is the Hessian of sum(dout * out), where out is
-    batchnorm_forward's.
-    Notebook 5 derives it.
+    The gradient with respect to x is the Hessian of sum(dout * out) times ddx, where out is that of
+    batchnorm_forward. Notebook 5 derives it.
 
     Args:
         ddx: (N, D) upstream gradient, that of a number with respect to dx.

@@ -199,7 +199,7 @@ class Solver(SolverOptions, Resumable):
         better = val_acc > self.best_val_acc or finite and not self.val_acc_history
         if better:
             self.best_val_acc, self.best_epoch = val_acc, self.epoch
-        if better:  # in one line, so that Ctrl-C cannot come between the two
+            # Both in one line, so that Ctrl-C cannot come between them.
             self._best_snapshot = self._kept_snapshot = checkpoint.snapshot(self.model)
         elif finite and self.keep == "last":
             self._kept_snapshot = checkpoint.snapshot(self.model)

@@ -28,7 +28,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from classroom.deadlines import Deadline
-from classroom.grading import report
+from classroom.grading import class_report, report
 from classroom.grading.canary import check_workers, grader_digest
 from classroom.grading.changes import find_changes, read_scores
 from classroom.grading.class_marking import ClassMarking
@@ -267,7 +267,7 @@ def grade(
                 named += ["..."] * (len(changes) > MAX_CHANGES)
                 print(f"  Changed since the last run: {len(changes)}: {'; '.join(named)}")
             has_answers, moves = bool(questions), marking.moves.most_common()
-            report.write_class(out, everybody, exercises, has_answers, settings.words, changes, moves)
+            class_report.write_class(out, everybody, exercises, has_answers, settings.words, changes, moves)
             if grade_column:
                 report.write_gradebook(out, people, grade_column, matches.people, ordered, points)
     return ordered

@@ -4,6 +4,7 @@ import ast
 import json
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
 
 from classroom.manifest import Exercise, ManifestError, suggest
 
@@ -129,9 +130,7 @@ def replace_bodies(source: bytes, bodies: Iterable[tuple[Function, Sequence[str]
     """
     newline = b"\r\n" if b"\r\n" in source else b"\n"
     lines = source.splitlines(keepends=True)
-    starts = [0]
-    for line in lines:
-        starts.append(starts[-1] + len(line))
+    starts = [0, *accumulate(map(len, lines))]
     cuts = []
     for node, new_lines in bodies:
         indent = b" " * (node.col_offset + 4)

@@ -11,6 +11,7 @@ import difflib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 from classroom.manifest import Exercise, ManifestError, load_exercises
@@ -203,7 +204,7 @@ def _parse_open(cell: Mapping[str, Any]) -> tuple[str, tuple[ast.expr | ast.stmt
     """The model answer in a cell that is left to the learner: in words, or as code.
 
     Raises:
-        ManifestError: something in it would neither go nor may stay.
+        ManifestError: a line of it would be handed out as it is, or the cell is not built as it should be.
     """
     source = "".join(cell["source"])
     if cell["cell_type"] != "code":
@@ -261,10 +262,7 @@ def _targets_are_names(node: Assignment) -> bool:
 def _open_code(source: str) -> str:
     """The source of a code cell with three dots for each value that the learner is to write."""
     content = source.encode()
-    lines = content.splitlines(keepends=True)
-    starts = [0]
-    for line in lines:
-        starts.append(starts[-1] + len(line))
+    starts = [0, *accumulate(map(len, content.splitlines(keepends=True)))]
     tree = ast.parse(without_magics(source))
     for node in reversed(tree.body):
         value = node.value if isinstance(node, Assignment) else None

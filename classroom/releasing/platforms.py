@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from classroom.manifest import Exercise, ManifestError, files_of
-from cs231n.common.files import REPOSITORY, zip_of
+from cs231n.common.files import zip_of
 
 __all__ = ["EXECUTABLE", "PLATFORMS", "Platform", "PlatformError"]
 
@@ -28,9 +28,7 @@ class PlatformError(Exception):
     """What a platform needs cannot be made."""
 
 
-def github_files(
-    exercises: Sequence[Exercise], files: Mapping[str, bytes], name: str, root: Path = REPOSITORY
-) -> Files:
+def github_files(exercises: Sequence[Exercise], files: Mapping[str, bytes], name: str, root: Path) -> Files:
     """A workflow for the learner's repository: GitHub runs a check for each exercise after each push."""
     return {
         ".github/workflows/checks.yml": _WORKFLOW.encode(),
@@ -57,7 +55,7 @@ jobs:
 
 
 def classroom50_files(
-    exercises: Sequence[Exercise], files: Mapping[str, bytes], name: str, root: Path = REPOSITORY
+    exercises: Sequence[Exercise], files: Mapping[str, bytes], name: str, root: Path
 ) -> Files:
     """The autograder of an assignment of Classroom 50: anyone may read it, so it holds no solution."""
     for exercise in exercises:
@@ -72,7 +70,7 @@ def classroom50_files(
 
 
 def gradescope_files(
-    exercises: Sequence[Exercise], files: Mapping[str, bytes], name: str, root: Path = REPOSITORY
+    exercises: Sequence[Exercise], files: Mapping[str, bytes], name: str, root: Path
 ) -> Files:
     """The autograder: the solved kit with the classroom, what installs it, and what grades one submission."""
     kit = [
@@ -115,9 +113,7 @@ cp "$work/out/students/student/results.json" "$base/results/results.json"
 """
 
 
-def nbgrader_files(
-    exercises: Sequence[Exercise], files: Mapping[str, bytes], name: str, root: Path = REPOSITORY
-) -> Files:
+def nbgrader_files(exercises: Sequence[Exercise], files: Mapping[str, bytes], name: str, root: Path) -> Files:
     """A course: the learner's files as the source of the assignment, a notebook of checks, settings."""
     notebooks = {path: content for path, content in files.items() if path.endswith(".ipynb")}
     course = {f"source/{name}/{path}": content for path, content in files.items() if path not in notebooks}
@@ -177,9 +173,7 @@ def _cell(kind: str, grade_id: str, source: str, points: float | None = None) ->
     return cell | ({"outputs": [], "execution_count": None} if kind == "code" else {})
 
 
-def web_files(
-    exercises: Sequence[Exercise], files: Mapping[str, bytes], name: str, root: Path = REPOSITORY
-) -> Files:
+def web_files(exercises: Sequence[Exercise], files: Mapping[str, bytes], name: str, root: Path) -> Files:
     """The learner's site: what `python -m cs231n web` writes in the learner's folder.
 
     Raises:

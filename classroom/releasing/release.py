@@ -23,7 +23,8 @@ from classroom.manifest import (
 )
 from classroom.releasing.blanks import blank_functions, withhold_bodies
 from classroom.releasing.cards import refuse_missing_cards
-from classroom.releasing.leaks import Fragments, answer_fragments, find_leaks, solution_fragments
+from classroom.releasing.fragments import Fragments, answer_fragments, solution_fragments
+from classroom.releasing.leaks import find_leaks
 from classroom.releasing.notebooks import ModelAnswer, blank_notebook, cards_in, model_answers, open_in_colab
 from classroom.releasing.platforms import EXECUTABLE, PLATFORMS, PlatformError
 from cs231n.common.files import REPOSITORY, zip_of
@@ -36,7 +37,6 @@ SHIPPED = (
     "cs231n/**/*.json",
     "cs231n/pages/static/*",
     "cs231n/pages/templates/*",
-    "cs231n/pages/static/*",
     "cs231n/web/compile.mjs",
     "cs231n/web/static/*",
     "notebooks/*.ipynb",

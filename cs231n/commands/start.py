@@ -46,7 +46,7 @@ def main(arguments: argparse.Namespace) -> int:
     if any((images / name).exists() for name in LOCAL_IMAGES):
         os.environ.setdefault("CS231N_CIFAR10", str(images))  # from where they go into the cache of this user
     os.chdir(folder)
-    return hand_over([sys.executable, "-m", "cs231n", "start", *["--no-lab"][: arguments.no_lab]])
+    return hand_over([sys.executable, "-m", "cs231n", "start", *(["--no-lab"] if arguments.no_lab else [])])
 
 
 def _fail(message: str) -> int:

@@ -3,12 +3,13 @@
 import os
 import shutil
 import sys
-from typing import IO
+from typing import Any
 
 __all__ = [
     "Progress",
     "format_duration",
     "in_notebook",
+    "ipython_shell",
     "is_watched",
     "log",
     "report_missing_package",
@@ -17,17 +18,21 @@ __all__ = [
 ]
 
 
+def ipython_shell() -> Any:
+    """The shell of IPython that this code runs in, of a notebook or of a terminal; None elsewhere."""
+    ipython = sys.modules.get("IPython")
+    return ipython.get_ipython() if ipython else None
+
+
 def in_notebook() -> bool:
     """Whether this runs in a notebook, which shows figures itself; IPython in a terminal does not."""
-    ipython, terminal = map(sys.modules.get, ("IPython", "IPython.terminal.interactiveshell"))
-    shell = ipython.get_ipython() if ipython else None
+    shell, terminal = ipython_shell(), sys.modules.get("IPython.terminal.interactiveshell")
     return shell is not None and not (terminal and isinstance(shell, terminal.TerminalInteractiveShell))
 
 
-def is_watched(stream: IO | None = None) -> bool:
-    """Whether a person sees `stream` (default: standard error) at once: on a terminal, or in a notebook."""
-    stream = sys.stderr if stream is None else stream
-    return stream is not None and stream.isatty() or in_notebook()
+def is_watched() -> bool:
+    """Whether a person sees standard error at once: on a terminal, or in a notebook."""
+    return sys.stderr is not None and sys.stderr.isatty() or in_notebook()
 
 
 def use_color() -> bool:

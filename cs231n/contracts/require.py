@@ -82,8 +82,6 @@ def require_number(
         TypeError: value is no real number.
         ValueError: it is out of range, infinite or NaN.
     """
-    if type(value) is float and low < value < high:  # the common case, and once for every layer of a step
-        return
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(f"{where}: {name} must be a number, got {value!r}")
     if not low <= value <= high or above and value == low or below and value == high:

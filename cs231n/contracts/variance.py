@@ -9,7 +9,7 @@ def require_variance(axis: int) -> Callable:
     """A last check of a normalization's options: x, the first array, has a variance along axis.
 
     A variance that overflows makes x_hat zero, so out would be finite and wrong; one that vanishes, where eps
-    is none, leaves x_hat no digits. NaN and infinity pass, because they show in out. In mode "test" batchnorm
+    is zero, leaves x_hat no digits. NaN and infinity pass, because they show in out. In mode "test" batchnorm
     (axis 0) is given its variance, and x is not looked at.
 
     Raises:

@@ -1,7 +1,7 @@
 """Augmentation: return a new batch with each image flipped, moved, deformed or partly covered.
 
-Each function is augment(X, rng) -> batch, in the shape and dtype of X, which is not modified: pass one to
-Solver(..., augment=flip_and_shift). rng is a numpy Generator, a RandomState or the module np.random.
+Each function is augment(X, rng) -> batch: pass one to Solver(..., augment=flip_and_shift). It returns a new
+batch in the shape and dtype of X, and raises ValueError or TypeError if an argument does not fit.
 """
 
 from collections.abc import Iterator
@@ -21,13 +21,7 @@ def flip(X: np.ndarray, rng: Rng) -> np.ndarray:
 
     Args:
         X: (N, C, H, W), any dtype, not modified.
-        rng: the source of randomness.
-
-    Returns:
-        A new batch, shape and dtype of X.
-
-    Raises:
-        ValueError, TypeError: X is not a batch of images, rng no source of randomness.
+        rng: the source of randomness, a numpy Generator, a RandomState or the module np.random.
     """
     _require_images("flip", X)
     require_rng("flip", rng)
@@ -41,15 +35,8 @@ def shift(X: np.ndarray, rng: Rng, pixels: int = 2) -> np.ndarray:
     """Move each image up or down and left or right; zeros move in, the mean where the mean was subtracted.
 
     Args:
-        X: (N, C, H, W), any dtype, not modified.
-        rng: the source of randomness.
+        X, rng: as in flip.
         pixels: the largest distance in each direction; all from -pixels to pixels are equally likely.
-
-    Returns:
-        A new batch, shape and dtype of X.
-
-    Raises:
-        ValueError, TypeError: an argument is not as above.
     """
     _require_images("shift", X)
     require_rng("shift", rng)
@@ -72,17 +59,10 @@ def deform(X: np.ndarray, rng: Rng, pixels: int = 2, degrees: float = 10.0, zoom
     """Mirror, turn, resize and move each image; every pixel is that of the nearest place, or zero outside.
 
     Args:
-        X: (N, C, H, W), any dtype, not modified.
-        rng: the source of randomness.
+        X, rng: as in flip.
         pixels: the largest distance in each direction.
         degrees: the largest angle in each direction.
         zoom: the largest factor on both sides is e^zoom, the smallest e^-zoom.
-
-    Returns:
-        A new batch, shape and dtype of X.
-
-    Raises:
-        ValueError, TypeError: an argument is not as above.
     """
     _require_images("deform", X)
     require_rng("deform", rng)
@@ -110,15 +90,8 @@ def cutout(X: np.ndarray, rng: Rng, size: int = 12) -> np.ndarray:
     """Set a square of each image to zero, which is the mean where the mean was subtracted.
 
     Args:
-        X: (N, C, H, W), any dtype, not modified.
-        rng: the source of randomness.
+        X, rng: as in flip.
         size: pixels on a side. Each pixel is equally likely to be the center, so part of it can be outside.
-
-    Returns:
-        A new batch, shape and dtype of X.
-
-    Raises:
-        ValueError, TypeError: an argument is not as above.
 
     Source:
         DeVries and Taylor 2017, arXiv:1708.04552.

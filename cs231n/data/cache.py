@@ -20,13 +20,14 @@ from cs231n.common.terminal import log
 from cs231n.data.errors import CacheError, DataError
 from cs231n.data.formats import BATCHES, PIXELS
 
+CHUNK = 1000  # images that are read at once
 XDG_AT_START = REPOSITORY / "datasets" / "cache_folder.txt"
 
 
 def cache_folder() -> Path:
     """The folder of the cache, which need not exist: ~/.cache/cs231n, or where XDG_CACHE_HOME puts it.
 
-    Where it is not set now, but was when `python -m cs231n start` made this copy of the kit, it still counts.
+    If it is not set now, it counts as it was when `python -m cs231n start` made this copy of the kit.
     """
     base: str | Path = os.environ.get("LOCALAPPDATA" if os.name == "nt" else "XDG_CACHE_HOME", "")
     if not os.path.isabs(base) and XDG_AT_START.is_file():
@@ -71,16 +72,13 @@ def _read_header(f: IO[bytes]) -> tuple[int, int]:
     return f.tell(), shape[1] // (PIXELS + 1)
 
 
-def iter_chunks(
-    path: Path, start: int, stop: int, size: int = 1000
-) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+def iter_chunks(path: Path, start: int, stop: int) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
     """Read a range of images from a cache file, counted through all six blocks.
 
     Args:
         path: the cache file.
         start: the first image.
         stop: the image after the last one.
-        size: how many images a chunk has at most.
 
     Yields:
         (offset from start, pixels (n, 3072) uint8, labels (n,) uint8).
@@ -90,7 +88,7 @@ def iter_chunks(
         at = start
         while at < stop:
             block, i = divmod(at, rows)
-            n = min(size, stop - at, rows - i)
+            n = min(CHUNK, stop - at, rows - i)
             begin = content + block * rows * (PIXELS + 1)
             f.seek(begin + i * PIXELS)
             # np.fromfile would turn Ctrl-C into a TypeError.

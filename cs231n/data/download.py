@@ -40,8 +40,8 @@ def download(
     url: str,
     path: Path,
     sizes: Sequence[int],
-    sha256: str | None = None,
-    limits: DownloadLimits = DownloadLimits(),  # noqa: B008 (a tuple, never changed)
+    sha256: str | None,
+    limits: DownloadLimits,
 ) -> None:
     """Download a file of known size, whole and verified.
 
@@ -50,7 +50,7 @@ def download(
         path: where to; what an earlier attempt left beside it, for this address or another, is completed.
         sizes: the sizes in bytes that the file may have. No more than the largest is downloaded; where a
             server declares no length, a shorter file passes.
-        sha256: its digest in hexadecimal, where it is known.
+        sha256: its digest in hexadecimal (None: not known).
         limits: when to give up.
 
     Raises:

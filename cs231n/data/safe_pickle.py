@@ -54,10 +54,11 @@ _ADMITTED: dict[tuple[str, str], Callable] = {
     ("numpy", "ndarray"): np.ndarray,  # an argument of _reconstruct, never called
     ("numpy", "dtype"): _Dtype,
     ("_codecs", "encode"): _encode,
-    **{
-        (f"numpy.{core}.multiarray", "_reconstruct"): _reconstruct for core in ("core", "_core")
-    },  # numpy 1, 2
-    **{(f"numpy.{core}.numeric", "_frombuffer"): _frombuffer for core in ("core", "_core")},
+    # As numpy 1 names them, and numpy 2.
+    ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
+    ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
+    ("numpy.core.numeric", "_frombuffer"): _frombuffer,
+    ("numpy._core.numeric", "_frombuffer"): _frombuffer,
 }
 
 

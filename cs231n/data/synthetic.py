@@ -21,6 +21,7 @@ BANNER = """\
 |  shapes take its place. Accuracies here say nothing about CIFAR-10.      |
 |  To get the real images: python -m cs231n data, or datasets/README.md    |
 +--------------------------------------------------------------------------+"""
+ROWS = 10_000  # images of a block
 CHUNK = 1000  # images drawn together
 # The colour (red, green, blue) that a class leans to, so that a linear model sees something, though little.
 TINT = 8 * np.array([*itertools.product((-1, 1), repeat=3), (-1, 0, 0), (1, 0, 0)], np.int32)
@@ -76,20 +77,17 @@ def _draw_images(rng: np.random.RandomState, labels: np.ndarray) -> np.ndarray:
     return np.clip(image, 0, 255).astype(np.uint8)
 
 
-def make_blocks(rows: int = 10_000) -> np.ndarray:
+def make_blocks() -> np.ndarray:
     """Generate the data set.
 
-    Args:
-        rows: how many images a block holds.
-
     Returns:
-        blocks (6, rows * 3073) uint8, as formats.py describes them, each with the ten labels equally often.
+        blocks (6, ROWS * 3073) uint8, as formats.py describes them, each with the ten labels equally often.
     """
-    out = np.empty((6, rows * 3073), np.uint8)
+    out = np.empty((6, ROWS * 3073), np.uint8)
     rng = np.random.RandomState(SEED)
     for block in out:
-        images, labels = block[: rows * 3072].reshape(rows, 3, 32, 32), block[rows * 3072 :]
-        labels[:] = rng.permutation(np.arange(rows) % 10)
-        for i in range(0, rows, CHUNK):
+        images, labels = block[: ROWS * 3072].reshape(ROWS, 3, 32, 32), block[ROWS * 3072 :]
+        labels[:] = rng.permutation(np.arange(ROWS) % 10)
+        for i in range(0, ROWS, CHUNK):
             images[i : i + CHUNK] = _draw_images(rng, labels[i : i + CHUNK])
     return out

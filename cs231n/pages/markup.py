@@ -102,7 +102,7 @@ def _mathml_or_source(latex: str, display: bool) -> str:
 
 
 def _unlink(markup: str) -> str:
-    """Without links to equations, where a link may not stand."""
+    """The markup without links to equations, for a heading or a link, which may hold no other link."""
     return re.sub(r'<a class="mention"[^>]*>(.*?)</a>', r"\1", markup)
 
 
@@ -136,11 +136,11 @@ class PageText:
     def heading(self, markup: str, level: int) -> str:
         """A heading with its id and a link to itself."""
         text = plain_text(markup)
-        wanted = "top" if level == 1 else short_id(text)
-        taken, name, count = {heading.id for heading in self.headings}, wanted, 1
+        first_choice = "top" if level == 1 else short_id(text)
+        taken, name, count = {heading.id for heading in self.headings}, first_choice, 1
         while name in taken:
             count += 1
-            name = f"{wanted}-{count}"
+            name = f"{first_choice}-{count}"
         self.headings.append(Heading(level, name, markup))
         self.anchors.append((name, text))
         label = html.escape(f"Link to {text}")

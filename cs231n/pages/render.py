@@ -1,26 +1,19 @@
 """Write executed notebooks and docs/ as pages of one site.
 
 Each page holds its mathematics, figures and style, and reads without a script. LaTeX becomes MathML when the
-page is written. Browsers draw MathML themselves, but well only with a font made for mathematics. A phone or a
-bare Linux may have none, so each page embeds the glyphs of STIX Two Math that it uses.
+page is written.
 """
 
-import base64
-import io
 import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple, TypedDict
 
 import jinja2
 import nbformat
-from fontTools import subset
-from fontTools.ttLib import TTFont
 from nbconvert.exporters import HTMLExporter
 from nbformat import NotebookNode
-from pygments.formatters import HtmlFormatter
 
 from cs231n.common.files import REPOSITORY
 from cs231n.common.terminal import format_duration
@@ -28,6 +21,7 @@ from cs231n.pages.execute import Outcome
 from cs231n.pages.markup import PageText, find_equations, link_pages, plain_text
 from cs231n.pages.results import collect, is_synthetic
 from cs231n.pages.search_index import Entry, as_script, find_entries, find_symptoms
+from cs231n.pages.style import style_of
 
 __all__ = ["DOCS", "Card", "Site"]
 
@@ -92,7 +86,7 @@ class Site:
             "error": outcome.error,
             "synthetic": is_synthetic(collect([outcome.notebook])),
         }
-        warnings = [f"This notebook stopped at {card['error']}"] * (card["error"] is not None)
+        warnings = [] if outcome.error is None else [f"This notebook stopped at {outcome.error}"]
         self._write(
             card["page"], body, text, self.notebook_head, synthetic=card["synthetic"], warnings=warnings
         )
@@ -132,9 +126,8 @@ class Site:
         at = names.index(name) if name in names else None
         title = self.links[at].title if at is not None else "The gradient of batch normalization"
         self.entries += find_entries(name, title, text)
-        body = re.sub(
-            r'<span class="[npw]">([^<]*)</span>', r"\1", body
-        )  # names, brackets, spaces: no colour
+        # Names, brackets and spaces have no colour.
+        body = re.sub(r'<span class="[npw]">([^<]*)</span>', r"\1", body)
         page = self.environment.get_template("page.html.j2").render(
             body=link_pages(body, ["index.html", *names]),
             head=self.head + head,
@@ -145,7 +138,7 @@ class Site:
             is_index=at is None,
             **options,
         )
-        (self.out / name).write_text(page.replace("/*style*/", _css(page), 1), encoding="utf-8")
+        (self.out / name).write_text(page.replace("/*style*/", style_of(page), 1), encoding="utf-8")
         self.written.append(self.out / name)
 
 
@@ -206,48 +199,4 @@ def _summary(source: str) -> str:
     if not heading:
         return ""
     first, *others = source[heading.end() :].strip().split("\n\n")
-    return PageText().markdown("\n\n".join([first, *others[: first.endswith(":")]]))
-
-
-def _font_url(page: str) -> str:
-    """The glyphs of STIX Two Math that `page` needs, as a data: URL."""
-    ziamath = find_spec("ziamath")  # only its font is used, so it is not imported
-    assert ziamath is not None and ziamath.submodule_search_locations is not None
-    path = f"{ziamath.submodule_search_locations[0]}/fonts/STIXTwoMath-Regular.ttf"
-    options = subset.Options(flavor="woff")
-    glyphs = subset.Subsetter(options)
-    # A browser takes a lone letter from the italic blocks, h from another place, and adds the sign of a root.
-    glyphs.populate(text=page + "\u210e\u221a", unicodes=[*range(0x1D434, 0x1D468), *range(0x1D6E2, 0x1D71C)])
-    out = io.BytesIO()
-    with subset.load_font(path, options) as whole:
-        glyphs.subset(whole)
-        _narrow_roots(whole)
-        subset.save_font(whole, out, options)
-    return "data:font/woff;base64," + base64.b64encode(out.getvalue()).decode("ascii")
-
-
-def _narrow_roots(font: TTFont) -> None:
-    """Make all sizes of the root sign as wide as the smallest.
-
-    Chromium makes each root as wide as the widest sign, and would leave a gap after the others.
-    """
-    variants = font["MATH"].table.MathVariants
-    sign = font.getBestCmap()[ord("√")]
-    sizes = variants.VertGlyphConstruction[variants.VertGlyphCoverage.glyphs.index(sign)]
-    parts = sizes.GlyphAssembly.PartRecords if sizes.GlyphAssembly else []
-    names = {record.VariantGlyph for record in sizes.MathGlyphVariantRecord} | {part.glyph for part in parts}
-    width = font["hmtx"][sign][0]
-    for name in names - {sign}:
-        glyph, (advance, bearing) = font["glyf"][name], font["hmtx"][name]
-        glyph.coordinates.scale((width / advance, 1))
-        glyph.recalcBounds(font["glyf"])
-        font["hmtx"][name] = (width, round(bearing * width / advance))
-
-
-def _css(page: str) -> str:
-    light = HtmlFormatter(style="default").get_style_defs(".highlight")
-    dark = HtmlFormatter(style="github-dark").get_style_defs(".highlight")
-    css = (TEMPLATES / "style.css").read_text(encoding="utf-8")
-    if "<math" in page:
-        css += f"@font-face {{ font-family: 'STIX Two Math subset'; src: url({_font_url(page)}); }}\n"
-    return f"{light}\n@media screen and (prefers-color-scheme: dark) {{\n{dark}\n}}\n{css}"
+    return PageText().markdown("\n\n".join([first, *others[:1]] if first.endswith(":") else [first]))

@@ -42,12 +42,12 @@ def table_rows(results: Results, seconds: float) -> list[tuple[str, str]]:
     return [*rows, ("time", format_duration(seconds))]
 
 
-def print_table(rows: list[tuple[str, str]], synthetic: bool, width: int = 80) -> None:
-    """Print the closing table in lines of at most `width` characters; `synthetic` adds warnings."""
+def print_table(rows: list[tuple[str, str]], synthetic: bool) -> None:
+    """Print the closing table in lines of at most 80 characters; `synthetic` adds warnings."""
     warning = ["*** STAND-IN DATA: these accuracies are not those of CIFAR-10. ***"] if synthetic else []
     left = max(len(name) for name, _ in rows) + 2
     lines = [
-        textwrap.fill(text, width, initial_indent=name.ljust(left), subsequent_indent=" " * left)
+        textwrap.fill(text, 80, initial_indent=name.ljust(left), subsequent_indent=" " * left)
         for name, text in rows
     ]
     print("", *warning, *lines, *warning, sep="\n")

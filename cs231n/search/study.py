@@ -59,7 +59,7 @@ def open_database(url: str) -> optuna.storages.BaseStorage:
         if kind == "sqlite":
             Path(path).parent.mkdir(parents=True, exist_ok=True)
         return optuna.storages.get_storage(url)
-    except Exception as error:  # of SQLAlchemy, of its drivers, or that there is none
+    except Exception as error:  # of SQLAlchemy or its drivers, or because it is missing
         raise ValueError(f"the database cannot be opened: {str(error).splitlines()[0]}") from error
 
 

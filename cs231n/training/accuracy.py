@@ -18,7 +18,7 @@ def accuracy(
     num_samples: int | None = None,
     batch_size: int = 100,
 ) -> tuple[float, bool]:
-    """The accuracy of Solver.check_accuracy, whose arguments these are, and whether any score was finite.
+    """What Solver.check_accuracy returns for the same arguments, and whether any score was finite.
 
     Raises:
         TypeError, ValueError: an argument does not fit, or X is empty; the message names it.

@@ -7,13 +7,15 @@ One of your own is a subclass of Callback with one or more of its methods.
 
 import math
 import os
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cs231n.contracts import Number, require_count, require_number, takes
-from cs231n.training.checkpoint import require_folder, save_epoch
+from cs231n.training.checkpoint import save_checkpoint
 
 __all__ = ["Callback", "ClipGradients", "EarlyStopping", "EpochCheckpoints", "clip_by_norm", "is_callback"]
 
@@ -100,10 +102,26 @@ class EpochCheckpoints(Callback):
         object.__setattr__(self, "stem", os.path.join(os.getcwd(), self.stem))
 
     def start(self, solver: Any) -> None:
-        require_folder("Solver.train", self.stem)
+        """Make the folder, and try to write in it. Raises: OSError."""
+        folder = Path(self.stem).parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=folder).close()
+        except OSError as error:
+            raise OSError(
+                f"Solver.train: cannot write checkpoints into {folder} ({error}); try another checkpoint_name"
+            ) from None
 
     def end_epoch(self, solver: Any) -> None:
-        save_epoch(self.stem, solver.epoch, solver.model)
+        """Write the file. Raises: OSError that says how to continue the training."""
+        path = f"{self.stem}_epoch_{solver.epoch}.npz"
+        try:
+            save_checkpoint(path, solver.model)
+        except OSError as error:
+            raise OSError(
+                f"Solver.train: cannot write {path} ({error.strerror or error}); the model has its best "
+                "parameters: free disk space, or try another checkpoint_name; train() continues from them"
+            ) from error
 
 
 @takes(norm=Number(0, above=True))

@@ -4,7 +4,6 @@ import importlib
 import inspect
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,10 +24,8 @@ __all__ = [
     "norm_settings",
     "plain",
     "read_arrays",
-    "require_folder",
     "restore",
     "save_checkpoint",
-    "save_epoch",
     "snapshot",
 ]
 
@@ -37,9 +34,11 @@ NORM_SETTINGS = {"eps": 1e-5, "momentum": 0.9}  # and what a norm does without t
 
 NETS = "cs231n.classifiers.fc_net"  # by name, since it is a learner's file: it may change, or not import
 KINDS = ("TwoLayerNet", "FullyConnectedNet")
-# What a file may name, and what is imported for it: the hidden layers were in layer_utils, a learner's file.
-LAYERS = {f"cs231n.{name}": f"cs231n.{name}" for name in ("sandwiches", "fast_layers")}
-LAYERS["cs231n.layer_utils"] = "cs231n.sandwiches"
+LAYERS = {  # what a file may name, and what is imported for it
+    "cs231n.sandwiches": "cs231n.sandwiches",
+    "cs231n.fast_layers": "cs231n.fast_layers",
+    "cs231n.layer_utils": "cs231n.sandwiches",  # where the hidden layers were before
+}
 
 
 class Model(Protocol):
@@ -92,7 +91,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value[()]
     if isinstance(value, np.floating):
-        return float(value)  # item() of a longdouble is another one
+        return float(value)  # item() of a longdouble is a longdouble
     return value.item() if isinstance(value, np.generic) else value
 
 
@@ -108,30 +107,6 @@ def save_checkpoint(path: str | os.PathLike, model: Model, saved: Snapshot | Non
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as file:
         np.savez(file, **arrays)
-
-
-def save_epoch(stem: str | os.PathLike, epoch: int, model: Model) -> None:
-    """Write STEM_epoch_E.npz. Raises: OSError that says how to continue the training."""
-    path = f"{os.fspath(stem)}_epoch_{epoch}.npz"
-    try:
-        save_checkpoint(path, model)
-    except OSError as error:
-        raise OSError(
-            f"Solver.train: cannot write {path} ({error.strerror or error}); the model has its best "
-            "parameters: free disk space, or try another checkpoint_name; train() continues from them"
-        ) from error
-
-
-def require_folder(where: str, stem: str | os.PathLike) -> None:
-    """Make the folder of the files called `stem`, and try to write in it. Raises: OSError."""
-    folder = Path(stem).parent
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError as error:
-        raise OSError(
-            f"{where}: cannot write checkpoints into {folder} ({error}); try another checkpoint_name"
-        ) from None
 
 
 def read_arrays(where: str, path: str | os.PathLike) -> dict[str, np.ndarray]:

@@ -11,7 +11,7 @@ __all__ = ["describe_divergence", "describe_overflow", "warn_of_batches_of_one",
 
 
 def describe_divergence(iteration: int, loss: float, grads: dict[str, np.ndarray], solver: Any) -> str:
-    """Why a run ends whose loss is not finite.
+    """Why the run ends: its loss is not finite.
 
     Args:
         iteration: counted from 1.
@@ -31,7 +31,7 @@ def describe_divergence(iteration: int, loss: float, grads: dict[str, np.ndarray
 
 
 def describe_overflow(iteration: int, error: OverflowError, solver: Any) -> str:
-    """Why a run ends in which a layer or an update rule overflowed; arguments as in describe_divergence."""
+    """Why the run ends: a layer or an update rule overflowed. Arguments as in describe_divergence."""
     return f"Solver.train: the run ends at iteration {iteration}: {error}; {_describe_kept(solver)}"
 
 

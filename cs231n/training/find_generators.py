@@ -27,7 +27,7 @@ def find_generators(thing: Any, name: str, *known: Any) -> Iterator[tuple[str, A
         Its path, such as "model/dropout_param/rng", which begins with `name`; the generator, which may be
         np.random or Python's random; and whether place_of can put another in its place. `known` is left out.
     """
-    seen = {id(one): one for one in known}  # with the things themselves, so that no id comes twice
+    seen = {id(one): one for one in known}  # the things too: the id of a deleted one can come again
     waiting = [(name, thing, True)]
     while waiting:
         path, thing, settable = waiting.pop()
@@ -109,17 +109,17 @@ def _children(thing: Any) -> Iterator[tuple[Any, Any, bool]]:
 
 
 def _global_names(code: types.CodeType) -> Iterator[list[str]]:
-    """Each with the attributes that are read from it, unlike getclosurevars; also in comprehensions."""
+    """The global names that code reads, each with the attributes read from it, which getclosurevars lacks."""
     names: list[str] = []
-    found = []
+    paths = []
     for step in dis.get_instructions(code):
         if step.opname == "LOAD_GLOBAL":
-            found.append(names := [step.argval])
+            paths.append(names := [step.argval])
         elif step.opname in ("LOAD_ATTR", "LOAD_METHOD"):
             names.append(step.argval)
         elif step.opname != "EXTENDED_ARG":
             names = []
-    yield from found
+    yield from paths
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
             yield from _global_names(constant)

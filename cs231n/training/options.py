@@ -201,14 +201,14 @@ def options_from_json(
     options = dict(stored)
     options["augment"] = _part("augment", options["augment"], augment)
     options["schedule"] = _part("schedule", options["schedule"], schedule)
-    stored_ones: list = options["callbacks"]
-    given = [None] * len(stored_ones) if callbacks is None else list(callbacks)
-    if len(given) != len(stored_ones):
+    described: list = options["callbacks"]
+    objects = [None] * len(described) if callbacks is None else list(callbacks)
+    if len(objects) != len(described):
         raise ValueError(
-            f"Solver.resume: the run has callbacks {[*map(parts.as_text, stored_ones)]}, got {given}; "
+            f"Solver.resume: the run has callbacks {[*map(parts.as_text, described)]}, got {objects}; "
             "try callbacks= with as many"
         )
-    options["callbacks"] = [_part("callbacks", *pair) for pair in zip(stored_ones, given)]
+    options["callbacks"] = [_part("callbacks", *pair) for pair in zip(described, objects)]
     return options
 
 

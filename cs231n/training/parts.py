@@ -39,8 +39,8 @@ KIT = {
 def describe(part: Any, depth: int = 3) -> dict[str, Any] | None:
     """Its dotted name and its settings; None for None.
 
-    Settings are what a partial, a closure or the defaults of a function hold, or the attributes of an object
-    that are called as the arguments of its class; functions in them are described in turn, up to depth.
+    Settings are what a partial, a closure or the defaults of a function hold. Those of an object are the
+    attributes that have the names of its class's arguments. Functions in them are described too, up to depth.
     """
     if part is None:
         return None
@@ -65,7 +65,7 @@ def _settings(part: Any) -> dict[str, Any]:
 
 
 def settings_of(thing: Any) -> dict[str, Any]:
-    """The attributes that are called as the arguments of the class of an object, also after an underscore."""
+    """The attributes of an object that have the names of its class's arguments, also after an underscore."""
     try:
         names = inspect.signature(type(thing)).parameters
     except (TypeError, ValueError):
@@ -125,4 +125,5 @@ def same(stored: dict[str, Any] | None, part: Any) -> bool:
     described = describe(part)
     if stored is None or described is None or stored["settings"] is not None:
         return json.dumps(stored) == json.dumps(described)  # where NaN is NaN, and 1 is not True
-    return stored["name"] in (described["name"], "functools.partial" * isinstance(part, partial))
+    is_unnamed = stored["name"] == "functools.partial" and isinstance(part, partial)
+    return is_unnamed or stored["name"] == described["name"]

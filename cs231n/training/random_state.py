@@ -22,7 +22,7 @@ def save_random_state(**owners: Any) -> dict[str, Any]:
         and "seed" are the index of the first one with the same bit generator, and the same SeedSequence.
 
     Raises:
-        TypeError: a generator is none of these, or not on a bit generator of numpy; the message names it.
+        TypeError: a generator is of another type, or has a bit generator that is not numpy's; it is named.
     """
     generators, names, owner_index = [_GLOBAL], ["np.random"], {}
     for name, rng in owners.items():
@@ -106,5 +106,5 @@ def _bits_from(state: dict[str, Any], seed: np.random.SeedSequence | None, is_gl
         bits = getattr(np.random, name)()
         if is_global:
             legacy.set_bit_generator(bits)
-    bits.__setstate__((state, seed))  # with None, spawn is refused: those of another seed would be others
+    bits.__setstate__((state, seed))  # with an unknown seed, None, spawn is refused
     return bits

@@ -37,7 +37,7 @@ def read_checkpoint(path: str | os.PathLike) -> tuple[dict[str, Any], Path]:
     """Read the state of a run.
 
     Args:
-        path: a checkpoint, or a folder of which the last one is read.
+        path: a checkpoint, or a folder, whose last checkpoint is read.
 
     Returns:
         The state that `capture` returned, and the folder of the run.

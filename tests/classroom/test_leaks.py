@@ -8,7 +8,8 @@ import pytest
 
 from classroom.manifest import ManifestError, functions_by_file, load_exercises
 from classroom.releasing.blanks import body_of, find_functions
-from classroom.releasing.leaks import count_operations, find_leaks, solution_fragments
+from classroom.releasing.fragments import count_operations, solution_fragments
+from classroom.releasing.leaks import find_leaks
 from classroom.releasing.release import LeakError, learner_edition, refuse_leaks
 from cs231n.common.files import REPOSITORY, zip_of
 

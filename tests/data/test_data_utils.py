@@ -141,7 +141,7 @@ def test_stand_in_is_announced_once_at_the_top_and_once_at_the_end(stand_in, cap
     for _ in range(2):
         get_CIFAR10_data(10, 10, 10)
     assert capsys.readouterr().err.count(synthetic.BANNER) == 1
-    assert stand_in == [(print, (synthetic.BANNER,))]
+    assert stand_in == [(data_utils.log, (synthetic.BANNER,))]
     assert data_utils.data_source() == "STAND-IN, not CIFAR-10 (generated, digest 00000000)"
     assert data_utils.class_names() == synthetic.CLASSES
     data_utils.warn_of_stand_in()

@@ -102,7 +102,7 @@ def test_host_that_swallows_connections_is_given_up(home, monkeypatch):
     monkeypatch.setattr("cs231n.data.download.socket.create_connection", silence)
     began = time.monotonic()
     with pytest.raises(DataError, match="no answer within 0.2 s"):
-        download("http://127.0.0.1:9/x", home / "x", [1], limits=QUICK._replace(connect=0.2))
+        download("http://127.0.0.1:9/x", home / "x", [1], None, QUICK._replace(connect=0.2))
     assert time.monotonic() - began < 5
 
 
