@@ -7,6 +7,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
+from tests.support.answers import known_answers as known_answers
 from tests.support.python import ROOT, run_python
 
 
@@ -40,7 +41,6 @@ class Kit:
 
 @pytest.fixture
 def kit(tmp_path) -> Kit:
-    ignored = shutil.ignore_patterns("__pycache__")
-    for name in ("cs231n", "notebooks"):
-        shutil.copytree(ROOT / name, tmp_path / "kit" / name, ignore=ignored)
+    for name in ("cs231n", "notebooks"):  # with its bytecode: nothing is compiled anew but what is edited
+        shutil.copytree(ROOT / name, tmp_path / "kit" / name)
     return Kit(tmp_path / "kit")
