@@ -71,7 +71,8 @@ def command(tmp_path, roster, *options):
     path = tmp_path / "roster.csv"
     path.write_text(roster)
     folders = [str(tmp_path / "in"), "-o", str(tmp_path / "out")]
-    return main(["grade", "--unsafe", "--executor", "serial", *folders, "--roster", str(path), *options])
+    words = ["--unsafe", "--executor", "serial", "--seed", "5"]  # with one seed the machine is tested once
+    return main(["grade", *words, *folders, "--roster", str(path), *options])
 
 
 def table(path, separator=","):

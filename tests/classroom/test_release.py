@@ -302,7 +302,8 @@ def test_a_planted_leak_stops_the_release(place, kit, tmp_path):
 
 FORMULA = "kangaroo * (walrus - emu) / heron"
 EXPRESSION = ("code", f'# It\na = "{FORMULA}"\nanswer("2.98", a)', "answer", "question-2.98")
-WORKSHEET = ("code", f"# x\ndef f(emu):\n    x = {FORMULA}\n    return x", "worksheet")
+DERIVED = "penguin / (walrus + emu) - heron"
+WORKSHEET = ("code", f"# x\ndef f(emu):\n    x = {DERIVED}\n    return x", "worksheet")
 IN_WORDS = (
     "markdown",
     "<details><summary>Model answer</summary>\n\nSo it is. **Seven** kangaroos and a walrus carry the "
@@ -310,19 +311,20 @@ IN_WORDS = (
     "answer",
     "question-2.99",
 )
-MODEL_ANSWERS = {  # {case: (its cell, what gives it away, whose it is)}
-    "in code": (EXPRESSION, "z = (-emu + walrus) / heron * kangaroo", "question 2.98"),
-    "in a comment": (EXPRESSION, f"x = 1  # {FORMULA}", "question 2.98"),
-    "in a string": (EXPRESSION, f"x = '{FORMULA}'", "question 2.98"),
-    "of a worksheet": (WORKSHEET, f"def g():\n    return {FORMULA}", "a worksheet cell"),
-    "in words": (IN_WORDS, "# seven kangaroos\n# and a *walrus* carry the mean!", "question 2.99"),
+ANSWER_CELLS = (EXPRESSION, WORKSHEET, IN_WORDS)
+MODEL_ANSWERS = {  # {case: (what gives it away, whose it is)}
+    "in code": ("z = (-emu + walrus) / heron * kangaroo", "question 2.98"),
+    "in a comment": (f"x = 1  # {FORMULA}", "question 2.98"),
+    "in a string": (f"x = '{FORMULA}'", "question 2.98"),
+    "of a worksheet": (f"def g():\n    return {DERIVED}", "a worksheet cell"),
+    "in words": ("# seven kangaroos\n# and a *walrus* carry the mean!", "question 2.99"),
 }
 
 
 @pytest.mark.parametrize("place", [NOTEBOOK, "cs231n/checking/questions/notebook_2.py"])
-@pytest.mark.parametrize("cell, text, owner", MODEL_ANSWERS.values(), ids=MODEL_ANSWERS)
-def test_a_planted_model_answer_stops_the_release(cell, text, owner, place, kit):
-    append_cells(kit / NOTEBOOK, cell)
+@pytest.mark.parametrize("text, owner", MODEL_ANSWERS.values(), ids=MODEL_ANSWERS)
+def test_a_planted_model_answer_stops_the_release(text, owner, place, kit):
+    append_cells(kit / NOTEBOOK, *ANSWER_CELLS)
     release.refuse_leaks(*learner_edition(load_exercises(), kit))  # out of its own cell it goes
     plant(kit / place, text)
     with pytest.raises(LeakError, match=f"\n  {place}, .* is of .*{owner}"):
@@ -330,7 +332,7 @@ def test_a_planted_model_answer_stops_the_release(cell, text, owner, place, kit)
 
 
 def test_a_wrong_answer_is_no_model_answer(kit):
-    append_cells(kit / NOTEBOOK, EXPRESSION)
+    append_cells(kit / NOTEBOOK, *ANSWER_CELLS)
     for wrong in (FORMULA.replace("-", "+"), FORMULA.replace("/", "*"), "kangaroo * (emu - walrus) / heron"):
         plant(kit / "cs231n" / "solver.py", f"# {wrong}")
     plant(kit / "cs231n" / "solver.py", f"x = '-{FORMULA}'")
