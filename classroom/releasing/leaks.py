@@ -149,14 +149,18 @@ class _Size(NamedTuple):
 
 def _sizes(tree: ast.AST) -> dict[ast.AST, _Size]:
     """The size of each node in a tree, from its leaves up: those of its children are known by then."""
+    nodes, children = [tree], list[list[ast.AST]]()
+    for node in nodes:
+        children.append(list(ast.iter_child_nodes(node)))
+        nodes += children[-1]
     sizes: dict[ast.AST, _Size] = {}
-    for node in reversed(list(ast.walk(tree))):  # a node comes before its children in walk
+    for node, below in zip(reversed(nodes), reversed(children)):
         operations = int(_is_operation(node))
-        nodes = int(not isinstance(node, (ast.expr_context, ast.operator)))
-        for child in ast.iter_child_nodes(node):
+        count = int(not isinstance(node, (ast.expr_context, ast.operator)))
+        for child in below:
             operations += sizes[child].operations
-            nodes += sizes[child].nodes
-        sizes[node] = _Size(operations, nodes)
+            count += sizes[child].nodes
+        sizes[node] = _Size(operations, count)
     return sizes
 
 
