@@ -184,6 +184,7 @@ def run_notebook(folder, name):
     return done.stdout.splitlines()
 
 
+@pytest.mark.slow  # five seconds; by default test_drop_in.py stops in notebook 2, and CI walks tests/road
 def test_a_notebook_stops_at_the_check_below_its_first_card(learner):
     cells = json.loads((learner / "notebooks" / "1_gradient_checking.ipynb").read_text())["cells"]
     first = next(i for i, cell in enumerate(cells) if "card" in cell["metadata"].get("tags", []))
@@ -325,13 +326,12 @@ MODEL_ANSWERS = {  # {case: (what gives it away, whose it is)}
 @pytest.mark.parametrize("text, owner", MODEL_ANSWERS.values(), ids=MODEL_ANSWERS)
 def test_a_planted_model_answer_stops_the_release(text, owner, place, kit):
     append_cells(kit / NOTEBOOK, *ANSWER_CELLS)
-    release.refuse_leaks(*learner_edition(load_exercises(), kit))  # out of its own cell it goes
     plant(kit / place, text)
     with pytest.raises(LeakError, match=f"\n  {place}, .* is of .*{owner}"):
         release.refuse_leaks(*learner_edition(load_exercises(), kit))
 
 
-def test_a_wrong_answer_is_no_model_answer(kit):
+def test_a_model_answer_goes_out_of_its_own_cell_and_a_wrong_answer_is_none(kit):
     append_cells(kit / NOTEBOOK, *ANSWER_CELLS)
     for wrong in (FORMULA.replace("-", "+"), FORMULA.replace("/", "*"), "kangaroo * (emu - walrus) / heron"):
         plant(kit / "cs231n" / "solver.py", f"# {wrong}")
