@@ -20,7 +20,7 @@ import contextlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from classroom.manifest import Exercise, ManifestError
 from classroom.releasing.blanks import body_of, find_functions
@@ -30,7 +30,6 @@ __all__ = [
     "Fragments",
     "answer_fragments",
     "count_operations",
-    "keys_of",
     "parts_of",
     "solution_fragments",
     "words_of",
@@ -46,17 +45,25 @@ Fragments = Mapping[Key, str]  # {fragment: what it is of, "exercise 8, batchnor
 
 
 class _NormalForm:
-    """The normalized text of a tree; rename=True numbers the variables as they come.
+    """The normalized text of trees; with `rename`, a tree whose variables are numbered as they come.
 
     Sums and products lose their order, and subtraction and division count as addition and multiplication,
     unless signs=True: g / s * (a - b) is (b - a) * s * g. np.sum(x) is x.sum().
     """
 
-    def __init__(self, tree: ast.AST, rename: bool, signs: bool = False):
-        self.rename, self.signs, self.numbers = rename, signs, dict[str, int]()
-        self.count = Counter(_variable(node) for node in ast.walk(tree))
+    def __init__(self, rename: ast.AST | None = None, signs: bool = False):
+        self.rename, self.signs, self.numbers = rename is not None, signs, dict[str, int]()
+        self.count = Counter(map(_variable, ast.walk(rename))) if rename else Counter()
+        self.known: dict[ast.AST, str] = {}  # under their own names, parts are the same in every tree
 
     def of(self, node: Any, names: bool = True) -> str:
+        if self.rename or not isinstance(node, ast.AST):
+            return self._of(node, names)
+        if node not in self.known:
+            self.known[node] = self._of(node, names)
+        return self.known[node]
+
+    def _of(self, node: Any, names: bool) -> str:
         name = _variable(node)
         if name is not None:
             if not names:
@@ -68,9 +75,9 @@ class _NormalForm:
             node = ast.Assign([node.target], ast.BinOp(node.target, node.op, node.value))
         for kind, operators in (("sum", (ast.Add, ast.Sub)), ("product", (ast.Mult, ast.Div))):
             if isinstance(node, ast.BinOp) and isinstance(node.op, operators):
-                operands = sorted(
-                    _operands(node, operators), key=lambda operand: self.of(operand[1], names=False)
-                )
+                operands = _operands(node, operators)
+                if self.rename:  # by what does not depend on the numbers
+                    operands.sort(key=lambda operand: self.of(operand[1], names=False))
                 parts = [(sign if self.signs else "") + self.of(part, names) for sign, part in operands]
                 return f"{kind}({', '.join(parts if self.rename else sorted(parts))})"
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and not self.signs:
@@ -116,41 +123,62 @@ def _operands(node: ast.expr, operators: tuple[type, ...], sign: str = "") -> li
     return [(sign, node)]
 
 
-def count_operations(node: ast.AST) -> int:
+class _Size(NamedTuple):
+    """Of a tree: how many operators, comparisons and calls of methods it has, and how many nodes."""
+
+    operations: int
+    nodes: int
+
+
+def _sizes(tree: ast.AST) -> dict[ast.AST, _Size]:
+    """The size of each node in a tree, from its leaves up: those of its children are known by then."""
+    nodes, children = [tree], list[list[ast.AST]]()
+    for node in nodes:
+        children.append(list(ast.iter_child_nodes(node)))
+        nodes += children[-1]
+    sizes: dict[ast.AST, _Size] = {}
+    for node, below in zip(reversed(nodes), reversed(children)):
+        operations = int(_is_operation(node))
+        count = int(not isinstance(node, (ast.expr_context, ast.operator)))
+        for child in below:
+            operations += sizes[child].operations
+            count += sizes[child].nodes
+        sizes[node] = _Size(operations, count)
+    return sizes
+
+
+def _is_operation(node: ast.AST) -> bool:
+    if isinstance(node, ast.UnaryOp):
+        return not isinstance(node.operand, ast.Constant)
+    if isinstance(node, ast.Call):
+        return isinstance(node.func, ast.Attribute)
+    return isinstance(node, (ast.BinOp, ast.AugAssign, ast.Compare))
+
+
+def count_operations(tree: ast.AST) -> int:
     """How many operators, comparisons and calls of methods there are in a tree."""
-    count = 0
-    for part in ast.walk(node):
-        if isinstance(part, (ast.BinOp, ast.AugAssign, ast.Compare)):
-            count += 1
-        elif isinstance(part, ast.UnaryOp) and not isinstance(part.operand, ast.Constant):
-            count += 1
-        elif isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute):
-            count += 1
-    return count
+    return _sizes(tree)[tree].operations
 
 
-def _count_nodes(node: ast.AST) -> int:
-    return sum(not isinstance(part, (ast.expr_context, ast.operator)) for part in ast.walk(node))
-
-
-def parts_of(statements: Iterable[ast.stmt]) -> Iterator[ast.expr | ast.stmt]:
-    """Each simple statement and each expression in statements, at any depth."""
+def parts_of(statements: Iterable[ast.stmt]) -> Iterator[tuple[ast.expr | ast.stmt, list[Key]]]:
+    """Each simple statement and each expression in statements, at any depth, and its keys."""
+    own, answer = _NormalForm(), _NormalForm(signs=True)
     for statement in statements:
-        for node in ast.walk(statement):
+        for node, size in reversed(_sizes(statement).items()):
             if isinstance(node, ast.expr) or isinstance(node, ast.stmt) and not hasattr(node, "body"):
-                yield node
+                yield node, list(_keys(node, size, own, answer))
 
 
-def keys_of(node: ast.expr | ast.stmt) -> Iterator[Key]:
+def _keys(node: ast.expr | ast.stmt, size: _Size, own: _NormalForm, answer: _NormalForm) -> Iterator[Key]:
     """The keys of a fragment, none if it is trivial."""
-    count, is_statement = count_operations(node), isinstance(node, ast.stmt)
+    count, is_statement = size.operations, isinstance(node, ast.stmt)
     least = MIN_OPERATIONS["statement" if is_statement else "expression"]
-    if count >= least or is_statement and _count_nodes(node) >= MIN_NODES:
-        yield "own", _NormalForm(node, rename=False).of(node)
+    if count >= least or is_statement and size.nodes >= MIN_NODES:
+        yield "own", own.of(node)
     if count >= MIN_OPERATIONS["expression"] and not is_statement:
-        yield "answer", _NormalForm(node, rename=False, signs=True).of(node)
+        yield "answer", answer.of(node)
     if count >= MIN_OPERATIONS["any names"]:
-        yield "any", _NormalForm(node, rename=True).of(node)
+        yield "any", _NormalForm(rename=node).of(node)
 
 
 def solution_fragments(
@@ -171,13 +199,13 @@ def solution_fragments(
         for name, nodes in find_functions(file, sources[file], of_file).items():
             owner = f"exercise {of_file[name].number}, {of_file[name].title}"
             for node in nodes:
-                for part in parts_of(body_of(node)):
-                    for key in keys_of(part):
+                for _, keys in parts_of(body_of(node)):
+                    for key in keys:
                         if key[0] != "answer":
                             fragments.setdefault(key, owner)
     for exercise in exercises:
         for code in exercise.given:
-            allowed = {key for part in parts_of(ast.parse(code).body) for key in keys_of(part)}
+            allowed = {key for _, keys in parts_of(ast.parse(code).body) for key in keys}
             if not allowed & fragments.keys():
                 raise ManifestError(
                     f"{exercise.label}: given {code!r} is in none of the bodies, or is too short to be a "
@@ -199,7 +227,7 @@ def answer_fragments(answers: Iterable[ModelAnswer]) -> dict[Key, str]:
         for node in answer.code:
             for formula in _formulas(node):
                 if count_operations(formula) >= MIN_OPERATIONS["expression"]:
-                    fragments[("answer", _NormalForm(formula, rename=False, signs=True).of(formula))] = owner
+                    fragments[("answer", _NormalForm(signs=True).of(formula))] = owner
     return fragments
 
 

@@ -18,7 +18,7 @@ import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from classroom.releasing.fragments import Fragments, keys_of, parts_of, words_of
+from classroom.releasing.fragments import Fragments, parts_of, words_of
 from classroom.releasing.notebooks import without_magics
 
 __all__ = ["Leak", "find_leaks"]
@@ -143,8 +143,8 @@ def _search_tree(
     path: str, where: str, tree: ast.Module, lines: Sequence[str], fragments: Fragments
 ) -> Iterator[Leak]:
     reported: set[int] = set()
-    for part in parts_of(tree.body):  # a statement comes before the expressions in it
-        owner = next((fragments[key] for key in keys_of(part) if key in fragments), None)
+    for part, keys in parts_of(tree.body):  # a statement comes before the expressions in it
+        owner = next((fragments[key] for key in keys if key in fragments), None)
         if owner is not None and part.lineno not in reported:
             reported.update(range(part.lineno, (part.end_lineno or part.lineno) + 1))
             yield Leak(path, f"{where}line {part.lineno}", lines[part.lineno - 1].strip(), owner)

@@ -48,7 +48,7 @@ HELP = f"""{ENTRY} COMMAND
           notebook 1; in the assignment, leave FOLDER out
   run     execute the notebooks, write them as pages under reports/,
           and print a table of what was measured
-  test    run the tests, then the notebooks against their stored outputs
+  test    run the tests, and the notebooks against their stored outputs
   lab     open the notebooks in JupyterLab; what follows is handed to it, as in:
           {ENTRY} lab --no-browser; as root (a container) add --allow-root
   help    this text
@@ -258,36 +258,34 @@ def _piped(command: Command) -> subprocess.Popen[bytes]:
 
 
 def _run_tests() -> int:
+    # Hundreds of tests start Python: without bytecode each of them would compile the kit.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     pytest = ["pytest", f"--color={'yes' if sys.stdout.isatty() else 'no'}"]
     workers = ["-n", "logical", "--maxprocesses", "8", "--dist"]  # a worker for each core
     nbval = [*pytest, "--nbval-current-env"]
     strict: list[str | Path] = ["--nbval", *sorted(Path("notebooks").glob("[1235]_*.ipynb"))]
     lax: list[str | Path] = ["--nbval-lax", *Path("notebooks").glob("4_*.ipynb")]
-    together: list[dict[str, Command]] = [
-        {"Tests": [*pytest, *workers, "worksteal", "-p", "no:nbval", "-m", "not slow"]},
-        {
-            "Notebooks 1, 2, 3 and 5, against their stored outputs": [*nbval, *workers, "loadfile", *strict],
-            "Notebook 4, every cell on less work": [*nbval, *lax],
-        },
-    ]
+    stages: dict[str, Command] = {  # all at once: where tests wait, the notebooks have the cores
+        "Tests": [*pytest, *workers, "worksteal", "-p", "no:nbval", "-m", "not slow"],
+        "Notebooks 1, 2, 3 and 5, against their stored outputs": [*nbval, *workers, "loadfile", *strict],
+        "Notebook 4, every cell on less work": [*nbval, *lax],
+    }
     if not Path("tests").is_dir():  # a learner's edition
-        together = [{"Exercises": ["cs231n", "check"]}]
-    summary, failed = "", False
-    for stages in together:
-        started = []
-        for title, words in stages.items():
-            os.environ["CS231N_QUICK"] = str(int(title.startswith("Notebook 4")))
-            started.append((title, _piped([PYTHON, "-m", *words])))
-        for title, process in started:
-            print(f"\n--- {title}", flush=True)
-            tail = b""
-            with process:
-                while process.stdout and (chunk := os.read(process.stdout.fileno(), 1 << 16)):
-                    sys.stdout.buffer.write(chunk)
-                    sys.stdout.flush()
-                    tail = (tail + chunk)[-2000:]
-            failed |= process.returncode != 0
-            last_line = tail.decode(errors="replace").rstrip().rpartition("\n")[2]
-            summary += f"\n{title}: {'FAILED' if process.returncode else 'passed'}\n{last_line}"
+        stages = {"Exercises": ["cs231n", "check"]}
+    started, summary, failed = [], "", False
+    for title, words in stages.items():
+        os.environ["CS231N_QUICK"] = str(int(title.startswith("Notebook 4")))
+        started.append((title, _piped([PYTHON, "-m", *words])))
+    for title, process in started:
+        print(f"\n--- {title}", flush=True)
+        tail = b""
+        with process:
+            while process.stdout and (chunk := os.read(process.stdout.fileno(), 1 << 16)):
+                sys.stdout.buffer.write(chunk)
+                sys.stdout.flush()
+                tail = (tail + chunk)[-2000:]
+        failed |= process.returncode != 0
+        last_line = tail.decode(errors="replace").rstrip().rpartition("\n")[2]
+        summary += f"\n{title}: {'FAILED' if process.returncode else 'passed'}\n{last_line}"
     print(summary)
     return int(failed)

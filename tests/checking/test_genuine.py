@@ -64,7 +64,7 @@ def test_a_case_holds(case):
     "case",
     [
         pytest.param(
-            case, marks=() if "FullyConnectedNet" in case.expects or not k % 8 else pytest.mark.slow, id=name
+            case, marks=() if "FullyConnectedNet" in case.expects or not k % 16 else pytest.mark.slow, id=name
         )
         for k, (name, case) in enumerate(CASES.items())
     ],

@@ -20,6 +20,7 @@ from cs231n.checking.verdict import MISSING, PASSED, verdict
 from cs231n.common.files import REPOSITORY
 from tests.corpus import SOLUTIONS, STYLES, labelled
 from tests.support import grading
+from tests.support.answers import known_answers as known_answers
 from tests.support.grading import NET, OPTIM, function, marked, solved, with_functions
 
 TITLES = [exercise.title for exercise in grading.EXERCISES]

@@ -11,7 +11,7 @@ import re
 import pytest
 
 from classroom.__main__ import main
-from classroom.grading import class_marking
+from classroom.grading import class_marking, report
 from classroom.grading.gradebook import plain_cell
 from classroom.grading.result import ExerciseResult
 from classroom.grading.roster import match_submissions, read_roster
@@ -64,6 +64,7 @@ def submissions(tmp_path, monkeypatch):
         return results | {wrong: ExerciseResult(0.0, "raised", "<b> & =1")}, "bubblewrap"
 
     monkeypatch.setattr(class_marking, "mark", mark)
+    monkeypatch.setattr(report, "_draw", lambda path, *_: path.touch())
     return write
 
 
@@ -71,7 +72,8 @@ def command(tmp_path, roster, *options):
     path = tmp_path / "roster.csv"
     path.write_text(roster)
     folders = [str(tmp_path / "in"), "-o", str(tmp_path / "out")]
-    return main(["grade", "--unsafe", "--executor", "serial", *folders, "--roster", str(path), *options])
+    words = ["--unsafe", "--executor", "serial", "--seed", "5"]  # with one seed the machine is tested once
+    return main(["grade", *words, *folders, "--roster", str(path), *options])
 
 
 def table(path, separator=","):

@@ -184,6 +184,7 @@ def run_notebook(folder, name):
     return done.stdout.splitlines()
 
 
+@pytest.mark.slow  # five seconds; by default test_drop_in.py stops in notebook 2, and CI walks tests/road
 def test_a_notebook_stops_at_the_check_below_its_first_card(learner):
     cells = json.loads((learner / "notebooks" / "1_gradient_checking.ipynb").read_text())["cells"]
     first = next(i for i, cell in enumerate(cells) if "card" in cell["metadata"].get("tags", []))
@@ -302,7 +303,8 @@ def test_a_planted_leak_stops_the_release(place, kit, tmp_path):
 
 FORMULA = "kangaroo * (walrus - emu) / heron"
 EXPRESSION = ("code", f'# It\na = "{FORMULA}"\nanswer("2.98", a)', "answer", "question-2.98")
-WORKSHEET = ("code", f"# x\ndef f(emu):\n    x = {FORMULA}\n    return x", "worksheet")
+DERIVED = "penguin / (walrus + emu) - heron"
+WORKSHEET = ("code", f"# x\ndef f(emu):\n    x = {DERIVED}\n    return x", "worksheet")
 IN_WORDS = (
     "markdown",
     "<details><summary>Model answer</summary>\n\nSo it is. **Seven** kangaroos and a walrus carry the "
@@ -310,27 +312,27 @@ IN_WORDS = (
     "answer",
     "question-2.99",
 )
-MODEL_ANSWERS = {  # {case: (its cell, what gives it away, whose it is)}
-    "in code": (EXPRESSION, "z = (-emu + walrus) / heron * kangaroo", "question 2.98"),
-    "in a comment": (EXPRESSION, f"x = 1  # {FORMULA}", "question 2.98"),
-    "in a string": (EXPRESSION, f"x = '{FORMULA}'", "question 2.98"),
-    "of a worksheet": (WORKSHEET, f"def g():\n    return {FORMULA}", "a worksheet cell"),
-    "in words": (IN_WORDS, "# seven kangaroos\n# and a *walrus* carry the mean!", "question 2.99"),
+ANSWER_CELLS = (EXPRESSION, WORKSHEET, IN_WORDS)
+MODEL_ANSWERS = {  # {case: (what gives it away, whose it is)}
+    "in code": ("z = (-emu + walrus) / heron * kangaroo", "question 2.98"),
+    "in a comment": (f"x = 1  # {FORMULA}", "question 2.98"),
+    "in a string": (f"x = '{FORMULA}'", "question 2.98"),
+    "of a worksheet": (f"def g():\n    return {DERIVED}", "a worksheet cell"),
+    "in words": ("# seven kangaroos\n# and a *walrus* carry the mean!", "question 2.99"),
 }
 
 
 @pytest.mark.parametrize("place", [NOTEBOOK, "cs231n/checking/questions/notebook_2.py"])
-@pytest.mark.parametrize("cell, text, owner", MODEL_ANSWERS.values(), ids=MODEL_ANSWERS)
-def test_a_planted_model_answer_stops_the_release(cell, text, owner, place, kit):
-    append_cells(kit / NOTEBOOK, cell)
-    release.refuse_leaks(*learner_edition(load_exercises(), kit))  # out of its own cell it goes
+@pytest.mark.parametrize("text, owner", MODEL_ANSWERS.values(), ids=MODEL_ANSWERS)
+def test_a_planted_model_answer_stops_the_release(text, owner, place, kit):
+    append_cells(kit / NOTEBOOK, *ANSWER_CELLS)
     plant(kit / place, text)
     with pytest.raises(LeakError, match=f"\n  {place}, .* is of .*{owner}"):
         release.refuse_leaks(*learner_edition(load_exercises(), kit))
 
 
-def test_a_wrong_answer_is_no_model_answer(kit):
-    append_cells(kit / NOTEBOOK, EXPRESSION)
+def test_a_model_answer_goes_out_of_its_own_cell_and_a_wrong_answer_is_none(kit):
+    append_cells(kit / NOTEBOOK, *ANSWER_CELLS)
     for wrong in (FORMULA.replace("-", "+"), FORMULA.replace("/", "*"), "kangaroo * (emu - walrus) / heron"):
         plant(kit / "cs231n" / "solver.py", f"# {wrong}")
     plant(kit / "cs231n" / "solver.py", f"x = '-{FORMULA}'")

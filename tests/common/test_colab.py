@@ -28,7 +28,7 @@ def colab(tmp_path):
     content.mkdir()
 
     def make_kit(folder):
-        shutil.copytree(ROOT / "cs231n", folder / "cs231n", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / "cs231n", folder / "cs231n")
         module = folder / "cs231n" / "common" / "colab.py"
         module.write_text(module.read_text().replace('"/content"', repr(str(content))))
 

@@ -25,16 +25,23 @@ SWAPPED = {
 }
 
 
-def by_machine(exercise: str, style: str) -> Iterator[tuple[str, str]]:
+def by_machine(exercise: str, style: str, every: int = 1) -> Iterator[tuple[str, str]]:
     """(what was changed, source) for every small edit of the function of one exercise, without a label.
 
     Operators change places, a factor or a term is dropped, a number or an axis moves, a comparison turns, a
     statement is left out, a mean becomes a sum. Some edits change nothing that matters.
+
+    Args:
+        every: give one of so many.
     """
     tree = ast.parse(SOLUTIONS[exercise][style])
     top = next(k for k, n in enumerate(tree.body) if getattr(n, "name", "") == exercise.partition(".")[0])
+    edit = -1
     for index, node in enumerate(ast.walk(tree.body[top])):
         for number in range(len(_edits(node))):
+            edit += 1
+            if edit % every:
+                continue
             changed = copy.deepcopy(tree)
             _edits(list(ast.walk(changed.body[top]))[index])[number]()
             yield f"edit {index}.{number} of {style}, line {getattr(node, 'lineno', 0)}", ast.unparse(changed)

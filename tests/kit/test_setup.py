@@ -236,7 +236,8 @@ def test_a_set_up_that_was_killed_blocks_nobody(kit, name):
 def test_every_stage_runs_and_one_failure_fails(kit):
     for number in range(1, 6):
         (kit.folder / "notebooks" / f"{number}_x.ipynb").touch()
-    good = kit("test")
+    counts = 'echo "=== ${PYTHONDONTWRITEBYTECODE:-1} passed ==="'
+    good = kit("test", pytest=counts, env={"PYTHONDONTWRITEBYTECODE": "9"})
     assert good.returncode == 0 and good.stdout.splitlines()[-1] == "=== 1 passed ==="
     shutil.rmtree(kit.venv)
     # Notebook 4 is run beside the rest, which here wait for it.

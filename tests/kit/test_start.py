@@ -26,7 +26,10 @@ class Kit:
         self.folder = folder / "kit"
         self.home = folder / "my home"
         self.home.mkdir(parents=True)
-        fakes.copy_parts(self.folder, "cs231n/data", "classroom")
+        fakes.copy_parts(self.folder, "classroom")
+        for path in (self.folder / "cs231n" / "commands").iterdir():
+            if path.stem not in ("__init__", "setup", "start"):
+                path.unlink()
         shutil.copy(ROOT / "cs231n" / "layers.py", self.folder / "cs231n")
         (self.folder / "datasets").mkdir()
         exercises = json.loads((ROOT / "classroom" / "exercises.json").read_text(encoding="utf-8"))
@@ -226,6 +229,7 @@ def test_a_cache_that_was_elsewhere_at_the_start_is_found_later(kit, tmp_path):
             code, cwd=kit.home / NAME, env={**kit.environment, "PYTHONPATH": None}
         ).stdout.strip()
 
+    shutil.copytree(ROOT / "cs231n" / "data", kit.folder / "cs231n" / "data")
     elsewhere = tmp_path / "große Platte"
     elsewhere.mkdir()
     kit.start(NAME, "--no-lab", env={"XDG_CACHE_HOME": str(elsewhere)})

@@ -115,7 +115,7 @@ def kit(tmp_path):
     """A copy of what a notebook needs, in a folder with spaces and letters of two alphabets."""
     folder = tmp_path / "Mein Ordner für 批归一化"
     for part in ("cs231n", "notebooks"):
-        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / part, folder / part)
     return folder
 
 

@@ -12,7 +12,7 @@ from optuna.trial import TrialState  # noqa: E402
 
 from cs231n.data.errors import DataError  # noqa: E402
 from cs231n.search import cifar10  # noqa: E402
-from tests.support import refused  # noqa: E402
+from tests.support import refused, text_id  # noqa: E402
 from tests.support import search_objectives as objectives  # noqa: E402
 from tests.support.search_objectives import outcomes, quality, run_search, started  # noqa: E402
 
@@ -84,7 +84,7 @@ def test_what_the_training_does_to_its_arguments_is_not_recorded(tmp_path, path)
     ({"train": objectives.seeds}, "its objective is closed_form, not seeds"),
     ({"folder": "0123"}, "its images is "),
     ({"suggest": objectives.suggest_deeper}, "its depth is IntDistribution(high=5"),
-], ids=str)
+], ids=text_id)
 # fmt: on
 def test_another_search_in_the_same_storage_is_refused(path, changes, fragment):
     run_search(path, trials=0)

@@ -88,7 +88,7 @@ def test_the_figure_of_a_run_names_the_best_and_what_is_kept(tmp_path, monkeypat
 
 
 @pytest.mark.parametrize("keep", ["best", "last"])
-def test_resume_knows_the_best_and_what_is_kept(tmp_path, keep):
+def test_resume_knows_the_best_and_what_is_kept(tmp_path, keep, without_pictures):
     solver = run(Scripted(ACCURACIES), num_epochs=11, keep=keep, run=tmp_path, callbacks=[EarlyStopping(2)])
     resumed = Solver.resume(tmp_path, numbered(), model=Scripted(ACCURACIES))
     assert (resumed.best_epoch, resumed.best_val_acc) == (2, 0.8)

@@ -20,6 +20,8 @@ from cs231n.recipes import RECIPES, Recipe, predict
 from cs231n.solver import Solver
 from tests.support.python import start_python
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 
 @pytest.fixture
 def small_images(monkeypatch, tmp_path):
