@@ -87,7 +87,7 @@ def _advise_on_line(line: str) -> str:
     code = line.split("#")[0].strip()
     first, _, rest = code.partition(" ")
     if re.match(r"(<<<<<<<|=======|>>>>>>>)", code):
-        return "Git wrote this line as the mark of a conflict: keep one of the two versions, and delete it."
+        return "Git wrote this line at a conflict: keep one of the two versions, and delete the lines of Git."
     if re.match(r"(>>>|\.\.\. )", code):
         return "This is the prompt of an example: delete it, and keep what follows it."
     if re.match(r"[%!]", code):
