@@ -97,7 +97,7 @@ def _check_order(outputs: Arrays, expected: Arrays) -> Diagnosis | None:
         return None
     worst = next(place for place in range(len(names)) if shapes[place] != right[place])
     return Diagnosis(
-        "shape",
+        "order",
         f"the values are returned in the wrong order; it should be {', '.join(names)}.",
         "",
         f"{names[worst]}: got shape {shapes[worst]}, expected {right[worst]}",
@@ -129,7 +129,7 @@ def _compose_diagnosis(
         named = _match_misconceptions(exercise, known, inputs, actual, expected, wrong)
         explanations: dict[str, Explanation] = {
             array: named.get(array)
-            or _describe_unmatched(exercise, known, inputs, array, actual[array], expected[array])
+            or _describe_unmatched(exercise, known, inputs, array, actual, expected[array])
             for array in wrong
         }
     wrong = sorted(wrong, key=lambda array: explanations[array][0] == "unknown")  # what is known comes first
@@ -218,19 +218,20 @@ def _prediction_cache(name: str, *content: object) -> dict[int, dict[str, Any]]:
 
 
 def _describe_unmatched(
-    exercise: Exercise, known: Answers, inputs: Inputs, name: str, actual: np.ndarray, expected: np.ndarray
+    exercise: Exercise, known: Answers, inputs: Inputs, name: str, outputs: Arrays, expected: np.ndarray
 ) -> Explanation:
     """What can be said of an array that no misconception of its exercise gives."""
-    explain = known.explain or (lambda *_: None)
+    explain, actual = known.explain or (lambda *_: None), outputs[name]
     if not np.isfinite(actual).all():
         sentence = (
-            "it is NaN or infinite: look for a division by zero, or a log or root of a negative number."
+            "it is NaN or infinite: look for a division by zero, a log of 0, a root or log of a negative "
+            "number, or an exp that overflows."
         )
-        return explain(inputs, name, actual, expected) or ("not-finite", sentence, "")
+        return explain(inputs, name, outputs, expected) or ("not-finite", sentence, "")
     for kind, sentence, predicted in _in_any_array(expected):
         if allclose(actual, predicted):
             return kind, sentence, ""
-    if explanation := explain(inputs, name, actual, expected):
+    if explanation := explain(inputs, name, outputs, expected):
         return explanation
     for key, value in inputs.items():
         if np.shape(value) == expected.shape != () and np.array_equal(

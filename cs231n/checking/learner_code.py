@@ -33,11 +33,13 @@ class Writes:
         at_once: {(function, argument of its own): None}, in order.
         later: {(function, another one that was called before, argument of that one): None}: the earlier one
             kept the array, as in a cache. Also one whose argument has another shape afterwards.
+        reshaped: {(function, argument of its own that has another shape afterwards): None}.
         arguments: [function, argument, its value, the copy that the function got] of each call.
     """
 
     at_once: dict[tuple[str, str], None] = field(default_factory=dict)
     later: dict[tuple[str, str, str], None] = field(default_factory=dict)
+    reshaped: dict[tuple[str, str], None] = field(default_factory=dict)
     arguments: list[tuple[str, str, np.ndarray, np.ndarray]] = field(default_factory=list)
 
     def add_call(self, name: str, arguments: dict[str, Any], copies: dict[str, np.ndarray]) -> None:
@@ -52,6 +54,7 @@ class Writes:
             if is_same(arguments[key], copy):
                 intact.append((name, key, arguments[key], copy))
             elif copy.shape != arguments[key].shape:
+                self.reshaped[name, key] = None
                 self.later[name, name, key] = None
             else:
                 self.at_once[name, key] = None
@@ -108,13 +111,15 @@ def call(owner: Any, name: str, returns: Sequence[str] | None, **arguments: Any)
         raise RuntimeError(ended).with_traceback(error.__traceback__) from None
     for writes in _open_writes:
         writes.add_call(name, arguments, copies)
+    owners_name = "" if isinstance(owner, Namespace) else f"{type(owner).__name__}."
+    if value is None and returns is not None:
+        raise WrongReturn(f"{owners_name}{name} must return {_join(returns)}; got None. Is `return` missing?")
     if returns is None or len(returns) == 1:
         return value
     if not isinstance(value, (tuple, list)) or len(value) != len(returns):
         got = f"{len(value)} values" if isinstance(value, (tuple, list)) else type(value).__name__
-        if value is None:
-            got = "None. Is `return` missing?"
-        owners_name = "" if isinstance(owner, Namespace) else f"{type(owner).__name__}."
+        if isinstance(value, (np.ndarray, float)):
+            got = "one array alone" if np.ndim(value) else "one number alone"
         raise WrongReturn(f"{owners_name}{name} must return {_join(returns)}; got {got}")
     return tuple(value)
 

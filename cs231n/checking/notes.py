@@ -8,7 +8,7 @@ from cs231n.checking.compare import join_names, join_words
 from cs231n.checking.diagnosis import Diagnosis, find_notes
 from cs231n.checking.exercises import Exercise, require_exercise
 from cs231n.checking.learner_code import Arrays, Inputs, Namespace
-from cs231n.checking.problems import arrays_in_float64, find_writes, make_problem, run
+from cs231n.checking.problems import arrays_in_float64, find_reshaped, find_writes, make_problem, run
 
 __all__ = ["describe_late_write", "describe_notes"]
 
@@ -51,6 +51,12 @@ def _returns_float64(name: str, module: Namespace) -> bool:
 
 def describe_late_write(name: str, module: Namespace, inputs: Inputs, diagnosis: Diagnosis) -> Diagnosis:
     """The diagnosis with the array of an earlier call that a function writes into."""
+    if reshaped := find_reshaped(name, module, inputs):
+        sentence = (
+            f"{name} changes the shape of its argument {join_words(reshaped)}, which its caller still needs; "
+            "a reshape gives a new array and leaves the old one as it is."
+        )
+        return diagnosis._replace(sentence=sentence, reasons=())
     earlier = find_writes(name, module, inputs)[1]
     if not earlier:
         return diagnosis

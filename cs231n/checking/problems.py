@@ -17,6 +17,7 @@ __all__ = [
     "arrays_in_float64",
     "call_layer",
     "call_once",
+    "find_reshaped",
     "find_writes",
     "forbid_other_backwards",
     "judge",
@@ -217,6 +218,13 @@ def find_writes(name: str, module: Namespace, inputs: Inputs) -> tuple[list[str]
         [argument for function, argument in writes.at_once if function in own],
         [(earlier, argument) for function, earlier, argument in writes.later if function in own],
     )
+
+
+def find_reshaped(name: str, module: Namespace, inputs: Inputs) -> list[str]:
+    """The arguments of the exercise's own function that have another shape after a call. As find_writes."""
+    with record_writes() as writes:
+        require_exercise(name).call(module, arguments_of(inputs, np.float64))
+    return [argument for function, argument in writes.reshaped if function in ("loss", name)]
 
 
 @contextmanager

@@ -21,7 +21,7 @@ SECTIONS: list[tuple[str, str, Collection[str] | None]] = [
         "dx-is-wrong-and-i-do-not-know-which-part",
         """mean-held-fixed variance-held-fixed statistics-held-fixed direct-path-missing sign-of-the-mean
         sign-of-the-variance sign-of-both slope-of-the-square slope-of-the-root power-of-the-root
-        x-hat-in-the-sum mean-path variance-path direct-path several-paths""",
+        x-hat-in-the-sum x-for-centered sum-missing mean-path variance-path direct-path several-paths""",
         NORM_BACKWARD,
     ),
     ("the-check-passes-with-all-ones-upstream", "upstream-ignored", None),

@@ -253,7 +253,8 @@ def _load(exercise: Exercise) -> ModuleType | Verdict:
         sentence, place = describe_exception(error)
         if place.startswith("in <frozen "):  # Python could not compile it
             place = f"in {exercise.module.rpartition('.')[2]}.py"
-        return Verdict(name, WRONG, (f"{sentence}\n{place}",), "no-import")
+        lines = filter(None, [sentence, place, advise_on_error(error)])
+        return Verdict(name, WRONG, ("\n".join(lines),), "no-import")
 
 
 def _read_module(exercise: Exercise) -> ModuleType:

@@ -201,7 +201,7 @@ def test_values_in_another_order_are_told_from_wrong_shapes(exercise, order, wor
     asked = [name for name in right if name in order.split()]
     outputs = {**right, **dict(zip(asked, (right[name] for name in order.split())))}
     diagnosis = diagnose(exercise, inputs, outputs, right)
-    assert diagnosis.kind == "shape"
+    assert diagnosis.kind == "order"
     assert diagnosis.sentence == f"the values are returned in the wrong order; {words}"
 
 

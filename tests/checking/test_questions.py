@@ -209,3 +209,29 @@ def test_answer_prints_one_line_and_never_raises(monkeypatch, capsys):
     ]
     notebook.answer("9.9", 1)
     assert capsys.readouterr().out.startswith("there is no question '9.9' to check here")
+
+
+@pytest.mark.parametrize(
+    "number, value, status, words",
+    [
+        ("2.23", "g - sum(g)/N", RIGHT, ""),
+        ("2.23", "g - g.sum() / N", RIGHT, ""),
+        ("2.23", "g - np.mean(g, axis=0)", RIGHT, ""),
+        ("2.23", "g - g.mean(axis=0)", RIGHT, ""),
+        ("2.23", "g - sum(g)", NOT_YET, "x_i enters the mean with the factor 1/N."),
+        (
+            "2.23",
+            "g - sum(x)",
+            NOT_YET,
+            "each name is one number, and the sums of this answer are called dbeta.",
+        ),
+        ("2.27", "gamma / r * (g - x_hat * np.mean(g * x_hat))", RIGHT, ""),
+        ("2.27", "g - sum(g)", NOT_YET, "the sums of this answer are called dgamma."),
+        ("2.28", "gamma / s * (g - w * (sum(g) + x_hat * sum(g * x_hat)))", RIGHT, ""),
+        ("2.28", "mean(g)", NOT_YET, "the sums of this answer are called dbeta and dgamma."),
+        ("1.2", "sum(g) / N", NOT_YET, "each name is one number, and it needs no sum."),
+    ],
+)
+def test_a_sum_is_read_as_the_name_that_stands_for_it(number, value, status, words):
+    response = respond(number, value)
+    assert response.status == status and words in response.sentence

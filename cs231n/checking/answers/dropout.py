@@ -109,7 +109,6 @@ def check_masks(i: Inputs, outputs: Arrays) -> Diagnosis | None:
         if x.ndim == 1
         else {"row": (mask.all(axis=1) | ~mask.any(axis=1)).all(), "column": (mask == mask[0]).all()}
     )
-    source = SCALE
     if mask.all():
         kind, sentence = "nothing-dropped", "no entry is dropped in mode 'train'."
     elif any(lines.values()):
@@ -128,12 +127,14 @@ def check_masks(i: Inputs, outputs: Arrays) -> Diagnosis | None:
     elif abs(share - p) > tolerance:
         kind, sentence = "share-kept", "the share of kept entries is not p."
     elif "out_again" in outputs and not np.array_equal(mask, dropout_mask_of(outputs["out_again"])):
-        kind, source = "seed-ignored", FORWARD
         sentence = "one seed gives two different masks; a gradient check needs the same mask at each call."
+        differ = (mask != dropout_mask_of(outputs["out_again"])).sum()
+        worst = f"out: {differ} of {mask.size} entries are kept in one call and dropped in the next"
+        return Diagnosis("seed-ignored", sentence, FORWARD, worst)
     else:
         return _check_mask_independence(p, outputs)
     worst = f"out: {share:.1%} of {mask.size} entries kept, expected about {p:.0%}"
-    return Diagnosis(kind, sentence, source, worst)
+    return Diagnosis(kind, sentence, SCALE, worst)
 
 
 def _check_mask_independence(p: float, outputs: Arrays) -> Diagnosis | None:
@@ -215,9 +216,9 @@ DROPOUT_BACKWARD = [
 # fmt: on
 
 
-def explain_dx(i: Inputs, name: str, actual: np.ndarray, expected: np.ndarray) -> Explanation | None:
+def explain_dx(i: Inputs, name: str, outputs: Arrays, expected: np.ndarray) -> Explanation | None:
     """Answers.explain of the backward: whether dx has a mask of its own."""
-    scale = np.max(np.abs(expected / i["dout"]))
+    actual, scale = outputs[name], np.max(np.abs(expected / i["dout"]))
     kept = actual != 0
     if name != "dx" or not np.allclose(actual[kept], (scale * i["dout"])[kept]):
         return None

@@ -140,6 +140,9 @@ RELU_BACKWARD = [
              lambda i, e, a=a: {"dx": e["dx"] + a * i["dout"] * (i["x"] < 0)}
              for a in (0.01, 0.1, 0.2, 0.001)
          )),
+        ("one-example",
+         "the mask of one example is used for all of them: if the cache is an array, cache[0] is its first "
+         "row.", lambda i, e: {"dx": i["dout"] * (i["x"][0] > 0)}),
         ("both-masks", "the mask is taken from x and from dout: the sign of dout does not matter.",
          lambda i, e: {"dx": relu(e["dx"])}),
     ),
@@ -253,6 +256,11 @@ def _with_probabilities(i: Inputs, p: np.ndarray) -> Arrays:
     return {**_losses(loss), "dx": (p - _at_labels(i)) / len(p)}
 
 
+def _shifted_by_smallest(x: np.ndarray) -> np.ndarray:
+    e = np.exp(x - x.min(axis=1)[:, None])
+    return e / e.sum(axis=1)[:, None]
+
+
 def _with_sums(i: Inputs, add_up: Callable[[np.ndarray], np.ndarray]) -> Arrays:
     """softmax_loss with other sums of exp; each row is shifted by its largest score."""
     shifted = i["x"] - i["x"].max(axis=1)[:, None]
@@ -280,6 +288,15 @@ SOFTMAX = table(
     ("sum-for-mean",
      "this is a sum over the batch; the loss is a mean over the examples, so that loss and gradient do not "
      "grow with the batch.", lambda i, e: {**_losses(e["loss"] * len(i["x"])), "dx": e["dx"] * len(i["x"])}),
+    ("mean-for-sum", "it is divided by the number of examples twice; the loss is one mean over them.",
+     lambda i, e: {**_losses(e["loss"] / len(i["x"])), "dx": e["dx"] / len(i["x"])}),
+    ("hinge-for-softmax",
+     "this is the hinge loss of svm_loss; softmax_loss takes -log of the probability of the label.",
+     lambda i, e: _hinge()(i, e) | _losses(_hinge()(i, e)["loss"])),
+    ("shift-by-the-smallest",
+     "the smallest score of a row is subtracted from its scores, so they are positive and exp overflows; the "
+     "largest belongs there.",
+     lambda i, e: _with_probabilities(i, _shifted_by_smallest(i["x"]))),
     ("divided-by-classes", "it is divided by the number of classes; the mean is over the examples only.",
      lambda i, e: {**_losses(e["loss"] / i["x"].shape[1]), "dx": e["dx"] / i["x"].shape[1]}),
     ("divided-by-classes", "it is divided by the number of classes in place of the number of examples.",
@@ -376,6 +393,9 @@ SOFTMAX = table(
          }
          for sign in (1, -1)
      )),
+    ("label-everywhere",
+     "1 is subtracted from the probability of every class; only the label's class has this term.",
+     lambda i, e: {"dx": (softmax(i["x"]) - 1) / len(i["x"])}, lambda i, e: {"dx": softmax(i["x"]) - 1}),
     ("label-only",
      "only the right class has a gradient; its probability depends on every score of the row.",
      lambda i, e: {"dx": e["dx"] * _at_labels(i)}),

@@ -143,11 +143,11 @@ INITIAL = (  # what is wrong where `initial` is 1, 2, ...
 )
 
 
-def explain_initial(i: Inputs, name: str, actual: np.ndarray, expected: np.ndarray) -> Explanation | None:
+def explain_initial(i: Inputs, name: str, outputs: Arrays, expected: np.ndarray) -> Explanation | None:
     """Answers.explain of the parameters that a net begins with."""
     if not name.endswith("initial"):
         return None
-    words = INITIAL[int(actual) - 1]
+    words = INITIAL[int(outputs[name]) - 1]
     return "initial-parameters", f"__init__ creates wrong parameters; look at {words}", DEEP_DOC
 
 

@@ -100,6 +100,7 @@ def backward_misconceptions(rows: bool, closed_form: bool = False) -> list[Misco
     With closed_form a sentence on a path names its term of equation (20).
     """
     line = "row" if rows else "column"
+    in_mean = in_closed_form(False, True, False) if closed_form else ""
     in_variance = in_closed_form(False, False, True) if closed_form else ""
 
     def size(i: Inputs) -> int:
@@ -134,6 +135,16 @@ def backward_misconceptions(rows: bool, closed_form: bool = False) -> list[Misco
 
         return direct + mean - term(i["gamma"] * i["dout"], x_hat(i), average) / deviation(i)
 
+    def with_whole_sums(i: Inputs, by_mean: bool, by_variance: bool) -> np.ndarray:
+        """dx where the sums of these paths run over the whole array."""
+        direct, mean, variance = norm_paths(i, rows)
+        h, s = x_hat(i), deviation(i)
+        if by_mean:
+            mean = np.full_like(mean, -direct.sum() / size(i))
+        if by_variance:
+            variance = -h * s * (direct * h / s).sum() / size(i)
+        return direct + mean + variance
+
     def scaled_variance_path(factor: Callable) -> Predict:
         def predict(i: Inputs, e: Arrays) -> Arrays:
             direct, mean, variance = norm_paths(i, rows)
@@ -153,10 +164,17 @@ def backward_misconceptions(rows: bool, closed_form: bool = False) -> list[Misco
         ),
         *table(
             eq(10),
-            ("power-of-the-root",
-             "the slope of (variance + eps)^(-1/2) has the wrong power: lower the exponent by one."
-             + in_variance,
-             *(scaled_variance_path(lambda i, k=k: deviation(i) ** k) for k in (1, 2, 3, -1, -3))),
+            *(
+                ("power-of-the-root",
+                 f"the path through the variance has {count} too {few}: the slope of (variance + eps)^(-1/2) "
+                 f"has an exponent that is lower by one.{in_variance}",
+                 scaled_variance_path(lambda i, k=k: deviation(i) ** k))
+                for k, count, few in [
+                    (1, "one factor 1/s", "few"), (2, "two factors 1/s", "few"),
+                    (3, "three factors 1/s", "few"), (-1, "one factor 1/s", "many"),
+                    (-3, "three factors 1/s", "many"),
+                ]
+            ),
             ("power-of-the-root",
              "the power -1.5 of the slope is taken of the standard deviation; it is that of variance + eps."
              + in_variance, scaled_variance_path(lambda i: deviation(i) ** 1.5)),
@@ -195,6 +213,45 @@ def backward_misconceptions(rows: bool, closed_form: bool = False) -> list[Misco
              "on the path through the variance, x_hat is squared in the sum: one x_hat belongs in the sum, "
              "and the other before it." + in_variance,
              lambda i, e: {"dx": with_variance_term(i, lambda g, h, mean: mean(g * h**2))}),
+        ),
+        *table(
+            eq(13),
+            ("sum-missing",
+             "on the path through the mean the sum is missing: the mean moves every entry of its "
+             f"{line}, so their gradients add up.{in_mean}",
+             lambda i, e: {"dx": direct(i) * (1 - 1 / size(i)) + norm_paths(i, rows)[2]}),
+        ),
+        *table(
+            eq(11),
+            ("sum-missing",
+             "on the path through the variance the sum is missing: the variance moves every entry of its "
+             f"{line}, so their gradients add up.{in_variance}",
+             lambda i, e: {"dx": with_variance_term(i, lambda g, h, mean: h**2 * g / size(i))}),
+        ),
+        *table(
+            eq(11, 13),
+            *(
+                ("sum-of-everything",
+                 f"on the {ways}, the sum is over the whole array: each {line} has a sum of its own."
+                 + in_closed_form(False, by_mean, by_variance) * closed_form,
+                 lambda i, e, by=(by_mean, by_variance): {"dx": with_whole_sums(i, *by)})
+                for ways, by_mean, by_variance in [
+                    ("path through the mean", True, False),
+                    ("path through the variance", False, True),
+                    ("paths through mean and variance", True, True),
+                ]
+            ),
+        ),
+        *table(
+            eq(15),
+            ("x-for-centered",
+             "on the path through the variance, x stands where x - mean belongs." + in_variance,
+             lambda i, e: {"dx": with_variance_term(
+                 i, lambda g, h, mean: h * mean(g * i["x"]) / deviation(i))},
+             lambda i, e: {"dx": with_variance_term(
+                 i, lambda g, h, mean: i["x"] * mean(g * h) / deviation(i))},
+             lambda i, e: {"dx": with_variance_term(
+                 i, lambda g, h, mean: i["x"] * mean(g * i["x"]) / deviation(i) ** 2)}),
         ),
         *table(
             eq(8),

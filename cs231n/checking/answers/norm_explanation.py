@@ -10,7 +10,7 @@ from cs231n.checking.answers.norm_backward import by_nodes, in_closed_form
 from cs231n.checking.answers.norm_definition import norm_paths, variance_of
 from cs231n.checking.answers.primitives import Explanation
 from cs231n.checking.compare import allclose
-from cs231n.checking.learner_code import Inputs
+from cs231n.checking.learner_code import Arrays, Inputs
 
 __all__ = ["describe_factor", "explain_by_nodes", "explain_dx"]
 
@@ -23,10 +23,11 @@ PATHS = (  # from x to the output, with the equation of notebook 2
 
 def explain_dx(
     rows: bool, closed_form: bool = False
-) -> Callable[[Inputs, str, np.ndarray, np.ndarray], Explanation | None]:
+) -> Callable[[Inputs, str, Arrays, np.ndarray], Explanation | None]:
     """Answers.explain: dx as a sum of its three paths, each with a factor for every column (or row)."""
 
-    def explain(i: Inputs, name: str, actual: np.ndarray, expected: np.ndarray) -> Explanation | None:
+    def explain(i: Inputs, name: str, outputs: Arrays, expected: np.ndarray) -> Explanation | None:
+        actual = outputs[name]
         if name != "dx" or not np.isfinite(actual).all():
             return None
         turn = np.transpose if rows else np.asarray
@@ -53,9 +54,9 @@ def explain_dx(
     return explain
 
 
-def explain_by_nodes(i: Inputs, name: str, actual: np.ndarray, expected: np.ndarray) -> Explanation | None:
+def explain_by_nodes(i: Inputs, name: str, outputs: Arrays, expected: np.ndarray) -> Explanation | None:
     """Answers.explain of batchnorm_backward."""
-    explanation = explain_dx(rows=False)(i, name, actual, expected)
+    explanation = explain_dx(rows=False)(i, name, outputs, expected)
     if explanation is None:
         return None
     kind, sentence, source = explanation

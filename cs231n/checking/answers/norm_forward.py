@@ -6,6 +6,7 @@ import numpy as np
 
 from cs231n.checking.answers.norm_definition import eq, layer, mean_of, variance_of
 from cs231n.checking.answers.primitives import (
+    Explanation,
     Misconception,
     Predict,
     column_mean,
@@ -13,11 +14,20 @@ from cs231n.checking.answers.primitives import (
     variance,
     weighted_sum,
 )
+from cs231n.checking.compare import allclose
 from cs231n.checking.learner_code import Arrays, Inputs
 
-__all__ = ["ALTERED", "BATCHNORM_FORWARD", "batchnorm_expected", "forward_misconceptions", "forward_source"]
+__all__ = [
+    "ALTERED",
+    "BATCHNORM_FORWARD",
+    "batchnorm_expected",
+    "explain_mode",
+    "forward_misconceptions",
+    "forward_source",
+]
 
 RUNNING = "the docstring of batchnorm_forward"
+BATCH_AT_TEST = "mode 'test' uses the statistics of this batch; it should use the running ones."
 
 
 def batchnorm_expected(i: Inputs, outputs: Arrays) -> Arrays:
@@ -219,8 +229,11 @@ BATCHNORM_FORWARD = forward_misconceptions(rows=False) + table(
      lambda i, e: {"out": e["out_in_test"]},
      lambda i, e: {"out": layer(i, mean=lambda t: e["running_mean"], var=lambda t, m: e["running_var"])}),
     ("batch-statistics-at-test",
-     "mode 'test' uses the statistics of this batch; it should use the running ones.",
+     BATCH_AT_TEST,
      lambda i, e: {"out_in_test": e["out"]}),
+    ("normalization-left-out",
+     "mode 'test' returns x as it is; it should normalize x with the running statistics.",
+     lambda i, e: {"out_in_test": i["x"]}),
     ("updated-at-test", "mode 'test' changes the running statistics; only mode 'train' should.",
      lambda i, e: {f"{n}_after_test": e[n] for n in ("running_mean", "running_var")}),
     ("other-default", "if bn_param has no momentum, your code does not use the default 0.9.",
@@ -269,3 +282,11 @@ BATCHNORM_FORWARD += _over_another_axis(
     "along-the-wrong-axis", "axis 1, the features of one example", _row_mean
 )
 BATCHNORM_FORWARD += _over_another_axis("statistics-of-everything", "the whole array", _whole_mean)
+
+
+def explain_mode(i: Inputs, name: str, outputs: Arrays, expected: np.ndarray) -> Explanation | None:
+    """Answers.explain of batchnorm_forward: whether mode "test" does what mode "train" does."""
+    if name == "out_in_test" and allclose(outputs[name], outputs["out"]):
+        sentence = "mode 'test' gives the same out as mode 'train': it should use the running statistics."
+        return "batch-statistics-at-test", sentence, RUNNING
+    return None

@@ -269,8 +269,9 @@ MISCONCEPTIONS = [
 # fmt: on
 
 
-def explain(i: Inputs, name: str, actual: np.ndarray, expected: np.ndarray) -> Explanation | None:
+def explain(i: Inputs, name: str, outputs: Arrays, expected: np.ndarray) -> Explanation | None:
     """dx as a sum of its three terms, each with a factor for every column."""
+    actual = outputs[name]
     if name != "dx" or not np.isfinite(actual).all():
         return None
     t = terms_of(i)

@@ -11,6 +11,7 @@ from cs231n.checking.answers.norm_explanation import explain_by_nodes, explain_d
 from cs231n.checking.answers.norm_forward import (
     BATCHNORM_FORWARD,
     batchnorm_expected,
+    explain_mode,
     forward_misconceptions,
 )
 from cs231n.checking.answers.norm_second_derivative import DOUBLE_BACKWARD
@@ -19,7 +20,7 @@ from cs231n.checking.answers.primitives import Answers
 __all__ = ["ANSWERS"]
 
 ANSWERS = {
-    "batchnorm_forward": Answers(batchnorm_expected, BATCHNORM_FORWARD),
+    "batchnorm_forward": Answers(batchnorm_expected, BATCHNORM_FORWARD, explain_mode),
     "batchnorm_backward": Answers(
         lambda i, outputs: gradients(i),
         [

@@ -62,8 +62,9 @@ class Answers(NamedTuple):
     # (inputs, outputs) -> the right arrays. The outputs matter where the definition leaves something free.
     expected: Callable[[Inputs, Arrays], Arrays]
     misconceptions: list[Misconception]
-    # (inputs, name, actual, expected) -> what can be said of an array that no misconception gives, or None.
-    explain: Callable[[Inputs, str, np.ndarray, np.ndarray], Explanation | None] | None = None
+    # (inputs, name, outputs, right array) -> what can be said of an array of the outputs that no
+    # misconception gives, or None.
+    explain: Callable[[Inputs, str, Arrays, np.ndarray], Explanation | None] | None = None
     # (inputs, outputs) -> what is wrong with the random masks that a learner's function drew, or None.
     check_masks: Callable[[Inputs, Arrays], Diagnosis | None] | None = None
     # (inputs, outputs, expected) -> expected, with what follows from what the definition leaves free: random

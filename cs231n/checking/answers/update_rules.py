@@ -153,6 +153,26 @@ def other_defaults(rule: str) -> list[Misconception]:
     ]
 
 
+def fixed_settings(rule: str) -> list[Misconception]:
+    """For each setting: the code has a fixed number in its place."""
+
+    def predict(setting: str, value: float) -> Predict:
+        otherwise = _of_settings(rule, lambda i: {setting: value})
+        return lambda i, e: {} if i.get("by_default") or i[setting] == value else otherwise(i, e)
+
+    return [
+        Misconception(
+            "setting-fixed",
+            f"the {setting} in config is not used: in its place the code has a fixed number, {value:g}.",
+            f"the docstring of {rule}",
+            predict(setting, value),
+        )
+        for setting in DEFAULTS[rule]
+        for value in OTHER_DEFAULTS.get(setting, ())
+        if setting != "epsilon" and value not in (0, 1)  # as if it were left out, which has rows of its own
+    ]
+
+
 def _forget(memory: str) -> Callable[[Inputs], Inputs]:
     return lambda i: {memory: 0 * i[memory]}
 
@@ -187,7 +207,7 @@ def common_misconceptions(rule: str) -> list[Misconception]:
         ("step-without-w", "next_w is only the step: w is not added.",
          step(lambda w, next_w, rate: next_w - w)),
         ("no-step", "next_w equals w: no step is made.", step(lambda w, next_w, rate: w)),
-    )
+    ) + fixed_settings(rule)
     # fmt: on
 
 

@@ -15,6 +15,7 @@ from sympy.parsing.sympy_parser import parse_expr
 
 __all__ = ["NOTED", "NOT_YET", "OPEN", "RIGHT", "Expression", "Number", "Prediction", "Question", "Response"]
 
+SUMS = {"dbeta": ("g",), "dgamma": ("g", "x_hat")}  # names of sums over the batch: of which product
 COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 RIGHT, NOT_YET, NOTED, OPEN = "right", "not yet", "noted", "open"
 
@@ -119,8 +120,35 @@ class Expression(NamedTuple):
     def _parse(value: Any, names: Mapping[str, sympy.Symbol]) -> sympy.Expr:
         if isinstance(value, str):
             text = re.sub(r"\b(np|math)\.", "", value.replace("^", "**"))
-            return sympy.sympify(parse_expr(text, local_dict=dict(names)))
+            text = re.sub(r"\b(\w+)\.(sum|mean)\(", r"\2(\1, ", text).replace(", )", ")")
+            functions = {
+                "sum": lambda t, *_, **__: _sum(t, names),
+                "mean": lambda t, *_, **__: _mean(t, names),
+            }
+            return sympy.sympify(parse_expr(text, local_dict=functions | dict(names)))
         return sympy.sympify(value).subs({sympy.Symbol(name): symbol for name, symbol in names.items()})
+
+
+def _sum(t: sympy.Expr, names: Mapping[str, sympy.Symbol]) -> sympy.Expr:
+    """The sum over the batch of c g, of c g x_hat, or of such terms, by the names that stand for these sums.
+
+    Raises:
+        ValueError: of anything else, or where a name is not among those of the answer.
+    """
+    of_rows = [names[name] for name in ("g", "x_hat", "x", "w") if name in names]
+    result = sympy.Integer(0)
+    for term in sympy.Add.make_args(sympy.expand(t)):
+        factor, summed = term.as_independent(*of_rows)
+        known = [name for name, product in SUMS.items() if name in names and names.keys() >= set(product)]
+        products = {sympy.Mul(*(names[name] for name in SUMS[total])): names[total] for total in known}
+        if summed not in products:
+            raise ValueError(f"no name stands for the sum of {summed}")
+        result += factor * products[summed]
+    return result
+
+
+def _mean(t: sympy.Expr, names: Mapping[str, sympy.Symbol]) -> sympy.Expr:
+    return _sum(t, names) / names["N"]
 
 
 def _why_no_formula(value: Any, names: list[str]) -> str:
@@ -131,6 +159,10 @@ def _why_no_formula(value: Any, names: list[str]) -> str:
         return "nothing is between the quotation marks"
     if value.count("(") != value.count(")"):
         return "its brackets do not match"
+    if re.search(r"\b(sum|mean)\s*\(", value):
+        sums = [name for name in SUMS if name in names]
+        has = f"the sums of this answer are called {' and '.join(sums)}" if sums else "it needs no sum"
+        return f"in it each name is one number, and {has}"
     if re.search(rf"(\d|\)|\b({'|'.join(names)}))\s*\(", value):
         return "a * is missing in front of a bracket"
     if re.search(r"\d\s*[A-Za-z]|[\w)]\s+\w|\)\s*\w", value):
