@@ -72,6 +72,10 @@ class Clock:
         end = time.monotonic() + wall_seconds(seconds)
         return Deadline(min(self.seconds + seconds, self._limits.total), min(end, self._end), slow_needs)
 
+    def use_up(self, slow_needs: Sequence[str]) -> None:
+        """Count all the time of an exercise that is not tried again; slow_needs as of `deadline`."""
+        self.seconds = self.deadline(slow_needs).seconds
+
     def is_over(self) -> bool:
         """Whether the time of the submission is."""
         return self.seconds >= self._limits.total or time.monotonic() >= self._end
@@ -281,12 +285,12 @@ class Runner:
             without: functions that raise in it, wherever the student wrote them.
             modules: that it needs.
         """
+        if without != self._without:  # where its files are whole, code could keep a function for later
+            self._end_child()
+            self._without = without
         if self._child is None:
             self._child = Child(self._folder, self._level, self._options.limits, self._options.hidden_folders)
             self._loaded = set()
-        if without != self._without:
-            self._loaded = set()  # a child reads its files again then
-            self._without = without
         for module in modules:
             if module in self._requests and module not in self._loaded:
                 self._ask(self._requests[module] | {"without": without}, self._clock.deadline())

@@ -2,13 +2,14 @@
 
 They have no expected value, no seed and no solution, and what they send is only compared. server.py starts
 
-    python -I -S -B child.py SETTINGS
+    python -I -S -B -c "...; import child; child.main()" SETTINGS
 
 in a folder made for it, which holds this file, landlock.py, seccomp.py, wire.py and the kit's cs231n/. That
-process imports numpy and what calls a student's code, and runs none: for each child the grader sends it the
-ends of two pipes, and it forks. By then the student's files are in the folder, and, for follow-through, what
-the reference puts in the place of functions. A child reads a request and writes an answer, again and again.
-Once it has ended, the process removes what it left.
+process imports numpy, what calls a student's code, and cs231n.contracts, which no submission can replace. It
+runs no student's code: for each child the grader sends it the ends of two pipes, and it forks. By then the
+student's files are in the folder, and, for follow-through, what the reference puts in the place of functions.
+A child reads a request and writes an answer, again and again. Once it has ended, the process removes what it
+left.
 """
 
 import ast
@@ -46,8 +47,8 @@ REFUSAL = ast.parse("raise RuntimeError('it calls another backward')").body
 def main() -> None:
     """Fork a child whenever the grader asks for one, until it ends."""
     settings = json.loads(sys.argv[1])
-    library = tuple(sys.path)
-    sys.path[:0] = [str(HERE), settings["packages"]]
+    library = tuple(sys.path[1:])
+    sys.path.insert(1, settings["packages"])
     import landlock
     import seccomp
 
@@ -231,11 +232,15 @@ def answer_to(request: dict[str, Any]) -> dict[str, Any]:
 
 @functools.cache
 def load_problems() -> ModuleType:
-    """The code that calls the student's, which gets another copy if it imports it: this one stays."""
+    """The code that calls the student's, which gets another copy if it imports it: this one stays.
+
+    Imports cs231n.contracts as well, for the student's code alone, once for all children.
+    """
     problems = importlib.import_module("cs231n.checking.problems")
     for name in [*sys.modules]:
-        if name.startswith("cs231n.checking"):
+        if name.partition(".")[0] == "cs231n":
             del sys.modules[name]
+    importlib.import_module("cs231n.contracts")
     return problems
 
 
@@ -257,20 +262,11 @@ def load(module: str, reference: dict[str, str]) -> None:
 
 
 def leave_out(functions: list[str]) -> None:
-    """Make functions of these names raise, wherever the student wrote them; files are read again for that.
-
-    A child begins with what is left out: once its files are whole, code could keep a function for later.
-    """
-    if functions == left_out:
-        return
-    left_out[:] = functions
+    """Make functions of these names raise in all that is imported from now on."""
     if functions:
+        left_out[:] = functions
         SourceFileLoader.source_to_code = compile_without  # type: ignore[method-assign, assignment]
-    else:
-        del SourceFileLoader.source_to_code
-    for name in [*sys.modules]:
-        if name.partition(".")[0] == "cs231n":
-            del sys.modules[name]
+        sys.implementation.cache_tag = None  # type: ignore[assignment]  # a .pyc would have them
 
 
 def compile_without(loader: SourceFileLoader, data: bytes, path: str, **_: Any) -> CodeType:
@@ -339,7 +335,3 @@ def describe_error(error: BaseException) -> dict[str, Any]:
         return {"type": type(error).__name__[:80], "message": message[:500], "file": file, "line": line}
     except BaseException:  # of an error whose message is a trap
         return {"type": "error", "message": "", "file": None, "line": None}
-
-
-if __name__ == "__main__":
-    main()
