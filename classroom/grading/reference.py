@@ -5,7 +5,7 @@ import functools
 import hashlib
 import importlib
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -48,14 +48,15 @@ def child_files(exercises: tuple[Exercise, ...], solved: tuple[Exercise, ...]) -
     blanks = functions_by_file([exercise for exercise in exercises if exercise not in solved])
     called = [f"{EXERCISES[exercise.title].module.replace('.', '/')}.py" for exercise in exercises]
     sources = {}
-    for file in dict.fromkeys((*CHILD_MODULES, *import_closure([*submitted_files(exercises), *called]))):
+    for file in dict.fromkeys((*CHILD_MODULES, *import_closure((*submitted_files(exercises), *called)))):
         source = (REPOSITORY / file).read_bytes()
         source = withhold_bodies(file, source, exercises)
         sources[file] = blank_functions(file, source, blanks.get(file, {}))
     return sources
 
 
-def import_closure(files: Sequence[str]) -> tuple[str, ...]:
+@functools.lru_cache(8)
+def import_closure(files: tuple[str, ...]) -> tuple[str, ...]:
     """`files`, those of the repository that they import at the top, those that these import, and so on."""
     paths, pending = dict.fromkeys(files), list(files)
     while pending:

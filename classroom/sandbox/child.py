@@ -25,7 +25,7 @@ import stat
 import sys
 import time
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
@@ -140,11 +140,12 @@ def serve(settings: dict[str, Any], requests_fd: int, answers_fd: int, devnull: 
         head, body = wire.parse_lengths(start)
         request = wire.decode(requests.read(head), requests.read(body))
         try:
-            message = wire.encode(answer_to(request))
+            for answer in answers_to(request):
+                answers.write(wire.encode(answer))
+                answers.flush()
         except BaseException as error:  # a student's code may well raise SystemExit
-            message = wire.encode({"error": describe_error(error)})
-        answers.write(message)
-        answers.flush()
+            answers.write(wire.encode({"error": describe_error(error)}))
+            answers.flush()
 
 
 def list_modules(folders: Iterable[str], numpy: str) -> dict[str, str]:
@@ -200,27 +201,35 @@ def confine(settings: dict[str, Any]) -> None:
         resource.setrlimit(getattr(resource, name), (value, value))
 
 
-def answer_to(request: dict[str, Any]) -> dict[str, Any]:
+def answers_to(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Do what a request asks for.
 
     "load": import a module; "without": functions that raise in it. "import": several, one after the other, in
-    the grader's own child. "run": the arrays of an exercise, and whether it writes into others. "call" and
-    "out": the arrays, or the out of a forward pass, to find where a fault is.
+    the grader's own child. "run": the arrays of an exercise, and whether it writes into others, an answer for
+    each of "dtypes". "call" and "out": the arrays, or the out of a forward pass, to find where a fault is.
     """
     if "load" in request:
         leave_out(request.get("without", []))
         load(request["load"], request["reference"])
-        return {"loaded": True}
-    if "import" in request:
-        return {"failed": [name for name in request["import"] if not can_import(name)]}
+        yield {"loaded": True}
+    elif "import" in request:
+        yield {"failed": [name for name in request["import"] if not can_import(name)]}
+    else:
+        module = importlib.import_module(request["module"])
+        for dtype in request.get("dtypes", [None]):
+            yield call_exercise(request, module, dtype)
+
+
+def call_exercise(request: dict[str, Any], module: ModuleType, dtype: str | None) -> dict[str, Any]:
+    """The answer to a request for arrays; "run" calls with arrays of that dtype."""
     numpy, problems = importlib.import_module("numpy"), load_problems()
-    module = importlib.import_module(request["module"])
     name, inputs = request["exercise"], request["inputs"]
     writes: dict[str, Any] = {}
     with numpy.errstate(all="ignore"):  # as in `check`
         if request["ask"] == "run":
             with problems.forbid_other_backwards(name, module):
-                outputs, written, later = problems.call_once(name, module, inputs)
+                arguments = problems.arguments_of(inputs, dtype)
+                outputs, written, later = problems.call_once(name, module, arguments)
             writes = {"written": written, "written_later": later}
         elif request["ask"] == "out":
             outputs = {"out": problems.call_layer(name, module, inputs)}
@@ -241,6 +250,7 @@ def load_problems() -> ModuleType:
         if name.partition(".")[0] == "cs231n":
             del sys.modules[name]
     importlib.import_module("cs231n.contracts")
+    importlib.import_module("numpy.ma")  # which numpy imports when contracts first need it
     return problems
 
 

@@ -211,13 +211,17 @@ class ChildFolder:
             if self._sources.get(path) == source:
                 continue
             file = self.path / path
-            for folder in [f for f in reversed(file.parents) if f.is_relative_to(self.path)][1:]:
-                if not folder.is_dir():
-                    folder.mkdir()
-                    folder.chmod(0o755)
+            self._make_folder(file.parent)
             file.write_bytes(source if isinstance(source, bytes) else source.encode())
             file.chmod(0o644)
         self._sources = sources
+
+    def _make_folder(self, folder: Path) -> None:
+        """Make a folder and those above it, whatever the umask of the grader is."""
+        if not folder.is_dir():
+            self._make_folder(folder.parent)
+            folder.mkdir()
+            folder.chmod(0o755)
 
     def end_server(self) -> None:
         """End the Server, if there is one."""

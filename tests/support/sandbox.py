@@ -38,6 +38,9 @@ def endure():
     while True:
         pass
 
+def arguments_of(inputs, dtype):
+    return inputs
+
 def call_once(exercise, module, inputs):
     return {"repr": np.frombuffer(repr(eval(inputs["code"])).encode(), np.uint8)}, 0, False
 """
