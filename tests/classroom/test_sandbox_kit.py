@@ -1,5 +1,7 @@
 """What a child has of the kit before a student's code runs in it, and what the student's files replace."""
 
+import sys
+
 import pytest
 
 from classroom.grading.reference import CHILD_MODULES
@@ -30,6 +32,14 @@ def test_a_students_code_does_not_find_the_code_that_calls_it(level):
     """It was an attribute of the package."""
     with probing(level) as probe:
         assert probe("hasattr(__import__('cs231n'), 'checking')") == "False"
+
+
+def test_what_is_compiled_lies_in_the_folder_wherever_the_grader_has_its_own(monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "pycache_prefix", str(tmp_path))
+    with child_folder(PROBE_FILES) as folder:
+        folder.write_kit()
+        assert list(folder.path.glob("cs231n/__pycache__/layers.*.pyc"))
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("without, value", [([], "1"), (["f"], None)], ids=["whole", "left out"])
