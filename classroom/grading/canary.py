@@ -16,9 +16,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from classroom.grading.compare import agrees
 from classroom.grading.marking import mark
-from classroom.grading.reference import child_files, import_closure, make_trials, submitted_files
+from classroom.grading.reference import (
+    agrees,
+    child_files,
+    import_closure,
+    make_trials,
+    submitted_files,
+)
 from classroom.grading.runner import MarkingOptions
 from classroom.grading.submission import submission_of
 from classroom.grading.workers import run_on_each_worker

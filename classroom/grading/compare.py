@@ -6,15 +6,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from classroom.grading.reference import Trial
+from classroom.grading.reference import Trial, agrees
 from classroom.grading.result import ExerciseResult, sanitize
 from cs231n.checking import answers
-from cs231n.checking.compare import Diagnosis, allclose
+from cs231n.checking.compare import Diagnosis
 from cs231n.checking.dependencies import ForwardFault
 from cs231n.checking.diagnosis import diagnose, find_notes
 from cs231n.checking.exercises import EXERCISES
 
-__all__ = ["ArrayMarks", "agrees", "numeric_outputs"]
+__all__ = ["ArrayMarks", "numeric_outputs"]
 
 # Of a sentence about a hidden problem: all numbers but 0, 1, 2, and those in names, as W3, and in 1/N.
 HIDDEN_NUMBERS = re.compile(r"(?<!\w)(?:\d+(?:, \d+)+|\d[\d.e+-]+|[3-9])(?![\d/])")
@@ -69,7 +69,7 @@ class ArrayMarks:
                 not all_or_nothing and name in outputs and agrees(outputs[name], value)
             )
             self.is_right[name] = self.is_right.get(name, True) and is_right
-            if name not in self.computed and not any(agrees(value, i) for i in trial.inputs.values()):
+            if name not in trial.repeated:
                 self.computed.add(name)
 
     def add_error(self, trial: Trial, result: ExerciseResult) -> bool:
@@ -124,12 +124,6 @@ class ArrayMarks:
         share = 0.0 if self.earns_nothing else earned / sum(counted.values())
         result = ExerciseResult(share, fault.kind, fault.text, (), notes, self.check_first, self.is_endless)
         return result.in_situation(fault.trial.situation)
-
-
-def agrees(actual: Any, expected: Any) -> bool:
-    """Whether an array is right: its shape, its dtype unless it is a scalar, and its values."""
-    actual, expected = np.asarray(actual), np.asarray(expected)
-    return (actual.dtype == expected.dtype or not expected.ndim) and allclose(actual, expected)
 
 
 def _find_fault(title: str, trial: Trial, outputs: dict[str, np.ndarray], public: bool) -> Fault | None:

@@ -17,6 +17,7 @@ from classroom.grading.runner import Clock, MarkingOptions, Runner
 from classroom.grading.submission import Submission
 from classroom.manifest import Exercise, files_of, functions_by_file, locate_function
 from classroom.sandbox.process import ChildFolder, best_level, child_folder
+from classroom.sandbox.server import compiled
 from cs231n.checking.dependencies import (
     RIGHT_WITH_RIGHT_LAYERS,
     WRONG_WITH_RIGHT_LAYERS,
@@ -74,12 +75,14 @@ def _mark(
             fault = submission.faults.get("") or submission.faults.get(exercise.file)
             # What calls a function that runs out of time for good does so too.
             slow = [n for n in exercise.needs if n in results and results[n].kind == "timed-out"]
+            titles = tuple(by_number[n].title for n in slow)
             if exercise.number in settled or exercise.number in earlier and slow:
                 results[exercise.number] = earlier[exercise.number]
+                if results[exercise.number].is_endless and not hidden:
+                    clock.use_up(titles)
             elif fault:
                 results[exercise.number] = ExerciseResult(0.0, "missing", fault)
             else:
-                titles = tuple(by_number[n].title for n in slow)
                 result = runner.try_exercise(exercise, {}, hidden, titles)
                 if slow and result.kind == "timed-out":
                     result = result._replace(is_endless=any(results[n].is_endless for n in slow))
@@ -202,6 +205,7 @@ def _try_with_reference(
         copy = f"reference_{len(reference)}.py"
         reference[file] = dict.fromkeys(functions, copy)
         files[copy] = files[file]
+        files |= compiled({copy: files[copy]})
     own_files = files_of(exercise)
     files |= {
         file: source for file, source in submission.files.items() if file in own_files or file not in unusable

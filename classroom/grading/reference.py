@@ -5,7 +5,7 @@ import functools
 import hashlib
 import importlib
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,11 +13,12 @@ import numpy as np
 from classroom.manifest import Exercise, files_of, functions_by_file
 from classroom.releasing.blanks import blank_functions, withhold_bodies
 from cs231n.checking import answers
+from cs231n.checking.compare import allclose
 from cs231n.checking.exercises import EXERCISES
 from cs231n.checking.problems import list_public_problems, make_problem, run
 from cs231n.common.files import REPOSITORY
 
-__all__ = ["Trial", "child_files", "import_closure", "make_trials", "submitted_files"]
+__all__ = ["Trial", "agrees", "child_files", "import_closure", "make_trials", "submitted_files"]
 
 HIDDEN_SHAPES = [
     shape for shape in itertools.permutations(range(3, 10), 2) if shape != (7, 5)
@@ -47,14 +48,15 @@ def child_files(exercises: tuple[Exercise, ...], solved: tuple[Exercise, ...]) -
     blanks = functions_by_file([exercise for exercise in exercises if exercise not in solved])
     called = [f"{EXERCISES[exercise.title].module.replace('.', '/')}.py" for exercise in exercises]
     sources = {}
-    for file in dict.fromkeys((*CHILD_MODULES, *import_closure([*submitted_files(exercises), *called]))):
+    for file in dict.fromkeys((*CHILD_MODULES, *import_closure((*submitted_files(exercises), *called)))):
         source = (REPOSITORY / file).read_bytes()
         source = withhold_bodies(file, source, exercises)
         sources[file] = blank_functions(file, source, blanks.get(file, {}))
     return sources
 
 
-def import_closure(files: Sequence[str]) -> tuple[str, ...]:
+@functools.lru_cache(8)
+def import_closure(files: tuple[str, ...]) -> tuple[str, ...]:
     """`files`, those of the repository that they import at the top, those that these import, and so on."""
     paths, pending = dict.fromkeys(files), list(files)
     while pending:
@@ -73,6 +75,12 @@ def _digest(*parts: object) -> int:
     return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest(), "big")
 
 
+def agrees(actual: Any, expected: Any) -> bool:
+    """Whether an array is right: its shape, its dtype unless it is a scalar, and its values."""
+    actual, expected = np.asarray(actual), np.asarray(expected)
+    return (actual.dtype == expected.dtype or not expected.ndim) and allclose(actual, expected)
+
+
 class Trial(NamedTuple):
     """One problem of an exercise."""
 
@@ -81,6 +89,7 @@ class Trial(NamedTuple):
     is_public: bool  # every learner can see it
     is_large: bool
     situation: str = ""  # of the exercise, or "" for the main one
+    repeated: frozenset[str] = frozenset()  # arrays of expected that only repeat an input
 
 
 @functools.lru_cache(256)
@@ -108,5 +117,7 @@ def make_trials(title: str, seed: int) -> tuple[Trial, ...]:
         expected = run(title, module, inputs)
         if problem not in large:  # in the order of the definition, by which a diagnosis names what is first
             expected = {key: expected[key] for key in answers.for_(title).expected(inputs, expected)}
-        trials.append(Trial(inputs, expected, problem in public, problem in large, problem[2]))
+        repeated = [k for k, right in expected.items() if any(agrees(right, i) for i in inputs.values())]
+        kind = problem in public, problem in large, problem[2]
+        trials.append(Trial(inputs, expected, *kind, frozenset(repeated)))
     return tuple(trials)

@@ -1,5 +1,6 @@
 """Exercises of one submission, tried in child processes."""
 
+import itertools
 import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -72,6 +73,10 @@ class Clock:
         end = time.monotonic() + wall_seconds(seconds)
         return Deadline(min(self.seconds + seconds, self._limits.total), min(end, self._end), slow_needs)
 
+    def use_up(self, slow_needs: Sequence[str]) -> None:
+        """Count all the time of an exercise that is not tried again; slow_needs as of `deadline`."""
+        self.seconds = self.deadline(slow_needs).seconds
+
     def is_over(self) -> bool:
         """Whether the time of the submission is."""
         return self.seconds >= self._limits.total or time.monotonic() >= self._end
@@ -124,6 +129,7 @@ class Runner:
         self._level, self._options, self._clock = level, options, clock
         self._holds_reference = holds_reference
         self._child: Child | None = None
+        self._seconds = 0.0  # processor time of the child that the clock has counted, or need not count
         self._is_hidden = holds_reference  # the child may have seen what is not to be told
         self._without: tuple[str, ...] = ()  # functions that raise in the child
         self._marks: dict[int, ArrayMarks] = {}  # by the number of the exercise
@@ -281,12 +287,12 @@ class Runner:
             without: functions that raise in it, wherever the student wrote them.
             modules: that it needs.
         """
+        if without != self._without:  # where its files are whole, code could keep a function for later
+            self._end_child()
+            self._without = without
         if self._child is None:
             self._child = Child(self._folder, self._level, self._options.limits, self._options.hidden_folders)
             self._loaded = set()
-        if without != self._without:
-            self._loaded = set()  # a child reads its files again then
-            self._without = without
         for module in modules:
             if module in self._requests and module not in self._loaded:
                 self._ask(self._requests[module] | {"without": without}, self._clock.deadline())
@@ -298,9 +304,15 @@ class Runner:
             self._child = None
 
     def _reply(
-        self, request: dict[str, Any], exercise: Exercise, deadline: Deadline, public: bool
+        self,
+        request: dict[str, Any],
+        exercise: Exercise,
+        deadline: Deadline,
+        public: bool,
+        is_sent: bool = False,
     ) -> dict[str, Any]:
-        reply = self._ask(request, deadline)
+        """An answer to a request; if the child has it already, the next one."""
+        reply = self._ask(request, deadline, is_sent)
         if "error" in reply:
             exercises = self._options.exercises
             raise _ExerciseFailed(result_of_error(reply["error"], exercise, exercises, public))
@@ -309,17 +321,20 @@ class Runner:
             self.called |= {name for name in called if isinstance(name, str)}
         return reply
 
-    def _ask(self, request: dict[str, Any], deadline: Deadline) -> dict[str, Any]:
+    def _ask(self, request: dict[str, Any], deadline: Deadline, is_sent: bool = False) -> dict[str, Any]:
         if self._child is None:  # it ended while the cause of a fault was looked for
             raise _ExerciseFailed(ExerciseResult(0.0, "crashed", "Its process ended without an answer."))
-        before = self._child.seconds()
+        seconds = deadline.seconds - self._clock.seconds
         try:
-            reply = self._child.ask(request, deadline.seconds - self._clock.seconds, deadline.end)
-            self._clock.seconds += self._child.seconds() - before
+            if is_sent:
+                reply = self._child.next_answer(seconds, deadline.end)
+            else:
+                self._seconds = self._child.seconds()
+                reply = self._child.ask(request, seconds, deadline.end)
+            self._count()
             return reply
         except ChildExitedError as error:
-            seconds = self._child.seconds() - before
-            self._clock.seconds += seconds
+            seconds = self._count()
             self._end_child()
             text = str(error)[0].upper() + str(error)[1:]
             if not isinstance(error, ChildTimeoutError):
@@ -330,15 +345,27 @@ class Runner:
             text = f"{text}: is there an endless loop?"
             if deadline.slow_needs:
                 text = f"It ran out of time, and so did {join_words(deadline.slow_needs)}, which it needs."
-            is_small = "ask" in request and max(map(np.size, request["inputs"].values())) <= SMALL
+            is_small = "ask" in request and _is_small(request["inputs"])
             is_endless = is_small and seconds >= SHARE_OF_ENDLESS_CALL * self._options.limits.seconds
             raise _ExerciseFailed(ExerciseResult(0.0, "timed-out", text, is_endless=is_endless)) from None
+
+    def _count(self) -> float:
+        """Count what the child has used since the last time; returns these seconds."""
+        assert self._child is not None
+        before, self._seconds = self._seconds, self._child.seconds()
+        self._clock.seconds += self._seconds - before
+        return self._seconds - before
 
     def _require_time(self) -> None:
         if self._clock.is_over():
             total = self._options.limits.total
             text = f"The whole submission has used its {total:g} seconds of processor time."
             raise _ExerciseFailed(ExerciseResult(0.0, "timed-out", text))
+
+
+def _is_small(inputs: Inputs) -> bool:
+    """Whether `judge` calls more than once."""
+    return max(map(np.size, inputs.values())) <= SMALL
 
 
 class _CodeInChild(NamedTuple):
@@ -358,17 +385,25 @@ class _CodeInChild(NamedTuple):
     deadline: Deadline
     public: bool
 
+    def request(self, ask: str, name: str, inputs: Inputs) -> dict[str, Any]:
+        """What the child is asked; see child.answers_to."""
+        return {"ask": ask, "exercise": name, "module": self.module, "inputs": inputs}
+
     def ask(self, ask: str, name: str, inputs: Inputs) -> dict[str, Any]:
-        """What the child answers; see child.answer_to."""
-        request = {"ask": ask, "exercise": name, "module": self.module, "inputs": inputs}
+        """What the child answers."""
+        request = self.request(ask, name, inputs)
         return self.runner._reply(request, self.exercise, self.deadline, self.public)
 
     def run(self, name: str, trial: Trial) -> Arrays:
         """As problems.run: the child calls the code, and what comes back is judged here."""
         expected = [*trial.expected, *(AGAIN + key for key in trial.expected)]
+        dtypes = ["float64", "float32", "float64"] if _is_small(trial.inputs) else ["float64"]
+        request = self.request("run", name, arguments_of(trial.inputs, np.float64)) | {"dtypes": dtypes}
+        answers = itertools.count()
 
-        def call(dtype: type) -> Called:
-            reply = self.ask("run", name, arguments_of(trial.inputs, dtype))
+        def call(dtype: type) -> Called:  # in the order of dtypes, which the child got with the first
+            is_sent = next(answers) > 0
+            reply = self.runner._reply(request, self.exercise, self.deadline, self.public, is_sent)
             written = (bool(reply.get(key)) for key in ("written", "written_later"))
             return Called(numeric_outputs(reply.get("outputs"), expected), *written)
 

@@ -2,13 +2,14 @@
 
 They have no expected value, no seed and no solution, and what they send is only compared. server.py starts
 
-    python -I -S -B child.py SETTINGS
+    python -I -S -B -c "...; import child; child.main()" SETTINGS
 
 in a folder made for it, which holds this file, landlock.py, seccomp.py, wire.py and the kit's cs231n/. That
-process imports numpy and what calls a student's code, and runs none: for each child the grader sends it the
-ends of two pipes, and it forks. By then the student's files are in the folder, and, for follow-through, what
-the reference puts in the place of functions. A child reads a request and writes an answer, again and again.
-Once it has ended, the process removes what it left.
+process imports numpy, what calls a student's code, and cs231n.contracts, which no submission can replace. It
+runs no student's code: for each child the grader sends it the ends of two pipes, and it forks. By then the
+student's files are in the folder, and, for follow-through, what the reference puts in the place of functions.
+A child reads a request and writes an answer, again and again. Once it has ended, the process removes what it
+left.
 """
 
 import ast
@@ -24,7 +25,7 @@ import stat
 import sys
 import time
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
@@ -46,8 +47,8 @@ REFUSAL = ast.parse("raise RuntimeError('it calls another backward')").body
 def main() -> None:
     """Fork a child whenever the grader asks for one, until it ends."""
     settings = json.loads(sys.argv[1])
-    library = tuple(sys.path)
-    sys.path[:0] = [str(HERE), settings["packages"]]
+    library = tuple(sys.path[1:])
+    sys.path.insert(1, settings["packages"])
     import landlock
     import seccomp
 
@@ -139,11 +140,12 @@ def serve(settings: dict[str, Any], requests_fd: int, answers_fd: int, devnull: 
         head, body = wire.parse_lengths(start)
         request = wire.decode(requests.read(head), requests.read(body))
         try:
-            message = wire.encode(answer_to(request))
+            for answer in answers_to(request):
+                answers.write(wire.encode(answer))
+                answers.flush()
         except BaseException as error:  # a student's code may well raise SystemExit
-            message = wire.encode({"error": describe_error(error)})
-        answers.write(message)
-        answers.flush()
+            answers.write(wire.encode({"error": describe_error(error)}))
+            answers.flush()
 
 
 def list_modules(folders: Iterable[str], numpy: str) -> dict[str, str]:
@@ -199,27 +201,35 @@ def confine(settings: dict[str, Any]) -> None:
         resource.setrlimit(getattr(resource, name), (value, value))
 
 
-def answer_to(request: dict[str, Any]) -> dict[str, Any]:
+def answers_to(request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Do what a request asks for.
 
     "load": import a module; "without": functions that raise in it. "import": several, one after the other, in
-    the grader's own child. "run": the arrays of an exercise, and whether it writes into others. "call" and
-    "out": the arrays, or the out of a forward pass, to find where a fault is.
+    the grader's own child. "run": the arrays of an exercise, and whether it writes into others, an answer for
+    each of "dtypes". "call" and "out": the arrays, or the out of a forward pass, to find where a fault is.
     """
     if "load" in request:
         leave_out(request.get("without", []))
         load(request["load"], request["reference"])
-        return {"loaded": True}
-    if "import" in request:
-        return {"failed": [name for name in request["import"] if not can_import(name)]}
+        yield {"loaded": True}
+    elif "import" in request:
+        yield {"failed": [name for name in request["import"] if not can_import(name)]}
+    else:
+        module = importlib.import_module(request["module"])
+        for dtype in request.get("dtypes", [None]):
+            yield call_exercise(request, module, dtype)
+
+
+def call_exercise(request: dict[str, Any], module: ModuleType, dtype: str | None) -> dict[str, Any]:
+    """The answer to a request for arrays; "run" calls with arrays of that dtype."""
     numpy, problems = importlib.import_module("numpy"), load_problems()
-    module = importlib.import_module(request["module"])
     name, inputs = request["exercise"], request["inputs"]
     writes: dict[str, Any] = {}
     with numpy.errstate(all="ignore"):  # as in `check`
         if request["ask"] == "run":
             with problems.forbid_other_backwards(name, module):
-                outputs, written, later = problems.call_once(name, module, inputs)
+                arguments = problems.arguments_of(inputs, dtype)
+                outputs, written, later = problems.call_once(name, module, arguments)
             writes = {"written": written, "written_later": later}
         elif request["ask"] == "out":
             outputs = {"out": problems.call_layer(name, module, inputs)}
@@ -231,11 +241,16 @@ def answer_to(request: dict[str, Any]) -> dict[str, Any]:
 
 @functools.cache
 def load_problems() -> ModuleType:
-    """The code that calls the student's, which gets another copy if it imports it: this one stays."""
+    """The code that calls the student's, which gets another copy if it imports it: this one stays.
+
+    Imports cs231n.contracts as well, for the student's code alone, once for all children.
+    """
     problems = importlib.import_module("cs231n.checking.problems")
     for name in [*sys.modules]:
-        if name.startswith("cs231n.checking"):
+        if name.partition(".")[0] == "cs231n":
             del sys.modules[name]
+    importlib.import_module("cs231n.contracts")
+    importlib.import_module("numpy.ma")  # which numpy imports when contracts first need it
     return problems
 
 
@@ -257,20 +272,11 @@ def load(module: str, reference: dict[str, str]) -> None:
 
 
 def leave_out(functions: list[str]) -> None:
-    """Make functions of these names raise, wherever the student wrote them; files are read again for that.
-
-    A child begins with what is left out: once its files are whole, code could keep a function for later.
-    """
-    if functions == left_out:
-        return
-    left_out[:] = functions
+    """Make functions of these names raise in all that is imported from now on."""
     if functions:
+        left_out[:] = functions
         SourceFileLoader.source_to_code = compile_without  # type: ignore[method-assign, assignment]
-    else:
-        del SourceFileLoader.source_to_code
-    for name in [*sys.modules]:
-        if name.partition(".")[0] == "cs231n":
-            del sys.modules[name]
+        sys.implementation.cache_tag = None  # type: ignore[assignment]  # a .pyc would have them
 
 
 def compile_without(loader: SourceFileLoader, data: bytes, path: str, **_: Any) -> CodeType:
@@ -339,7 +345,3 @@ def describe_error(error: BaseException) -> dict[str, Any]:
         return {"type": type(error).__name__[:80], "message": message[:500], "file": file, "line": line}
     except BaseException:  # of an error whose message is a trap
         return {"type": "error", "message": "", "file": None, "line": None}
-
-
-if __name__ == "__main__":
-    main()

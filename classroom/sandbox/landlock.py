@@ -7,6 +7,7 @@ Source: landlock(7) and linux/landlock.h; the numbers of calls are the same on e
 """
 
 import ctypes
+import functools
 import os
 import struct
 import sys
@@ -94,10 +95,14 @@ def _version() -> int:
         return 0
 
 
+@functools.cache  # there are hundreds of rules
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
 def _call(number: int, *arguments: int | bytes | None) -> int:
-    libc = ctypes.CDLL(None, use_errno=True)
     values = (ctypes.c_long(value) if isinstance(value, int) else value for value in arguments)
-    result: int = libc.syscall(ctypes.c_long(number), *values)
+    result: int = _libc().syscall(ctypes.c_long(number), *values)
     if result < 0:
         raise OSError(ctypes.get_errno(), f"Landlock: {os.strerror(ctypes.get_errno())}")
     return result

@@ -58,9 +58,10 @@ def _prefix() -> Path:
     return Path(sys.base_prefix).resolve()
 
 
-def _python_words() -> list[str]:
+def _python_words(folder: str) -> list[str]:
     executable = Path(getattr(sys, "_base_executable", None) or sys.executable).resolve()
-    return [str(executable), "-I", "-S", "-B"]
+    start = f"import sys; sys.path.insert(0, {folder!r}); import child; child.main()"
+    return [str(executable), "-I", "-S", "-B", "-c", start]
 
 
 def _site_packages() -> list[str]:
@@ -106,7 +107,7 @@ def _bubblewrap(folder: Path, hidden: Sequence[str]) -> Command:
     argv += ["--ro-bind", str(folder), "/kit"]
     argv += "--remount-ro /dev --remount-ro / --chdir /tmp".split()
     readable = [*SYSTEM, str(prefix), "/packages"]
-    return Command([*argv, *_python_words(), "/kit/child.py"], "/packages", "/tmp", readable, list(hidden))
+    return Command([*argv, *_python_words("/kit")], "/packages", "/tmp", readable, list(hidden))
 
 
 def _limits(folder: Path, hidden: Sequence[str]) -> Command:
@@ -115,6 +116,6 @@ def _limits(folder: Path, hidden: Sequence[str]) -> Command:
     for path in numpy_folders():
         if not (packages / path.name).exists():
             (packages / path.name).symlink_to(path)
-    argv = [*_python_words(), str(folder / "child.py")]
+    argv = _python_words(str(folder))
     readable = [*SYSTEM, *map(str, [_prefix(), *numpy_folders()])]
     return Command(argv, str(packages), str(folder / "home"), readable, list(hidden))

@@ -161,7 +161,7 @@ class Child:
     def ask(
         self, request: dict[str, Any], seconds: float | None = None, end: float | None = None
     ) -> dict[str, Any]:
-        """Send a request and wait for the answer.
+        """Send a request and wait for its first answer.
 
         Args:
             request: a value that `wire.encode` takes.
@@ -172,8 +172,7 @@ class Child:
             ChildExitedError, ChildTimeoutError: there is no answer.
             SandboxError: the machine ended the child.
         """
-        seconds = self._limits.seconds if seconds is None else seconds
-        self._ends = (self.seconds() + seconds, end or time.monotonic() + wall_seconds(seconds))
+        self._set_ends(seconds, end)
         message = memoryview(wire.encode(request))
         while message:
             self._wait(self._stdin, select.POLLOUT)
@@ -182,6 +181,15 @@ class Child:
             except BrokenPipeError:
                 raise self._exit_error() from None
         return self._answer()
+
+    def next_answer(self, seconds: float | None = None, end: float | None = None) -> dict[str, Any]:
+        """Wait for a further answer to the same request; seconds, end and errors as of `ask`."""
+        self._set_ends(seconds, end)
+        return self._answer()
+
+    def _set_ends(self, seconds: float | None, end: float | None) -> None:
+        seconds = self._limits.seconds if seconds is None else seconds
+        self._ends = (self.seconds() + seconds, end or time.monotonic() + wall_seconds(seconds))
 
     def _answer(self) -> dict[str, Any]:
         try:
@@ -196,11 +204,13 @@ class Child:
     def _read(self, size: int) -> bytes:
         content = bytearray()
         while len(content) < size:
-            self._wait(self._stdout, select.POLLIN)
             chunk = self._stdout.read(min(size - len(content), 1 << 20))
-            if chunk == b"":
+            if chunk is None:  # nothing has come yet
+                self._wait(self._stdout, select.POLLIN)
+            elif not chunk:
                 raise self._exit_error()
-            content += chunk or b""
+            else:
+                content += chunk
         return bytes(content)
 
     def _wait(self, pipe: IO[bytes], event: int) -> None:

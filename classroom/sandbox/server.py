@@ -5,23 +5,27 @@ imported what no student wrote before there is a file of the student in the fold
 follows the other: what it left is removed first, and its pipes are its own.
 """
 
+import functools
 import json
+import marshal
 import os
 import select
 import signal
 import socket
 import struct
 import subprocess
+import sys
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
+from importlib.util import MAGIC_NUMBER, source_hash
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from classroom.sandbox.levels import Command
 from cs231n.common.environment import ONE_THREAD
 
-__all__ = ["ChildFolder", "SandboxError", "Server"]
+__all__ = ["ChildFolder", "SandboxError", "Server", "compiled"]
 
 START_SECONDS = 300  # Python and numpy start, maybe on a busy machine
 
@@ -146,6 +150,28 @@ class Server:
         return struct.unpack("3i", ancillary[0][2])[0]
 
 
+def compiled(sources: Mapping[str, str | bytes]) -> dict[str, bytes]:
+    """{path: content} of a .pyc for each source, none of them a student's.
+
+    Python takes it only if it holds the digest of the source (PEP 552): a student's file in the place of one
+    of the kit is compiled in the child.
+    """
+    return {_pyc_path(path): _pyc(path, source) for path, source in sources.items() if path.endswith(".py")}
+
+
+def _pyc_path(path: str) -> str:
+    """Where a child looks for it; the grader itself may be told to look elsewhere."""
+    file = PurePosixPath(path)
+    return str(file.parent / "__pycache__" / f"{file.stem}.{sys.implementation.cache_tag}.pyc")
+
+
+@functools.lru_cache(512)  # the kit is the same for each student
+def _pyc(path: str, source: str | bytes) -> bytes:
+    source = source if isinstance(source, bytes) else source.encode()
+    code = compile(source, path, "exec", dont_inherit=True, optimize=0)
+    return MAGIC_NUMBER + b"\3\0\0\0" + source_hash(source) + marshal.dumps(code)
+
+
 class ChildFolder:
     """The folder of one student's children, and the Server that forks them.
 
@@ -164,6 +190,7 @@ class ChildFolder:
         self._sources: dict[str, str | bytes] = {}  # as they are in the folder
         scripts = ("child.py", "landlock.py", "seccomp.py", "wire.py")
         self._kit = {**{name: Path(__file__).with_name(name).read_bytes() for name in scripts}, **kit}
+        self._kit |= compiled(self._kit)
         self._files: Mapping[str, str | bytes] = {}
         (self.path / "packages").mkdir()
         (self.path / "packages").chmod(0o755)  # whatever the umask of the grader is
@@ -190,13 +217,17 @@ class ChildFolder:
             if self._sources.get(path) == source:
                 continue
             file = self.path / path
-            for folder in [f for f in reversed(file.parents) if f.is_relative_to(self.path)][1:]:
-                if not folder.is_dir():
-                    folder.mkdir()
-                    folder.chmod(0o755)
+            self._make_folder(file.parent)
             file.write_bytes(source if isinstance(source, bytes) else source.encode())
             file.chmod(0o644)
         self._sources = sources
+
+    def _make_folder(self, folder: Path) -> None:
+        """Make a folder and those above it, whatever the umask of the grader is."""
+        if not folder.is_dir():
+            self._make_folder(folder.parent)
+            folder.mkdir()
+            folder.chmod(0o755)
 
     def end_server(self) -> None:
         """End the Server, if there is one."""

@@ -7,6 +7,7 @@ head names them. What arrives can be wrong, but reading it runs nothing and take
 This file is copied into the folder of a child, so it imports numpy and the standard library only.
 """
 
+import functools
 import json
 import re
 import struct
@@ -74,6 +75,13 @@ def parse_lengths(start: bytes) -> tuple[int, int]:
     return head, body
 
 
+@functools.lru_cache(64)
+def _dtype_of(name: str) -> np.dtype:
+    if not DTYPE.fullmatch(name):
+        raise ValueError
+    return np.dtype(name)
+
+
 def decode(head: bytes, body: bytes) -> Any:
     """The value of a message, from its head and the bytes of its arrays; tuples come back as lists.
 
@@ -92,16 +100,16 @@ def decode(head: bytes, body: bytes) -> Any:
         if kind == "dict":
             return {key: value_of(item) for key, item in content.items()}
         name, *shape = content
-        if kind != "array" or not DTYPE.fullmatch(name) or len(shape) > 8 or min(shape, default=0) < 0:
+        if kind != "array" or len(shape) > 8 or min(shape, default=0) < 0:
             raise ValueError
-        dtype = np.dtype(name)
+        dtype = _dtype_of(name)
         size = dtype.itemsize
         for length in shape:
             size *= length
         if used + size > len(body):
             raise ValueError
         used += size
-        return np.frombuffer(body, np.uint8, size, used - size).view(dtype).reshape(shape).copy()
+        return np.ndarray(shape, dtype, body, used - size).copy()
 
     try:
         return value_of(json.loads(head))

@@ -231,14 +231,10 @@ def test_a_refused_import_is_reported_in_the_words_of_the_checks(line, words):
 
 
 def test_a_failure_of_the_grader_is_no_mark(monkeypatch):
-    real = compare.agrees
+    def fails(title, *_):
+        raise RecursionError
 
-    def fails(actual, expected):
-        if expected.shape and expected.shape[-1:] == (3,) and expected.ndim == 2:
-            raise RecursionError
-        return real(actual, expected)
-
-    monkeypatch.setattr(compare, "agrees", fails)
+    monkeypatch.setattr(compare, "find_notes", fails)
     with pytest.raises(NotMarkedError, match=r"1 affine_forward \(RecursionError\); try: "):
         marked(solved(), only=["affine_forward", "relu_forward"])
 

@@ -38,10 +38,18 @@ def endure():
     while True:
         pass
 
+def arguments_of(inputs, dtype):
+    return inputs
+
 def call_once(exercise, module, inputs):
     return {"repr": np.frombuffer(repr(eval(inputs["code"])).encode(), np.uint8)}, 0, False
 """
-PROBE_FILES = {"cs231n/__init__.py": "", LAYERS: "", "cs231n/checking/problems.py": EVALUATES}
+PROBE_FILES = {
+    "cs231n/__init__.py": "",
+    "cs231n/contracts.py": "",
+    LAYERS: "",
+    "cs231n/checking/problems.py": EVALUATES,
+}
 
 
 @functools.cache
