@@ -17,7 +17,7 @@ from types import SimpleNamespace
 import pytest
 
 from classroom.__main__ import main
-from classroom.grading import canary, class_marking, report, runner
+from classroom.grading import canary, class_marking, class_report, runner
 from classroom.grading import grade as grading
 from classroom.grading.canary import CanaryError, Environment, check_worker
 from classroom.grading.reference import child_files, make_trials
@@ -77,7 +77,7 @@ def quick(monkeypatch):
 
     monkeypatch.setattr(class_marking, "mark", mark)
     monkeypatch.setattr(canary, "check_worker", functools.cache(lambda *_: ENVIRONMENT))
-    monkeypatch.setattr(report, "_draw", lambda path, *_: path.touch())
+    monkeypatch.setattr(class_report, "_draw", lambda path, *_: path.touch())
     return marked
 
 

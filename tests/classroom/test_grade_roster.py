@@ -11,7 +11,7 @@ import re
 import pytest
 
 from classroom.__main__ import main
-from classroom.grading import class_marking, report
+from classroom.grading import class_marking, class_report
 from classroom.grading.gradebook import plain_cell
 from classroom.grading.result import ExerciseResult
 from classroom.grading.roster import match_submissions, read_roster
@@ -64,7 +64,7 @@ def submissions(tmp_path, monkeypatch):
         return results | {wrong: ExerciseResult(0.0, "raised", "<b> & =1")}, "bubblewrap"
 
     monkeypatch.setattr(class_marking, "mark", mark)
-    monkeypatch.setattr(report, "_draw", lambda path, *_: path.touch())
+    monkeypatch.setattr(class_report, "_draw", lambda path, *_: path.touch())
     return write
 
 
