@@ -133,10 +133,10 @@ def _advise_on_unpacking(found: re.Match, line: Line) -> str:
         return "Count the names on the left and the values on the right: the two numbers must be the same."
     fields = getattr(value, "_fields", ())
     more = f": {', '.join(fields)}" if fields else ", in the order in which the forward returned them"
-    advice = f"{right} holds {len(value)} values{more}. Give a name to each of them."
+    advice = f"{right} holds {len(value)} values{more}."
     if line.caller and right == "cache":
-        advice += f" It was passed in {line.caller}: is it the cache of this function's own forward?"
-    return advice
+        return f"{advice} It was passed in {line.caller}: is it the cache of this function's own forward?"
+    return f"{advice} Give a name to each of them."
 
 
 def _advise_on_key(found: re.Match, line: Line) -> str:
