@@ -50,8 +50,8 @@ class Line(NamedTuple):
 
 def advise_on_error(error: BaseException) -> str:
     """What an error means and one thing to try, with the shapes or keys on its line; or ""."""
-    if isinstance(error, SyntaxError) and error.filename:
-        return advise_on_syntax(error, _read(error.filename))
+    if isinstance(error, SyntaxError) and isinstance(error.msg, str) and isinstance(error.lineno, int):
+        return advise_on_syntax(error, _read(str(error.filename)))
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     places = zip(traceback.extract_tb(error.__traceback__), frames)
     edited = [(place, frame) for place, frame in places if is_edited(place)]
