@@ -50,8 +50,8 @@ class Line(NamedTuple):
 
 def advise_on_error(error: BaseException) -> str:
     """What an error means and one thing to try, with the shapes or keys on its line; or ""."""
-    if isinstance(error, SyntaxError) and error.filename:
-        return advise_on_syntax(error, _read(error.filename))
+    if isinstance(error, SyntaxError) and isinstance(error.msg, str) and isinstance(error.lineno, int):
+        return advise_on_syntax(error, _read(str(error.filename)))
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     places = zip(traceback.extract_tb(error.__traceback__), frames)
     edited = [(place, frame) for place, frame in places if is_edited(place)]
@@ -133,10 +133,10 @@ def _advise_on_unpacking(found: re.Match, line: Line) -> str:
         return "Count the names on the left and the values on the right: the two numbers must be the same."
     fields = getattr(value, "_fields", ())
     more = f": {', '.join(fields)}" if fields else ", in the order in which the forward returned them"
-    advice = f"{right} holds {len(value)} values{more}. Give a name to each of them."
+    advice = f"{right} holds {len(value)} values{more}."
     if line.caller and right == "cache":
-        advice += f" It was passed in {line.caller}: is it the cache of this function's own forward?"
-    return advice
+        return f"{advice} It was passed in {line.caller}: is it the cache of this function's own forward?"
+    return f"{advice} Give a name to each of them."
 
 
 def _advise_on_key(found: re.Match, line: Line) -> str:

@@ -22,7 +22,9 @@ SHOWN_LINES, SHOWN_CHARACTERS = 5, 500
 
 def describe_exception(error: BaseException) -> tuple[str, str]:
     """Its name with the beginning of its words, and the line that it came from; "" if none is a learner's."""
-    text = error.msg if isinstance(error, SyntaxError) and error.filename else message_of(error)
+    text = message_of(error)
+    if isinstance(error, SyntaxError) and isinstance(error.msg, str) and error.filename:
+        text = error.msg  # without the place, which follows
     shown = "\n".join(text[:SHOWN_CHARACTERS].split("\n")[:SHOWN_LINES])
     place = find_user_line(error)
     if place.startswith("in learner_code.py,"):  # the check's own call was refused

@@ -1,8 +1,11 @@
 """A line that Python cannot read gets a sentence that is true of it, in every Python of the kit."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from cs231n.checking.syntax_advice import advise_on_syntax
+from cs231n.checking.verdict import verdict
 
 PAIR = "    out = np.maximum(0, x)\n"
 
@@ -52,6 +55,13 @@ def test_what_python_cannot_read_is_explained(body, words):
     advice = advise_on_syntax(raised.value, source)
     assert words in advice and advice.endswith((".", "?")) and len(advice) < 200
     assert advise_on_syntax(raised.value, "") is not None  # the file is gone
+
+
+def test_an_odd_error_of_a_learner_is_described_all_the_same():
+    def relu_forward(x):
+        raise SyntaxError(5)
+
+    assert verdict("relu_forward", SimpleNamespace(relu_forward=relu_forward)).kind == "error"
 
 
 def test_nothing_is_said_of_an_error_of_unknown_kind():
