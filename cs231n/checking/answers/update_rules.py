@@ -207,7 +207,7 @@ def common_misconceptions(rule: str) -> list[Misconception]:
         ("step-without-w", "next_w is only the step: w is not added.",
          step(lambda w, next_w, rate: next_w - w)),
         ("no-step", "next_w equals w: no step is made.", step(lambda w, next_w, rate: w)),
-    ) + fixed_settings(rule)
+    )
     # fmt: on
 
 
@@ -420,6 +420,7 @@ ADAM = scaling_misconceptions("adam") + table(
 # fmt: on
 
 ANSWERS = {
-    rule: Answers(_altered(rule), misconceptions)
+    # Last: (1 - 0.9) * 0.1 looks like a rate that is fixed at 0.01.
+    rule: Answers(_altered(rule), misconceptions + fixed_settings(rule))
     for rule, misconceptions in [("sgd_momentum", SGD_MOMENTUM), ("rmsprop", RMSPROP), ("adam", ADAM)]
 }
