@@ -25,7 +25,7 @@ __all__ = ["add_arguments", "main"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("recipe", choices=RECIPES, help="about 1, 3, 6 or 15 minutes on two cores")
+    parser.add_argument("recipe", choices=RECIPES, help="about 1, 3, 6 or 22 minutes on two cores")
     parser.add_argument(
         "--seed", type=int, default=0, help="random seed for weights, batches and augmentation (default: 0)"
     )
