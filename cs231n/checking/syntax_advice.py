@@ -150,7 +150,7 @@ ADVICE: list[tuple[str, Callable[[re.Match, str], str]]] = [
     ),
     ("outside function", _advise_on_return),
     (
-        "^cannot assign to|^cannot assign to",
+        "^cannot assign to",
         _say("The name that gets the value stands to the left of =, and what it gets to the right."),
     ),
     (r"^invalid character '(.)'", _advise_on_character),
@@ -160,9 +160,7 @@ ADVICE: list[tuple[str, Callable[[re.Match, str], str]]] = [
     ),
     (
         "^f-string: ",
-        _say(
-            "In an f-string each { needs its }, before the text ends.".replace("{", "{{").replace("}", "}}")
-        ),
+        _say("In an f-string each {{ needs its }}, before the text ends."),
     ),
     (
         "after line continuation character",
