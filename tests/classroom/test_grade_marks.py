@@ -328,7 +328,7 @@ def test_an_exercise_and_a_submission_have_their_time():
     assert results["affine_forward"].share == 1
     for title in ("relu_forward", "softmax_loss", "adam"):  # a net gets time of its own with the reference
         assert results[title].kind == "timed-out"
-        assert results[title].text.startswith("The 2 seconds of processor time for all of the submission")
+        assert results[title].text.startswith("The whole submission has used its 2 seconds")
 
 
 MASKS = {
