@@ -65,7 +65,7 @@ def test_a_worker_killed_in_the_middle_loses_no_student(workers, tmp_path):
         return [(row.student, row.error, row.results and row.results["tests"]) for row in rows]
 
     assert marks(rows) == marks(alone)
-    assert [row.results["score"] for row in rows][:2] == [100, 0]
+    assert [row.results["score"] for row in rows][:2] == [108, 0]
 
 
 def test_a_submission_that_ends_its_worker_each_time_costs_the_others_nothing(tmp_path, monkeypatch):
@@ -83,9 +83,9 @@ def test_a_submission_that_ends_its_worker_each_time_costs_the_others_nothing(tm
         executor.submit = poisoned
         rows = grade(tmp_path / "in", tmp_path / "out", executor=executor, seed=3)
     assert [(row.student, row.results and row.results["score"]) for row in rows] == [
-        ("ada", 100),
+        ("ada", 108),
         ("bob", None),
-        ("cyd", 100),
+        ("cyd", 108),
     ]
     assert rows[1].error.startswith(
         "two workers were killed while they marked it, perhaps for want of memory"

@@ -67,6 +67,8 @@ def try_dropout_backward(kit: SimpleNamespace, failed: list[str]) -> Trial:
             failed.append("dropout_forward ignores its seed")
         elif not same(out, x * mask):
             failed.append("dropout_forward is no product with a mask")
+        elif len(np.unique(mask)) > 2:
+            failed.append("dropout_forward multiplies the kept entries by different numbers")
         dx = backward(dout.copy(), cache)
         # A forward that is wrong in mode test leaves two gradients that are right.
         yield f"dx in mode {mode}", dx, dout if mode == "test" and same(dx, dout) else dout * mask
