@@ -105,9 +105,9 @@ def _advise_on_line(line: str) -> str:
     near = difflib.get_close_matches(first, keyword.kwlist, 1, 0.7)
     if rest and near and first.isidentifier() and not keyword.iskeyword(first):
         return f"Is {near[0]} meant where {first} stands?"
-    if found := re.search(r"([\w.]+|\))\s+([A-Za-z_0-9]\w*)", code):
-        if not keyword.iskeyword(found[1]) and not keyword.iskeyword(found[2]):
-            return f"Between {found[1]} and {found[2]} an operator such as *, or a comma, is missing."
+    for left, right in re.findall(r"([\w.]+|\))\s+(?=([A-Za-z_0-9]\w*))", code):
+        if not keyword.iskeyword(left) and not keyword.iskeyword(right):
+            return f"Between {left} and {right} an operator such as *, or a comma, is missing."
     return LOOK
 
 

@@ -31,6 +31,8 @@ PAIR = "    out = np.maximum(0, x)\n"
         ("    retrun out, x", "Is return meant where retrun stands?"),
         ("    out = np.maximum(0 x)", "Between 0 and x an operator such as *, or a comma, is missing."),
         ("    out = 2 x", "Between 2 and x an operator such as *, or a comma, is missing."),
+        ("    return x, (x, w b)", "Between w and b an operator such as *, or a comma, is missing."),
+        ("    return x w", "Between x and w an operator such as *, or a comma, is missing."),
         ("    out = \N{LEFT DOUBLE QUOTATION MARK}relu", 'type it again, as " on the keyboard.'),
         ("    out = x \N{MINUS SIGN} x", "type it again, as - on the keyboard."),
         ("    out = x \N{NO-BREAK SPACE}- x", "A character in this line cannot be seen"),
